@@ -1,0 +1,30 @@
+// Text encodings: base64 (standard alphabet, padded), lower-case hex, percent-encoding (RFC 3986).
+// Pure functions.
+#pragma once
+
+#include "base/result.h"
+
+#include <string>
+#include <string_view>
+
+namespace lambda {
+
+[[nodiscard]] std::string base64_encode(std::string_view bytes);
+// Refuses characters outside the alphabet and wrong padding; ignores no white space.
+[[nodiscard]] Result<std::string> base64_decode(std::string_view text);
+
+[[nodiscard]] std::string hex_encode(std::string_view bytes);
+[[nodiscard]] Result<std::string> hex_decode(std::string_view text);
+
+// Keeps A-Z a-z 0-9 - _ . ~ and the characters of `also_keep`; everything else becomes %XX (upper
+// case).
+[[nodiscard]] std::string percent_encode(std::string_view text, std::string_view also_keep = {});
+// Invalid escapes are passed through unchanged. '+' is a space only where `plus_is_space`.
+[[nodiscard]] std::string percent_decode(std::string_view text, bool plus_is_space = false);
+
+[[nodiscard]] bool is_valid_utf8(std::string_view text);
+
+[[nodiscard]] bool equals_ignoring_case(std::string_view a, std::string_view b);
+[[nodiscard]] std::string to_lower(std::string_view text);
+
+}  // namespace lambda
