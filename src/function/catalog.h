@@ -1,0 +1,126 @@
+// The catalog: every function in memory, kept in step with SQLite.
+//
+// Threads: reading (snapshot, find, resolve) from any thread at any time, without blocking on writers. Changes run on
+// the one "store" thread (BlockingPool with one thread; see run_blocking), each is one SQLite transaction with
+// synchronous=FULL, and is visible to readers when it returns.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/blocking.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "function/function.h"
+
+namespace lambda::store {
+class Database;
+}
+
+namespace lambda::function {
+
+// Account and region of this server, for ARNs and rows.
+struct Tenant {
+  std::string account = "000000000000";
+  std::string region = "us-east-1";
+};
+
+// One state of the world; immutable.
+struct Snapshot {
+  std::map<std::string, FunctionPtr, std::less<>> functions;          // by name
+  std::map<std::string, std::string, std::less<>> names_by_label;    // host label -> name
+  std::uint64_t revision = 0;
+};
+using SnapshotPtr = std::shared_ptr<const Snapshot>;
+
+// Everything `lambda deploy` changes at once.
+struct DeployCommit {
+  std::string function;
+  Configuration configuration;
+  Code code;
+  std::string message;
+  std::optional<UrlAuth> url;                 // absent: as it was; a new function gets `open`
+  std::map<std::string, std::string> tags;    // added
+  std::size_t keep_versions = 5;
+};
+
+struct DeployOutcome {
+  VersionPtr version;
+  bool unchanged = false;                     // same code and settings as the live version: no new version
+  std::vector<VersionPtr> cleaned;            // older deployed versions that are gone now
+};
+
+class Catalog {
+ public:
+  // Loads everything. Errors: the database's. `database` and `clock` outlive the catalog.
+  static Result<std::unique_ptr<Catalog>> load(store::Database& database, const Clock& clock, Tenant tenant);
+  ~Catalog();
+
+  // --- any thread
+  [[nodiscard]] SnapshotPtr snapshot() const;
+  [[nodiscard]] const Tenant& tenant() const;
+  // Function and version for a name and a qualifier ("" = $LATEST, number, alias; weighted aliases pick at random).
+  // Errors: not_found with AWS's wording ("Function not found: arn:...").
+  [[nodiscard]] Result<Resolved> resolve(std::string_view name, std::string_view qualifier) const;
+  // The same following `live` where there is one, else $LATEST.
+  [[nodiscard]] Result<Resolved> resolve_live(std::string_view name) const;
+  // Nearest existing name for a message ("did you mean"), or "".
+  [[nodiscard]] std::string nearest_name(std::string_view name) const;
+  [[nodiscard]] std::string function_arn(std::string_view name, std::string_view qualifier = {}) const;
+
+  // --- the store thread
+  Result<VersionPtr> create_function(std::string name, Configuration configuration, Code code,
+                                     std::map<std::string, std::string> tags, bool publish);
+  // `expected_revision` empty: not checked. precondition error when it differs.
+  Result<VersionPtr> update_code(std::string_view name, Code code, std::string architecture,
+                                 std::string_view expected_revision, bool publish);
+  Result<VersionPtr> update_configuration(std::string_view name,
+                                          const std::function<Result<Configuration>(Configuration)>& change,
+                                          std::string_view expected_revision);
+  // No change since the last publication: the existing version.
+  Result<VersionPtr> publish_version(std::string_view name, std::string_view expected_code_sha256,
+                                     std::optional<std::string> description, std::string_view expected_revision);
+  Result<Done> delete_function(std::string_view name);
+  Result<Done> delete_version(std::string_view name, std::uint64_t number);
+
+  Result<Alias> create_alias(std::string_view name, Alias alias);
+  Result<Alias> update_alias(std::string_view name, std::string_view alias,
+                             const std::function<Result<Alias>(Alias)>& change, std::string_view expected_revision);
+  Result<Done> delete_alias(std::string_view name, std::string_view alias);
+
+  Result<Done> set_tags(std::string_view name, const std::map<std::string, std::string>& added,
+                        const std::vector<std::string>& removed);
+  Result<Done> set_url(std::string_view name, UrlConfig url);
+  Result<Done> set_reserved_concurrency(std::string_view name, std::optional<int> limit);
+
+  // One transaction: $LATEST, a new version, `live`, and the clean-up of old deployed versions.
+  Result<DeployOutcome> commit_deploy(DeployCommit commit);
+  struct LiveMove {
+    VersionPtr from;  // may be null
+    VersionPtr to;
+  };
+  // To `number`, or without one to the newest version below the current that was ever live.
+  Result<LiveMove> rollback(std::string_view name, std::optional<std::uint64_t> number);
+  // Publishes $LATEST if needed, or takes `number`, and moves `live` to it.
+  Result<LiveMove> promote(std::string_view name, std::optional<std::uint64_t> number);
+
+  // Called after each change, on the store thread, with the versions that calls can no longer reach
+  // (retire their instances, delete their packages and images once unused).
+  void on_change(std::function<void(const std::vector<VersionPtr>& gone, SnapshotPtr now)> listener);
+  // Every package digest and image id that some version uses.
+  [[nodiscard]] std::vector<std::string> used_packages() const;
+  [[nodiscard]] std::vector<std::string> used_images() const;
+
+ private:
+  struct Impl;
+  explicit Catalog(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace lambda::function

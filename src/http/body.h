@@ -1,0 +1,57 @@
+// Bodies as streams: BodyReader is what comes in, and a buffered body is the simple case of it.
+// One coroutine at a time uses a reader; it belongs to the loop of its connection.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/async.h"
+#include "base/result.h"
+
+namespace lambda::http {
+
+class BodyReader {
+ public:
+  virtual ~BodyReader() = default;
+  // The next bytes, as they come; an empty string at the end of the body (and ever after).
+  // Errors: unavailable (the other side went away), timeout (nothing came for the connection's body deadline),
+  // invalid (a malformed chunk).
+  virtual Task<Result<std::string>> read_some() = 0;
+  // The length that the sender declared, where it did.
+  [[nodiscard]] virtual std::optional<std::size_t> declared_length() const = 0;
+};
+
+// A body that is already in memory.
+class BufferedBody final : public BodyReader {
+ public:
+  explicit BufferedBody(std::string bytes) : bytes_(std::move(bytes)), length_(bytes_.size()) {}
+  Task<Result<std::string>> read_some() override { co_return std::exchange(bytes_, {}); }
+  [[nodiscard]] std::optional<std::size_t> declared_length() const override { return length_; }
+
+ private:
+  std::string bytes_;
+  std::size_t length_;
+};
+
+// Reads to the end. Error too_large as soon as more than `limit` bytes have come, or are declared.
+Task<Result<std::string>> read_all(BodyReader& body, std::size_t limit);
+
+// Bytes both ways with no more HTTP in between: what is left of a connection after an upgrade.
+class ByteStream {
+ public:
+  virtual ~ByteStream() = default;
+  // An empty string at the end.
+  virtual Task<Result<std::string>> read_some() = 0;
+  virtual Task<Result<std::size_t>> write(std::string bytes) = 0;
+  // Ends the sending direction; reading goes on.
+  virtual void shutdown_send() = 0;
+  // Wakes a pending read and ends both directions. Same loop.
+  virtual void close() = 0;
+};
+
+// Copies both ways until both directions ended, one failed, or nothing moved for `idle`.
+Task<void> tunnel(ByteStream& left, ByteStream& right, std::chrono::steady_clock::duration idle);
+
+}  // namespace lambda::http
