@@ -1,8 +1,15 @@
-// One deploy from the upload to the moved `live` alias: receive -> check -> build or prepare -> start and initialise ->
-// commit. A deploy that fails anywhere changes nothing. Deploys of one function queue up; of several run side by side.
+// One deploy from the upload to the moved `live` alias: receive -> check -> build or prepare ->
+// start and initialise -> commit. A deploy that fails anywhere changes nothing. Deploys of one
+// function queue up; of several run side by side.
 //
 // Threads: deploy() on any loop; progress callbacks come on that loop.
 #pragma once
+
+#include "base/async.h"
+#include "base/result.h"
+#include "function/catalog.h"
+#include "function/function.h"
+#include "http/body.h"
 
 #include <chrono>
 #include <cstdint>
@@ -14,12 +21,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/async.h"
-#include "base/result.h"
-#include "function/catalog.h"
-#include "function/function.h"
-#include "http/body.h"
-
 namespace lambda::deploy {
 
 enum class Source {
@@ -28,7 +29,8 @@ enum class Source {
   image,    // no body: `image` names a local Docker image
 };
 
-// Settings as the caller named them; absent ones stay as they were (or get the defaults of `lambda deploy`: 30 s, 128 MB).
+// Settings as the caller named them; absent ones stay as they were (or get the defaults of `lambda
+// deploy`: 30 s, 128 MB).
 struct DeployRequest {
   std::string name;
   Source source = Source::zip;
@@ -36,13 +38,13 @@ struct DeployRequest {
   std::optional<std::string> runtime;
   std::optional<std::string> handler;
   std::optional<function::Kind> kind;
-  std::optional<std::uint16_t> port;         // first EXPOSE of the Dockerfile, found by the client
+  std::optional<std::uint16_t> port;  // first EXPOSE of the Dockerfile, found by the client
   std::optional<int> timeout_seconds;
   std::optional<int> memory_mb;
   std::optional<int> ephemeral_storage_mb;
   std::optional<std::string> description;
-  std::map<std::string, std::string> environment;   // merged over what was there ...
-  bool environment_clear = false;                    // ... after emptying it
+  std::map<std::string, std::string> environment;  // merged over what was there ...
+  bool environment_clear = false;                  // ... after emptying it
   std::optional<function::UrlAuth> url;
   std::optional<function::DriverName> driver;
   std::map<std::string, std::string> tags;
@@ -53,29 +55,30 @@ struct DeployRequest {
 class Progress {
  public:
   virtual ~Progress() = default;
-  virtual void begin_step(int number, std::string_view text) = 0;    // 2, "Preparing runtime python3.11"
-  virtual void output(std::string_view text) = 0;                    // the build's own output, verbatim
-  virtual void end_step(int number, std::string_view text) = 0;      // 3, "Done. (init 21 ms)"
+  virtual void begin_step(int number,
+                          std::string_view text) = 0;  // 2, "Preparing runtime python3.11"
+  virtual void output(std::string_view text) = 0;      // the build's own output, verbatim
+  virtual void end_step(int number, std::string_view text) = 0;  // 3, "Done. (init 21 ms)"
 };
 
 struct DeployReport {
   function::VersionPtr version;
   bool unchanged = false;
   std::chrono::microseconds init{0};
-  std::vector<std::uint64_t> cleaned;                                // versions that were removed
+  std::vector<std::uint64_t> cleaned;  // versions that were removed
   std::string driver;
 };
 
 struct DeployFailure {
-  std::string function_payload;   // the function's own error object when its init failed
-  std::string log;                // what it wrote
+  std::string function_payload;  // the function's own error object when its init failed
+  std::string log;               // what it wrote
 };
 
 class Deployer {
  public:
   virtual ~Deployer() = default;
-  virtual Task<Result<DeployReport>> deploy(DeployRequest request, http::BodyReader& body, Progress& progress,
-                                            DeployFailure& failure) = 0;
+  virtual Task<Result<DeployReport>> deploy(DeployRequest request, http::BodyReader& body,
+                                            Progress& progress, DeployFailure& failure) = 0;
 };
 
 }  // namespace lambda::deploy

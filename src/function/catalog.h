@@ -1,9 +1,14 @@
 // The catalog: every function in memory, kept in step with SQLite.
 //
-// Threads: reading (snapshot, find, resolve) from any thread at any time, without blocking on writers. Changes run on
-// the one "store" thread (BlockingPool with one thread; see run_blocking), each is one SQLite transaction with
-// synchronous=FULL, and is visible to readers when it returns.
+// Threads: reading (snapshot, find, resolve) from any thread at any time, without blocking on
+// writers. Changes run on the one "store" thread (BlockingPool with one thread; see run_blocking),
+// each is one SQLite transaction with synchronous=FULL, and is visible to readers when it returns.
 #pragma once
+
+#include "base/blocking.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "function/function.h"
 
 #include <functional>
 #include <map>
@@ -13,11 +18,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "base/blocking.h"
-#include "base/clock.h"
-#include "base/result.h"
-#include "function/function.h"
 
 namespace lambda::store {
 class Database;
@@ -33,8 +33,8 @@ struct Tenant {
 
 // One state of the world; immutable.
 struct Snapshot {
-  std::map<std::string, FunctionPtr, std::less<>> functions;          // by name
-  std::map<std::string, std::string, std::less<>> names_by_label;    // host label -> name
+  std::map<std::string, FunctionPtr, std::less<>> functions;       // by name
+  std::map<std::string, std::string, std::less<>> names_by_label;  // host label -> name
   std::uint64_t revision = 0;
 };
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
@@ -45,34 +45,36 @@ struct DeployCommit {
   Configuration configuration;
   Code code;
   std::string message;
-  std::optional<UrlAuth> url;                 // absent: as it was; a new function gets `open`
-  std::map<std::string, std::string> tags;    // added
+  std::optional<UrlAuth> url;               // absent: as it was; a new function gets `open`
+  std::map<std::string, std::string> tags;  // added
   std::size_t keep_versions = 5;
 };
 
 struct DeployOutcome {
   VersionPtr version;
-  bool unchanged = false;                     // same code and settings as the live version: no new version
-  std::vector<VersionPtr> cleaned;            // older deployed versions that are gone now
+  bool unchanged = false;           // same code and settings as the live version: no new version
+  std::vector<VersionPtr> cleaned;  // older deployed versions that are gone now
 };
 
 class Catalog {
  public:
   // Loads everything. Errors: the database's. `database` and `clock` outlive the catalog.
-  static Result<std::unique_ptr<Catalog>> load(store::Database& database, const Clock& clock, Tenant tenant);
+  static Result<std::unique_ptr<Catalog>> load(store::Database& database, const Clock& clock,
+                                               Tenant tenant);
   ~Catalog();
 
   // --- any thread
   [[nodiscard]] SnapshotPtr snapshot() const;
   [[nodiscard]] const Tenant& tenant() const;
-  // Function and version for a name and a qualifier ("" = $LATEST, number, alias; weighted aliases pick at random).
-  // Errors: not_found with AWS's wording ("Function not found: arn:...").
+  // Function and version for a name and a qualifier ("" = $LATEST, number, alias; weighted aliases
+  // pick at random). Errors: not_found with AWS's wording ("Function not found: arn:...").
   [[nodiscard]] Result<Resolved> resolve(std::string_view name, std::string_view qualifier) const;
   // The same following `live` where there is one, else $LATEST.
   [[nodiscard]] Result<Resolved> resolve_live(std::string_view name) const;
   // Nearest existing name for a message ("did you mean"), or "".
   [[nodiscard]] std::string nearest_name(std::string_view name) const;
-  [[nodiscard]] std::string function_arn(std::string_view name, std::string_view qualifier = {}) const;
+  [[nodiscard]] std::string function_arn(std::string_view name,
+                                         std::string_view qualifier = {}) const;
 
   // --- the store thread
   Result<VersionPtr> create_function(std::string name, Configuration configuration, Code code,
@@ -80,18 +82,20 @@ class Catalog {
   // `expected_revision` empty: not checked. precondition error when it differs.
   Result<VersionPtr> update_code(std::string_view name, Code code, std::string architecture,
                                  std::string_view expected_revision, bool publish);
-  Result<VersionPtr> update_configuration(std::string_view name,
-                                          const std::function<Result<Configuration>(Configuration)>& change,
-                                          std::string_view expected_revision);
+  Result<VersionPtr> update_configuration(
+      std::string_view name, const std::function<Result<Configuration>(Configuration)>& change,
+      std::string_view expected_revision);
   // No change since the last publication: the existing version.
   Result<VersionPtr> publish_version(std::string_view name, std::string_view expected_code_sha256,
-                                     std::optional<std::string> description, std::string_view expected_revision);
+                                     std::optional<std::string> description,
+                                     std::string_view expected_revision);
   Result<Done> delete_function(std::string_view name);
   Result<Done> delete_version(std::string_view name, std::uint64_t number);
 
   Result<Alias> create_alias(std::string_view name, Alias alias);
   Result<Alias> update_alias(std::string_view name, std::string_view alias,
-                             const std::function<Result<Alias>(Alias)>& change, std::string_view expected_revision);
+                             const std::function<Result<Alias>(Alias)>& change,
+                             std::string_view expected_revision);
   Result<Done> delete_alias(std::string_view name, std::string_view alias);
 
   Result<Done> set_tags(std::string_view name, const std::map<std::string, std::string>& added,
@@ -112,7 +116,8 @@ class Catalog {
 
   // Called after each change, on the store thread, with the versions that calls can no longer reach
   // (retire their instances, delete their packages and images once unused).
-  void on_change(std::function<void(const std::vector<VersionPtr>& gone, SnapshotPtr now)> listener);
+  void on_change(
+      std::function<void(const std::vector<VersionPtr>& gone, SnapshotPtr now)> listener);
   // Every package digest and image id that some version uses.
   [[nodiscard]] std::vector<std::string> used_packages() const;
   [[nodiscard]] std::vector<std::string> used_images() const;

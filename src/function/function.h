@@ -1,8 +1,10 @@
 // What the server knows of a function: its versions, aliases and settings, as immutable values.
 //
-// The catalog (function/catalog.h) publishes them as shared_ptr<const ...>: readers on any thread keep what they hold,
-// writers replace whole records. Nothing in here does I/O.
+// The catalog (function/catalog.h) publishes them as shared_ptr<const ...>: readers on any thread
+// keep what they hold, writers replace whole records. Nothing in here does I/O.
 #pragma once
+
+#include "base/clock.h"
 
 #include <cstdint>
 #include <map>
@@ -12,22 +14,23 @@
 #include <string_view>
 #include <vector>
 
-#include "base/clock.h"
-
 namespace lambda::function {
 
 enum class PackageType { zip, image };
-// handler: an event goes to a handler through the Runtime API. http: it serves HTTP itself on $PORT.
+// handler: an event goes to a handler through the Runtime API. http: it serves HTTP itself on
+// $PORT.
 enum class Kind { handler, http };
-// Who may call the function's URL. closed: nobody (functions made by API clients until they open one).
+// Who may call the function's URL. closed: nobody (functions made by API clients until they open
+// one).
 enum class UrlAuth { closed, open, key, iam };
 enum class DriverName { native, docker };
 
-[[nodiscard]] std::string_view to_string(PackageType type);  // "Zip", "Image"
-[[nodiscard]] std::string_view to_string(Kind kind);         // "handler", "http"
-[[nodiscard]] std::string_view to_string(UrlAuth auth);      // "closed", "open", "key", "iam"
-[[nodiscard]] std::string_view to_string(DriverName driver); // "native", "docker"
-[[nodiscard]] std::optional<UrlAuth> parse_url_auth(std::string_view text);  // "none" reads as closed
+[[nodiscard]] std::string_view to_string(PackageType type);   // "Zip", "Image"
+[[nodiscard]] std::string_view to_string(Kind kind);          // "handler", "http"
+[[nodiscard]] std::string_view to_string(UrlAuth auth);       // "closed", "open", "key", "iam"
+[[nodiscard]] std::string_view to_string(DriverName driver);  // "native", "docker"
+[[nodiscard]] std::optional<UrlAuth> parse_url_auth(
+    std::string_view text);  // "none" reads as closed
 [[nodiscard]] std::optional<Kind> parse_kind(std::string_view text);
 [[nodiscard]] std::optional<DriverName> parse_driver(std::string_view text);
 
@@ -40,32 +43,34 @@ struct ImageConfig {
 
 // The code of one version.
 struct Code {
-  std::string sha256;             // standard base64 of the SHA-256 over the package as uploaded (zip bytes, or of the image's id)
-  std::uint64_t size = 0;         // bytes of the package; of the image
-  std::string package_digest;     // hex SHA-256 that names the package in the PackageStore; "" for images
-  std::string image_uri;          // what the caller named ("func-greet:3"); "" for zips
-  std::string image_id;           // "sha256:..." of the local image; "" for zips
+  std::string sha256;  // standard base64 of the SHA-256 over the package as uploaded (zip bytes, or
+                       // of the image's id)
+  std::uint64_t size = 0;  // bytes of the package; of the image
+  std::string
+      package_digest;     // hex SHA-256 that names the package in the PackageStore; "" for images
+  std::string image_uri;  // what the caller named ("func-greet:3"); "" for zips
+  std::string image_id;   // "sha256:..." of the local image; "" for zips
   bool operator==(const Code&) const = default;
 };
 
 // Settings of one version: everything a rollback restores.
 struct Configuration {
-  std::string runtime;            // "python3.11"; "" for images
-  std::string handler;            // "" for images
-  std::string role;               // kept for AWS clients; shape-checked
+  std::string runtime;  // "python3.11"; "" for images
+  std::string handler;  // "" for images
+  std::string role;     // kept for AWS clients; shape-checked
   std::string description;
-  int timeout_seconds = 3;        // 1..900
-  int memory_mb = 128;            // 128..10240
-  int ephemeral_storage_mb = 512; // 512..10240
+  int timeout_seconds = 3;         // 1..900
+  int memory_mb = 128;             // 128..10240
+  int ephemeral_storage_mb = 512;  // 512..10240
   PackageType package_type = PackageType::zip;
   Kind kind = Kind::handler;
-  std::optional<std::uint16_t> port;                        // HTTP functions: $PORT
+  std::optional<std::uint16_t> port;                              // HTTP functions: $PORT
   std::optional<std::map<std::string, std::string>> environment;  // absent: never given
   std::string architecture = "x86_64";
   std::optional<ImageConfig> image_config;
-  std::optional<DriverName> driver;                         // absent: the server's default at deploy
-  // Fields that AWS's clients set and read back and that change nothing here (VpcConfig, KMSKeyArn, TracingConfig,
-  // LoggingConfig, SnapStart ...): the JSON of each, by its AWS name.
+  std::optional<DriverName> driver;  // absent: the server's default at deploy
+  // Fields that AWS's clients set and read back and that change nothing here (VpcConfig, KMSKeyArn,
+  // TracingConfig, LoggingConfig, SnapStart ...): the JSON of each, by its AWS name.
   std::map<std::string, std::string> echoed;
   bool operator==(const Configuration&) const = default;
 };
@@ -88,8 +93,8 @@ struct Version {
   std::string last_update_reason;
   std::string last_update_reason_code;
   // Published versions only:
-  std::string message;            // lambda deploy -m
-  bool deployed = false;          // made by lambda deploy (and so subject to its clean-up)
+  std::string message;                 // lambda deploy -m
+  bool deployed = false;               // made by lambda deploy (and so subject to its clean-up)
   std::optional<WallTime> live_since;  // the last time `live` moved to it; absent: never was live
 
   [[nodiscard]] bool is_latest() const { return number == 0; }
@@ -100,7 +105,7 @@ using VersionPtr = std::shared_ptr<const Version>;
 
 struct Alias {
   std::string name;
-  std::uint64_t version = 0;      // 0: $LATEST
+  std::uint64_t version = 0;  // 0: $LATEST
   std::string description;
   std::string revision_id;
   // At most one extra version and its share of calls, 0.0 to 1.0.
@@ -110,26 +115,27 @@ struct Alias {
 // The alias that hosts, /fn/ and `lambda invoke` follow.
 inline constexpr std::string_view kLiveAlias = "live";
 
-// AWS's FunctionUrlConfig beside our own `auth` (created by CreateFunctionUrlConfig or by lambda deploy --url).
+// AWS's FunctionUrlConfig beside our own `auth` (created by CreateFunctionUrlConfig or by lambda
+// deploy --url).
 struct UrlConfig {
   UrlAuth auth = UrlAuth::closed;
-  std::string cors_json;          // the Cors object as given, or ""
+  std::string cors_json;  // the Cors object as given, or ""
   std::string invoke_mode = "BUFFERED";
   WallTime created{};
   WallTime modified{};
 };
 
 struct Function {
-  std::string name;               // as created, case kept
-  std::string host_label;         // unique, lower case; "" when the name cannot be one
-  VersionPtr latest;              // never null
+  std::string name;        // as created, case kept
+  std::string host_label;  // unique, lower case; "" when the name cannot be one
+  VersionPtr latest;       // never null
   std::map<std::uint64_t, VersionPtr> versions;
   std::map<std::string, Alias> aliases;
   std::map<std::string, std::string> tags;
   UrlConfig url;
   std::optional<int> reserved_concurrency;
   WallTime created{};
-  std::uint64_t next_version = 1; // numbers are never given twice
+  std::uint64_t next_version = 1;  // numbers are never given twice
 
   [[nodiscard]] const Alias* live() const;
   // The version with that number (0: the draft), or null.
@@ -141,7 +147,7 @@ using FunctionPtr = std::shared_ptr<const Function>;
 struct Resolved {
   FunctionPtr function;
   VersionPtr version;
-  std::string qualifier;          // as asked: "", "$LATEST", "7", "live"
+  std::string qualifier;  // as asked: "", "$LATEST", "7", "live"
 };
 
 }  // namespace lambda::function

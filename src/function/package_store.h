@@ -1,9 +1,14 @@
-// Code packages on disk, content-addressed: <data>/packages/<hex sha256>.zip as uploaded, and <data>/code/<hex sha256>/
-// unpacked, read-only, what a sandbox mounts at /var/task.
+// Code packages on disk, content-addressed: <data>/packages/<hex sha256>.zip as uploaded, and
+// <data>/code/<hex sha256>/ unpacked, read-only, what a sandbox mounts at /var/task.
 //
-// A package is received into a temporary name, checked, unpacked beside it, synced (files and directories) and renamed:
-// whatever the moment of a crash, a digest either is there whole or is not. Blocking: call it on a worker thread.
+// A package is received into a temporary name, checked, unpacked beside it, synced (files and
+// directories) and renamed: whatever the moment of a crash, a digest either is there whole or is
+// not. Blocking: call it on a worker thread.
 #pragma once
+
+#include "base/blocking.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -13,33 +18,30 @@
 #include <string_view>
 #include <vector>
 
-#include "base/blocking.h"
-#include "base/result.h"
-#include "base/unique_fd.h"
-
 namespace lambda::function {
 
-inline constexpr std::uint64_t kMaxUnpackedBytes = 262'144'000;   // AWS: unzipped, with layers
-inline constexpr std::uint64_t kMaxZippedBytes = 262'144'000;     // for /_lambda/ uploads; AWS's 50 MB counts at the AWS operations
+inline constexpr std::uint64_t kMaxUnpackedBytes = 262'144'000;  // AWS: unzipped, with layers
+inline constexpr std::uint64_t kMaxZippedBytes =
+    262'144'000;  // for /_lambda/ uploads; AWS's 50 MB counts at the AWS operations
 
 struct Package {
-  std::string digest;        // hex SHA-256 of the zip bytes
-  std::string sha256_base64; // AWS's CodeSha256
-  std::uint64_t size = 0;    // of the zip
+  std::string digest;         // hex SHA-256 of the zip bytes
+  std::string sha256_base64;  // AWS's CodeSha256
+  std::uint64_t size = 0;     // of the zip
   std::uint64_t unpacked_size = 0;
   std::size_t files = 0;
 };
 
-// One upload in progress: bytes go to a temporary file and through SHA-256 as they come, in constant memory.
-// Destroyed without finish(): nothing is left.
+// One upload in progress: bytes go to a temporary file and through SHA-256 as they come, in
+// constant memory. Destroyed without finish(): nothing is left.
 class PackageUpload {
  public:
   virtual ~PackageUpload() = default;
   // Errors: too_large, internal (disk full; says so).
   virtual Result<Done> append(std::string_view bytes) = 0;
-  // Checks and unpacks (see archive rules below), then makes it permanent. Errors: invalid with the entry's name
-  // (not a zip, `../`, absolute path, a link that leaves the package, an entry through a link, more than 250 MB
-  // unpacked, duplicate names that differ, a program for another system).
+  // Checks and unpacks (see archive rules below), then makes it permanent. Errors: invalid with the
+  // entry's name (not a zip, `../`, absolute path, a link that leaves the package, an entry through
+  // a link, more than 250 MB unpacked, duplicate names that differ, a program for another system).
   virtual Result<Package> finish() = 0;
 };
 
@@ -56,8 +58,8 @@ class PackageStore {
   [[nodiscard]] std::filesystem::path zip_path(std::string_view digest) const;
   Result<UniqueFd> open_zip(std::string_view digest) const;
 
-  // Adds files (compiled bytecode) to an unpacked tree that nobody uses yet; paths are checked like a zip's entries
-  // and never replace an existing file. The package's digest stays that of the zip.
+  // Adds files (compiled bytecode) to an unpacked tree that nobody uses yet; paths are checked like
+  // a zip's entries and never replace an existing file. The package's digest stays that of the zip.
   struct ExtraFile {
     std::string path;
     std::string bytes;

@@ -2,13 +2,13 @@
 // One coroutine at a time uses a reader; it belongs to the loop of its connection.
 #pragma once
 
+#include "base/async.h"
+#include "base/result.h"
+
 #include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
-
-#include "base/async.h"
-#include "base/result.h"
 
 namespace lambda::http {
 
@@ -16,8 +16,8 @@ class BodyReader {
  public:
   virtual ~BodyReader() = default;
   // The next bytes, as they come; an empty string at the end of the body (and ever after).
-  // Errors: unavailable (the other side went away), timeout (nothing came for the connection's body deadline),
-  // invalid (a malformed chunk).
+  // Errors: unavailable (the other side went away), timeout (nothing came for the connection's body
+  // deadline), invalid (a malformed chunk).
   virtual Task<Result<std::string>> read_some() = 0;
   // The length that the sender declared, where it did.
   [[nodiscard]] virtual std::optional<std::size_t> declared_length() const = 0;

@@ -1,12 +1,7 @@
-// The HTTP/1.1 client side: one exchange over a TCP, unix or already connected socket. Used by the command line, the
-// Docker Engine client and the reverse proxy.
-// A ClientConnection belongs to one loop and one coroutine at a time.
+// The HTTP/1.1 client side: one exchange over a TCP, unix or already connected socket. Used by the
+// command line, the Docker Engine client and the reverse proxy. A ClientConnection belongs to one
+// loop and one coroutine at a time.
 #pragma once
-
-#include <chrono>
-#include <memory>
-#include <string>
-#include <string_view>
 
 #include "base/async.h"
 #include "base/result.h"
@@ -14,9 +9,15 @@
 #include "http/body.h"
 #include "http/message.h"
 
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+
 namespace lambda::http {
 
-// Where to connect: {host, port}, or {unix_path}, TLS where asked for (system certificate authorities, SNI, host name verified).
+// Where to connect: {host, port}, or {unix_path}, TLS where asked for (system certificate
+// authorities, SNI, host name verified).
 struct Endpoint {
   std::string host;
   std::uint16_t port = 80;
@@ -27,8 +28,8 @@ struct Endpoint {
 // Splits "http://host:port/prefix", "https://...", "unix:/run/x.sock" ("[::1]" is understood).
 struct ParsedUrl {
   Endpoint endpoint;
-  std::string host_header;   // what goes in Host
-  std::string path;          // "/prefix?query" or "/"
+  std::string host_header;  // what goes in Host
+  std::string path;         // "/prefix?query" or "/"
 };
 Result<ParsedUrl> parse_url(std::string_view url);
 
@@ -36,23 +37,25 @@ class ClientConnection {
  public:
   virtual ~ClientConnection() = default;
 
-  // Errors: unavailable (refused, no such host, reset; "*.localhost" is resolved to loopback without DNS), timeout.
-  static Task<Result<std::unique_ptr<ClientConnection>>> connect(Endpoint endpoint,
-                                                                 std::chrono::steady_clock::time_point deadline);
+  // Errors: unavailable (refused, no such host, reset; "*.localhost" is resolved to loopback
+  // without DNS), timeout.
+  static Task<Result<std::unique_ptr<ClientConnection>>> connect(
+      Endpoint endpoint, std::chrono::steady_clock::time_point deadline);
   // Over a socket that is already connected.
   static Task<Result<std::unique_ptr<ClientConnection>>> adopt(UniqueFd socket);
 
-  // Sends head and body (length declared where `body` declares one, else chunked), then reads the response's head
-  // (body left to body()). 1xx other than 101 are skipped. The request's headers are sent as they are, plus Host,
-  // Content-Length or Transfer-Encoding where missing. Reads the response while it still sends, so that an early
-  // refusal ends the sending.
+  // Sends head and body (length declared where `body` declares one, else chunked), then reads the
+  // response's head (body left to body()). 1xx other than 101 are skipped. The request's headers
+  // are sent as they are, plus Host, Content-Length or Transfer-Encoding where missing. Reads the
+  // response while it still sends, so that an early refusal ends the sending.
   virtual Task<Result<Response>> exchange(Request request, BodyReader& body,
                                           std::chrono::steady_clock::time_point head_deadline) = 0;
   // The current response's body. `idle` is the longest silence. Valid until the next exchange.
   virtual BodyReader& body(std::chrono::steady_clock::duration idle) = 0;
   // After a 101 (or Docker's hijack): the raw connection.
   virtual std::unique_ptr<ByteStream> take_stream() = 0;
-  // True when another exchange may follow: the body was read to its end and both sides keep the connection.
+  // True when another exchange may follow: the body was read to its end and both sides keep the
+  // connection.
   [[nodiscard]] virtual bool reusable() const = 0;
   // Wakes whatever waits on it. Same loop.
   virtual void close() = 0;

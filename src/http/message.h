@@ -18,7 +18,8 @@ struct Header {
   std::string value;
 };
 
-// Header fields in the order in which they came. Names compare without case. Repeated names are kept apart.
+// Header fields in the order in which they came. Names compare without case. Repeated names are
+// kept apart.
 class Headers {
  public:
   // The first value, or nullptr.
@@ -42,11 +43,11 @@ class Headers {
 
 // Who is at the other end of a server's connection.
 struct Peer {
-  std::string address;            // "127.0.0.1", "::1"; "" for a unix socket
+  std::string address;  // "127.0.0.1", "::1"; "" for a unix socket
   std::uint16_t port = 0;
-  bool loopback = false;          // a loopback address or a unix socket
+  bool loopback = false;  // a loopback address or a unix socket
   bool tls = false;
-  std::uint16_t local_port = 0;   // the server's own port; 0 for a unix socket
+  std::uint16_t local_port = 0;  // the server's own port; 0 for a unix socket
   // Set for unix sockets alone: SO_PEERCRED.
   std::optional<std::uint32_t> unix_uid;
   std::optional<std::uint32_t> unix_gid;
@@ -54,8 +55,9 @@ struct Peer {
 };
 
 struct Request {
-  std::string method;   // "GET"
-  std::string target;   // as on the wire: "/path?query", never decoded; absolute-form is reduced to path and query
+  std::string method;  // "GET"
+  std::string target;  // as on the wire: "/path?query", never decoded; absolute-form is reduced to
+                       // path and query
   unsigned version = 11;
   Headers headers;
   Peer peer;
@@ -69,8 +71,8 @@ struct Request {
 };
 
 // Query pairs in order, names and values percent-decoded.
-[[nodiscard]] std::vector<std::pair<std::string, std::string>> parse_query(std::string_view query,
-                                                                          bool plus_is_space = true);
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> parse_query(
+    std::string_view query, bool plus_is_space = true);
 
 struct Response {
   Response() = default;
@@ -78,7 +80,8 @@ struct Response {
   Response(unsigned status_code, std::string content_type, std::string body_bytes);
 
   unsigned status = 200;
-  Headers headers;      // Content-Length, Date, Connection and Transfer-Encoding are the connection's business
+  Headers headers;  // Content-Length, Date, Connection and Transfer-Encoding are the connection's
+                    // business
   std::string body;
 };
 

@@ -1,9 +1,16 @@
-// The HTTP/1.1 server side: listeners, and one coroutine a connection that reads requests and hands them to a Handler.
+// The HTTP/1.1 server side: listeners, and one coroutine a connection that reads requests and hands
+// them to a Handler.
 //
-// Threads: a Server accepts on every loop it was given (one listening socket polled by all, EPOLLEXCLUSIVE where it
-// can); a connection stays on the loop that accepted it, and its Handler runs there. start() and stop() are called
-// from any thread.
+// Threads: a Server accepts on every loop it was given (one listening socket polled by all,
+// EPOLLEXCLUSIVE where it can); a connection stays on the loop that accepted it, and its Handler
+// runs there. start() and stop() are called from any thread.
 #pragma once
+
+#include "base/async.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "http/body.h"
+#include "http/message.h"
 
 #include <chrono>
 #include <cstddef>
@@ -11,12 +18,6 @@
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "base/async.h"
-#include "base/result.h"
-#include "base/unique_fd.h"
-#include "http/body.h"
-#include "http/message.h"
 
 namespace lambda::http {
 
@@ -26,50 +27,53 @@ class ResponseWriter {
   virtual ~ResponseWriter() = default;
   // A whole response. HEAD is answered without the body.
   virtual Task<Result<std::size_t>> send(Response response) = 0;
-  // A streamed one: `head.body` is ignored; Content-Length is respected where `head` names it, else chunked.
+  // A streamed one: `head.body` is ignored; Content-Length is respected where `head` names it, else
+  // chunked.
   virtual Task<Result<std::size_t>> start(Response head) = 0;
   virtual Task<Result<std::size_t>> write(std::string bytes) = 0;
   virtual Task<Result<std::size_t>> finish() = 0;
   // Sends `head` (status 101, or 200 for CONNECT-like uses) and gives the raw connection away.
   virtual Task<Result<std::unique_ptr<ByteStream>>> upgrade(Response head) = 0;
   [[nodiscard]] virtual bool started() const = 0;
-  // Set as soon as the client has gone away (checked while a handler works without reading): resolves a wait.
-  // Handlers may wait on it beside their own work.
+  // Set as soon as the client has gone away (checked while a handler works without reading):
+  // resolves a wait. Handlers may wait on it beside their own work.
   virtual AsyncEvent& client_gone() = 0;
 };
 
 class Handler {
  public:
   virtual ~Handler() = default;
-  // Called on the connection's loop. A handler that returns without an answer, or throws, is answered with 500.
-  // All three references live until the returned task ends.
+  // Called on the connection's loop. A handler that returns without an answer, or throws, is
+  // answered with 500. All three references live until the returned task ends.
   virtual Task<void> handle(Request& request, BodyReader& body, ResponseWriter& writer) = 0;
 };
 
 struct ServerLimits {
-  std::size_t header_bytes = 64 * 1024;         // the whole head
+  std::size_t header_bytes = 64 * 1024;  // the whole head
   std::size_t header_count = 200;
-  std::chrono::seconds head_time{15};           // from the first byte of a head to its end
-  std::chrono::seconds idle_time{75};           // between requests on a kept-alive connection
-  std::chrono::seconds body_time{60};           // without a byte of a body that was promised
-  std::size_t connections = 10'000;             // accepted at once; more wait in the backlog
+  std::chrono::seconds head_time{15};  // from the first byte of a head to its end
+  std::chrono::seconds idle_time{75};  // between requests on a kept-alive connection
+  std::chrono::seconds body_time{60};  // without a byte of a body that was promised
+  std::size_t connections = 10'000;    // accepted at once; more wait in the backlog
 };
 
 // A listening socket with the address it is bound to.
 struct ListenAddress {
-  std::string host;        // "127.0.0.1", "::1", "0.0.0.0"; "" when unix_path is set
+  std::string host;  // "127.0.0.1", "::1", "0.0.0.0"; "" when unix_path is set
   std::uint16_t port = 0;
   std::string unix_path;
 };
 
 // Binds and listens (SO_REUSEADDR, IPV6_V6ONLY, backlog 4096, close-on-exec). Port 0 picks one.
-// Errors: conflict (address in use; the message names the holder where /proc shows it), denied, invalid.
+// Errors: conflict (address in use; the message names the holder where /proc shows it), denied,
+// invalid.
 Result<UniqueFd> listen_on(const ListenAddress& address);
 // The port that a listening socket got.
 [[nodiscard]] std::uint16_t bound_port(int fd);
 
-// Serves one already accepted connection (any stream socket) until it ends; used for sockets that the Server did not
-// accept itself, such as those of the Runtime API. `limits.idle_time` of zero means no limit.
+// Serves one already accepted connection (any stream socket) until it ends; used for sockets that
+// the Server did not accept itself, such as those of the Runtime API. `limits.idle_time` of zero
+// means no limit.
 Task<void> serve_connection(UniqueFd socket, Peer peer, Handler& handler, ServerLimits limits);
 
 class Server {
@@ -82,8 +86,8 @@ class Server {
 
   // Takes over a listening socket (TCP or unix).
   void add_listener(UniqueFd listening);
-  // No new connections, kept-alive ones end after their current response. Resolves when none is left, or at the
-  // deadline, when the rest is closed.
+  // No new connections, kept-alive ones end after their current response. Resolves when none is
+  // left, or at the deadline, when the rest is closed.
   Task<void> drain(std::chrono::steady_clock::time_point deadline);
   [[nodiscard]] std::size_t open_connections() const;
 

@@ -1,18 +1,10 @@
-// Invoker::invoke is the one way in: the gateway, the API's Invoke and (later) the queue and the scheduler all end here.
+// Invoker::invoke is the one way in: the gateway, the API's Invoke and (later) the queue and the
+// scheduler all end here.
 //
-// Steps: resolve (by the caller, through the catalog) -> admit (limits) -> acquire an instance (pool) -> call ->
-// release -> record (log lines, tail, timing).
-// Threads: call it on any loop; the call may be carried out by an instance of another loop, the answer comes back
-// on the caller's.
+// Steps: resolve (by the caller, through the catalog) -> admit (limits) -> acquire an instance
+// (pool) -> call -> release -> record (log lines, tail, timing). Threads: call it on any loop; the
+// call may be carried out by an instance of another loop, the answer comes back on the caller's.
 #pragma once
-
-#include <chrono>
-#include <cstdint>
-#include <functional>
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
 
 #include "base/async.h"
 #include "base/blocking.h"
@@ -22,23 +14,31 @@
 #include "function/function.h"
 #include "sandbox/sandbox.h"
 
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
 namespace lambda::invoke {
 
 // One event for one version.
 struct Call {
   function::Resolved target;
-  std::string payload;                       // JSON for handlers; the body of POST / for HTTP functions
-  std::string request_id;                    // a UUID; the same over retries
-  std::string trace_id;                      // X-Amzn-Trace-Id's value; "" makes one
-  std::string client_context;                // JSON text, or ""
-  std::string invoked_arn;                   // as the caller named it
+  std::string payload;         // JSON for handlers; the body of POST / for HTTP functions
+  std::string request_id;      // a UUID; the same over retries
+  std::string trace_id;        // X-Amzn-Trace-Id's value; "" makes one
+  std::string client_context;  // JSON text, or ""
+  std::string invoked_arn;     // as the caller named it
 };
 
 // Where the time of one call went; zero where a step did not happen.
 struct Timing {
-  std::chrono::microseconds waiting{0};      // for an instance
-  std::chrono::microseconds start{0};        // of the sandbox (cold)
-  std::chrono::microseconds init{0};         // of the runtime and the function's code (cold)
+  std::chrono::microseconds waiting{0};  // for an instance
+  std::chrono::microseconds start{0};    // of the sandbox (cold)
+  std::chrono::microseconds init{0};     // of the runtime and the function's code (cold)
   std::chrono::microseconds handler{0};
   std::chrono::microseconds total{0};
   bool cold = false;
@@ -46,21 +46,22 @@ struct Timing {
 
 enum class FunctionError {
   none,
-  handled,          // the handler threw: the payload is its error object
-  init,             // the code failed to load
+  handled,  // the handler threw: the payload is its error object
+  init,     // the code failed to load
   timeout,
-  exit,             // the runtime ended, crashed or was killed
+  exit,  // the runtime ended, crashed or was killed
   out_of_memory,
   response_too_large,
 };
 
 struct Outcome {
-  std::string payload;                       // verbatim; AWS's error object when the function failed
+  std::string payload;  // verbatim; AWS's error object when the function failed
   FunctionError error = FunctionError::none;
-  std::string error_type;                    // "Sandbox.Timedout", "Runtime.ExitError", the function's own; "" without error
+  std::string
+      error_type;  // "Sandbox.Timedout", "Runtime.ExitError", the function's own; "" without error
   std::string content_type = "application/json";
-  std::string executed_version;              // "$LATEST" or a number
-  std::string log_tail;                      // the last 4,096 bytes of this call's log, START to REPORT
+  std::string executed_version;  // "$LATEST" or a number
+  std::string log_tail;          // the last 4,096 bytes of this call's log, START to REPORT
   std::string trace_id;
   Timing timing;
 };
@@ -80,31 +81,35 @@ class Invoker {
  public:
   virtual ~Invoker() = default;
 
-  // Runs one event to its end. Errors are the platform's own: overloaded (a concurrency limit, or nothing became free
-  // in time), sandbox_failed, unavailable, too_large (payload over 6 MiB for a handler: 6,291,456 bytes).
-  // A function that fails is not an Error: see Outcome::error.
+  // Runs one event to its end. Errors are the platform's own: overloaded (a concurrency limit, or
+  // nothing became free in time), sandbox_failed, unavailable, too_large (payload over 6 MiB for a
+  // handler: 6,291,456 bytes). A function that fails is not an Error: see Outcome::error.
   virtual Task<Result<Outcome>> invoke(Call call) = 0;
 
   // A slot and a connection for the reverse proxy of an HTTP function.
-  // Errors as above, and function_failed when its process ended or never listened on $PORT (message says which, with
-  // the end of its log).
-  virtual Task<Result<std::unique_ptr<HttpLease>>> open_http(function::Resolved target, std::string request_id) = 0;
+  // Errors as above, and function_failed when its process ended or never listened on $PORT (message
+  // says which, with the end of its log).
+  virtual Task<Result<std::unique_ptr<HttpLease>>> open_http(function::Resolved target,
+                                                             std::string request_id) = 0;
 
-  // Starts and initialises one instance of a version that is not in the catalog yet; it is kept for the first call.
-  // Errors: function_failed (init failed: `failure` gets the function's own error payload and log), sandbox_failed ...
+  // Starts and initialises one instance of a version that is not in the catalog yet; it is kept for
+  // the first call. Errors: function_failed (init failed: `failure` gets the function's own error
+  // payload and log), sandbox_failed ...
   struct InitFailure {
     std::string payload;
     std::string log;
   };
   virtual Task<Result<Timing>> prepare(function::VersionPtr version, InitFailure& failure) = 0;
-  // The instances prepared for `version` serve as this published version from now on (a deploy's commit gives the
-  // number only after the initialisation), or are given up when it never came to a commit.
+  // The instances prepared for `version` serve as this published version from now on (a deploy's
+  // commit gives the number only after the initialisation), or are given up when it never came to a
+  // commit.
   virtual void adopt_prepared(function::VersionPtr prepared, function::VersionPtr published) = 0;
   virtual void abandon_prepared(function::VersionPtr prepared) = 0;
 
-  // Runs a built-in program of a runtime's base file system against a version's code and returns its one response
-  // (the bytecode compiler). Same sandbox, same limits.
-  virtual Task<Result<std::string>> run_builtin(function::VersionPtr version, std::vector<std::string> argv,
+  // Runs a built-in program of a runtime's base file system against a version's code and returns
+  // its one response (the bytecode compiler). Same sandbox, same limits.
+  virtual Task<Result<std::string>> run_builtin(function::VersionPtr version,
+                                                std::vector<std::string> argv,
                                                 std::chrono::seconds limit) = 0;
 
   // Ends the instances of these versions once their current calls are done. Any thread.

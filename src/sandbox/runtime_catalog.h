@@ -1,6 +1,8 @@
-// The runtimes that this server has: base file systems built by runtimes/build, described by runtime.json.
-// Read once at the start; immutable afterwards; any thread.
+// The runtimes that this server has: base file systems built by runtimes/build, described by
+// runtime.json. Read once at the start; immutable afterwards; any thread.
 #pragma once
+
+#include "base/result.h"
 
 #include <filesystem>
 #include <map>
@@ -8,23 +10,21 @@
 #include <string_view>
 #include <vector>
 
-#include "base/result.h"
-
 namespace lambda::sandbox {
 
 struct Runtime {
-  std::string name;                          // "python3.11"
-  std::string family;                        // "python", "node", "provided"
-  std::filesystem::path root;                // the base file system on disk
-  std::vector<std::string> argv;             // starts the runtime's own bootstrap
+  std::string name;               // "python3.11"
+  std::string family;             // "python", "node", "provided"
+  std::filesystem::path root;     // the base file system on disk
+  std::vector<std::string> argv;  // starts the runtime's own bootstrap
   std::map<std::string, std::string> environment;
-  std::string docker_image;                  // the same file system in Docker: "lambda/python:3.11"
+  std::string docker_image;  // the same file system in Docker: "lambda/python:3.11"
 };
 
 class RuntimeCatalog {
  public:
-  // `directory` holds <name>/runtime.json and <name>/rootfs. What is not there is simply not offered.
-  // Errors: a runtime.json that cannot be read.
+  // `directory` holds <name>/runtime.json and <name>/rootfs. What is not there is simply not
+  // offered. Errors: a runtime.json that cannot be read.
   static Result<RuntimeCatalog> load(const std::filesystem::path& directory);
 
   // "provided", "provided.al2" and "provided.al2023" share one file system.

@@ -1,16 +1,25 @@
 // Sandbox and Driver: the isolation that an instance lives in, and the two back ends that make it.
 //
 // Contract, the same for both drivers (tests/contract/sandbox_contract_test.cc runs it on both):
-// - start() returns when the sandbox's own init (sandbox/init) is running inside, the Runtime API socket listens in
-//   the sandbox's network namespace on 127.0.0.1:9001, and the runtime's process has been started with exactly
-//   `argv`, `environment` and `working_directory`.
-// - take_runtime_listener(): a listening stream socket; whoever accepts from it talks to the processes inside.
-// - take_log(): the read end of the pipe that is stdout and stderr of everything inside. It is set non-blocking.
+// - start() returns when the sandbox's own init (sandbox/init) is running inside, the Runtime API
+// socket listens in
+//   the sandbox's network namespace on 127.0.0.1:9001, and the runtime's process has been started
+//   with exactly `argv`, `environment` and `working_directory`.
+// - take_runtime_listener(): a listening stream socket; whoever accepts from it talks to the
+// processes inside.
+// - take_log(): the read end of the pipe that is stdout and stderr of everything inside. It is set
+// non-blocking.
 // - wait_exit() resolves once, when the runtime's process ended or the sandbox died of itself.
-// - stop() ends every process inside, and returns when nothing of it is left (processes, mounts, cgroups).
+// - stop() ends every process inside, and returns when nothing of it is left (processes, mounts,
+// cgroups).
 //   Destroying a Sandbox that was not stopped starts the same in the background.
 // Threads: all calls on the loop that start() ran on; the driver itself may be shared by all loops.
 #pragma once
+
+#include "base/async.h"
+#include "base/blocking.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
 
 #include <chrono>
 #include <cstdint>
@@ -22,37 +31,33 @@
 #include <string_view>
 #include <vector>
 
-#include "base/async.h"
-#include "base/blocking.h"
-#include "base/result.h"
-#include "base/unique_fd.h"
-
 namespace lambda::sandbox {
 
 inline constexpr std::uint16_t kRuntimeApiPort = 9001;
 
 struct SandboxSpec {
-  std::string id;                          // [a-z0-9-]{1,40}, unique on this server; names cgroups, containers, uid slots
-  std::string function;                    // for labels and messages
+  std::string id;  // [a-z0-9-]{1,40}, unique on this server; names cgroups, containers, uid slots
+  std::string function;  // for labels and messages
   std::string version;
-  // The root: a runtime's base file system by its name ("python3.11"), or a local image's id ("sha256:...").
+  // The root: a runtime's base file system by its name ("python3.11"), or a local image's id
+  // ("sha256:...").
   std::string runtime;
   std::string image_id;
-  std::filesystem::path task_directory;    // mounted read-only at /var/task; empty for images
-  std::vector<std::string> argv;           // argv[0] is looked up in PATH of `environment`
+  std::filesystem::path task_directory;  // mounted read-only at /var/task; empty for images
+  std::vector<std::string> argv;         // argv[0] is looked up in PATH of `environment`
   std::string working_directory = "/var/task";
   std::map<std::string, std::string> environment;
-  std::uint64_t memory_bytes = 128ull << 20;   // of all processes together
-  std::uint64_t tmp_bytes = 512ull << 20;      // size of /tmp; not counted in memory_bytes
-  unsigned processes = 1024;                   // and threads
+  std::uint64_t memory_bytes = 128ull << 20;  // of all processes together
+  std::uint64_t tmp_bytes = 512ull << 20;     // size of /tmp; not counted in memory_bytes
+  unsigned processes = 1024;                  // and threads
   unsigned open_files = 1024;
 };
 
 struct ExitStatus {
-  std::optional<int> code;         // exit status of the runtime's process
-  std::optional<int> signal;       // or the signal that ended it
-  bool out_of_memory = false;      // the kernel killed something inside for memory
-  std::string detail;              // why exec failed, or what died, in words; "" otherwise
+  std::optional<int> code;     // exit status of the runtime's process
+  std::optional<int> signal;   // or the signal that ended it
+  bool out_of_memory = false;  // the kernel killed something inside for memory
+  std::string detail;          // why exec failed, or what died, in words; "" otherwise
 };
 
 struct Usage {
@@ -81,14 +86,16 @@ class Sandbox {
 class Driver {
  public:
   virtual ~Driver() = default;
-  [[nodiscard]] virtual std::string_view name() const = 0;   // "native", "docker"
-  // Errors: sandbox_failed (with the step that failed), unavailable (no such runtime or image; what to do),
-  // timeout (not running by `deadline`).
-  virtual Task<Result<std::unique_ptr<Sandbox>>> start(SandboxSpec spec,
-                                                       std::chrono::steady_clock::time_point deadline) = 0;
-  // Whether it can work on this machine, in a sentence for people ("Docker Engine 20.10 at /run/docker.sock").
+  [[nodiscard]] virtual std::string_view name() const = 0;  // "native", "docker"
+  // Errors: sandbox_failed (with the step that failed), unavailable (no such runtime or image; what
+  // to do), timeout (not running by `deadline`).
+  virtual Task<Result<std::unique_ptr<Sandbox>>> start(
+      SandboxSpec spec, std::chrono::steady_clock::time_point deadline) = 0;
+  // Whether it can work on this machine, in a sentence for people ("Docker Engine 20.10 at
+  // /run/docker.sock").
   virtual Task<Result<std::string>> probe() = 0;
-  // Removes what an earlier, killed server left behind (sandboxes, containers, cgroups, mounts) before the first start.
+  // Removes what an earlier, killed server left behind (sandboxes, containers, cgroups, mounts)
+  // before the first start.
   virtual Task<Result<Done>> reap_leftovers() = 0;
 };
 

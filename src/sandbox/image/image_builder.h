@@ -1,6 +1,10 @@
-// Images: built and inspected by Docker Engine, and exported as plain directories for the native driver.
-// Any loop; each call belongs to the loop it was made on.
+// Images: built and inspected by Docker Engine, and exported as plain directories for the native
+// driver. Any loop; each call belongs to the loop it was made on.
 #pragma once
+
+#include "base/async.h"
+#include "base/blocking.h"
+#include "base/result.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -11,29 +15,27 @@
 #include <string_view>
 #include <vector>
 
-#include "base/async.h"
-#include "base/blocking.h"
-#include "base/result.h"
-
 namespace lambda::sandbox {
 
 struct ImageInfo {
-  std::string id;                            // "sha256:..."
+  std::string id;  // "sha256:..."
   std::vector<std::string> entry_point;
   std::vector<std::string> command;
   std::map<std::string, std::string> environment;
   std::string working_directory;
-  std::vector<std::uint16_t> exposed_ports;  // ascending; from the image (base images' EXPOSE included)
+  std::vector<std::uint16_t>
+      exposed_ports;  // ascending; from the image (base images' EXPOSE included)
   std::uint64_t size = 0;
-  std::string architecture;                  // "amd64"
+  std::string architecture;  // "amd64"
 };
 
 class ImageBuilder {
  public:
   virtual ~ImageBuilder() = default;
-  // Builds `tag` from a build context (a tar file on disk, optionally gzipped); every piece of the build's own output
-  // goes to `on_output` as it comes, on the calling loop. Errors: invalid with the build's last error line (a failing
-  // step, a Dockerfile that needs BuildKit: says to build it elsewhere and use `lambda deploy --image`), unavailable (no daemon).
+  // Builds `tag` from a build context (a tar file on disk, optionally gzipped); every piece of the
+  // build's own output goes to `on_output` as it comes, on the calling loop. Errors: invalid with
+  // the build's last error line (a failing step, a Dockerfile that needs BuildKit: says to build it
+  // elsewhere and use `lambda deploy --image`), unavailable (no daemon).
   virtual Task<Result<ImageInfo>> build(std::filesystem::path context_tar, std::string tag,
                                         std::map<std::string, std::string> labels,
                                         std::function<void(std::string_view)> on_output) = 0;
@@ -41,10 +43,12 @@ class ImageBuilder {
   virtual Task<Result<ImageInfo>> inspect(std::string reference) = 0;
   virtual Task<Result<Done>> tag(std::string image_id, std::string new_tag) = 0;
   virtual Task<Result<Done>> remove(std::string reference) = 0;
-  // The image's file system as a read-only directory, exported once and kept: <data>/images/<hex id>/rootfs.
+  // The image's file system as a read-only directory, exported once and kept: <data>/images/<hex
+  // id>/rootfs.
   virtual Task<Result<std::filesystem::path>> export_root(std::string image_id) = 0;
   // Where an exported image lies, if it was exported; any thread, no I/O beyond a stat.
-  [[nodiscard]] virtual std::optional<std::filesystem::path> exported_root(std::string_view image_id) const = 0;
+  [[nodiscard]] virtual std::optional<std::filesystem::path> exported_root(
+      std::string_view image_id) const = 0;
 };
 
 }  // namespace lambda::sandbox
