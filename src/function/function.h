@@ -50,6 +50,9 @@ struct Code {
       package_digest;     // hex SHA-256 that names the package in the PackageStore; "" for images
   std::string image_uri;  // what the caller named ("func-greet:3"); "" for zips
   std::string image_id;   // "sha256:..." of the local image; "" for zips
+  // What the image itself says, found when it was deployed, so that a start needs no Docker: JSON
+  // {"entryPoint":[],"command":[],"environment":{},"workingDirectory":"","exposedPorts":[]}; "" for zips.
+  std::string image_info;
   bool operator==(const Code&) const = default;
 };
 
