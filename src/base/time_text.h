@@ -1,0 +1,13 @@
+// Times as text, in UTC.
+#pragma once
+
+#include <string>
+
+#include "base/clock.h"
+
+namespace lambda {
+
+// "2026-01-02T03:04:05.678" (add "Z" or "+0000" as the format at hand wants it).
+[[nodiscard]] std::string format_iso(WallTime time);
+
+}  // namespace lambda
