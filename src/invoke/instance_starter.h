@@ -1,0 +1,59 @@
+// Makes instances: builds the sandbox's description from a version, picks the driver that the
+// version remembers, and starts it. Immutable after construction; start() on any loop, the instance
+// belongs to that loop.
+#pragma once
+
+#include "base/async.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "function/catalog.h"
+#include "function/package_store.h"
+#include "observe/log_store.h"
+#include "pool/instance.h"
+#include "sandbox/runtime_catalog.h"
+#include "sandbox/sandbox.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace lambda::invoke {
+
+// Everything outlives the starter. A driver that this server does not have is null; its absence is
+// explained by the texts.
+struct Drivers {
+  sandbox::Driver* native = nullptr;
+  sandbox::Driver* docker = nullptr;
+  function::DriverName standard = function::DriverName::native;
+  std::string native_missing;  // why there is no native driver
+  std::string docker_missing;
+
+  [[nodiscard]] Result<sandbox::Driver*> pick(const function::Version& version) const;
+};
+
+class InstanceStarter {
+ public:
+  InstanceStarter(Drivers drivers, const sandbox::RuntimeCatalog& runtimes,
+                  const function::PackageStore& packages, observe::LogStore& logs,
+                  const Clock& clock, function::Tenant tenant);
+
+  Task<Result<std::shared_ptr<pool::Instance>>> start(function::VersionPtr version) const;
+  // The same sandbox with another program as its runtime.
+  Task<Result<std::shared_ptr<pool::Instance>>> start_program(function::VersionPtr version,
+                                                              std::vector<std::string> argv) const;
+  [[nodiscard]] const Drivers& drivers() const { return drivers_; }
+
+ private:
+  Task<Result<std::shared_ptr<pool::Instance>>> start_with(function::VersionPtr version,
+                                                           std::vector<std::string> argv) const;
+
+  Drivers drivers_;
+  const sandbox::RuntimeCatalog& runtimes_;
+  const function::PackageStore& packages_;
+  observe::LogStore& logs_;
+  const Clock& clock_;
+  function::Tenant tenant_;
+};
+
+}  // namespace lambda::invoke

@@ -1,0 +1,67 @@
+// Shard: the calls and instances that live on one event loop. A function's home is one shard, so
+// that its limits, its line and its instances need no lock and are seen whole.
+//
+// Threads: everything here on the shard's loop.
+#pragma once
+
+#include "base/async.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "invoke/instance_starter.h"
+#include "invoke/invoker.h"
+#include "pool/instance_pool.h"
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace lambda::invoke {
+
+// A handler's event: 6 MiB, as on AWS.
+inline constexpr std::size_t kMaxEventBytes = 6 * 1024 * 1024;
+
+class Shard {
+ public:
+  Shard(Loop& loop, const InstanceStarter& starter, pool::PoolLimits limits,
+        pool::InstanceBudget& budget, const Clock& clock);
+
+  Task<Result<Outcome>> invoke(Call call);
+  Task<Result<std::unique_ptr<HttpLease>>> open_http(function::Resolved target,
+                                                     std::string request_id);
+  Task<Result<Timing>> prepare(function::VersionPtr version, Invoker::InitFailure& failure);
+  Task<Result<std::string>> run_builtin(function::VersionPtr version, std::vector<std::string> argv,
+                                        std::chrono::seconds limit);
+  void adopt(const function::VersionPtr& prepared, const function::VersionPtr& published);
+  void retire(const function::VersionPtr& version);
+
+  // Gives idle instances up, once a second, until stop().
+  Task<void> reap();
+  // No new calls; ends every instance, idle ones first, all of them at the deadline.
+  Task<void> stop(SteadyTime deadline);
+
+  [[nodiscard]] Loop& loop() { return loop_; }
+
+ private:
+  // Counts a call of a function while it lives.
+  class Admission;
+  using PoolPtr = std::shared_ptr<pool::InstancePool>;
+
+  Result<std::unique_ptr<Admission>> admit(const function::Resolved& target);
+  PoolPtr pool_of(const function::VersionPtr& version);
+  Task<Result<Outcome>> call_handler(Call call, SteadyTime begin);
+  Task<Result<Outcome>> call_http(Call call, SteadyTime begin);
+  void make_room();
+
+  Loop& loop_;
+  const InstanceStarter& starter_;
+  pool::PoolLimits limits_;
+  pool::InstanceBudget& budget_;
+  const Clock& clock_;
+  std::map<std::string, PoolPtr> pools_;
+  std::map<std::string, int> in_flight_;  // by function
+  bool stopping_ = false;
+};
+
+}  // namespace lambda::invoke

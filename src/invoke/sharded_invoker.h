@@ -1,0 +1,43 @@
+// ShardedInvoker: the Invoker over one Shard a loop. A function's calls go to its home shard and
+// the answers come back to the caller's loop.
+#pragma once
+
+#include "invoke/invoker.h"
+#include "invoke/shard.h"
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace lambda::invoke {
+
+class ShardedInvoker final : public Invoker {
+ public:
+  // All references outlive it; the loops run until after stop().
+  ShardedInvoker(std::vector<Loop*> loops, const InstanceStarter& starter, pool::PoolLimits limits,
+                 std::size_t max_instances, const Clock& clock);
+
+  Task<Result<Outcome>> invoke(Call call) override;
+  Task<Result<std::unique_ptr<HttpLease>>> open_http(function::Resolved target,
+                                                     std::string request_id) override;
+  Task<Result<Timing>> prepare(function::VersionPtr version, InitFailure& failure) override;
+  void adopt_prepared(function::VersionPtr prepared, function::VersionPtr published) override;
+  void abandon_prepared(function::VersionPtr prepared) override;
+  Task<Result<std::string>> run_builtin(function::VersionPtr version, std::vector<std::string> argv,
+                                        std::chrono::seconds limit) override;
+  void retire(const std::vector<function::VersionPtr>& versions) override;
+
+  // Starts the housekeeping of every shard.
+  void start();
+  // Lets running calls end until the deadline, then ends everything.
+  Task<void> stop(SteadyTime deadline);
+  [[nodiscard]] const pool::InstanceBudget& budget() const { return budget_; }
+
+ private:
+  Shard& home_of(std::string_view function);
+
+  pool::InstanceBudget budget_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+};
+
+}  // namespace lambda::invoke

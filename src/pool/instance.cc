@@ -1,0 +1,239 @@
+// Steps: start (driver, Runtime API, log) -> initialise (first `next`, or a listening $PORT) ->
+// call, any number -> end (stop the sandbox, close what served it).
+#include "pool/instance.h"
+
+#include "base/time_text.h"
+
+#include <spdlog/spdlog.h>
+
+#include <cmath>
+#include <cstring>
+#include <sys/socket.h>
+
+namespace lambda::pool {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+
+microseconds since(SteadyTime start) {
+  return std::chrono::duration_cast<microseconds>(std::chrono::steady_clock::now() - start);
+}
+
+double to_ms(microseconds duration) {
+  return static_cast<double>(duration.count()) / 1000.0;
+}
+
+// An error in a sandbox shows first as a closed connection, then as an exit: wait so long for the
+// reason.
+constexpr milliseconds kExitGrace{200};
+// On top of its timeout, for a runtime to ask for its next event after a response.
+constexpr std::chrono::seconds kAfterResponse{30};
+
+}  // namespace
+
+Instance::Instance(LoopExecutor executor, function::VersionPtr version, std::string id,
+                   Services services)
+    : executor_(executor), version_(std::move(version)), id_(std::move(id)), services_(services) {}
+
+Instance::~Instance() = default;
+
+Task<Result<Done>> Instance::start(sandbox::Driver& driver, sandbox::SandboxSpec spec) {
+  const auto self = shared_from_this();
+  const auto begin = std::chrono::steady_clock::now();
+  auto started = co_await driver.start(std::move(spec), begin + kInitLimit);
+  if (!started) {
+    ended_.set();
+    gone_.set();
+    co_return fail(std::move(started.error()), "start {} sandbox for function {}", driver.name(),
+                   version_->function);
+  }
+  sandbox_ = std::move(*started);
+  start_time_ = since(begin);
+  const InstanceLog::Owner owner{version_->function, version_->label(), id_};
+  log_ = std::make_unique<InstanceLog>(executor_, sandbox_->take_log(), owner, services_.logs,
+                                       services_.clock);
+  api_ = std::make_unique<sandbox::RuntimeApi>(executor_, sandbox_->take_runtime_listener());
+  watching_ = true;
+  asio::co_spawn(executor_, watch_exit(self), asio::detached);
+
+  const auto init_begin = std::chrono::steady_clock::now();
+  const bool http = version_->configuration.kind == function::Kind::http;
+  auto initialised = http ? co_await initialise_http() : co_await initialise_handler();
+  init_time_ = since(init_begin);
+  if (!initialised) co_return fail(std::move(initialised.error()));
+  if (init_failure_) init_log_ = log_->drain_outside_call();
+  co_return Done{};
+}
+
+Task<void> Instance::watch_exit(std::shared_ptr<Instance> self) {
+  exit_ = co_await sandbox_->wait_exit();
+  api_->abandon();
+  ended_.set();
+  watch_done_.set();
+}
+
+Task<Result<Done>> Instance::initialise_handler() {
+  auto init = co_await api_->wait_init(std::chrono::steady_clock::now() + kInitLimit);
+  if (init && init->ready) co_return Done{};
+  if (init) {
+    Failure failure;
+    failure.kind = Failure::Kind::init;
+    failure.type = init->error_type;
+    failure.payload = std::move(init->body);
+    // The runtime exits after it reported; its last words belong to the log.
+    co_await ended_.wait_until(std::chrono::steady_clock::now() + kExitGrace);
+    init_failure_ = std::move(failure);
+  } else if (ended_.is_set()) {
+    init_failure_ = exit_failure();
+  } else {
+    Failure failure;
+    failure.kind = Failure::Kind::timeout;
+    failure.type = "Sandbox.Timedout";
+    failure.reason =
+        fmt::format("Task timed out after {:.2f} seconds", static_cast<double>(kInitLimit.count()));
+    init_failure_ = std::move(failure);
+  }
+  co_return Done{};
+}
+
+Task<Result<Done>> Instance::initialise_http() {
+  const auto deadline = std::chrono::steady_clock::now() + kInitLimit;
+  auto pause = milliseconds(1);
+  while (!ended_.is_set() && std::chrono::steady_clock::now() < deadline) {
+    auto socket = co_await connect();
+    if (socket) co_return Done{};
+    // Not listening yet. It looks again after 1, 2, 4 ... 16 ms, or at once when the process ended.
+    co_await ended_.wait_until(std::chrono::steady_clock::now() + pause);
+    pause = std::min(pause * 2, milliseconds(16));
+  }
+  if (ended_.is_set()) {
+    init_failure_ = exit_failure();
+    co_return Done{};
+  }
+  Failure failure;
+  failure.kind = Failure::Kind::timeout;
+  failure.type = "Sandbox.Timedout";
+  failure.reason =
+      fmt::format("the HTTP server did not listen on port {} ($PORT) within {} seconds",
+                  version_->configuration.port.value_or(8080), kInitLimit.count());
+  init_failure_ = std::move(failure);
+  co_return Done{};
+}
+
+Failure Instance::exit_failure() const {
+  Failure failure;
+  failure.type = "Runtime.ExitError";
+  if (!exit_) {
+    failure.reason = "Runtime exited without providing a reason";
+    return failure;
+  }
+  if (exit_->out_of_memory) {
+    failure.kind = Failure::Kind::out_of_memory;
+    failure.type = "Runtime.OutOfMemory";
+    failure.reason = "Runtime exited with error: signal: killed";
+  } else if (exit_->detail.starts_with("Couldn't find valid bootstrap")) {
+    failure.type = "Runtime.InvalidEntrypoint";
+    failure.reason = exit_->detail;
+  } else if (exit_->signal) {
+    const char* name = ::sigdescr_np(*exit_->signal);
+    std::string text = name != nullptr ? name : std::to_string(*exit_->signal);
+    text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
+    failure.reason = "Runtime exited with error: signal: " + text;
+  } else if (exit_->code.value_or(0) != 0) {
+    failure.reason = fmt::format("Runtime exited with error: exit status {}", *exit_->code);
+    if (!exit_->detail.empty()) failure.reason += " (" + exit_->detail + ")";
+  } else {
+    failure.reason = "Runtime exited without providing a reason";
+  }
+  return failure;
+}
+
+Task<std::optional<Failure>> Instance::settle(std::optional<sandbox::RuntimeReply>& reply,
+                                              milliseconds limit) {
+  if (reply) co_return std::nullopt;
+  if (ended_.is_set()) co_return exit_failure();
+  Failure failure;
+  failure.kind = Failure::Kind::timeout;
+  failure.type = "Sandbox.Timedout";
+  failure.reason = fmt::format("Task timed out after {:.2f} seconds",
+                               static_cast<double>(limit.count()) / 1000.0);
+  co_return failure;
+}
+
+Task<CallResult> Instance::call(sandbox::RuntimeEvent event, milliseconds limit) {
+  const auto self = shared_from_this();
+  const std::string request_id = event.request_id;
+  served = true;
+  log_->begin_call(request_id);
+  const auto begin = std::chrono::steady_clock::now();
+  event.deadline = services_.clock.now() + limit;
+  CallResult result;
+  result.reply = co_await api_->run(std::move(event), begin + limit);
+  result.handler = since(begin);
+  result.failure = co_await settle(result.reply, limit);
+  if (result.failure && result.failure->kind == Failure::Kind::timeout) {
+    const auto now = std::chrono::time_point_cast<std::chrono::milliseconds>(services_.clock.now());
+    log_->platform_line(
+        fmt::format("{}Z {} {}", format_iso(now), request_id, result.failure->reason));
+  }
+  result.log_tail = log_->end_call(report(request_id, result.handler, result.failure));
+  if (result.failure) asio::co_spawn(executor_, end(), asio::detached);
+  co_return result;
+}
+
+std::string Instance::report(std::string_view request_id, microseconds duration,
+                             const std::optional<Failure>& failure) {
+  const auto billed = static_cast<std::int64_t>(std::ceil(to_ms(duration)));
+  const auto usage = sandbox_->usage();
+  const std::uint64_t used = usage ? (usage->memory_peak_bytes + (1u << 20) - 1) >> 20 : 0;
+  std::string text = fmt::format(
+      "REPORT RequestId: {}\tDuration: {:.2f} ms\tBilled Duration: {} ms\tMemory Size: {} MB\tMax "
+      "Memory Used: {} MB\t",
+      request_id, to_ms(duration), billed, version_->configuration.memory_mb, used);
+  if (!init_reported_) text += fmt::format("Init Duration: {:.2f} ms\t", to_ms(init_time_));
+  init_reported_ = true;
+  if (failure && failure->kind == Failure::Kind::timeout) {
+    text += "Status: timeout";
+  } else if (failure) {
+    text += "Status: error\tError Type: " + failure->type;
+  }
+  return text;
+}
+
+Task<bool> Instance::wait_until_ready_again() {
+  const auto self = shared_from_this();
+  if (version_->configuration.kind == function::Kind::http) co_return !ended_.is_set();
+  // What runs on after the response (a custom runtime's own cleaning up) gets the time of a call
+  // and a bit.
+  const auto limit = std::chrono::seconds(version_->configuration.timeout_seconds) + kAfterResponse;
+  co_return co_await api_->wait_until_waiting(std::chrono::steady_clock::now() + limit);
+}
+
+Task<Result<UniqueFd>> Instance::connect() {
+  const auto self = shared_from_this();
+  co_return co_await sandbox_->connect(version_->configuration.port.value_or(8080));
+}
+
+Task<void> Instance::end() {
+  const auto self = shared_from_this();
+  if (ending_) {
+    co_await gone_.wait();
+    co_return;
+  }
+  ending_ = true;
+  ended_.set();
+  if (sandbox_) {
+    api_->abandon();
+    auto stopped = co_await sandbox_->stop();
+    if (!stopped)
+      spdlog::error("end instance {} of {}: {}", id_, version_->function,
+                    stopped.error().message());
+    log_->close();
+    co_await api_->close();
+    co_await watch_done_.wait_until(std::chrono::steady_clock::now() + std::chrono::seconds(5));
+  }
+  gone_.set();
+}
+
+}  // namespace lambda::pool

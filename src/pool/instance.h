@@ -1,0 +1,127 @@
+// Instance: one execution environment of one version, from its cold start to its end.
+//
+//   starting -> ready <-> busy (slots in use)
+//      |          |         |
+//      +-> failed +-> ended +        (exit, crash, timeout, retired)
+//
+// Threads: the loop it was started on. Held by shared_ptr: the pool, and the coroutines that start,
+// watch and end it.
+#pragma once
+
+#include "base/async.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "function/function.h"
+#include "observe/log_store.h"
+#include "pool/instance_log.h"
+#include "sandbox/runtime_api.h"
+#include "sandbox/sandbox.h"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace lambda::pool {
+
+// AWS gives the initialisation 10 s.
+inline constexpr std::chrono::seconds kInitLimit{10};
+
+// Why an instance cannot serve, in the words of section 2.4 of the contract less the request id,
+// which the caller of the failing invocation adds.
+struct Failure {
+  enum class Kind { init, timeout, exit, out_of_memory };
+  Kind kind = Kind::exit;
+  std::string type;     // "Runtime.ExitError"
+  std::string reason;   // "Runtime exited with error: exit status 1"
+  std::string payload;  // the runtime's own error object, verbatim, where it sent one; else ""
+};
+
+// What one event came to.
+struct CallResult {
+  std::optional<sandbox::RuntimeReply> reply;
+  std::optional<Failure> failure;
+  std::string log_tail;
+  std::chrono::microseconds handler{0};
+};
+
+class Instance : public std::enable_shared_from_this<Instance> {
+ public:
+  struct Services {
+    observe::LogStore& logs;
+    const Clock& clock;
+  };
+  Instance(LoopExecutor executor, function::VersionPtr version, std::string id, Services services);
+  ~Instance();
+  Instance(const Instance&) = delete;
+  Instance& operator=(const Instance&) = delete;
+
+  // Starts the sandbox and initialises the function's code. Errors: the driver's. A function that
+  // fails to initialise is no Error: see init_failure().
+  Task<Result<Done>> start(sandbox::Driver& driver, sandbox::SandboxSpec spec);
+  [[nodiscard]] const std::optional<Failure>& init_failure() const { return init_failure_; }
+  [[nodiscard]] std::string init_log() const { return init_log_; }
+
+  // One event. After a failure the instance has ended.
+  Task<CallResult> call(sandbox::RuntimeEvent event, std::chrono::milliseconds limit);
+  // True when the runtime asked for its next event, false when it ended instead.
+  Task<bool> wait_until_ready_again();
+  // HTTP functions: a new connection to $PORT. A call's log lines carry no request id: several may
+  // run at once.
+  Task<Result<UniqueFd>> connect();
+
+  // Ends everything; resolves when nothing is left. May be called more than once.
+  Task<void> end();
+  // Set as soon as the runtime's process ended or end() was called.
+  AsyncEvent& ended() { return ended_; }
+
+  [[nodiscard]] const std::string& id() const { return id_; }
+  [[nodiscard]] const function::VersionPtr& version() const { return version_; }
+  [[nodiscard]] std::chrono::microseconds start_time() const { return start_time_; }
+  [[nodiscard]] std::chrono::microseconds init_time() const { return init_time_; }
+  // The end of what it wrote outside of calls; for messages.
+  [[nodiscard]] std::string recent_log() {
+    return log_ ? log_->drain_outside_call() : std::string();
+  }
+  // What its process came to, once ended() is set.
+  [[nodiscard]] Failure exit_failure() const;
+
+  // Kept by the pool.
+  unsigned slots_used = 0;
+  unsigned slots = 1;
+  bool retired = false;  // no new calls; ends with the last one
+  bool served = false;   // a call was given to it before: the next one is warm
+  SteadyTime idle_since{};
+
+ private:
+  Task<void> watch_exit(std::shared_ptr<Instance> self);
+  Task<Result<Done>> initialise_handler();
+  Task<Result<Done>> initialise_http();
+  Task<std::optional<Failure>> settle(std::optional<sandbox::RuntimeReply>& reply,
+                                      std::chrono::milliseconds limit);
+  [[nodiscard]] std::string report(std::string_view request_id, std::chrono::microseconds duration,
+                                   const std::optional<Failure>& failure);
+
+  LoopExecutor executor_;
+  function::VersionPtr version_;
+  std::string id_;
+  Services services_;
+  std::unique_ptr<sandbox::Sandbox> sandbox_;
+  std::unique_ptr<sandbox::RuntimeApi> api_;
+  std::unique_ptr<InstanceLog> log_;
+  std::optional<sandbox::ExitStatus> exit_;
+  std::optional<Failure> init_failure_;
+  std::string init_log_;
+  std::chrono::microseconds start_time_{0};
+  std::chrono::microseconds init_time_{0};
+  bool init_reported_ = false;
+  bool watching_ = false;
+  bool ending_ = false;
+  AsyncEvent watch_done_;
+  AsyncEvent ended_;
+  AsyncEvent gone_;
+};
+
+}  // namespace lambda::pool

@@ -1,0 +1,159 @@
+#include "pool/instance_log.h"
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+
+#include <algorithm>
+#include <array>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+namespace lambda::pool {
+namespace {
+
+// CloudWatch cuts events at 256 KiB; a line without end must not fill the memory.
+constexpr std::size_t kMaxLine = 256 * 1024;
+// Read so much at once, then let others have the loop.
+constexpr std::size_t kReadBytes = 64 * 1024;
+
+}  // namespace
+
+// Shared with the reading coroutine, which ends when the pipe does or close() was called.
+struct InstanceLog::Impl : std::enable_shared_from_this<InstanceLog::Impl> {
+  Impl(LoopExecutor executor, UniqueFd fd, Owner who, observe::LogStore& to, const Clock& time)
+      : pipe(executor), owner(std::move(who)), store(to), clock(time) {
+    ::fcntl(fd.get(), F_SETFL, O_NONBLOCK);
+    pipe.assign(fd.release());
+  }
+
+  asio::posix::basic_stream_descriptor<LoopExecutor> pipe;
+  Owner owner;
+  observe::LogStore& store;
+  const Clock& clock;
+  std::string request_id;
+  std::string partial;  // the line that has not ended yet
+  std::string tail;
+  std::array<char, kReadBytes> buffer{};
+
+  Task<void> read_loop(std::shared_ptr<Impl> self);
+  // Reads at most `limit` bytes that are there now. False at the end of the pipe.
+  bool read_now(std::size_t limit);
+  void take(std::string_view bytes);
+  void line(std::string_view text);
+  void flush_partial() {
+    if (partial.empty()) return;
+    line(partial);
+    partial.clear();
+  }
+  // Everything that is in the pipe at this moment, and no more: a process that writes without end
+  // cannot hold us.
+  void drain();
+};
+
+Task<void> InstanceLog::Impl::read_loop(std::shared_ptr<Impl> self) {
+  while (self->pipe.is_open()) {
+    auto [error] = co_await pipe.async_wait(asio::posix::descriptor_base::wait_read, kAsTuple);
+    if (error || !pipe.is_open()) co_return;
+    if (!read_now(kReadBytes)) {
+      flush_partial();
+      boost::system::error_code ignored;
+      pipe.close(ignored);
+    }
+  }
+}
+
+bool InstanceLog::Impl::read_now(std::size_t limit) {
+  const ssize_t count = ::read(pipe.native_handle(), buffer.data(), std::min(limit, buffer.size()));
+  if (count == 0) return false;
+  if (count < 0) return errno == EAGAIN || errno == EINTR;
+  take(std::string_view(buffer.data(), static_cast<std::size_t>(count)));
+  return true;
+}
+
+void InstanceLog::Impl::take(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const auto end = bytes.find('\n');
+    partial.append(bytes.substr(0, end));
+    if (end == std::string_view::npos) break;
+    line(partial);
+    partial.clear();
+    bytes.remove_prefix(end + 1);
+  }
+  if (partial.size() > kMaxLine) flush_partial();
+}
+
+void InstanceLog::Impl::line(std::string_view text) {
+  if (text.ends_with('\r')) text.remove_suffix(1);
+  tail.append(text).push_back('\n');
+  if (tail.size() > 4 * kTailBytes) tail.erase(0, tail.size() - kTailBytes);
+  observe::LogLine entry;
+  entry.time = clock.now();
+  entry.function = owner.function;
+  entry.version = owner.version;
+  entry.instance = owner.instance;
+  entry.request_id = request_id;
+  entry.text = text;
+  store.append(std::move(entry));
+}
+
+void InstanceLog::Impl::drain() {
+  if (!pipe.is_open()) return;
+  int waiting = 0;
+  if (::ioctl(pipe.native_handle(), FIONREAD, &waiting) != 0) return;
+  auto left = static_cast<std::size_t>(std::max(waiting, 0));
+  while (left > 0) {
+    const std::size_t step = std::min(left, buffer.size());
+    if (!read_now(step)) return;
+    left -= step;
+  }
+}
+
+InstanceLog::InstanceLog(LoopExecutor executor, UniqueFd pipe, Owner owner,
+                         observe::LogStore& store, const Clock& clock)
+    : impl_(std::make_shared<Impl>(executor, std::move(pipe), std::move(owner), store, clock)) {
+  asio::co_spawn(executor, impl_->read_loop(impl_), asio::detached);
+}
+
+InstanceLog::~InstanceLog() {
+  close();
+}
+
+void InstanceLog::begin_call(std::string_view request_id) {
+  impl_->drain();
+  impl_->flush_partial();
+  impl_->tail.clear();
+  impl_->request_id = request_id;
+  impl_->line(fmt::format("START RequestId: {} Version: {}", request_id, impl_->owner.version));
+}
+
+void InstanceLog::platform_line(std::string_view text) {
+  impl_->drain();
+  impl_->flush_partial();
+  impl_->line(text);
+}
+
+std::string InstanceLog::end_call(std::string_view report) {
+  impl_->drain();
+  impl_->flush_partial();
+  impl_->line(fmt::format("END RequestId: {}", impl_->request_id));
+  impl_->line(report);
+  impl_->request_id.clear();
+  std::string tail = std::exchange(impl_->tail, {});
+  if (tail.size() > kTailBytes) tail.erase(0, tail.size() - kTailBytes);
+  return tail;
+}
+
+std::string InstanceLog::drain_outside_call() {
+  impl_->drain();
+  impl_->flush_partial();
+  return std::exchange(impl_->tail, {});
+}
+
+void InstanceLog::close() {
+  impl_->drain();
+  impl_->flush_partial();
+  boost::system::error_code ignored;
+  impl_->pipe.close(ignored);
+}
+
+}  // namespace lambda::pool

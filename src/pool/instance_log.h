@@ -1,0 +1,55 @@
+// The output of one instance: reads the sandbox's log pipe, cuts it into lines, ties each to the
+// call that runs, and keeps the tail that AWS's LogType=Tail returns.
+//
+// Threads: the instance's loop. Reading goes on between calls; take_tail() drains what is in the
+// pipe at that moment, so that everything a function wrote before it answered comes before END.
+#pragma once
+
+#include "base/async.h"
+#include "base/clock.h"
+#include "base/unique_fd.h"
+#include "function/function.h"
+#include "observe/log_store.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace lambda::pool {
+
+// AWS returns the last 4 KB.
+inline constexpr std::size_t kTailBytes = 4096;
+
+class InstanceLog {
+ public:
+  struct Owner {
+    std::string function;
+    std::string version;
+    std::string instance;
+  };
+  // `store` and `clock` outlive it.
+  InstanceLog(LoopExecutor executor, UniqueFd pipe, Owner owner, observe::LogStore& store,
+              const Clock& clock);
+  ~InstanceLog();
+  InstanceLog(const InstanceLog&) = delete;
+  InstanceLog& operator=(const InstanceLog&) = delete;
+
+  // What comes from now on belongs to this call, until end_call(). Writes the START line.
+  void begin_call(std::string_view request_id);
+  // A line of the platform's own ("Task timed out ..."), after everything the function wrote so
+  // far.
+  void platform_line(std::string_view text);
+  // Drains, writes END and `report`, and returns the call's tail.
+  std::string end_call(std::string_view report);
+  // Drains, and returns the end of what was written since the start or the last call (an init that
+  // failed).
+  std::string drain_outside_call();
+  void close();
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace lambda::pool

@@ -1,0 +1,178 @@
+// InstancePool: the instances of one version on one loop. Hands out slots, starts instances when
+// waiting would cost more than a start, and gives idle ones up.
+//
+// A call takes the instance used last (it is the warmest). When none has a free slot it waits in
+// line, and another instance is started once the expected wait exceeds the usual cost of a start,
+// or there is no instance at all. A start that fails fails the call at the head of the line.
+// Threads: one loop. Held by shared_ptr: the shard's table, running calls (Lease) and running
+// starts.
+#pragma once
+
+#include "base/async.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "function/function.h"
+#include "pool/instance.h"
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lambda::pool {
+
+struct PoolLimits {
+  std::size_t instances_per_version = 1000;
+  std::size_t waiting_calls = 1000;  // in line for one version; more are refused
+  std::chrono::milliseconds longest_wait{30'000};
+  std::chrono::milliseconds idle_time{300'000};  // then an instance is given up
+  unsigned http_slots = 32;  // requests at once in one instance of an HTTP function
+};
+
+// The server's instances altogether; shared by all loops.
+class InstanceBudget {
+ public:
+  explicit InstanceBudget(std::size_t limit) : limit_(limit) {}
+  [[nodiscard]] bool take() {
+    auto used = used_.load();
+    while (used < limit_) {
+      if (used_.compare_exchange_weak(used, used + 1)) return true;
+    }
+    return false;
+  }
+  void give_back() { --used_; }
+  [[nodiscard]] std::size_t used() const { return used_.load(); }
+  [[nodiscard]] std::size_t limit() const { return limit_; }
+
+ private:
+  std::size_t limit_;
+  std::atomic<std::size_t> used_{0};
+};
+
+// Makes one started instance (or says why not); given by the owner of the drivers.
+using StartInstance =
+    std::function<Task<Result<std::shared_ptr<Instance>>>(function::VersionPtr version)>;
+
+class InstancePool;
+
+// A slot of an instance; given back when destroyed. Its loop only.
+class Lease {
+ public:
+  Lease() = default;
+  Lease(std::shared_ptr<InstancePool> pool, std::shared_ptr<Instance> instance, bool cold,
+        std::chrono::microseconds waited)
+      : pool_(std::move(pool)),
+        instance_(std::move(instance)),
+        cold_(cold),
+        waited_(waited),
+        taken_(std::chrono::steady_clock::now()) {}
+  Lease(Lease&&) noexcept = default;
+  Lease& operator=(Lease&& other) noexcept;
+  ~Lease() { give_back(); }
+
+  explicit operator bool() const { return instance_ != nullptr; }
+  [[nodiscard]] Instance& instance() const { return *instance_; }
+  // The first call of this instance.
+  [[nodiscard]] bool cold() const { return cold_; }
+  [[nodiscard]] std::chrono::microseconds waited() const { return waited_; }
+  void give_back();
+
+ private:
+  std::shared_ptr<InstancePool> pool_;
+  std::shared_ptr<Instance> instance_;
+  bool cold_ = false;
+  std::chrono::microseconds waited_{0};
+  SteadyTime taken_{};
+};
+
+class InstancePool : public std::enable_shared_from_this<InstancePool> {
+ public:
+  InstancePool(LoopExecutor executor, function::VersionPtr version, PoolLimits limits,
+               InstanceBudget& budget, StartInstance start, std::function<void()> make_room,
+               const Clock& clock);
+
+  // A slot. Errors: overloaded (line too long, or nothing free in time), the driver's; an instance
+  // whose init failed is reported through `init_failure` (and an empty lease).
+  struct InitFailure {
+    Failure failure;
+    std::string log;
+    std::chrono::microseconds init{0};
+  };
+  Task<Result<Lease>> acquire(std::optional<InitFailure>& init_failure);
+
+  // Starts one instance ahead of any call. Nothing on success.
+  Task<Result<std::optional<InitFailure>>> start_ahead();
+
+  // The same code under its published number (see Invoker::adopt_prepared).
+  void rename(function::VersionPtr version) { version_ = std::move(version); }
+  // No new calls; idle instances end now, busy ones after their call.
+  void retire();
+  // Ends instances idle since before `now - idle_time`. Returns how many are left.
+  std::size_t end_idle(SteadyTime now);
+  // Ends the instance that has been idle longest. False when none is idle.
+  bool end_one_idle();
+  // Ends every instance now, whatever it does.
+  void end_all();
+  // Resolves when every instance has ended.
+  Task<void> wait_empty(SteadyTime deadline);
+
+  [[nodiscard]] std::size_t size() const { return instances_.size() + starting_; }
+  // No instance, no start under way, nobody in line: the pool may go.
+  [[nodiscard]] bool unused() const { return size() == 0 && line_.empty(); }
+  // The instance started last, or null.
+  [[nodiscard]] std::shared_ptr<Instance> newest() const {
+    return instances_.empty() ? nullptr : instances_.back();
+  }
+  [[nodiscard]] const function::VersionPtr& version() const { return version_; }
+  [[nodiscard]] std::optional<SteadyTime> oldest_idle() const;
+
+ private:
+  friend class Lease;
+  struct Waiter {
+    AsyncEvent given;
+    std::shared_ptr<Instance> instance;
+    std::optional<Error> error;
+    std::optional<InitFailure> init_failure;
+  };
+
+  std::shared_ptr<Instance> take_free();
+  void release(std::shared_ptr<Instance> instance, std::chrono::microseconds held);
+  Task<void> make_ready(std::shared_ptr<InstancePool> self, std::shared_ptr<Instance> instance);
+  void offer(const std::shared_ptr<Instance>& instance);
+  [[nodiscard]] bool may_start() const;
+  [[nodiscard]] std::chrono::microseconds expected_wait() const;
+  void begin_start_for_line();
+  Task<void> start_for_line(std::shared_ptr<InstancePool> self);
+  // The caller has counted it in starting_ and in the budget.
+  Task<Result<std::shared_ptr<Instance>>> start_one();
+  void fail_first(std::optional<Error> error, std::optional<InitFailure> init_failure);
+  Task<void> watch(std::shared_ptr<InstancePool> self, std::shared_ptr<Instance> instance);
+  Task<void> end_instance(std::shared_ptr<InstancePool> self, std::shared_ptr<Instance> instance);
+  void forget(const std::shared_ptr<Instance>& instance);
+
+  LoopExecutor executor_;
+  function::VersionPtr version_;
+  PoolLimits limits_;
+  InstanceBudget& budget_;
+  StartInstance start_;
+  std::function<void()>
+      make_room_;  // called when the budget is used up: ends an idle instance somewhere
+  const Clock& clock_;
+  std::vector<std::shared_ptr<Instance>> instances_;
+  std::vector<std::shared_ptr<Instance>> free_;  // the one used last is at the back
+  std::deque<std::shared_ptr<Waiter>> line_;
+  std::size_t starting_ = 0;
+  bool retired_ = false;
+  // Moving averages: what a start costs, and how long a call holds a slot.
+  std::chrono::microseconds start_cost_{100'000};
+  std::chrono::microseconds call_time_{0};
+  AsyncEvent emptied_;
+};
+
+}  // namespace lambda::pool
