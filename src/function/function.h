@@ -33,6 +33,7 @@ enum class DriverName { native, docker };
     std::string_view text);  // "none" reads as closed
 [[nodiscard]] std::optional<Kind> parse_kind(std::string_view text);
 [[nodiscard]] std::optional<DriverName> parse_driver(std::string_view text);
+[[nodiscard]] std::optional<PackageType> parse_package_type(std::string_view text);
 
 struct ImageConfig {
   std::vector<std::string> entry_point;
@@ -80,8 +81,14 @@ struct Configuration {
 
 enum class State { pending, active, inactive, failed };
 enum class UpdateStatus { none, successful, failed, in_progress };
+[[nodiscard]] std::string_view to_string(State state);          // "Pending", "Active", ...
+[[nodiscard]] std::string_view to_string(UpdateStatus status);  // "Successful", ...; none is ""
 
 // The draft ($LATEST, number 0) or a published, immutable version (1, 2, ...).
+//
+// A record is replaced when `live` moves to its version (live_since) or when its clean-up rule
+// changes (deployed): code, configuration and revision_id then stay the same. Whoever keeps state
+// for a version keys it by (function, number, revision_id), never by the pointer.
 struct Version {
   std::string function;
   std::uint64_t number = 0;
@@ -99,6 +106,8 @@ struct Version {
   std::string message;                 // lambda deploy -m
   bool deployed = false;               // made by lambda deploy (and so subject to its clean-up)
   std::optional<WallTime> live_since;  // the last time `live` moved to it; absent: never was live
+  std::string draft_description;       // $LATEST's own when this was published (PublishVersion may
+                                       // name another); tells whether the draft changed since
 
   [[nodiscard]] bool is_latest() const { return number == 0; }
   // "$LATEST" or the number.

@@ -1,0 +1,100 @@
+#include "function/function.h"
+
+namespace lambda::function {
+
+std::string_view to_string(PackageType type) {
+  return type == PackageType::zip ? "Zip" : "Image";
+}
+
+std::string_view to_string(Kind kind) {
+  return kind == Kind::handler ? "handler" : "http";
+}
+
+std::string_view to_string(UrlAuth auth) {
+  switch (auth) {
+    case UrlAuth::closed:
+      return "closed";
+    case UrlAuth::open:
+      return "open";
+    case UrlAuth::key:
+      return "key";
+    case UrlAuth::iam:
+      return "iam";
+  }
+  return "closed";
+}
+
+std::string_view to_string(DriverName driver) {
+  return driver == DriverName::native ? "native" : "docker";
+}
+
+std::string_view to_string(State state) {
+  switch (state) {
+    case State::pending:
+      return "Pending";
+    case State::active:
+      return "Active";
+    case State::inactive:
+      return "Inactive";
+    case State::failed:
+      return "Failed";
+  }
+  return "Active";
+}
+
+std::string_view to_string(UpdateStatus status) {
+  switch (status) {
+    case UpdateStatus::none:
+      return "";
+    case UpdateStatus::successful:
+      return "Successful";
+    case UpdateStatus::failed:
+      return "Failed";
+    case UpdateStatus::in_progress:
+      return "InProgress";
+  }
+  return "";
+}
+
+std::optional<UrlAuth> parse_url_auth(std::string_view text) {
+  if (text == "open") return UrlAuth::open;
+  if (text == "key") return UrlAuth::key;
+  if (text == "iam") return UrlAuth::iam;
+  if (text == "none" || text == "closed") return UrlAuth::closed;
+  return std::nullopt;
+}
+
+std::optional<Kind> parse_kind(std::string_view text) {
+  if (text == "handler") return Kind::handler;
+  if (text == "http") return Kind::http;
+  return std::nullopt;
+}
+
+std::optional<DriverName> parse_driver(std::string_view text) {
+  if (text == "native") return DriverName::native;
+  if (text == "docker") return DriverName::docker;
+  return std::nullopt;
+}
+
+std::optional<PackageType> parse_package_type(std::string_view text) {
+  if (text == "Zip") return PackageType::zip;
+  if (text == "Image") return PackageType::image;
+  return std::nullopt;
+}
+
+std::string Version::label() const {
+  return is_latest() ? "$LATEST" : std::to_string(number);
+}
+
+const Alias* Function::live() const {
+  const auto found = aliases.find(std::string(kLiveAlias));
+  return found == aliases.end() ? nullptr : &found->second;
+}
+
+VersionPtr Function::version(std::uint64_t number) const {
+  if (number == 0) return latest;
+  const auto found = versions.find(number);
+  return found == versions.end() ? nullptr : found->second;
+}
+
+}  // namespace lambda::function

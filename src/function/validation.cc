@@ -1,0 +1,394 @@
+// Names first, then the settings of a version, then tags and weights.
+#include "function/validation.h"
+
+#include "base/encoding.h"
+
+#include <spdlog/fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+namespace lambda::function {
+namespace {
+
+constexpr std::size_t kMaxEnvironmentBytes = 4096;
+
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_lower(char c) {
+  return c >= 'a' && c <= 'z';
+}
+bool is_letter(char c) {
+  return is_lower(c) || (c >= 'A' && c <= 'Z');
+}
+bool is_name_char(char c) {
+  return is_letter(c) || is_digit(c) || c == '-' || c == '_';
+}
+
+// Labels that are, or may become, doors of the server itself.
+constexpr std::array<std::string_view, 13> kReservedLabels = {
+    "admin",  "api",     "auth",      "console", "dashboard", "docs", "host",
+    "lambda", "lambdad", "localhost", "metrics", "status",    "www"};
+
+// Set by the server for every instance; a function cannot change them.
+constexpr std::array<std::string_view, 18> kReservedVariables = {
+    "AWS_ACCESS_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_DEFAULT_REGION",
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_INITIALIZATION_TYPE",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_REGION",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SECRET_KEY",
+    "AWS_SECURITY_TOKEN",
+    "AWS_SESSION_TOKEN",
+    "LAMBDA_RUNTIME_DIR",
+    "LAMBDA_TASK_ROOT",
+};
+
+constexpr std::string_view kFunctionNamePattern =
+    R"((arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-gov)?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?)";
+constexpr std::string_view kRolePattern =
+    R"(arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+)";
+
+std::string json_text(const std::map<std::string, std::string>& variables) {
+  std::string text = "{";
+  auto quote = [&text](std::string_view value) {
+    text += '"';
+    for (const char c : value) {
+      if (c == '"' || c == '\\') {
+        text += '\\';
+        text += c;
+      } else if (c == '\n') {
+        text += "\\n";
+      } else if (c == '\t') {
+        text += "\\t";
+      } else if (c == '\r') {
+        text += "\\r";
+      } else if (static_cast<unsigned char>(c) < 0x20) {
+        text += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+      } else {
+        text += c;
+      }
+    }
+    text += '"';
+  };
+  for (const auto& [name, value] : variables) {
+    if (text.size() > 1) text += ',';
+    quote(name);
+    text += ':';
+    quote(value);
+  }
+  return text + "}";
+}
+
+// A name that `lambda deploy` would take, made from one that it does not.
+std::string suggest_label(std::string_view name) {
+  std::string label;
+  for (const char c : to_lower(name)) {
+    if (is_lower(c) || is_digit(c))
+      label += c;
+    else if (!label.empty() && label.back() != '-')
+      label += '-';
+    if (label.size() == 63) break;
+  }
+  while (!label.empty() && label.back() == '-') label.pop_back();
+  if (is_reserved_host_label(label)) label = "my-" + label;
+  return is_host_label(label) ? label : "my-function";
+}
+
+void check_text_fields(const Configuration& configuration, ValidationErrors& errors) {
+  if (!configuration.role.empty()) {
+    errors.check_pattern("role", configuration.role, is_role_arn(configuration.role), kRolePattern);
+  }
+  errors.check_length("description", configuration.description, 0, 256);
+  errors.check_length("handler", configuration.handler, 0, 128);
+  errors.check_pattern("handler", configuration.handler,
+                       configuration.handler.find_first_of(" \t\r\n\v\f") == std::string::npos,
+                       R"([^\s]+)");
+}
+
+void check_environment_names(const std::map<std::string, std::string>& variables,
+                             ValidationErrors& errors) {
+  for (const auto& [name, value] : variables) {
+    const bool good = name.size() >= 2 && is_letter(name[0]) &&
+                      std::ranges::all_of(name, [](char c) { return c != '-' && is_name_char(c); });
+    if (good) continue;
+    // The value stays out of the message: it may be a secret.
+    errors.add("environment.variables", "{" + name + "=***}",
+               "Map keys must satisfy constraint: [Member must satisfy regular expression pattern: "
+               "[a-zA-Z]([a-zA-Z0-9_])+]");
+  }
+}
+
+Result<Done> check_package_settings(const Configuration& configuration) {
+  if (configuration.package_type == PackageType::image) {
+    if (configuration.runtime.empty() && configuration.handler.empty()) return Done{};
+    return fail(ErrorCode::invalid,
+                "Please don't provide Handler or Runtime or Layer when the intended function "
+                "PackageType is Image.");
+  }
+  // A bootstrap of one's own may do without a handler, and so may what serves HTTP itself.
+  const bool needs_handler = configuration.kind == Kind::handler &&
+                             !std::string_view(configuration.runtime).starts_with("provided");
+  if (configuration.runtime.empty() || (needs_handler && configuration.handler.empty())) {
+    return fail(ErrorCode::invalid,
+                "Runtime and Handler are mandatory parameters for functions created with "
+                "deployment packages.");
+  }
+  if (configuration.image_config) {
+    return fail(ErrorCode::invalid,
+                "ImageConfig can only be set for functions of PackageType Image.");
+  }
+  const auto& runtimes = known_runtimes();
+  if (std::ranges::find(runtimes, configuration.runtime) == runtimes.end()) {
+    return fail(ErrorCode::invalid,
+                "Value {} at 'runtime' failed to satisfy constraint: Member must satisfy enum "
+                "value set: [{}] or be a valid ARN",
+                configuration.runtime, fmt::join(runtimes, ", "));
+  }
+  return Done{};
+}
+
+}  // namespace
+
+void ValidationErrors::add(std::string_view field, std::string_view value,
+                           std::string_view constraint) {
+  errors_.push_back(
+      fmt::format("Value '{}' at '{}' failed to satisfy constraint: {}", value, field, constraint));
+}
+
+void ValidationErrors::add_missing(std::string_view field) {
+  errors_.push_back(fmt::format(
+      "Value null at '{}' failed to satisfy constraint: Member must not be null", field));
+}
+
+void ValidationErrors::check_range(std::string_view field, std::int64_t value, std::int64_t low,
+                                   std::int64_t high) {
+  if (value < low) {
+    add(field, std::to_string(value),
+        fmt::format("Member must have value greater than or equal to {}", low));
+  } else if (value > high) {
+    add(field, std::to_string(value),
+        fmt::format("Member must have value less than or equal to {}", high));
+  }
+}
+
+void ValidationErrors::check_length(std::string_view field, std::string_view value, std::size_t low,
+                                    std::size_t high) {
+  if (value.size() < low) {
+    add(field, value, fmt::format("Member must have length greater than or equal to {}", low));
+  } else if (value.size() > high) {
+    add(field, value, fmt::format("Member must have length less than or equal to {}", high));
+  }
+}
+
+void ValidationErrors::check_enum(std::string_view field, std::string_view value,
+                                  const std::vector<std::string_view>& allowed) {
+  if (std::ranges::find(allowed, value) != allowed.end()) return;
+  add(field, value,
+      fmt::format("Member must satisfy enum value set: [{}]", fmt::join(allowed, ", ")));
+}
+
+void ValidationErrors::check_pattern(std::string_view field, std::string_view value, bool matches,
+                                     std::string_view pattern) {
+  if (matches) return;
+  add(field, value, fmt::format("Member must satisfy regular expression pattern: {}", pattern));
+}
+
+Result<Done> ValidationErrors::result() const {
+  if (errors_.empty()) return Done{};
+  return fail(ErrorCode::validation, "{} validation error{} detected: {}", errors_.size(),
+              errors_.size() == 1 ? "" : "s", fmt::join(errors_, "; "));
+}
+
+const std::vector<std::string_view>& known_runtimes() {
+  static const std::vector<std::string_view> runtimes = {
+      "nodejs20.x", "nodejs22.x",   "nodejs24.x",     "python3.11",
+      "provided",   "provided.al2", "provided.al2023"};
+  return runtimes;
+}
+
+std::string_view host_architecture() {
+#if defined(__aarch64__)
+  return "arm64";
+#else
+  return "x86_64";
+#endif
+}
+
+Result<Done> check_function_name(std::string_view name) {
+  ValidationErrors errors;
+  errors.check_pattern("functionName", name,
+                       !name.empty() && std::ranges::all_of(name, is_name_char),
+                       kFunctionNamePattern);
+  errors.check_length("functionName", name, 1, 64);
+  return errors.result();
+}
+
+Result<Done> check_alias_name(std::string_view name) {
+  ValidationErrors errors;
+  errors.check_pattern("name", name,
+                       !name.empty() && std::ranges::all_of(name, is_name_char) &&
+                           !std::ranges::all_of(name, is_digit),
+                       "(?!^[0-9]+$)([a-zA-Z0-9-_]+)");
+  errors.check_length("name", name, 1, 128);
+  return errors.result();
+}
+
+bool is_role_arn(std::string_view role) {
+  if (!role.starts_with("arn:aws")) return false;
+  const auto partition_end = role.find(':', 4);
+  if (partition_end == std::string_view::npos) return false;
+  for (const char c : role.substr(7, partition_end - 7)) {
+    if (!is_letter(c) && c != '-') return false;
+  }
+  auto rest = role.substr(partition_end);
+  if (!rest.starts_with(":iam::")) return false;
+  rest.remove_prefix(6);
+  if (rest.size() < 12 || !std::ranges::all_of(rest.substr(0, 12), is_digit)) return false;
+  rest.remove_prefix(12);
+  if (!rest.starts_with(":role/") || rest.size() == 6) return false;
+  return std::ranges::all_of(rest.substr(6), [](char c) {
+    return is_name_char(c) || std::string_view("+=,.@/").find(c) != std::string_view::npos;
+  });
+}
+
+bool is_reserved_host_label(std::string_view name) {
+  return std::ranges::find(kReservedLabels, name) != kReservedLabels.end() ||
+         name.starts_with("xn--");
+}
+
+bool is_host_label(std::string_view name) {
+  return !name.empty() && name.size() <= 63 && name.front() != '-' && name.back() != '-' &&
+         std::ranges::all_of(name, [](char c) { return is_lower(c) || is_digit(c) || c == '-'; }) &&
+         !is_reserved_host_label(name);
+}
+
+Result<Done> check_deploy_name(std::string_view name) {
+  if (is_host_label(name)) return Done{};
+  std::string why =
+      "may hold only lower-case letters, digits and '-', neither first nor last a '-'";
+  if (name.empty()) why = "is empty";
+  if (name.size() > 63) why = "is longer than 63 characters";
+  if (is_reserved_host_label(name)) why = "is reserved for the server itself";
+  return fail(ErrorCode::invalid,
+              "the name \"{}\" cannot be part of the function's URL: it {}. Choose another, for "
+              "example \"{}\"",
+              name, why, suggest_label(name));
+}
+
+Result<Done> check_environment(const std::map<std::string, std::string>& variables) {
+  ValidationErrors errors;
+  check_environment_names(variables, errors);
+  if (auto good = errors.result(); !good) return good;
+  std::vector<std::string_view> reserved;
+  for (const auto& [name, value] : variables) {
+    if (std::ranges::find(kReservedVariables, name) != kReservedVariables.end()) {
+      reserved.emplace_back(name);
+    }
+    if (value.find('\0') != std::string::npos) {
+      return fail(ErrorCode::invalid, "environment variable {} holds a NUL byte: remove it", name);
+    }
+  }
+  if (!reserved.empty()) {
+    return fail(ErrorCode::invalid,
+                "Lambda was unable to configure your environment variables because the environment "
+                "variables you have provided contains reserved keys that are currently not "
+                "supported for modification. Reserved keys used in this request: {}",
+                fmt::join(reserved, ", "));
+  }
+  const auto text = json_text(variables);
+  if (text.size() > kMaxEnvironmentBytes) {
+    return fail(ErrorCode::invalid,
+                "Lambda was unable to configure your environment variables because the environment "
+                "variables you have provided exceeded the 4KB limit. String measured: {}",
+                text);
+  }
+  return Done{};
+}
+
+Result<Done> check_configuration(const Configuration& configuration) {
+  ValidationErrors errors;
+  check_text_fields(configuration, errors);
+  errors.check_range("timeout", configuration.timeout_seconds, 1, 900);
+  errors.check_range("memorySize", configuration.memory_mb, 128, 10240);
+  errors.check_range("ephemeralStorage.size", configuration.ephemeral_storage_mb, 512, 10240);
+  if (auto good = errors.result(); !good) return good;
+  if (configuration.architecture != host_architecture()) {
+    return fail(ErrorCode::invalid,
+                "Architectures: this server runs {} only, and \"{}\" was asked for",
+                host_architecture(), configuration.architecture);
+  }
+  if (configuration.port && *configuration.port == 0) {
+    return fail(ErrorCode::invalid, "port must be between 1 and 65535");
+  }
+  if (auto good = check_package_settings(configuration); !good) return good;
+  return configuration.environment ? check_environment(*configuration.environment) : Done{};
+}
+
+Result<Done> check_tags(const std::map<std::string, std::string>& tags) {
+  if (tags.size() > kMaxTags) {
+    return fail(ErrorCode::invalid, "Number of tags exceeds resource tag limit.");
+  }
+  ValidationErrors errors;
+  for (const auto& [key, value] : tags) {
+    errors.check_length("tags.key", key, 1, 128);
+    errors.check_length("tags." + key, value, 0, 256);
+    if (to_lower(key).starts_with("aws:")) {
+      return fail(ErrorCode::invalid, "Tag keys cannot start with the reserved prefix aws: ({})",
+                  key);
+    }
+  }
+  return errors.result();
+}
+
+std::optional<std::uint64_t> parse_version(std::string_view text) {
+  if (text == "$LATEST") return 0;
+  std::uint64_t number = 0;
+  const auto* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc() || stop != end || number == 0) return std::nullopt;
+  return number;
+}
+
+Result<std::optional<std::pair<std::uint64_t, double>>> parse_version_weights(
+    const std::map<std::string, double>& weights) {
+  std::optional<std::pair<std::uint64_t, double>> additional;
+  if (weights.empty()) return additional;
+  if (weights.size() > 1) {
+    return fail(ErrorCode::invalid,
+                "Number of items in AdditionalVersionWeights cannot be greater than 1");
+  }
+  const auto& [text, weight] = *weights.begin();
+  ValidationErrors errors;
+  const std::string shown = fmt::format("{{{}={}}}", text, weight);
+  const auto number = parse_version(text);
+  if (!number) {
+    errors.add("routingConfig.additionalVersionWeights", shown,
+               "Map keys must satisfy constraint: [Member must satisfy regular expression pattern: "
+               "[0-9]+]");
+  }
+  if (!(weight >= 0.0 && weight <= 1.0)) {
+    errors.add("routingConfig.additionalVersionWeights", shown,
+               "Map value must satisfy constraint: [Member must have value less than or equal to "
+               "1.0, Member must have value greater than or equal to 0.0]");
+  }
+  if (auto good = errors.result(); !good) return fail(std::move(good.error()));
+  if (*number == 0) {
+    return fail(ErrorCode::invalid,
+                "$LATEST is not supported for an alias pointing to more than 1 version");
+  }
+  additional.emplace(*number, weight);
+  return additional;
+}
+
+}  // namespace lambda::function
