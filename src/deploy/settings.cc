@@ -1,0 +1,71 @@
+#include "deploy/settings.h"
+
+#include "function/validation.h"
+
+namespace lambda::deploy {
+namespace {
+
+// Deployed without AWS's tools, a function has no role; AWS's clients expect the field to look like
+// one.
+constexpr std::string_view kNoRole = "arn:aws:iam::000000000000:role/lambda";
+
+function::Configuration starting_point(const function::Configuration* before) {
+  if (before != nullptr) return *before;
+  function::Configuration fresh;
+  fresh.timeout_seconds = kDefaultTimeoutSeconds;
+  fresh.role = kNoRole;
+  return fresh;
+}
+
+void merge_environment(const DeployRequest& request, function::Configuration& merged) {
+  if (request.environment_clear) merged.environment.reset();
+  if (request.environment.empty()) return;
+  if (!merged.environment) merged.environment.emplace();
+  for (const auto& [name, value] : request.environment) (*merged.environment)[name] = value;
+}
+
+}  // namespace
+
+Result<function::Configuration> merge_settings(const DeployRequest& request,
+                                               const function::Configuration* before,
+                                               function::DriverName standard_driver) {
+  auto merged = starting_point(before);
+  const bool zip = request.source == Source::zip;
+  merged.package_type = zip ? function::PackageType::zip : function::PackageType::image;
+  if (request.runtime) merged.runtime = *request.runtime;
+  if (request.handler) merged.handler = *request.handler;
+  if (request.timeout_seconds) merged.timeout_seconds = *request.timeout_seconds;
+  if (request.memory_mb) merged.memory_mb = *request.memory_mb;
+  if (request.ephemeral_storage_mb) merged.ephemeral_storage_mb = *request.ephemeral_storage_mb;
+  if (request.description) merged.description = *request.description;
+  if (request.kind) merged.kind = *request.kind;
+  if (request.port) {
+    merged.port = request.port;
+    // EXPOSE makes an HTTP function unless the caller says otherwise.
+    if (!request.kind) merged.kind = function::Kind::http;
+  }
+  if (!zip) {
+    merged.runtime.clear();
+    merged.handler.clear();
+  } else {
+    merged.image_config.reset();
+  }
+  // A version remembers its driver: a later change of the server's default does not move it.
+  merged.driver = request.driver.value_or(merged.driver.value_or(standard_driver));
+  merge_environment(request, merged);
+  if (zip && merged.runtime.empty()) {
+    return fail(ErrorCode::invalid,
+                "function {} has no runtime: name one with --runtime, such as python3.11",
+                request.name);
+  }
+  if (zip && merged.handler.empty() && !merged.runtime.starts_with("provided")) {
+    return fail(ErrorCode::invalid,
+                "function {} has no handler: name one with --handler, such as app.handler",
+                request.name);
+  }
+  auto fits = function::check_configuration(merged);
+  if (!fits) return fail(std::move(fits.error()));
+  return merged;
+}
+
+}  // namespace lambda::deploy

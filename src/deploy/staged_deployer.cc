@@ -1,0 +1,232 @@
+// Steps: receive the upload (before the turn: several may upload at once) -> wait for this
+// function's turn -> check the settings -> build or prepare -> start and initialise the new code ->
+// commit in one transaction.
+#include "deploy/staged_deployer.h"
+
+#include "base/crypto.h"
+#include "base/encoding.h"
+#include "deploy/bytecode.h"
+#include "deploy/receive.h"
+#include "deploy/settings.h"
+#include "function/validation.h"
+
+#include <boost/json.hpp>
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+namespace lambda::deploy {
+namespace {
+
+namespace json = boost::json;
+
+json::array strings(const std::vector<std::string>& items) {
+  return json::array(items.begin(), items.end());
+}
+
+// See function::Code::image_info.
+std::string describe_image(const sandbox::ImageInfo& image) {
+  json::object environment;
+  for (const auto& [name, value] : image.environment) environment[name] = value;
+  json::object info;
+  info["entryPoint"] = strings(image.entry_point);
+  info["command"] = strings(image.command);
+  info["environment"] = std::move(environment);
+  info["workingDirectory"] = image.working_directory;
+  info["exposedPorts"] = json::array(image.exposed_ports.begin(), image.exposed_ports.end());
+  return json::serialize(info);
+}
+
+std::string milliseconds_text(std::chrono::microseconds time) {
+  return fmt::format("{} ms", (time.count() + 500) / 1000);
+}
+
+}  // namespace
+
+struct StagedDeployer::Draft {
+  function::Package package;
+  std::shared_ptr<TemporaryFile> context;
+  function::FunctionPtr before;  // null: a new function
+  std::shared_ptr<function::Version>
+      version;            // what the deploy makes; becomes immutable when it is started
+  std::string image_tag;  // made by this deploy; "" without a build
+  bool unchanged = false;
+  bool prepared = false;
+  std::chrono::microseconds init{0};
+};
+
+Task<Result<DeployReport>> StagedDeployer::deploy(DeployRequest request, http::BodyReader& body,
+                                                  Progress& progress, DeployFailure& failure) {
+  auto name_fits = function::check_deploy_name(request.name);
+  if (!name_fits) co_return fail(std::move(name_fits.error()));
+  Draft draft;
+  spdlog::info("deploy {}: receive", request.name);
+  auto received = co_await receive(request, body, draft);
+  if (!received) co_return fail(std::move(received.error()));
+  const auto turn = co_await queue_.wait_turn(request.name);
+  spdlog::info("deploy {}: check", request.name);
+  auto checked = check(request, draft);
+  if (!checked) co_return fail(std::move(checked.error()));
+  spdlog::info("deploy {}: build", request.name);
+  auto built = co_await build(request, draft, progress);
+  if (!built) co_return fail(std::move(built.error()));
+  if (!draft.unchanged) {
+    spdlog::info("deploy {}: initialise", request.name);
+    auto initialised = co_await initialise(draft, progress, failure);
+    if (!initialised) co_return fail(std::move(initialised.error()));
+  }
+  spdlog::info("deploy {}: commit", request.name);
+  auto report = co_await commit(request, draft);
+  if (report) spdlog::info("deploy {}: done, version {}", request.name, report->version->number);
+  co_return report;
+}
+
+Task<Result<Done>> StagedDeployer::receive(const DeployRequest& request, http::BodyReader& body,
+                                           Draft& draft) {
+  if (request.source == Source::zip) {
+    auto package = co_await receive_package(parts_.packages, parts_.disk, body);
+    if (!package) co_return fail(std::move(package.error()));
+    draft.package = std::move(*package);
+  } else if (parts_.images == nullptr) {
+    co_return fail(ErrorCode::unavailable,
+                   "functions with a Dockerfile or an image need Docker Engine: {}",
+                   parts_.images_missing);
+  } else if (request.source == Source::context) {
+    auto file = co_await receive_file(parts_.temporary, parts_.disk, body, kMaxContextBytes);
+    if (!file) co_return fail(std::move(file.error()));
+    draft.context = std::move(*file);
+  }
+  co_return Done{};
+}
+
+Result<Done> StagedDeployer::check(const DeployRequest& request, Draft& draft) {
+  const auto snapshot = parts_.catalog.snapshot();
+  if (const auto found = snapshot->functions.find(request.name);
+      found != snapshot->functions.end()) {
+    draft.before = found->second;
+  }
+  const auto* before = draft.before ? &draft.before->latest->configuration : nullptr;
+  auto merged = merge_settings(request, before, parts_.standard_driver);
+  if (!merged) return fail(std::move(merged.error()));
+  auto version = std::make_shared<function::Version>();
+  version->function = request.name;
+  version->number = draft.before ? draft.before->next_version : 1;
+  version->configuration = std::move(*merged);
+  version->revision_id = random_uuid();
+  version->last_modified = parts_.clock.now();
+  if (request.source == Source::zip) {
+    version->code.sha256 = draft.package.sha256_base64;
+    version->code.size = draft.package.size;
+    version->code.package_digest = draft.package.digest;
+  }
+  draft.version = std::move(version);
+  return Done{};
+}
+
+Task<Result<Done>> StagedDeployer::build(const DeployRequest& request, Draft& draft,
+                                         Progress& progress) {
+  if (request.source != Source::zip) {
+    auto built = co_await build_image(request, draft, progress);
+    if (!built) co_return fail(std::move(built.error()));
+  } else {
+    progress.begin_step(2,
+                        fmt::format("Preparing runtime {}", draft.version->configuration.runtime));
+  }
+  if (draft.before != nullptr && draft.before->live() != nullptr &&
+      !draft.before->live()->additional) {
+    const auto live = draft.before->version(draft.before->live()->version);
+    draft.unchanged = live && live->configuration == draft.version->configuration &&
+                      live->code.sha256 == draft.version->code.sha256;
+  }
+  if (request.source == Source::zip && !draft.unchanged &&
+      wants_bytecode(draft.version->configuration)) {
+    auto compiled =
+        co_await compile_bytecode(parts_.invoker, parts_.packages, parts_.disk, draft.version);
+    // Without bytecode a function works, slower; what really stops it will stop its initialisation
+    // too, and say why.
+    if (!compiled) spdlog::warn("deploy {}: {}", request.name, compiled.error().message());
+  }
+  progress.end_step(2, "Done.");
+  co_return Done{};
+}
+
+Task<Result<Done>> StagedDeployer::build_image(const DeployRequest& request, Draft& draft,
+                                               Progress& progress) {
+  auto& images = *parts_.images;
+  auto& version = *draft.version;
+  Result<sandbox::ImageInfo> image = fail(ErrorCode::internal, "no image");
+  if (request.source == Source::context) {
+    const std::string repository = "func-" + request.name;
+    progress.begin_step(2, fmt::format("Building image \"{}\"", repository));
+    draft.image_tag = fmt::format("{}:{}", repository, version.number);
+    std::map<std::string, std::string> labels{{"lambda.function", request.name}};
+    auto on_output = [&progress](std::string_view text) { progress.output(text); };
+    std::function<void(std::string_view)> output = on_output;
+    image = co_await images.build(draft.context->path(), draft.image_tag, std::move(labels),
+                                  std::move(output));
+  } else {
+    progress.begin_step(2, fmt::format("Preparing image \"{}\"", request.image));
+    image = co_await images.inspect(request.image);
+  }
+  if (!image) co_return fail(std::move(image.error()));
+  version.code.image_uri = request.source == Source::context ? draft.image_tag : request.image;
+  version.code.image_id = image->id;
+  version.code.size = image->size;
+  version.code.image_info = describe_image(*image);
+  const std::string_view hex = std::string_view(image->id).substr(image->id.find(':') + 1);
+  auto digest = hex_decode(hex);
+  version.code.sha256 = base64_encode(digest ? *digest : sha256(image->id));
+  if (version.configuration.driver == function::DriverName::native) {
+    auto root = co_await images.export_root(image->id);
+    if (!root) co_return fail(std::move(root.error()), "export image {}", version.code.image_uri);
+  }
+  co_return Done{};
+}
+
+Task<Result<Done>> StagedDeployer::initialise(Draft& draft, Progress& progress,
+                                              DeployFailure& failure) {
+  const bool native = draft.version->configuration.driver == function::DriverName::native;
+  progress.begin_step(3, native ? "Starting sandbox" : "Starting container");
+  invoke::Invoker::InitFailure init_failure;
+  auto prepared = co_await parts_.invoker.prepare(draft.version, init_failure);
+  if (!prepared) {
+    failure.function_payload = std::move(init_failure.payload);
+    failure.log = std::move(init_failure.log);
+    co_return fail(std::move(prepared.error()));
+  }
+  draft.prepared = true;
+  draft.init = prepared->init;
+  progress.end_step(3, fmt::format("Done. (init {})", milliseconds_text(prepared->init)));
+  co_return Done{};
+}
+
+Task<Result<DeployReport>> StagedDeployer::commit(const DeployRequest& request, Draft& draft) {
+  function::DeployCommit change;
+  change.function = request.name;
+  change.configuration = draft.version->configuration;
+  change.code = draft.version->code;
+  change.message = request.message;
+  change.url = request.url;
+  change.tags = request.tags;
+  change.keep_versions = parts_.keep_versions;
+  auto write = [this, change = std::move(change)]() mutable {
+    return parts_.catalog.commit_deploy(std::move(change));
+  };
+  auto outcome = co_await run_blocking(parts_.store_thread, std::move(write));
+  if (!outcome) {
+    if (draft.prepared) parts_.invoker.abandon_prepared(draft.version);
+    co_return fail(std::move(outcome.error()), "commit the deploy of {}", request.name);
+  }
+  if (draft.prepared && outcome->unchanged) parts_.invoker.abandon_prepared(draft.version);
+  if (draft.prepared && !outcome->unchanged)
+    parts_.invoker.adopt_prepared(draft.version, outcome->version);
+  DeployReport report;
+  report.version = outcome->version;
+  report.unchanged = outcome->unchanged;
+  report.init = draft.init;
+  report.driver = function::to_string(*draft.version->configuration.driver);
+  for (const auto& gone : outcome->cleaned) report.cleaned.push_back(gone->number);
+  co_return report;
+}
+
+}  // namespace lambda::deploy

@@ -1,0 +1,56 @@
+// StagedDeployer: the Deployer. Its stages, each named in the server's log as it begins, so that a
+// crash can be placed:
+//   receive -> check -> build -> initialise -> commit
+#pragma once
+
+#include "base/blocking.h"
+#include "base/clock.h"
+#include "deploy/deploy_queue.h"
+#include "deploy/deployer.h"
+#include "function/catalog.h"
+#include "function/package_store.h"
+#include "invoke/invoker.h"
+#include "sandbox/image/image_builder.h"
+
+#include <filesystem>
+#include <string>
+
+namespace lambda::deploy {
+
+class StagedDeployer final : public Deployer {
+ public:
+  // All of it outlives the deployer.
+  struct Parts {
+    function::Catalog& catalog;
+    function::PackageStore& packages;
+    invoke::Invoker& invoker;
+    sandbox::ImageBuilder* images;  // null: no Docker Engine
+    std::string images_missing;     // why, for people
+    BlockingPool& store_thread;
+    BlockingPool& disk;
+    const Clock& clock;
+    std::filesystem::path temporary;  // a directory of its own, emptied at the start
+    function::DriverName standard_driver;
+    std::size_t keep_versions;
+  };
+  explicit StagedDeployer(Parts parts) : parts_(std::move(parts)) {}
+
+  Task<Result<DeployReport>> deploy(DeployRequest request, http::BodyReader& body,
+                                    Progress& progress, DeployFailure& failure) override;
+
+ private:
+  // One deploy on its way.
+  struct Draft;
+
+  Task<Result<Done>> receive(const DeployRequest& request, http::BodyReader& body, Draft& draft);
+  Result<Done> check(const DeployRequest& request, Draft& draft);
+  Task<Result<Done>> build(const DeployRequest& request, Draft& draft, Progress& progress);
+  Task<Result<Done>> build_image(const DeployRequest& request, Draft& draft, Progress& progress);
+  Task<Result<Done>> initialise(Draft& draft, Progress& progress, DeployFailure& failure);
+  Task<Result<DeployReport>> commit(const DeployRequest& request, Draft& draft);
+
+  Parts parts_;
+  DeployQueue queue_;
+};
+
+}  // namespace lambda::deploy

@@ -1,0 +1,69 @@
+// lambdad's configuration: a TOML file, the environment (LAMBDA_<KEY>) and flags (--<key>), in
+// rising order of precedence. Everything is checked here, before anything starts; an error says
+// which source, which key, what is wrong.
+#pragma once
+
+#include "base/blocking.h"
+#include "base/result.h"
+#include "function/function.h"
+#include "http/server.h"
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lambda::server {
+
+struct Configuration {
+  std::filesystem::path data_directory;
+  std::filesystem::path runtimes_directory;
+  std::vector<http::ListenAddress>
+      listen;  // empty: loopback on port 80, or 8080 where 80 is not to be had
+  std::string domain = "localhost";
+  std::optional<function::DriverName> driver;  // absent: native where it can work, else docker
+  std::filesystem::path socket;                // the unix socket; empty: none
+  std::string account = "000000000000";
+  std::string region = "us-east-1";
+  std::string user = "lambda";  // whom lambdad becomes when it is started as root
+  std::string docker_host;  // "unix:///run/docker.sock"; empty: DOCKER_HOST, else the usual places
+  std::filesystem::path log_file;  // empty: standard error
+  std::string log_level = "info";
+  bool insecure = false;          // keys over plain HTTP from beyond loopback
+  unsigned loops = 0;             // event loops; 0: one a core
+  std::size_t max_instances = 0;  // 0: from memory and descriptors
+  std::chrono::seconds idle_time{300};
+  std::chrono::seconds drain_time{30};
+  std::chrono::milliseconds longest_wait{30'000};
+  std::size_t keep_versions = 5;
+};
+
+// One key: its name as in TOML ("data_dir"); "--data-dir" and "LAMBDA_DATA_DIR" follow from it.
+struct Key {
+  std::string name;
+  std::string value_name;  // "DIR"; "" for a switch
+  std::string help;
+  std::function<Result<Done>(Configuration&, const std::string& text)> set;
+  bool repeatable = false;
+};
+[[nodiscard]] const std::vector<Key>& configuration_keys();
+
+// Where values came from and what they are, lowest precedence first.
+struct Setting {
+  std::string key;
+  std::vector<std::string> values;
+  std::string
+      source;  // "--listen", "LAMBDA_LISTEN in the environment", "/etc/lambda/lambdad.toml line 3"
+};
+
+Result<std::vector<Setting>> settings_from_file(const std::filesystem::path& path);
+std::vector<Setting> settings_from_environment(const std::function<const char*(const char*)>& get);
+// Applies them over the defaults of this machine (root or not).
+Result<Configuration> make_configuration(const std::vector<Setting>& settings, bool root,
+                                         const std::string& home);
+
+}  // namespace lambda::server
