@@ -347,6 +347,11 @@ void Shard::adopt(const function::VersionPtr& prepared, const function::VersionP
     node.mapped()->retire();
     return;
   }
+  // A call that came right after the commit may have begun a pool of its own.
+  if (pools_.contains(pool_key(*published))) {
+    node.mapped()->retire();
+    return;
+  }
   node.mapped()->rename(published);
   node.key() = pool_key(*published);
   pools_.insert(std::move(node));
