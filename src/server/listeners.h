@@ -1,0 +1,31 @@
+// The sockets that lambdad listens on. Opened before privileges are dropped; blocking, main thread.
+#pragma once
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "server/configuration.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace lambda::server {
+
+struct Listeners {
+  std::vector<UniqueFd> sockets;       // TCP
+  UniqueFd unix_socket;                // or none
+  std::uint16_t port = 0;              // of the URLs that are printed
+  std::string port_reason;             // why not 80; "" when it is 80 or was chosen
+  std::vector<std::string> addresses;  // "127.0.0.1:8080"
+  bool beyond_loopback = false;
+};
+
+// Loopback over IPv4, and IPv6 where the machine has it, on port 80, else 8080, else an error that
+// names the holder; or exactly what the configuration names.
+Result<Listeners> open_listeners(const Configuration& configuration);
+
+// 0660, for the given group; the directory is made. A socket file left by a server that is gone is
+// replaced.
+Result<UniqueFd> open_unix_socket(const std::string& path, unsigned group);
+
+}  // namespace lambda::server

@@ -1,0 +1,32 @@
+// One event loop a thread, from start() to stop(). The object graph is built before start() and
+// torn down after stop().
+#pragma once
+
+#include "base/async.h"
+
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace lambda::server {
+
+class LoopThreads {
+ public:
+  explicit LoopThreads(unsigned count);
+  ~LoopThreads();
+  LoopThreads(const LoopThreads&) = delete;
+  LoopThreads& operator=(const LoopThreads&) = delete;
+
+  [[nodiscard]] std::vector<Loop*> loops() const;
+  void start();
+  // Ends the loops, whatever they still have to do, and joins their threads.
+  void stop();
+
+ private:
+  using Guard = asio::executor_work_guard<LoopExecutor>;
+  std::vector<std::unique_ptr<Loop>> loops_;
+  std::vector<Guard> guards_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace lambda::server
