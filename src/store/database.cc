@@ -1,0 +1,194 @@
+// Opening: directory -> lock -> settings of the connection -> migrations -> server id.
+#include "store/database.h"
+
+#include "base/unique_fd.h"
+#include "store/migrations.h"
+
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <sqlite3.h>
+
+#include <array>
+#include <cstdlib>
+#include <fcntl.h>
+#include <mutex>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace lambda::store {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kBusyTimeoutMs = 5000;
+
+// What SQLite says, in words that name the cause and the remedy.
+Error describe(const SQLite::Exception& error, std::string_view name) {
+  const std::string said = error.what();
+  switch (error.getErrorCode()) {
+    case SQLITE_FULL:
+      return Error(ErrorCode::internal,
+                   fmt::format("the disk that holds {} is full: nothing was changed; free some "
+                               "space and try again",
+                               name));
+    case SQLITE_IOERR:
+      return Error(ErrorCode::internal,
+                   fmt::format("reading or writing {} failed (SQLite: {}, code {}): nothing was "
+                               "changed; look for a full or failing disk",
+                               name, said, error.getExtendedErrorCode()));
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return Error(ErrorCode::invalid,
+                   fmt::format("{} is damaged or not a database (SQLite: {}): restore it from a "
+                               "backup, or move it away to start empty",
+                               name, said));
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+      return Error(ErrorCode::denied,
+                   fmt::format("{} cannot be opened for writing (SQLite: {}): the user that runs "
+                               "this server (uid {}) must own it and its directory",
+                               name, said, ::geteuid()));
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return Error(
+          ErrorCode::unavailable,
+          fmt::format("{} is locked by another program: end that one and try again", name));
+    default:
+      return Error(ErrorCode::internal, fmt::format("{}: SQLite: {}", name, said));
+  }
+}
+
+Result<Done> make_directory(const fs::path& directory) {
+  std::error_code error;
+  const bool made = fs::create_directories(directory, error);
+  if (error) {
+    return fail(error == std::errc::permission_denied ? ErrorCode::denied : ErrorCode::internal,
+                "cannot make the data directory {}: {}; make it yourself and give it to the user "
+                "that runs this server (uid {}), or choose another with --data-dir",
+                directory.string(), error.message(), ::geteuid());
+  }
+  if (made) fs::permissions(directory, fs::perms::owner_all, error);
+  if (::access(directory.c_str(), R_OK | W_OK | X_OK) != 0) {
+    const auto why = Error::from_errno("access");
+    return fail(why.code(),
+                "the data directory {} is not writable for the user that runs this server (uid "
+                "{}): give it to that user, or choose another with --data-dir ({})",
+                directory.string(), ::geteuid(), why.message());
+  }
+  return Done{};
+}
+
+// Held as long as the descriptor is open; the kernel lets go of it however the process ends.
+Result<UniqueFd> take_lock(const fs::path& directory) {
+  const fs::path path = directory / "lambda.lock";
+  UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!file) return fail(Error::from_errno(fmt::format("open {}", path.string())));
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    std::array<char, 64> holder{};
+    const auto length = ::pread(file.get(), holder.data(), holder.size() - 1, 0);
+    std::string_view pid(holder.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
+    while (pid.ends_with('\n')) pid.remove_suffix(1);
+    return fail(
+        ErrorCode::conflict,
+        "the data directory {} is in use by another lambdad (process {}): stop that one, or "
+        "choose another directory with --data-dir",
+        directory.string(), pid.empty() ? "unknown" : pid);
+  }
+  const std::string pid = std::to_string(::getpid()) + "\n";
+  // Only a hint for people: a failure to write it changes nothing.
+  if (::ftruncate(file.get(), 0) == 0) (void)!::pwrite(file.get(), pid.data(), pid.size(), 0);
+  return file;
+}
+
+}  // namespace
+
+struct Database::Impl {
+  std::string name;  // for messages
+  UniqueFd lock;
+  std::unique_ptr<SQLite::Database> connection;
+  std::string server_id;
+  std::mutex mutex;
+
+  Result<Done> start();
+  Result<Done> run(std::string_view what, const std::function<void(SQLite::Database&)>& work,
+                   bool writes);
+};
+
+Result<Done> Database::Impl::start() {
+  try {
+    connection->exec("PRAGMA journal_mode = WAL");
+    connection->exec("PRAGMA synchronous = FULL");
+    connection->exec("PRAGMA foreign_keys = ON");
+    connection->exec("PRAGMA journal_size_limit = 67108864");
+    if (auto migrated = migrate(*connection, name); !migrated) return migrated;
+    server_id =
+        connection->execAndGet("SELECT value FROM meta WHERE name = 'server_id'").getString();
+  } catch (const SQLite::Exception& error) {
+    return fail(describe(error, name));
+  }
+  return Done{};
+}
+
+Result<Done> Database::Impl::run(std::string_view what,
+                                 const std::function<void(SQLite::Database&)>& work, bool writes) {
+  const std::lock_guard guard(mutex);
+  try {
+    SQLite::Transaction transaction(*connection, writes ? SQLite::TransactionBehavior::IMMEDIATE
+                                                        : SQLite::TransactionBehavior::DEFERRED);
+    work(*connection);
+    transaction.commit();
+  } catch (const SQLite::Exception& error) {
+    return fail(describe(error, name), "{}", what);
+  }
+  return Done{};
+}
+
+Database::Database(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Database::~Database() = default;
+
+Result<std::unique_ptr<Database>> Database::open(const fs::path& data_directory) {
+  if (auto made = make_directory(data_directory); !made) return fail(std::move(made.error()));
+  auto lock = take_lock(data_directory);
+  if (!lock) return fail(std::move(lock.error()));
+  auto impl = std::make_unique<Impl>();
+  const fs::path path = data_directory / "lambda.db";
+  impl->name = path.string();
+  impl->lock = std::move(*lock);
+  // The database and what SQLite puts beside it hold secrets (sealed) and environments (not).
+  const UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!file) return fail(Error::from_errno(fmt::format("open {}", path.string())));
+  try {
+    impl->connection = std::make_unique<SQLite::Database>(
+        path.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, kBusyTimeoutMs);
+  } catch (const SQLite::Exception& error) {
+    return fail(describe(error, impl->name));
+  }
+  if (auto started = impl->start(); !started) return fail(std::move(started.error()));
+  return std::unique_ptr<Database>(new Database(std::move(impl)));
+}
+
+Result<std::unique_ptr<Database>> Database::open_in_memory() {
+  auto impl = std::make_unique<Impl>();
+  impl->name = "the database in memory";
+  impl->connection = std::make_unique<SQLite::Database>(
+      ":memory:", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, kBusyTimeoutMs);
+  if (auto started = impl->start(); !started) return fail(std::move(started.error()));
+  return std::unique_ptr<Database>(new Database(std::move(impl)));
+}
+
+Result<Done> Database::change(std::string_view what,
+                              const std::function<void(SQLite::Database&)>& work) {
+  return impl_->run(what, work, true);
+}
+
+Result<Done> Database::read(std::string_view what,
+                            const std::function<void(SQLite::Database&)>& work) {
+  return impl_->run(what, work, false);
+}
+
+const std::string& Database::server_id() const {
+  return impl_->server_id;
+}
+
+}  // namespace lambda::store

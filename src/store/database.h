@@ -1,0 +1,53 @@
+// The server's database, <data>/lambda.db: SQLite in WAL mode with synchronous=FULL, so that what a
+// finished change wrote survives kill -9 and power loss. Tables are made and altered by the
+// numbered steps of store/migrations.cc.
+//
+// Threads: open it and load from it on the starting thread; afterwards only the one "store" thread
+// writes (a mutex guards against a mistake, not for speed). One process owns a data directory: it
+// holds a lock on <data>/lambda.lock as long as the Database lives.
+#pragma once
+
+#include "base/blocking.h"
+#include "base/result.h"
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace SQLite {
+class Database;
+}
+
+namespace lambda::store {
+
+class Database {
+ public:
+  // Makes the directory (mode 0700) and the database where they are not there yet, takes the lock,
+  // and brings an older database up to date. Errors: denied (not writable), conflict (another
+  // server holds the directory: says which process), invalid (written by a newer program, or not a
+  // database), internal (disk full, I/O). Each says what to do.
+  static Result<std::unique_ptr<Database>> open(const std::filesystem::path& data_directory);
+  // For tests: nothing on disk, no lock.
+  static Result<std::unique_ptr<Database>> open_in_memory();
+  ~Database();
+
+  // One transaction around `work`: committed and on disk when this returns Done, rolled back
+  // entirely otherwise. `work` uses SQLiteCpp and lets its exceptions pass; other exceptions are
+  // rethrown after the rollback. `what` begins the message ("save function greet").
+  Result<Done> change(std::string_view what, const std::function<void(SQLite::Database&)>& work);
+  // The same for reading; nothing may be changed.
+  Result<Done> read(std::string_view what, const std::function<void(SQLite::Database&)>& work);
+
+  // A UUID made with the database: labels what this server makes outside of it (containers,
+  // cgroups), so that two servers on one machine leave each other's alone.
+  [[nodiscard]] const std::string& server_id() const;
+
+ private:
+  struct Impl;
+  explicit Database(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace lambda::store

@@ -1,0 +1,159 @@
+#include "store/migrations.h"
+
+#include "base/crypto.h"
+
+#include <SQLiteCpp/SQLiteCpp.h>
+
+#include <array>
+
+namespace lambda::store {
+namespace {
+
+// "LMBD": tells our databases from other people's.
+constexpr int kApplicationId = 0x4C4D4244;
+
+// Times are milliseconds since 1970, UTC. Version 0 is the draft, $LATEST. Every row that belongs
+// to somebody carries (account, region).
+constexpr const char* kFunctionsAndKeys = R"sql(
+CREATE TABLE meta (
+  name  TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE functions (
+  account TEXT NOT NULL,
+  region  TEXT NOT NULL,
+  name    TEXT NOT NULL,
+  host_label           TEXT,
+  url_auth             TEXT NOT NULL,
+  url_cors             TEXT NOT NULL,
+  url_invoke_mode      TEXT NOT NULL,
+  url_created          INTEGER NOT NULL,
+  url_modified         INTEGER NOT NULL,
+  reserved_concurrency INTEGER,
+  created              INTEGER NOT NULL,
+  next_version         INTEGER NOT NULL,
+  PRIMARY KEY (account, region, name)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX functions_by_label ON functions (account, region, host_label)
+  WHERE host_label IS NOT NULL;
+
+CREATE TABLE versions (
+  account  TEXT NOT NULL,
+  region   TEXT NOT NULL,
+  function TEXT NOT NULL,
+  number   INTEGER NOT NULL,
+  configuration  TEXT NOT NULL,
+  code_sha256    TEXT NOT NULL,
+  code_size      INTEGER NOT NULL,
+  package_digest TEXT NOT NULL,
+  image_uri      TEXT NOT NULL,
+  image_id       TEXT NOT NULL,
+  image_info     TEXT NOT NULL,
+  revision_id    TEXT NOT NULL,
+  last_modified  INTEGER NOT NULL,
+  state                   TEXT NOT NULL,
+  state_reason            TEXT NOT NULL,
+  state_reason_code       TEXT NOT NULL,
+  last_update             TEXT NOT NULL,
+  last_update_reason      TEXT NOT NULL,
+  last_update_reason_code TEXT NOT NULL,
+  message           TEXT NOT NULL,
+  deployed          INTEGER NOT NULL,
+  live_since        INTEGER,
+  draft_description TEXT NOT NULL,
+  PRIMARY KEY (account, region, function, number),
+  FOREIGN KEY (account, region, function) REFERENCES functions (account, region, name)
+    ON DELETE CASCADE
+) WITHOUT ROWID;
+
+CREATE TABLE aliases (
+  account  TEXT NOT NULL,
+  region   TEXT NOT NULL,
+  function TEXT NOT NULL,
+  name     TEXT NOT NULL,
+  version            INTEGER NOT NULL,
+  description        TEXT NOT NULL,
+  revision_id        TEXT NOT NULL,
+  additional_version INTEGER,
+  additional_weight  REAL,
+  PRIMARY KEY (account, region, function, name),
+  FOREIGN KEY (account, region, function, version)
+    REFERENCES versions (account, region, function, number) DEFERRABLE INITIALLY DEFERRED,
+  FOREIGN KEY (account, region, function) REFERENCES functions (account, region, name)
+    ON DELETE CASCADE
+) WITHOUT ROWID;
+
+CREATE TABLE tags (
+  account  TEXT NOT NULL,
+  region   TEXT NOT NULL,
+  function TEXT NOT NULL,
+  key      TEXT NOT NULL,
+  value    TEXT NOT NULL,
+  PRIMARY KEY (account, region, function, key),
+  FOREIGN KEY (account, region, function) REFERENCES functions (account, region, name)
+    ON DELETE CASCADE
+) WITHOUT ROWID;
+
+CREATE TABLE keys (
+  account TEXT NOT NULL,
+  region  TEXT NOT NULL,
+  id      TEXT NOT NULL,
+  name    TEXT NOT NULL,
+  scopes  TEXT NOT NULL,
+  sealed_secret BLOB NOT NULL,
+  created INTEGER NOT NULL,
+  revoked INTEGER,
+  PRIMARY KEY (id)
+) WITHOUT ROWID;
+)sql";
+
+constexpr std::array kSteps = {kFunctionsAndKeys};
+
+int pragma(SQLite::Database& database, const char* text) {
+  return database.execAndGet(text).getInt();
+}
+
+Result<Done> check_origin(SQLite::Database& database, int schema, std::string_view name) {
+  const bool empty = pragma(database, "SELECT count(*) FROM sqlite_schema") == 0;
+  if (!empty && pragma(database, "PRAGMA application_id") != kApplicationId) {
+    return fail(ErrorCode::invalid,
+                "{} is an SQLite database, but not one of this program: choose another data "
+                "directory",
+                name);
+  }
+  if (schema > newest_schema()) {
+    return fail(ErrorCode::invalid,
+                "{} was written by a newer version of this program (schema {}, and this one knows "
+                "up to {}): start the newer program again, or restore a copy of the data directory "
+                "made before the upgrade",
+                name, schema, newest_schema());
+  }
+  return Done{};
+}
+
+}  // namespace
+
+int newest_schema() {
+  return static_cast<int>(kSteps.size());
+}
+
+Result<Done> migrate(SQLite::Database& database, std::string_view name) {
+  const int schema = pragma(database, "PRAGMA user_version");
+  if (auto good = check_origin(database, schema, name); !good) return good;
+  for (int step = schema; step < newest_schema(); ++step) {
+    SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+    database.exec(kSteps[static_cast<std::size_t>(step)]);
+    if (step == 0) {
+      database.exec(fmt::format("PRAGMA application_id = {}", kApplicationId));
+      SQLite::Statement insert(database, "INSERT INTO meta VALUES ('server_id', ?)");
+      insert.bind(1, random_uuid());
+      insert.exec();
+    }
+    database.exec(fmt::format("PRAGMA user_version = {}", step + 1));
+    transaction.commit();
+  }
+  return Done{};
+}
+
+}  // namespace lambda::store

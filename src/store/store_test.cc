@@ -1,0 +1,295 @@
+#include "store/database.h"
+#include "store/key_table.h"
+#include "store/master_key.h"
+#include "store/migrations.h"
+
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <regex>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace lambda::store {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+class Directory {
+ public:
+  Directory() {
+    std::string name = (fs::temp_directory_path() / "lambda-store-XXXXXX").string();
+    path_ = ::mkdtemp(name.data());
+  }
+  ~Directory() { fs::remove_all(path_); }
+  [[nodiscard]] const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+int rows(Database& database, const std::string& table) {
+  int count = -1;
+  auto work = [&](SQLite::Database& connection) {
+    count = connection.execAndGet("SELECT count(*) FROM " + table).getInt();
+  };
+  EXPECT_TRUE(database.read("count", work));
+  return count;
+}
+
+TEST(Database, IsMadeWithItsDirectoryAndKeepsItsServerId) {
+  const Directory directory;
+  const fs::path data = directory.path() / "new" / "data";
+  std::string id;
+  {
+    auto database = Database::open(data);
+    ASSERT_TRUE(database) << database.error().message();
+    id = (*database)->server_id();
+  }
+  struct stat status {};
+  ASSERT_EQ(::stat(data.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0700u);
+  ASSERT_EQ(::stat((data / "lambda.db").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+  EXPECT_EQ(id.size(), 36u);
+  EXPECT_EQ((*Database::open(data))->server_id(), id);
+}
+
+TEST(Database, WritesDurably) {
+  auto database = Database::open_in_memory();
+  ASSERT_TRUE(database);
+  auto work = [](SQLite::Database& connection) {
+    EXPECT_EQ(connection.execAndGet("PRAGMA synchronous").getInt(), 2);
+    EXPECT_EQ(connection.execAndGet("PRAGMA foreign_keys").getInt(), 1);
+  };
+  EXPECT_TRUE((*database)->read("look", work));
+  const Directory directory;
+  auto on_disk = Database::open(directory.path());
+  auto mode = [](SQLite::Database& connection) {
+    EXPECT_EQ(connection.execAndGet("PRAGMA journal_mode").getString(), "wal");
+  };
+  EXPECT_TRUE((*on_disk)->read("look", mode));
+}
+
+TEST(Database, ANewerDatabaseIsRefusedAndUntouched) {
+  const Directory directory;
+  ASSERT_TRUE(Database::open(directory.path()));
+  {
+    SQLite::Database raw((directory.path() / "lambda.db").string(), SQLite::OPEN_READWRITE);
+    raw.exec("PRAGMA user_version = 99");
+  }
+  auto again = Database::open(directory.path());
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code(), ErrorCode::invalid);
+  EXPECT_THAT(again.error().message(), HasSubstr("newer version of this program (schema 99"));
+  EXPECT_THAT(again.error().message(), HasSubstr("start the newer program again"));
+}
+
+TEST(Database, SomebodyElsesDatabaseIsRefused) {
+  const Directory directory;
+  {
+    SQLite::Database raw((directory.path() / "lambda.db").string(),
+                         SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    raw.exec("CREATE TABLE theirs (x)");
+  }
+  auto database = Database::open(directory.path());
+  ASSERT_FALSE(database);
+  EXPECT_THAT(database.error().message(), HasSubstr("not one of this program"));
+}
+
+TEST(Database, AFileThatIsNoDatabaseIsRefused) {
+  const Directory directory;
+  std::ofstream(directory.path() / "lambda.db") << std::string(5000, 'x');
+  auto database = Database::open(directory.path());
+  ASSERT_FALSE(database);
+  EXPECT_THAT(database.error().message(), HasSubstr("damaged or not a database"));
+}
+
+TEST(Database, ASecondServerIsToldWhoHoldsTheDirectory) {
+  const Directory directory;
+  auto first = Database::open(directory.path());
+  ASSERT_TRUE(first);
+  auto second = Database::open(directory.path());
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code(), ErrorCode::conflict);
+  EXPECT_THAT(second.error().message(), HasSubstr(std::to_string(::getpid())));
+  first->reset();
+  EXPECT_TRUE(Database::open(directory.path()));
+}
+
+TEST(Database, AnErrorRollsTheWholeChangeBack) {
+  auto database = Database::open_in_memory();
+  auto work = [](SQLite::Database& connection) {
+    connection.exec("INSERT INTO meta VALUES ('a', '1')");
+    connection.exec("INSERT INTO meta VALUES ('a', '2')");
+  };
+  auto changed = (*database)->change("write twice", work);
+  ASSERT_FALSE(changed);
+  EXPECT_THAT(changed.error().message(), HasSubstr("write twice: "));
+  EXPECT_EQ(rows(**database, "meta"), 1);
+  auto thrower = [](SQLite::Database& connection) {
+    connection.exec("INSERT INTO meta VALUES ('a', '1')");
+    throw std::runtime_error("a defect");
+  };
+  EXPECT_THROW((void)(*database)->change("throw", thrower), std::runtime_error);
+  EXPECT_EQ(rows(**database, "meta"), 1);
+}
+
+TEST(Database, AKilledWriterLeavesTheOldOrTheNewState) {
+  const Directory directory;
+  ASSERT_TRUE(Database::open(directory.path()));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    auto database = Database::open(directory.path());
+    auto first = [](SQLite::Database& connection) {
+      connection.exec("INSERT INTO meta VALUES ('done', '1')");
+    };
+    (void)(*database)->change("first", first);
+    auto second = [](SQLite::Database& connection) {
+      connection.exec("INSERT INTO meta VALUES ('half', '1')");
+      ::kill(::getpid(), SIGKILL);
+    };
+    (void)(*database)->change("second", second);
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  auto database = Database::open(directory.path());
+  ASSERT_TRUE(database) << database.error().message();
+  EXPECT_EQ(rows(**database, "meta WHERE name = 'done'"), 1);
+  EXPECT_EQ(rows(**database, "meta WHERE name = 'half'"), 0);
+}
+
+// A disk with room for about a megabyte: a small tmpfs where mounting is allowed, else a limit on
+// the size of files.
+class SmallDisk {
+ public:
+  explicit SmallDisk(const fs::path& path) : path_(path) {
+    mounted_ = ::mount("tmpfs", path.c_str(), "tmpfs", 0, "size=1m") == 0;
+    if (mounted_) return;
+    ::signal(SIGXFSZ, SIG_IGN);
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const struct rlimit small { 1 << 20, before_.rlim_max };
+    ::setrlimit(RLIMIT_FSIZE, &small);
+  }
+  ~SmallDisk() {
+    if (mounted_)
+      ::umount2(path_.c_str(), MNT_DETACH);
+    else
+      ::setrlimit(RLIMIT_FSIZE, &before_);
+  }
+
+ private:
+  fs::path path_;
+  bool mounted_ = false;
+  struct rlimit before_ {};
+};
+
+TEST(Database, AFullDiskIsSaidInWordsAndLosesNothing) {
+  const Directory directory;
+  const SmallDisk disk(directory.path());
+  auto database = Database::open(directory.path());
+  ASSERT_TRUE(database) << database.error().message();
+  auto large = [](SQLite::Database& connection) {
+    connection.exec("INSERT INTO meta VALUES ('large', hex(zeroblob(2000000)))");
+  };
+  auto changed = (*database)->change("save something large", large);
+  ASSERT_FALSE(changed);
+  EXPECT_EQ(changed.error().code(), ErrorCode::internal);
+  EXPECT_THAT(changed.error().message(), HasSubstr("full"));
+  auto small = [](SQLite::Database& connection) {
+    connection.exec("INSERT INTO meta VALUES ('small', '1')");
+  };
+  EXPECT_TRUE((*database)->change("save something small", small));
+  EXPECT_EQ(rows(**database, "meta"), 2);
+}
+
+TEST(MasterKey, IsMadeOncePrivateAndReadBack) {
+  const Directory directory;
+  auto key = MasterKey::load(directory.path(), false);
+  ASSERT_TRUE(key);
+  struct stat status {};
+  ASSERT_EQ(::stat((directory.path() / "master.key").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+  const auto sealed = key->seal("secret", "here");
+  auto again = MasterKey::load(directory.path(), true);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->unseal(sealed, "here").value(), "secret");
+}
+
+TEST(MasterKey, IsNotReplacedWhenItIsNeededNorReadWhenOthersCan) {
+  const Directory directory;
+  auto missing = MasterKey::load(directory.path(), true);
+  ASSERT_FALSE(missing);
+  EXPECT_THAT(missing.error().message(), HasSubstr("restore it from a backup"));
+  ASSERT_TRUE(MasterKey::load(directory.path(), false));
+  ::chmod((directory.path() / "master.key").c_str(), 0644);
+  auto open = MasterKey::load(directory.path(), true);
+  ASSERT_FALSE(open);
+  EXPECT_EQ(open.error().code(), ErrorCode::denied);
+}
+
+TEST(KeyTable, KeysSurviveARestartAndAreNotInTheClearOnDisk) {
+  const Directory directory;
+  const FakeClock clock;
+  Key key;
+  {
+    auto database = Database::open(directory.path());
+    auto keys = KeyTable::load(**database, clock, directory.path(), "1", "r");
+    ASSERT_TRUE(keys) << keys.error().message();
+    key = (*keys)->create("first", "admin").value();
+    EXPECT_TRUE(std::regex_match(key.id, std::regex("[A-Z0-9]{20}")));
+    EXPECT_TRUE(std::regex_match(key.secret, std::regex("[A-Za-z0-9]{40}")));
+  }
+  for (const auto& entry : fs::directory_iterator(directory.path())) {
+    std::ifstream file(entry.path(), std::ios::binary);
+    const std::string bytes((std::istreambuf_iterator<char>(file)), {});
+    EXPECT_EQ(bytes.find(key.secret), std::string::npos) << entry.path();
+  }
+  auto database = Database::open(directory.path());
+  auto keys = KeyTable::load(**database, clock, directory.path(), "1", "r");
+  ASSERT_TRUE(keys);
+  const auto found = (*keys)->find(key.id);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->secret, key.secret);
+  EXPECT_EQ(found->created, clock.now());
+  EXPECT_FALSE((*keys)->find("NOSUCHKEYNOSUCHKEY00"));
+}
+
+TEST(KeyTable, ARevokedKeyIsListedButNotFound) {
+  auto database = Database::open_in_memory();
+  const FakeClock clock;
+  auto keys = KeyTable::load(**database, clock, MasterKey::ephemeral(), "1", "r");
+  const auto key = (*keys)->create("first", "admin").value();
+  EXPECT_TRUE((*keys)->revoke(key.id));
+  EXPECT_TRUE((*keys)->revoke(key.id));
+  EXPECT_FALSE((*keys)->find(key.id));
+  ASSERT_EQ((*keys)->list().size(), 1u);
+  EXPECT_TRUE((*keys)->list()[0].revoked);
+  EXPECT_EQ((*keys)->revoke("X").error().code(), ErrorCode::not_found);
+}
+
+TEST(KeyTable, TokensReadBack) {
+  Key key;
+  key.id = "ABCDEFGHIJ0123456789";
+  key.secret = std::string(40, 'x');
+  const auto parsed = KeyTable::parse_token(key.token());
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->first, key.id);
+  EXPECT_EQ(parsed->second, key.secret);
+  EXPECT_FALSE(KeyTable::parse_token("lam_short"));
+  EXPECT_FALSE(KeyTable::parse_token(key.token() + "y"));
+  EXPECT_FALSE(KeyTable::parse_token(""));
+}
+
+}  // namespace
+}  // namespace lambda::store
