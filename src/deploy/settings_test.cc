@@ -1,0 +1,97 @@
+#include "deploy/settings.h"
+
+#include <gtest/gtest.h>
+
+namespace lambda::deploy {
+namespace {
+
+using function::DriverName;
+
+DeployRequest zip_request() {
+  DeployRequest request;
+  request.name = "greet";
+  request.source = Source::zip;
+  request.runtime = "python3.11";
+  request.handler = "app.handler";
+  return request;
+}
+
+TEST(Settings, GiveANewFunctionTheDefaultsOfDeploy) {
+  const auto merged = merge_settings(zip_request(), nullptr, DriverName::native);
+  ASSERT_TRUE(merged) << merged.error().message();
+  EXPECT_EQ(merged->timeout_seconds, 30);
+  EXPECT_EQ(merged->memory_mb, 128);
+  EXPECT_EQ(merged->driver, DriverName::native);
+  EXPECT_FALSE(merged->environment.has_value());
+}
+
+TEST(Settings, StayAsTheyWereUnlessNamed) {
+  auto first = zip_request();
+  first.timeout_seconds = 7;
+  first.environment = {{"A_B", "1"}, {"C_D", "2"}};
+  const auto before = merge_settings(first, nullptr, DriverName::native);
+  DeployRequest second;
+  second.name = "greet";
+  second.memory_mb = 256;
+  second.environment = {{"C_D", "3"}};
+  const auto merged = merge_settings(second, &*before, DriverName::docker);
+  ASSERT_TRUE(merged) << merged.error().message();
+  EXPECT_EQ(merged->timeout_seconds, 7);
+  EXPECT_EQ(merged->memory_mb, 256);
+  EXPECT_EQ(merged->runtime, "python3.11");
+  EXPECT_EQ(merged->driver, DriverName::native) << "a version remembers its driver";
+  EXPECT_EQ(merged->environment->at("A_B"), "1");
+  EXPECT_EQ(merged->environment->at("C_D"), "3");
+}
+
+TEST(Settings, EnvironmentClearEmptiesFirst) {
+  auto first = zip_request();
+  first.environment = {{"A_B", "1"}};
+  const auto before = merge_settings(first, nullptr, DriverName::native);
+  auto second = zip_request();
+  second.environment_clear = true;
+  EXPECT_FALSE(merge_settings(second, &*before, DriverName::native)->environment.has_value());
+  second.environment = {{"E_F", "1"}};
+  EXPECT_EQ(merge_settings(second, &*before, DriverName::native)->environment->size(), 1u);
+}
+
+TEST(Settings, ExposeMakesAnHttpFunctionUnlessKindIsNamed) {
+  DeployRequest request;
+  request.name = "web";
+  request.source = Source::context;
+  request.port = 9000;
+  EXPECT_EQ(merge_settings(request, nullptr, DriverName::native)->kind, function::Kind::http);
+  request.kind = function::Kind::handler;
+  EXPECT_EQ(merge_settings(request, nullptr, DriverName::native)->kind, function::Kind::handler);
+}
+
+TEST(Settings, AskForWhatIsMissing) {
+  auto request = zip_request();
+  request.handler.reset();
+  const auto merged = merge_settings(request, nullptr, DriverName::native);
+  ASSERT_FALSE(merged);
+  EXPECT_NE(merged.error().message().find("--handler"), std::string::npos);
+  request.runtime.reset();
+  const auto without = merge_settings(request, nullptr, DriverName::native);
+  ASSERT_FALSE(without);
+  EXPECT_NE(without.error().message().find("--runtime"), std::string::npos);
+}
+
+TEST(Settings, ACustomRuntimeNeedsNoHandler) {
+  auto request = zip_request();
+  request.runtime = "provided.al2023";
+  request.handler.reset();
+  EXPECT_TRUE(merge_settings(request, nullptr, DriverName::native));
+}
+
+TEST(Settings, RefuseWhatIsOutOfBounds) {
+  auto request = zip_request();
+  request.memory_mb = 64;
+  EXPECT_FALSE(merge_settings(request, nullptr, DriverName::native));
+  request = zip_request();
+  request.timeout_seconds = 901;
+  EXPECT_FALSE(merge_settings(request, nullptr, DriverName::native));
+}
+
+}  // namespace
+}  // namespace lambda::deploy

@@ -1,0 +1,113 @@
+#include "server/configuration.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+
+namespace lambda::server {
+namespace {
+
+Setting setting(std::string key, std::vector<std::string> values, std::string source = "--test") {
+  Setting made;
+  made.key = std::move(key);
+  made.values = std::move(values);
+  made.source = std::move(source);
+  return made;
+}
+
+Result<Configuration> configure(const std::vector<Setting>& settings) {
+  return make_configuration(settings, true, "/root");
+}
+
+TEST(Configuration, HasDefaultsForRootAndForOthers) {
+  EXPECT_EQ(make_configuration({}, true, "/root")->data_directory, "/var/lib/lambda");
+  EXPECT_EQ(make_configuration({}, false, "/home/ann")->data_directory,
+            "/home/ann/.local/share/lambda");
+  EXPECT_TRUE(make_configuration({}, false, "/home/ann")->socket.empty());
+  EXPECT_FALSE(configure({})->driver.has_value());
+}
+
+TEST(Configuration, LaterSourcesReplaceEarlierOnesListsIncluded) {
+  const auto made = configure(
+      {setting("listen", {"127.0.0.1:1", "127.0.0.1:2"}), setting("listen", {"[::1]:3"})});
+  ASSERT_TRUE(made);
+  ASSERT_EQ(made->listen.size(), 1u);
+  EXPECT_EQ(made->listen[0].host, "::1");
+  EXPECT_EQ(made->listen[0].port, 3);
+}
+
+struct Wrong {
+  const char* key;
+  const char* value;
+  const char* says;
+};
+
+class WrongValue : public testing::TestWithParam<Wrong> {};
+
+TEST_P(WrongValue, IsNamedWithItsSourceAndKey) {
+  const auto& wrong = GetParam();
+  const auto made = configure({setting(wrong.key, {wrong.value}, "LAMBDA_X in the environment")});
+  ASSERT_FALSE(made) << wrong.key << "=" << wrong.value;
+  EXPECT_EQ(made.error().message().find(std::string("LAMBDA_X in the environment: ") + wrong.key),
+            0u)
+      << made.error().message();
+  EXPECT_NE(made.error().message().find(wrong.says), std::string::npos) << made.error().message();
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Values, WrongValue,
+    testing::Values(Wrong{"listen", "8080", "ADDRESS:PORT"}, Wrong{"listen", "::1:80", "brackets"},
+                    Wrong{"listen", "127.0.0.1:70000", "a port"},
+                    Wrong{"domain", "Example.ORG", "lower case"}, Wrong{"domain", ".x", "domain"},
+                    Wrong{"driver", "lxc", "native and docker"},
+                    Wrong{"account", "12", "12 digits"}, Wrong{"region", "EU 1", "region"},
+                    Wrong{"log_level", "loud", "debug, info"},
+                    Wrong{"insecure", "maybe", "neither true nor false"},
+                    Wrong{"idle_time", "0", "seconds"}, Wrong{"loops", "-1", "loops"},
+                    Wrong{"keep_versions", "x", "versions"}, Wrong{"data_dir", "", "empty"}));
+
+TEST(Configuration, ReadsTheEnvironment) {
+  const auto get = [](const char* name) -> const char* {
+    if (std::string_view(name) == "LAMBDA_LISTEN") return "127.0.0.1:81,[::1]:81";
+    if (std::string_view(name) == "LAMBDA_DATA_DIR") return "/srv/l";
+    return nullptr;
+  };
+  const auto made = configure(settings_from_environment(get));
+  ASSERT_TRUE(made);
+  EXPECT_EQ(made->listen.size(), 2u);
+  EXPECT_EQ(made->data_directory, "/srv/l");
+}
+
+class ConfigurationFile : public testing::Test {
+ protected:
+  Result<std::vector<Setting>> read(const std::string& text) {
+    const auto path = std::filesystem::path(testing::TempDir()) / "lambdad.toml";
+    std::ofstream(path) << text;
+    return settings_from_file(path);
+  }
+};
+
+TEST_F(ConfigurationFile, GivesEveryKindOfValue) {
+  const auto settings =
+      read("data_dir = \"/x\"\ninsecure = true\nkeep_versions = 7\nlisten = [\"127.0.0.1:5\"]\n");
+  ASSERT_TRUE(settings) << settings.error().message();
+  const auto made = configure(*settings);
+  ASSERT_TRUE(made) << made.error().message();
+  EXPECT_EQ(made->data_directory, "/x");
+  EXPECT_TRUE(made->insecure);
+  EXPECT_EQ(made->keep_versions, 7u);
+  EXPECT_EQ(made->listen.at(0).port, 5);
+}
+
+TEST_F(ConfigurationFile, SaysWhichLineIsWrong) {
+  auto unknown = read("data_dir = \"/x\"\ndomian = \"y\"\n");
+  ASSERT_FALSE(unknown);
+  EXPECT_NE(unknown.error().message().find("line 2: unknown key \"domian\""), std::string::npos);
+  auto broken = read("a = \n");
+  ASSERT_FALSE(broken);
+  EXPECT_NE(broken.error().message().find("line 1"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace lambda::server
