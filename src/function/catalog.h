@@ -1,8 +1,10 @@
 // The catalog: every function in memory, kept in step with SQLite.
 //
 // Threads: reading (snapshot, find, resolve) from any thread at any time, without blocking on
-// writers. Changes run on the one "store" thread (BlockingPool with one thread; see run_blocking),
-// each is one SQLite transaction with synchronous=FULL, and is visible to readers when it returns.
+// writers: a reader copies one shared pointer under a mutex that is never held longer than such a
+// copy (some 20 ns), and then reads immutable values. Changes run on the one "store" thread
+// (BlockingPool with one thread; see run_blocking), each is one SQLite transaction with
+// synchronous=FULL, and is visible to readers when it returns.
 #pragma once
 
 #include "base/blocking.h"
@@ -77,6 +79,9 @@ class Catalog {
                                          std::string_view qualifier = {}) const;
 
   // --- the store thread
+  // Everything that comes in is checked by function/validation.h; errors carry AWS's words:
+  // conflict "Function already exist: NAME", not_found "Function not found: ARN", precondition,
+  // validation ...
   Result<VersionPtr> create_function(std::string name, Configuration configuration, Code code,
                                      std::map<std::string, std::string> tags, bool publish);
   // `expected_revision` empty: not checked. precondition error when it differs.
@@ -89,13 +94,17 @@ class Catalog {
   Result<VersionPtr> publish_version(std::string_view name, std::string_view expected_code_sha256,
                                      std::optional<std::string> description,
                                      std::string_view expected_revision);
+  // Its versions, aliases and tags go with it.
   Result<Done> delete_function(std::string_view name);
+  // A version that is not there is fine, as on AWS. Errors: invalid ($LATEST), conflict (an alias
+  // uses it).
   Result<Done> delete_version(std::string_view name, std::uint64_t number);
 
   Result<Alias> create_alias(std::string_view name, Alias alias);
   Result<Alias> update_alias(std::string_view name, std::string_view alias,
                              const std::function<Result<Alias>(Alias)>& change,
                              std::string_view expected_revision);
+  // An alias that is not there is fine.
   Result<Done> delete_alias(std::string_view name, std::string_view alias);
 
   Result<Done> set_tags(std::string_view name, const std::map<std::string, std::string>& added,
@@ -103,13 +112,15 @@ class Catalog {
   Result<Done> set_url(std::string_view name, UrlConfig url);
   Result<Done> set_reserved_concurrency(std::string_view name, std::optional<int> limit);
 
-  // One transaction: $LATEST, a new version, `live`, and the clean-up of old deployed versions.
+  // One transaction: $LATEST, a new version, `live`, and the clean-up of old deployed versions (the
+  // newest `keep_versions` stay, and any that PublishVersion made or an alias uses).
   Result<DeployOutcome> commit_deploy(DeployCommit commit);
   struct LiveMove {
     VersionPtr from;  // may be null
     VersionPtr to;
   };
-  // To `number`, or without one to the newest version below the current that was ever live.
+  // To `number`, or without one to the newest version below the current that was ever live; from ==
+  // to when it is there already. Errors: not_found, invalid (nothing to roll back to).
   Result<LiveMove> rollback(std::string_view name, std::optional<std::uint64_t> number);
   // Publishes $LATEST if needed, or takes `number`, and moves `live` to it.
   Result<LiveMove> promote(std::string_view name, std::optional<std::uint64_t> number);

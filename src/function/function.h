@@ -52,7 +52,8 @@ struct Code {
   std::string image_uri;  // what the caller named ("func-greet:3"); "" for zips
   std::string image_id;   // "sha256:..." of the local image; "" for zips
   // What the image itself says, found when it was deployed, so that a start needs no Docker: JSON
-  // {"entryPoint":[],"command":[],"environment":{},"workingDirectory":"","exposedPorts":[]}; "" for zips.
+  // {"entryPoint":[],"command":[],"environment":{},"workingDirectory":"","exposedPorts":[]}; "" for
+  // zips.
   std::string image_info;
   bool operator==(const Code&) const = default;
 };
@@ -122,6 +123,7 @@ struct Alias {
   std::string revision_id;
   // At most one extra version and its share of calls, 0.0 to 1.0.
   std::optional<std::pair<std::uint64_t, double>> additional;
+  bool operator==(const Alias&) const = default;
 };
 
 // The alias that hosts, /fn/ and `lambda invoke` follow.

@@ -1,0 +1,191 @@
+// What moves `live`: the commit of a deploy, rollback, promote.
+//
+// A commit's steps: checks -> the same as what is live? -> new $LATEST -> publish -> move `live` ->
+// clean up old deployed versions -> save it all in one transaction.
+#include "base/crypto.h"
+#include "function/catalog_impl.h"
+#include "function/validation.h"
+
+#include <spdlog/fmt/ranges.h>
+
+#include <algorithm>
+
+namespace lambda::function {
+namespace {
+
+// Two uploads of one folder, or two builds with the same outcome, whatever they were called.
+bool same_code(const Code& a, const Code& b) {
+  return a.package_digest == b.package_digest && a.image_id == b.image_id;
+}
+
+bool is_same(const Version& version, const DeployCommit& commit) {
+  return same_code(version.code, commit.code) && version.configuration == commit.configuration;
+}
+
+Result<Done> check_commit(const DeployCommit& commit) {
+  if (auto good = check_function_name(commit.function); !good) return good;
+  if (auto good = check_deploy_name(commit.function); !good) return good;
+  return check_configuration(commit.configuration);
+}
+
+// The version that `live` points to; null where there is no `live`.
+VersionPtr live_version(const Function& function) {
+  const auto* live = function.live();
+  return live == nullptr ? nullptr : function.version(live->version);
+}
+
+// The newest `keep` deployed versions stay, and whatever an alias uses.
+std::vector<VersionPtr> clean_up(Function& function, std::size_t keep) {
+  std::vector<VersionPtr> deployed;
+  for (const auto& [number, version] : function.versions) {
+    if (version->deployed) deployed.push_back(version);
+  }
+  std::vector<VersionPtr> cleaned;
+  if (deployed.size() <= keep) return cleaned;
+  deployed.resize(deployed.size() - keep);
+  for (const auto& version : deployed) {
+    if (!aliases_of(function, version->number).empty()) continue;
+    function.versions.erase(version->number);
+    cleaned.push_back(version);
+  }
+  return cleaned;
+}
+
+tl::unexpected<Error> no_such_version(const Function& function, std::uint64_t number) {
+  std::vector<std::uint64_t> numbers;
+  for (const auto& [known, version] : function.versions) numbers.push_back(known);
+  if (numbers.empty()) {
+    return fail(ErrorCode::not_found, "{} has no version {}: it has no published version yet",
+                function.name, number);
+  }
+  const std::string_view cleaned =
+      number != 0 && number < function.next_version ? " (it was cleaned up or deleted)" : "";
+  return fail(ErrorCode::not_found, "{} has no version {}{}: it has {}", function.name, number,
+              cleaned, fmt::join(numbers, ", "));
+}
+
+// The newest version below the live one that was ever live.
+Result<std::uint64_t> rollback_target(const Function& function) {
+  const auto* live = function.live();
+  if (live == nullptr) {
+    return fail(ErrorCode::invalid,
+                "{} has no live version to roll back from: make one live with `lambda promote {}`",
+                function.name, function.name);
+  }
+  // $LATEST, which `live` may point to, is newer than every version.
+  const std::uint64_t current = live->version == 0 ? function.next_version : live->version;
+  std::uint64_t target = 0;
+  for (const auto& [number, version] : function.versions) {
+    if (number < current && version->live_since) target = number;
+  }
+  if (target != 0) return target;
+  if (live->version == 0) {
+    return fail(ErrorCode::invalid,
+                "there is no older version to roll back to: no published version was ever live");
+  }
+  const bool all_there = function.versions.size() + 1 == function.next_version;
+  return fail(ErrorCode::invalid, "there is no older version to roll back to: version {} is the {}",
+              current,
+              all_there ? "first that was ever live" : "oldest kept of those that were ever live");
+}
+
+}  // namespace
+
+bool Catalog::Impl::move_live(Function& function, std::uint64_t number) const {
+  Alias alias;
+  if (const auto* live = function.live()) {
+    if (live->version == number && !live->additional) return false;
+    alias = *live;
+  }
+  alias.name = kLiveAlias;
+  alias.version = number;
+  alias.additional.reset();
+  set_alias(function, std::move(alias));
+  return true;
+}
+
+Result<DeployOutcome> Catalog::commit_deploy(DeployCommit commit) {
+  if (auto good = check_commit(commit); !good) return fail(std::move(good.error()));
+  FunctionPtr before;
+  if (auto found = impl_->find(commit.function)) before = std::move(*found);
+  Function after = before ? *before : impl_->new_function(commit.function);
+  for (const auto& [key, value] : commit.tags) after.tags[key] = value;
+  if (auto good = check_tags(after.tags); !good) return fail(std::move(good.error()));
+  if (commit.url || !before) {
+    const auto auth = commit.url.value_or(UrlAuth::open);
+    if (auth != after.url.auth) after.url.modified = impl_->clock.now();
+    after.url.auth = auth;
+  }
+
+  DeployOutcome outcome;
+  const auto live = live_version(after);
+  outcome.unchanged = live && !live->is_latest() && is_same(*live, commit);
+  if (!after.latest || !is_same(*after.latest, commit)) {
+    auto draft = impl_->next_draft(after);
+    draft->configuration = std::move(commit.configuration);
+    draft->code = std::move(commit.code);
+    after.latest = draft;
+  }
+  std::uint64_t number = 0;
+  if (outcome.unchanged) {
+    number = live->number;
+  } else {
+    Impl::Publication publication;
+    publication.message = std::move(commit.message);
+    publication.deployed = true;
+    number = impl_->publish(after, publication)->number;
+  }
+  impl_->move_live(after, number);
+  if (!outcome.unchanged) outcome.cleaned = clean_up(after, commit.keep_versions);
+  outcome.version = after.version(number);
+  if (auto saved = impl_->save(before, std::move(after)); !saved) {
+    return fail(std::move(saved.error()));
+  }
+  return outcome;
+}
+
+Result<Catalog::LiveMove> Catalog::rollback(std::string_view name,
+                                            std::optional<std::uint64_t> number) {
+  auto before = impl_->find(name);
+  if (!before) return fail(std::move(before.error()));
+  if (!number) {
+    auto target = rollback_target(**before);
+    if (!target) return fail(std::move(target.error()));
+    number = *target;
+  }
+  if (*number == 0 || !(*before)->version(*number)) return no_such_version(**before, *number);
+  Function after = **before;
+  LiveMove move;
+  move.from = live_version(after);
+  const bool moved = impl_->move_live(after, *number);
+  move.to = after.version(*number);
+  if (!moved) return move;
+  if (auto saved = impl_->save(*before, std::move(after)); !saved) {
+    return fail(std::move(saved.error()));
+  }
+  return move;
+}
+
+Result<Catalog::LiveMove> Catalog::promote(std::string_view name,
+                                           std::optional<std::uint64_t> number) {
+  auto before = impl_->find(name);
+  if (!before) return fail(std::move(before.error()));
+  Function after = **before;
+  LiveMove move;
+  move.from = live_version(after);
+  if (!number) {
+    auto version = Impl::published_already(after);
+    if (!version) version = impl_->publish(after, {});
+    number = version->number;
+  }
+  if (*number == 0 || !after.version(*number)) return no_such_version(**before, *number);
+  const bool moved = impl_->move_live(after, *number);
+  move.to = after.version(*number);
+  if (!moved) return move;
+  if (auto saved = impl_->save(*before, std::move(after)); !saved) {
+    return fail(std::move(saved.error()));
+  }
+  return move;
+}
+
+}  // namespace lambda::function

@@ -1,0 +1,109 @@
+#include "function/configuration_json.h"
+
+#include <boost/json.hpp>
+
+namespace lambda::function {
+namespace {
+
+namespace json = boost::json;
+
+json::object object_of(const std::map<std::string, std::string>& values) {
+  json::object object;
+  for (const auto& [name, value] : values) object[name] = value;
+  return object;
+}
+
+std::map<std::string, std::string> map_of(const json::value& value) {
+  std::map<std::string, std::string> values;
+  for (const auto& [name, item] : value.as_object()) values.emplace(name, item.as_string());
+  return values;
+}
+
+std::vector<std::string> strings_of(const json::value& value) {
+  std::vector<std::string> strings;
+  for (const auto& item : value.as_array()) strings.emplace_back(item.as_string());
+  return strings;
+}
+
+void read_text(const json::object& object, std::string_view name, std::string& into) {
+  if (const auto* value = object.if_contains(name)) into = value->as_string();
+}
+
+void read_number(const json::object& object, std::string_view name, int& into) {
+  if (const auto* value = object.if_contains(name)) into = value->to_number<int>();
+}
+
+// Throws where a member has another type than it was written with.
+Configuration read(const json::object& object) {
+  Configuration configuration;
+  read_text(object, "runtime", configuration.runtime);
+  read_text(object, "handler", configuration.handler);
+  read_text(object, "role", configuration.role);
+  read_text(object, "description", configuration.description);
+  read_text(object, "architecture", configuration.architecture);
+  read_number(object, "timeout", configuration.timeout_seconds);
+  read_number(object, "memory", configuration.memory_mb);
+  read_number(object, "ephemeralStorage", configuration.ephemeral_storage_mb);
+  std::string word;
+  read_text(object, "packageType", word);
+  configuration.package_type = parse_package_type(word).value_or(PackageType::zip);
+  word.clear();
+  read_text(object, "kind", word);
+  configuration.kind = parse_kind(word).value_or(Kind::handler);
+  word.clear();
+  read_text(object, "driver", word);
+  configuration.driver = parse_driver(word);
+  if (const auto* port = object.if_contains("port")) {
+    configuration.port = port->to_number<std::uint16_t>();
+  }
+  if (const auto* environment = object.if_contains("environment")) {
+    configuration.environment = map_of(*environment);
+  }
+  if (const auto* echoed = object.if_contains("echoed")) configuration.echoed = map_of(*echoed);
+  if (const auto* image = object.if_contains("imageConfig")) {
+    ImageConfig config;
+    config.entry_point = strings_of(image->at("entryPoint"));
+    config.command = strings_of(image->at("command"));
+    config.working_directory = image->at("workingDirectory").as_string();
+    configuration.image_config = std::move(config);
+  }
+  return configuration;
+}
+
+}  // namespace
+
+std::string to_json(const Configuration& configuration) {
+  json::object object;
+  object["runtime"] = configuration.runtime;
+  object["handler"] = configuration.handler;
+  object["role"] = configuration.role;
+  object["description"] = configuration.description;
+  object["architecture"] = configuration.architecture;
+  object["timeout"] = configuration.timeout_seconds;
+  object["memory"] = configuration.memory_mb;
+  object["ephemeralStorage"] = configuration.ephemeral_storage_mb;
+  object["packageType"] = to_string(configuration.package_type);
+  object["kind"] = to_string(configuration.kind);
+  if (configuration.driver) object["driver"] = to_string(*configuration.driver);
+  if (configuration.port) object["port"] = *configuration.port;
+  if (configuration.environment) object["environment"] = object_of(*configuration.environment);
+  if (!configuration.echoed.empty()) object["echoed"] = object_of(configuration.echoed);
+  if (configuration.image_config) {
+    const auto& image = *configuration.image_config;
+    object["imageConfig"] = {
+        {"entryPoint", json::array(image.entry_point.begin(), image.entry_point.end())},
+        {"command", json::array(image.command.begin(), image.command.end())},
+        {"workingDirectory", image.working_directory}};
+  }
+  return json::serialize(object);
+}
+
+Result<Configuration> configuration_from_json(std::string_view text) {
+  try {
+    return read(json::parse(text).as_object());
+  } catch (const std::exception& error) {
+    return fail(ErrorCode::internal, "stored settings cannot be read: {}", error.what());
+  }
+}
+
+}  // namespace lambda::function
