@@ -1,0 +1,69 @@
+#include "server/server_files.h"
+
+#include "base/unique_fd.h"
+
+#include <boost/json.hpp>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace lambda::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Either the old content or the whole new one, also after a power loss.
+Result<Done> write_file(const fs::path& path, std::string_view text, mode_t mode) {
+  const fs::path temporary = path.string() + ".new";
+  ::unlink(temporary.c_str());
+  const UniqueFd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+  if (!file) return fail(Error::from_errno("create " + temporary.string()));
+  if (::fchmod(file.get(), mode) != 0)
+    return fail(Error::from_errno("set the mode of " + temporary.string()));
+  const ssize_t written = ::write(file.get(), text.data(), text.size());
+  if (written != static_cast<ssize_t>(text.size()))
+    return fail(Error::from_errno("write " + temporary.string()));
+  if (::fsync(file.get()) != 0) return fail(Error::from_errno("sync " + temporary.string()));
+  if (::rename(temporary.c_str(), path.c_str()) != 0)
+    return fail(Error::from_errno("rename to " + path.string()));
+  return Done{};
+}
+
+}  // namespace
+
+Result<Done> ensure_admin_key(store::KeyTable& keys, const fs::path& data_directory) {
+  const fs::path path = data_directory / "admin.key";
+  std::error_code ignored;
+  for (const auto& key : keys.list()) {
+    if (key.revoked || key.name != "admin") continue;
+    // A crash between the database and the file, or a deleted file: the key is still there.
+    if (fs::exists(path, ignored)) return Done{};
+    return write_file(path, key.token() + "\n", 0600);
+  }
+  auto key = keys.create("admin", "admin");
+  if (!key) return fail(std::move(key.error()), "make the administrator's key");
+  return write_file(path, key->token() + "\n", 0600);
+}
+
+Result<Done> write_server_file(const ServerFacts& facts, const fs::path& data_directory) {
+  boost::json::object file;
+  file["url"] = facts.url;
+  file["domain"] = facts.domain;
+  file["port"] = facts.port;
+  file["portReason"] = facts.port_reason;
+  file["addresses"] = boost::json::array(facts.addresses.begin(), facts.addresses.end());
+  file["driver"] = facts.driver;
+  file["driverReason"] = facts.driver_reason;
+  file["docker"] = facts.docker;
+  file["socket"] = facts.socket;
+  file["version"] = facts.version;
+  file["pid"] = ::getpid();
+  return write_file(data_directory / "server.json", boost::json::serialize(file) + "\n", 0644);
+}
+
+void remove_server_file(const fs::path& data_directory) {
+  ::unlink((data_directory / "server.json").c_str());
+}
+
+}  // namespace lambda::server
