@@ -1,15 +1,18 @@
 // Code packages on disk, content-addressed: <data>/packages/<hex sha256>.zip as uploaded, and
-// <data>/code/<hex sha256>/ unpacked, read-only, what a sandbox mounts at /var/task.
+// <data>/code/<hex sha256>/ unpacked, read-only (files 0444 or 0555, folders 0555), what a sandbox
+// mounts at /var/task.
 //
 // A package is received into a temporary name, checked, unpacked beside it, synced (files and
 // directories) and renamed: whatever the moment of a crash, a digest either is there whole or is
-// not. Blocking: call it on a worker thread.
+// not. An upload of what is there already costs its hash. Blocking: call it on worker threads, any
+// number of them at once.
 #pragma once
 
 #include "base/blocking.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -39,15 +42,18 @@ class PackageUpload {
   virtual ~PackageUpload() = default;
   // Errors: too_large, internal (disk full; says so).
   virtual Result<Done> append(std::string_view bytes) = 0;
-  // Checks and unpacks (see archive rules below), then makes it permanent. Errors: invalid with the
-  // entry's name (not a zip, `../`, absolute path, a link that leaves the package, an entry through
-  // a link, more than 250 MB unpacked, duplicate names that differ, a program for another system).
+  // Checks and unpacks (the rules stand in function/archive.h and function/program_check.h), then
+  // makes it permanent; once. Errors: invalid with the entry's name (not a zip, `../`, absolute
+  // path, a link that leaves the package, an entry through a link, more than 250 MB unpacked,
+  // duplicate names that differ, a program for another system), internal (disk full).
   virtual Result<Package> finish() = 0;
 };
 
 class PackageStore {
  public:
-  // Makes the directories; removes temporary leftovers of a crash. Errors: denied, internal.
+  struct Impl;  // the inside, of package_store.cc alone
+  // Makes the directories; removes temporary leftovers of a crash. Errors: denied, internal. The
+  // store outlives its uploads.
   static Result<std::unique_ptr<PackageStore>> open(std::filesystem::path data_directory);
   ~PackageStore();
 
@@ -56,21 +62,25 @@ class PackageStore {
   // The unpacked, read-only tree.
   [[nodiscard]] std::filesystem::path code_directory(std::string_view digest) const;
   [[nodiscard]] std::filesystem::path zip_path(std::string_view digest) const;
+  // Error: not_found.
   Result<UniqueFd> open_zip(std::string_view digest) const;
 
   // Adds files (compiled bytecode) to an unpacked tree that nobody uses yet; paths are checked like
-  // a zip's entries and never replace an existing file. The package's digest stays that of the zip.
+  // a zip's entries and never replace an existing file (which is left as it is). Synced when it
+  // returns. The package's digest stays that of the zip.
   struct ExtraFile {
     std::string path;
     std::string bytes;
   };
   Result<Done> add_derived_files(std::string_view digest, const std::vector<ExtraFile>& files);
 
-  // Deletes every package not named in `used` and older than an upload can take. Returns how many.
-  Result<std::size_t> collect_garbage(const std::vector<std::string>& used);
+  // Deletes every package not named in `used` whose last upload is at least `age` ago: a deploy in
+  // progress has uploaded its package and no version uses it yet. Zero is right where no deploy can
+  // be in progress (at the start). Returns how many.
+  Result<std::size_t> collect_garbage(const std::vector<std::string>& used,
+                                      std::chrono::seconds age = std::chrono::hours(1));
 
  private:
-  struct Impl;
   explicit PackageStore(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
