@@ -34,7 +34,7 @@ constexpr std::size_t kLongestName = 255;
 constexpr std::size_t kLongestLink = 1024;
 // Work that following links may take, so that a package of links to links cannot keep a thread
 // busy.
-constexpr std::size_t kLinkSteps = 2'000'000;
+constexpr std::size_t kLinkSteps = 500'000;
 // Up to so many files are synced one by one; for more, one sync of the file system is quicker.
 constexpr std::size_t kSyncedOneByOne = 128;
 

@@ -1,6 +1,8 @@
 // What functions write: the recent lines of each, in memory and in segments on disk, with request
 // id, version and instance. Appending never blocks the caller; a slow disk or a flood costs lines
-// (which is said in the log), not time. Threads: append from any loop; recent() from any thread.
+// (which is said in the log), not time. Segments are not synced: power loss may cost the last
+// seconds. Threads: append from any loop; recent() from any thread, best a worker: where memory
+// does not hold enough it reads files.
 #pragma once
 
 #include "base/clock.h"
@@ -25,10 +27,22 @@ struct LogLine {
   std::string text;        // without its newline; valid UTF-8 (other bytes are replaced)
 };
 
+// How much is kept, in bytes of text and its surroundings.
+struct LogLimits {
+  std::size_t segment_bytes = 4u << 20;   // one file
+  std::size_t segments = 4;               // of one function on disk
+  std::size_t function_bytes = 1u << 20;  // of one function in memory
+  std::size_t memory_bytes = 64u << 20;   // of all functions in memory
+  std::size_t queue_bytes = 8u << 20;     // on the way to the disk
+  std::size_t line_bytes = 256u << 10;    // a longer line is cut, and says so
+};
+
 class LogStore {
  public:
-  // `directory`: <data>/logs. Lines of earlier runs of the server are found again.
-  static Result<std::unique_ptr<LogStore>> open(std::filesystem::path directory);
+  // `directory`: <data>/logs; it holds <function>/<number>.jsonl. Lines of earlier runs of the
+  // server are found again. Errors: denied, internal.
+  static Result<std::unique_ptr<LogStore>> open(std::filesystem::path directory,
+                                                const LogLimits& limits = {});
   virtual ~LogStore() = default;
 
   virtual void append(LogLine line) = 0;
@@ -38,7 +52,7 @@ class LogStore {
     std::optional<std::string> request_id;
     std::optional<std::string> version;
   };
-  // Everything appended before the call is seen.
+  // Everything appended before the call is seen, but for what a full disk or a flood lost.
   virtual std::vector<LogLine> recent(const Query& query) = 0;
   virtual void forget(std::string_view function) = 0;  // after delete
 };
