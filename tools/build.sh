@@ -1,0 +1,45 @@
+# Building, for ./run and ./test. Sourced; the current directory is the repository's root.
+
+say() { printf '%s\n' "$*"; }
+
+# Objects are found again from another clone of the repository too.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_COMPILERCHECK=content
+
+# build_preset PRESET [TARGET...]: configures where needed and builds; output goes to build/PRESET.log and, where it
+# fails, its end to standard error.
+build_preset() {
+  local preset=$1 began=$SECONDS output=build/$1.log
+  shift
+  mkdir -p build
+  if [[ ! -f build/$preset/build.ninja ]]; then
+    cmake --preset "$preset" >"$output" 2>&1 || { tail -n 30 "$output" >&2; return 1; }
+  fi
+  # Nothing to do is the usual case, and worth no words.
+  if ninja -C "build/$preset" -n "$@" 2>/dev/null | grep -q 'no work to do'; then return 0; fi
+  say "Building ($preset; the output is in $output)..."
+  if [[ -t 1 ]]; then
+    NINJA_STATUS='[%f/%t] ' ninja -C "build/$preset" "$@" 2>&1 | tee "$output" | show_progress
+  else
+    ninja -C "build/$preset" "$@" >"$output" 2>&1
+  fi || { grep -E -A 12 'error|FAILED|undefined' "$output" | head -n 60 >&2; say "The build failed; $output has everything." >&2; return 1; }
+  say "Built in $((SECONDS - began)) s."
+}
+
+# One line that is written over.
+show_progress() {
+  local line
+  while IFS= read -r line; do
+    [[ $line == '['* ]] && printf '\r\033[K%.100s' "$line"
+  done
+  printf '\r\033[K'
+}
+
+# build_programs PRESET: builds all and links the programs into bin/.
+build_programs() {
+  build_preset "$1" lambdad lambda lambda-spawn lambda-init || exit 1
+  mkdir -p bin
+  local program
+  for program in lambda lambdad lambda-spawn lambda-init; do
+    [[ $(readlink "bin/$program" 2>/dev/null) == "../build/$1/bin/$program" ]] || ln -sfn "../build/$1/bin/$program" "bin/$program"
+  done
+}
