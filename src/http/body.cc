@@ -66,6 +66,7 @@ Task<void> copy(ByteStream& from, ByteStream& to, std::shared_ptr<TunnelState> s
 
 Task<void> tunnel(ByteStream& left, ByteStream& right, std::chrono::steady_clock::duration idle) {
   const auto executor = co_await asio::this_coro::executor;
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   auto state = std::make_shared<TunnelState>();
   asio::co_spawn(executor, copy(left, right, state), asio::detached);
   asio::co_spawn(executor, copy(right, left, state), asio::detached);

@@ -51,7 +51,8 @@ class ByteStream {
   virtual void close() = 0;
 };
 
-// Copies both ways until both directions ended, one failed, or nothing moved for `idle`.
+// Copies both ways until both directions ended, one failed, or nothing moved for `idle`. It cannot
+// be cancelled, because it waits for both its copies: close() one of the streams instead.
 Task<void> tunnel(ByteStream& left, ByteStream& right, std::chrono::steady_clock::duration idle);
 
 }  // namespace lambda::http

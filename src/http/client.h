@@ -47,9 +47,16 @@ class ClientConnection {
   // Sends head and body (length declared where `body` declares one, else chunked), then reads the
   // response's head (body left to body()). 1xx other than 101 are skipped. The request's headers
   // are sent as they are, plus Host, Content-Length or Transfer-Encoding where missing. Reads the
-  // response while it still sends, so that an early refusal ends the sending.
+  // response while it still sends: an early refusal (300 or more) ends the sending, any other early
+  // response leaves it going on beside body(). `body` is used until the response's body was read to
+  // its end, stop_sending() returned, or exchange() failed.
+  // Errors: unavailable, timeout, invalid (a header or target that cannot be sent, a response that
+  // is not HTTP), and what `body` itself failed with (request_body_failed() then is true).
   virtual Task<Result<Response>> exchange(Request request, BodyReader& body,
                                           std::chrono::steady_clock::time_point head_deadline) = 0;
+  // Ends what is still being sent, and waits for that: then `body` of exchange() may go away.
+  virtual Task<void> stop_sending() = 0;
+  [[nodiscard]] virtual bool request_body_failed() const = 0;
   // The current response's body. `idle` is the longest silence. Valid until the next exchange.
   virtual BodyReader& body(std::chrono::steady_clock::duration idle) = 0;
   // After a 101 (or Docker's hijack): the raw connection.

@@ -60,6 +60,8 @@ void Deadline::clear() {
   state_->moment = steady_clock::time_point::max();
 }
 
-bool Deadline::expired() const { return state_->expired; }
+bool Deadline::expired() const {
+  return state_->expired;
+}
 
 }  // namespace lambda::http

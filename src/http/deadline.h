@@ -1,16 +1,16 @@
 // Deadline: the latest moment for whatever one connection waits for.
 //
 // It is set anew for each wait, often, and must cost next to nothing: the timer is armed once and
-// looks at the current moment only when it fires, so that moving the moment later is one assignment.
-// At the moment itself `on_expiry` runs (it cancels the pending operation, which then ends with
-// operation_aborted) and expired() tells why. One loop only; destroying it disarms it.
+// looks at the current moment only when it fires, so that moving the moment later is one
+// assignment. At the moment itself `on_expiry` runs (it cancels the pending operation, which then
+// ends with operation_aborted) and expired() tells why. One loop only; destroying it disarms it.
 #pragma once
+
+#include "base/async.h"
 
 #include <chrono>
 #include <functional>
 #include <memory>
-
-#include "base/async.h"
 
 namespace lambda::http {
 

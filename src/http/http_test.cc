@@ -224,9 +224,8 @@ TEST_F(HttpServer, RefusesAHeadThatIsTooLarge) {
 }
 
 TEST_F(HttpServer, GivesASlowHeadUp) {
-  const auto begin = std::chrono::steady_clock::now();
-  EXPECT_EQ(raw("GET / HTTP/1.1\r\nHo", false), "");
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, 1900ms) << "the server did not close it";
+  const auto reply = raw("GET / HTTP/1.1\r\nHo", false);
+  EXPECT_EQ(reply.find("HTTP/1.1 408"), 0u) << reply;
 }
 
 TEST_F(HttpServer, TakesAbsoluteTargetsOfTheSameHost) {

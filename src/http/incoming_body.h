@@ -2,6 +2,10 @@
 // Included by .cc files of http/ alone.
 #pragma once
 
+#include "http/deadline.h"
+#include "http/parser.h"
+#include "http/socket.h"
+
 #include <boost/beast/core/flat_buffer.hpp>
 
 #include <algorithm>
@@ -10,10 +14,6 @@
 #include <limits>
 #include <optional>
 #include <string>
-
-#include "http/deadline.h"
-#include "http/parser.h"
-#include "http/socket.h"
 
 namespace lambda::http {
 

@@ -2,6 +2,7 @@
 #include "http/server.h"
 
 #include <arpa/inet.h>
+#include <array>
 #include <cstring>
 #include <dirent.h>
 #include <fstream>
@@ -71,6 +72,10 @@ std::string holder_of(std::uint16_t port) {
 }
 
 Error bind_error(const ListenAddress& address, int error_number) {
+  if (!address.unix_path.empty()) {
+    auto error = Error::from_errno("listen on " + address.unix_path, error_number);
+    return error_number == EADDRINUSE ? std::move(error).as(ErrorCode::conflict) : error;
+  }
   if (error_number == EADDRINUSE) {
     const std::string holder = holder_of(address.port);
     return Error(ErrorCode::conflict,
@@ -96,6 +101,17 @@ struct SocketAddress {
 
 Result<SocketAddress> parse_address(const ListenAddress& address) {
   SocketAddress parsed;
+  if (!address.unix_path.empty()) {
+    auto* local = reinterpret_cast<sockaddr_un*>(&parsed.storage);
+    if (address.unix_path.size() >= sizeof local->sun_path) {
+      return fail(ErrorCode::invalid, "the socket path {} is longer than {} characters",
+                  address.unix_path, sizeof local->sun_path - 1);
+    }
+    local->sun_family = AF_UNIX;
+    address.unix_path.copy(local->sun_path, address.unix_path.size());
+    parsed.length = sizeof *local;
+    return parsed;
+  }
   auto* v4 = reinterpret_cast<sockaddr_in*>(&parsed.storage);
   auto* v6 = reinterpret_cast<sockaddr_in6*>(&parsed.storage);
   if (::inet_pton(AF_INET, address.host.c_str(), &v4->sin_addr) == 1) {
@@ -116,13 +132,14 @@ Result<SocketAddress> parse_address(const ListenAddress& address) {
 }  // namespace
 
 Result<UniqueFd> listen_on(const ListenAddress& address) {
+  const std::string name = address.unix_path.empty() ? address.host : address.unix_path;
   auto parsed = parse_address(address);
   if (!parsed) return fail(std::move(parsed.error()));
   const int family = parsed->storage.ss_family;
   UniqueFd socket(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket) return fail(Error::from_errno(fmt::format("make a socket for {}", address.host)));
+  if (!socket) return fail(Error::from_errno("make a socket for " + name));
   const int on = 1;
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (family != AF_UNIX) ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (family == AF_INET6) ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&parsed->storage), parsed->length) !=
       0) {
@@ -141,6 +158,46 @@ std::uint16_t bound_port(int fd) {
   if (storage.ss_family == AF_INET6)
     return ntohs(reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_port);
   return 0;
+}
+
+namespace {
+
+void fill_credentials(int fd, Peer& peer) {
+  peer.loopback = true;
+  ucred credentials{};
+  socklen_t length = sizeof credentials;
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) return;
+  peer.unix_uid = credentials.uid;
+  peer.unix_gid = credentials.gid;
+  peer.unix_pid = credentials.pid;
+}
+
+}  // namespace
+
+Peer peer_of(int fd) {
+  Peer peer;
+  sockaddr_storage storage{};
+  socklen_t length = sizeof storage;
+  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) return peer;
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (storage.ss_family == AF_UNIX) {
+    fill_credentials(fd, peer);
+    return peer;
+  }
+  if (storage.ss_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(storage);
+    ::inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
+    peer.port = ntohs(v4.sin_port);
+    peer.loopback = (ntohl(v4.sin_addr.s_addr) >> 24) == 127;
+  } else if (storage.ss_family == AF_INET6) {
+    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(storage);
+    ::inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
+    peer.port = ntohs(v6.sin6_port);
+    peer.loopback = IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr);
+  }
+  peer.address = text.data();
+  peer.local_port = bound_port(fd);
+  return peer;
 }
 
 }  // namespace lambda::http

@@ -3,14 +3,14 @@
 // alone, because it brings Beast in.
 #pragma once
 
+#include "http/message.h"
+
 #include <boost/beast/http/basic_parser.hpp>
 
 #include <cstddef>
 #include <string>
 #include <type_traits>
 #include <utility>
-
-#include "http/message.h"
 
 namespace lambda::http {
 

@@ -1,168 +1,180 @@
-// Accepting on every loop from the same listening sockets, counting connections, and draining.
+// Accepting: every loop waits for the listening sockets itself and takes a few connections at a
+// time, so that the loops share a burst. Each connection is in its loop's list, for the drain.
 #include "http/server.h"
+
+#include "http/connection.h"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <spdlog/spdlog.h>
 
-#include <arpa/inet.h>
 #include <atomic>
+#include <cerrno>
 #include <list>
-#include <mutex>
-#include <netinet/in.h>
-#include <set>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 namespace lambda::http {
 namespace {
 
-using Descriptor = asio::posix::basic_stream_descriptor<LoopExecutor>;
+using Listening = asio::posix::basic_stream_descriptor<LoopExecutor>;
 
-bool is_loopback(const sockaddr_storage& storage) {
-  if (storage.ss_family == AF_UNIX) return true;
-  if (storage.ss_family == AF_INET) {
-    return (ntohl(reinterpret_cast<const sockaddr_in*>(&storage)->sin_addr.s_addr) >> 24) == 127;
-  }
-  const auto& address = reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_addr;
-  if (IN6_IS_ADDR_V4MAPPED(&address)) return address.s6_addr[12] == 127;
-  return IN6_IS_ADDR_LOOPBACK(&address);
-}
+// Connections one loop takes before it lets the others try.
+constexpr int kAcceptedAtOnce = 8;
+constexpr std::chrono::milliseconds kPauseWithoutDescriptors{50};
+constexpr std::chrono::milliseconds kPauseWhenFull{10};
+constexpr std::chrono::milliseconds kDrainStep{5};
+// For what was closed at the deadline to unwind.
+constexpr std::chrono::seconds kUnwindTime{2};
 
-Peer peer_of(int fd, const sockaddr_storage& storage) {
-  Peer peer;
-  peer.loopback = is_loopback(storage);
-  char text[INET6_ADDRSTRLEN] = {};
-  if (storage.ss_family == AF_INET) {
-    const auto& v4 = *reinterpret_cast<const sockaddr_in*>(&storage);
-    peer.address = ::inet_ntop(AF_INET, &v4.sin_addr, text, sizeof text);
-    peer.port = ntohs(v4.sin_port);
-  } else if (storage.ss_family == AF_INET6) {
-    const auto& v6 = *reinterpret_cast<const sockaddr_in6*>(&storage);
-    peer.address = ::inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
-    peer.port = ntohs(v6.sin6_port);
-  } else {
-    ucred credentials{};
-    socklen_t length = sizeof credentials;
-    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0) {
-      peer.unix_uid = credentials.uid;
-      peer.unix_gid = credentials.gid;
-      peer.unix_pid = credentials.pid;
-    }
-  }
-  peer.local_port = bound_port(fd);
-  return peer;
+bool is_shortage(int error_number) {
+  return error_number == EMFILE || error_number == ENFILE || error_number == ENOBUFS ||
+         error_number == ENOMEM;
 }
 
 }  // namespace
 
-struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
-  // What one loop has: touched on that loop alone.
-  struct PerLoop {
-    explicit PerLoop(Loop& owner) : loop(owner) {}
-    Loop& loop;
-    std::list<Descriptor> acceptors;
-    std::set<int> connections;  // descriptors, to end them when a drain's time is over
-  };
-
-  Impl(std::vector<Loop*> all, Handler& to, ServerLimits bounds) : handler(to), limits(bounds) {
-    for (Loop* loop : all) loops.push_back(std::make_unique<PerLoop>(*loop));
-  }
-
-  std::vector<std::unique_ptr<PerLoop>> loops;
-  Handler& handler;
-  ServerLimits limits;
-  std::atomic<std::size_t> open{0};
-  std::atomic<bool> draining{false};
-
-  Task<void> accept_loop(std::shared_ptr<Impl> self, PerLoop& here, Descriptor& listener);
-  Task<void> serve(std::shared_ptr<Impl> self, PerLoop& here, int fd, Peer peer);
+// What one loop has; touched on that loop alone.
+struct LoopShare {
+  explicit LoopShare(Loop& its_loop) : loop(its_loop) {}
+  Loop& loop;
+  std::list<std::unique_ptr<Listening>> listening;
+  std::list<Connection*> connections;
+  bool draining = false;
 };
 
-Task<void> Server::Impl::accept_loop(std::shared_ptr<Impl> self, PerLoop& here,
-                                     Descriptor& listener) {
-  while (!draining) {
-    auto [error] = co_await listener.async_wait(asio::posix::descriptor_base::wait_read, kAsTuple);
-    if (error || draining) co_return;
-    if (open >= limits.connections) {
-      co_await sleep_for(std::chrono::milliseconds(10));
-      continue;
-    }
-    sockaddr_storage storage{};
-    socklen_t length = sizeof storage;
-    const int fd = ::accept4(listener.native_handle(), reinterpret_cast<sockaddr*>(&storage),
-                             &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0) {
-      const bool exhausted =
-          errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS;
-      if (exhausted) {
-        spdlog::warn(
-            "cannot accept a connection: out of descriptors or memory; trying again in 100 ms");
-        co_await sleep_for(std::chrono::milliseconds(100));
-      }
-      continue;
-    }
-    ++open;
-    auto peer = peer_of(fd, storage);
-    asio::co_spawn(here.loop, serve(self, here, fd, std::move(peer)), asio::detached);
+struct Server::Impl : std::enable_shared_from_this<Impl> {
+  Impl(const std::vector<Loop*>& loops, Handler& its_handler, ServerLimits its_limits)
+      : handler(its_handler), limits(its_limits) {
+    for (auto* loop : loops) shares.push_back(std::make_unique<LoopShare>(*loop));
+  }
+
+  // The coroutines hold the Impl, because they outlive the Server when it is destroyed first.
+  static Task<void> accept(std::shared_ptr<Impl> self, LoopShare& share, Listening& listening);
+  static Task<void> serve(std::shared_ptr<Impl> self, LoopShare& share, UniqueFd fd);
+  // errno of the failed accept, or 0.
+  int accept_some(LoopShare& share, int listening_fd);
+  template <class Action>
+  void on_every_loop(Action action);
+  void stop_accepting();
+
+  Handler& handler;
+  ServerLimits limits;
+  std::vector<std::unique_ptr<LoopShare>> shares;
+  std::atomic<std::size_t> open{0};
+  std::atomic<std::size_t> accepting{0};
+};
+
+template <class Action>
+void Server::Impl::on_every_loop(Action action) {
+  for (auto& share : shares) {
+    asio::post(share->loop,
+               [self = shared_from_this(), &share = *share, action] { action(share); });
   }
 }
 
-Task<void> Server::Impl::serve(std::shared_ptr<Impl> self, PerLoop& here, int fd, Peer peer) {
-  // A second descriptor of the same connection outlives the connection's own, so that the number
-  // stays ours.
-  UniqueFd handle(::dup(fd));
-  here.connections.insert(handle.get());
-  co_await serve_connection(UniqueFd(fd), std::move(peer), self->handler, self->limits);
-  here.connections.erase(handle.get());
+int Server::Impl::accept_some(LoopShare& share, int listening_fd) {
+  for (int taken = 0; taken < kAcceptedAtOnce && open < limits.connections; ++taken) {
+    UniqueFd fd(::accept4(listening_fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!fd) return errno;
+    ++open;
+    asio::co_spawn(share.loop, serve(shared_from_this(), share, std::move(fd)), asio::detached);
+  }
+  return 0;
+}
+
+Task<void> Server::Impl::accept(std::shared_ptr<Impl> self, LoopShare& share,
+                                Listening& listening) {
+  bool told = false;
+  while (!share.draining) {
+    if (self->open >= self->limits.connections) {
+      co_await sleep_for(kPauseWhenFull);
+      continue;
+    }
+    auto [error] = co_await listening.async_wait(Listening::wait_read, kAsTuple);
+    if (error || share.draining) break;
+    const int failure = self->accept_some(share, listening.native_handle());
+    if (is_shortage(failure)) {
+      // The connection stays in the backlog and readable: without a pause this would spin.
+      if (!told) spdlog::warn("accept a connection: {}", Error::from_errno("", failure).message());
+      told = true;
+      co_await sleep_for(kPauseWithoutDescriptors);
+    } else {
+      told = false;
+    }
+  }
+  boost::system::error_code ignored;
+  listening.close(ignored);
+  --self->accepting;
+}
+
+Task<void> Server::Impl::serve(std::shared_ptr<Impl> self, LoopShare& share, UniqueFd fd) {
+  const auto connection = std::make_unique<Connection>(share.loop.get_executor(), peer_of(fd.get()),
+                                                       self->handler, self->limits);
+  const auto place = share.connections.insert(share.connections.end(), connection.get());
+  if (share.draining) connection->finish_soon();
+  try {
+    co_await connection->run(std::move(fd));
+  } catch (const std::exception& error) {
+    spdlog::error("serve a connection: {}", error.what());
+  }
+  share.connections.erase(place);
   --self->open;
 }
 
-Server::Server(std::vector<Loop*> loops, Handler& handler, ServerLimits limits)
-    : impl_(std::make_shared<Impl>(std::move(loops), handler, limits)) {}
-
-Server::~Server() = default;
-
-void Server::add_listener(UniqueFd listening) {
-  for (auto& here : impl_->loops) {
-    auto copy = std::make_shared<UniqueFd>(::dup(listening.get()));
-    auto begin = [impl = impl_, place = here.get(), copy] {
-      auto& listener = place->acceptors.emplace_back(place->loop.get_executor(), copy->release());
-      asio::co_spawn(place->loop, impl->accept_loop(impl, *place, listener), asio::detached);
-    };
-    asio::post(here->loop, std::move(begin));
-  }
+void Server::Impl::stop_accepting() {
+  on_every_loop([](LoopShare& share) {
+    share.draining = true;
+    for (auto& listening : share.listening) {
+      boost::system::error_code ignored;
+      listening->cancel(ignored);
+    }
+    for (auto* connection : share.connections) connection->finish_soon();
+  });
 }
 
-std::size_t Server::open_connections() const {
-  return impl_->open;
+Server::Server(std::vector<Loop*> loops, Handler& handler, ServerLimits limits)
+    : impl_(std::make_shared<Impl>(loops, handler, limits)) {}
+
+Server::~Server() {
+  impl_->stop_accepting();
+  impl_->on_every_loop([](LoopShare& share) {
+    for (auto* connection : share.connections) connection->close();
+  });
+}
+
+void Server::add_listener(UniqueFd listening) {
+  for (auto& share : impl_->shares) {
+    // A descriptor for each loop: Asio wants one owner of each. They all name one socket.
+    UniqueFd own(::fcntl(listening.get(), F_DUPFD_CLOEXEC, 0));
+    if (!own) {
+      const auto error = Error::from_errno("share a listening socket among the loops");
+      spdlog::error("{}", error.message());
+      return;
+    }
+    ::fcntl(own.get(), F_SETFL, ::fcntl(own.get(), F_GETFL) | O_NONBLOCK);
+    ++impl_->accepting;
+    auto start = [impl = impl_, &share = *share, fd = own.release()] {
+      auto& listener = *share.listening.emplace_back(std::make_unique<Listening>(share.loop, fd));
+      asio::co_spawn(share.loop, Impl::accept(impl, share, listener), asio::detached);
+    };
+    asio::post(share->loop, std::move(start));
+  }
 }
 
 Task<void> Server::drain(std::chrono::steady_clock::time_point deadline) {
   const auto impl = impl_;
-  impl->draining = true;
-  for (auto& here : impl->loops) {
-    auto end_listening = [impl, place = here.get()] {
-      boost::system::error_code ignored;
-      for (auto& listener : place->acceptors) listener.close(ignored);
-      // No more requests: kept-alive connections see the end of what they can send, and close after
-      // their response.
-      for (const int fd : place->connections) ::shutdown(fd, SHUT_RD);
-    };
-    asio::post(here->loop, std::move(end_listening));
-  }
-  while (impl->open > 0 && std::chrono::steady_clock::now() < deadline) {
-    co_await sleep_for(std::chrono::milliseconds(5));
-  }
-  for (auto& here : impl->loops) {
-    auto end_all = [impl, place = here.get()] {
-      for (const int fd : place->connections) ::shutdown(fd, SHUT_RDWR);
-    };
-    asio::post(here->loop, std::move(end_all));
-  }
-  const auto last = std::chrono::steady_clock::now() + std::chrono::seconds(2);
-  while (impl->open > 0 && std::chrono::steady_clock::now() < last)
-    co_await sleep_for(std::chrono::milliseconds(5));
+  impl->stop_accepting();
+  const auto busy = [&impl] { return impl->open > 0 || impl->accepting > 0; };
+  while (busy() && std::chrono::steady_clock::now() < deadline) co_await sleep_for(kDrainStep);
+  if (!busy()) co_return;
+  impl->on_every_loop([](LoopShare& share) {
+    for (auto* connection : share.connections) connection->close();
+  });
+  const auto end = std::chrono::steady_clock::now() + kUnwindTime;
+  while (busy() && std::chrono::steady_clock::now() < end) co_await sleep_for(kDrainStep);
+}
+
+std::size_t Server::open_connections() const {
+  return impl_->open;
 }
 
 }  // namespace lambda::http

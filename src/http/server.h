@@ -1,9 +1,9 @@
 // The HTTP/1.1 server side: listeners, and one coroutine a connection that reads requests and hands
 // them to a Handler.
 //
-// Threads: a Server accepts on every loop it was given (one listening socket polled by all,
-// EPOLLEXCLUSIVE where it can); a connection stays on the loop that accepted it, and its Handler
-// runs there. start() and stop() are called from any thread.
+// Threads: a Server accepts on every loop it was given (one listening socket polled by all); a
+// connection stays on the loop that accepted it, and its Handler runs there. start() and stop() are
+// called from any thread.
 #pragma once
 
 #include "base/async.h"
@@ -71,6 +71,9 @@ Result<UniqueFd> listen_on(const ListenAddress& address);
 // The port that a listening socket got.
 [[nodiscard]] std::uint16_t bound_port(int fd);
 
+// Who is at the other end of a connected socket.
+[[nodiscard]] Peer peer_of(int fd);
+
 // Serves one already accepted connection (any stream socket) until it ends; used for sockets that
 // the Server did not accept itself, such as those of the Runtime API. `limits.idle_time` of zero
 // means no limit.
@@ -87,7 +90,8 @@ class Server {
   // Takes over a listening socket (TCP or unix).
   void add_listener(UniqueFd listening);
   // No new connections, kept-alive ones end after their current response. Resolves when none is
-  // left, or at the deadline, when the rest is closed.
+  // left; at the deadline the rest is closed. Call it on one of the loops, or on another one that
+  // runs; the loops must run on until it resolves.
   Task<void> drain(std::chrono::steady_clock::time_point deadline);
   [[nodiscard]] std::size_t open_connections() const;
 

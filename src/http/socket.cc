@@ -32,6 +32,11 @@ void close_socket(Socket& socket) {
   socket.close(ignored);
 }
 
+void cancel_waits(Socket& socket) {
+  boost::system::error_code ignored;
+  socket.cancel(ignored);
+}
+
 Error stream_error(const boost::system::error_code& error, bool expired, std::string_view what) {
   if (expired) {
     return Error(ErrorCode::timeout, fmt::format("{}: the other side was silent too long", what));

@@ -2,6 +2,13 @@
 // executor. One loop only.
 #pragma once
 
+#include "base/async.h"
+#include "base/blocking.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "http/body.h"
+#include "http/deadline.h"
+
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 
@@ -11,13 +18,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-
-#include "base/async.h"
-#include "base/blocking.h"
-#include "base/result.h"
-#include "base/unique_fd.h"
-#include "http/body.h"
-#include "http/deadline.h"
 
 namespace lambda::http {
 
@@ -29,12 +29,15 @@ Result<Done> assign(Socket& socket, UniqueFd fd);
 // Wakes whatever waits on it and ends both directions. More than once is fine.
 void close_socket(Socket& socket);
 
+// Wakes whatever waits on it, and leaves it open.
+void cancel_waits(Socket& socket);
+
 // `what` is what was tried ("read the request's body"); `expired` says that our deadline ended it.
 [[nodiscard]] Error stream_error(const boost::system::error_code& error, bool expired,
                                  std::string_view what);
 
-// What the kernel takes at once of two adjacent pieces, without waiting: the number of bytes, 0 when
-// its buffer is full or the connection broken (the write that follows says which).
+// What the kernel takes at once of two adjacent pieces, without waiting: the number of bytes, 0
+// when its buffer is full or the connection broken (the write that follows says which).
 [[nodiscard]] std::size_t send_at_once(Socket& socket, std::string_view first,
                                        std::string_view second);
 

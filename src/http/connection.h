@@ -1,0 +1,72 @@
+// One server connection: reads requests, hands them to the handler, decides whether it may be kept.
+// One loop. Included by .cc files of http/ alone.
+//
+//          bytes        whole head       handler returned, body whole
+//   idle ---------> head ---------> busy -----------------------------> idle
+//    | idle_time     | head_time     | malformed, close asked, upgraded
+//    +---------------+---------------+--> closed (what the client still sends is read a moment, so
+//                                          that the answer is not lost to a reset)
+#pragma once
+
+#include "http/incoming_body.h"
+#include "http/request_check.h"
+#include "http/server.h"
+#include "http/socket.h"
+
+#include <boost/beast/core/flat_buffer.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace lambda::http {
+
+class RequestBody;
+
+class Connection {
+ public:
+  // `handler` outlives it.
+  Connection(LoopExecutor executor, Peer peer, Handler& handler, ServerLimits limits);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // Serves until it ends.
+  Task<void> run(UniqueFd fd);
+  // No request after the current one; an idle connection ends now.
+  void finish_soon();
+  // Ends it, whatever it does.
+  void close();
+
+ private:
+  friend class RequestBody;
+  friend class ConnectionWriter;
+
+  enum class Head { whole, closed, refused };
+
+  Task<Head> read_head(bool first);
+  void skip_empty_lines();
+  bool parse_head();
+  Task<bool> serve_one();
+  Task<bool> drop_rest(RequestBody& body);
+  Task<void> send_refusal();
+  Task<void> linger();
+  // Both pieces live until it returns.
+  Task<Result<std::size_t>> write(std::string_view first, std::string_view second);
+  void refuse(unsigned status, std::string reason) { refusal_.emplace(status, std::move(reason)); }
+
+  std::shared_ptr<Socket> socket_;  // shared with an upgraded stream and the watch for the client
+  Deadline deadline_;
+  boost::beast::flat_buffer ahead_;
+  std::optional<Parser<true>> parser_;
+  IncomingBody<Socket, true> incoming_;
+  Peer peer_;
+  Handler& handler_;
+  ServerLimits limits_;
+  std::optional<Refusal> refusal_;
+  bool idle_ = true;
+  bool finishing_ = false;
+  bool closed_ = false;
+  bool given_away_ = false;  // upgraded: the socket is another's
+};
+
+}  // namespace lambda::http

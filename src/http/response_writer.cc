@@ -1,0 +1,195 @@
+#include "http/response_writer.h"
+
+#include <boost/beast/core/buffers_to_string.hpp>
+
+#include <cerrno>
+#include <charconv>
+#include <sys/socket.h>
+
+namespace lambda::http {
+namespace {
+
+// What of an unread request body is read and dropped to keep the connection.
+constexpr std::uint64_t kMostDropped = 256 * 1024;
+
+}  // namespace
+
+// --- the request's body
+
+Task<Result<std::string>> RequestBody::read_some() {
+  if (expects_continue_ && !whole()) {
+    expects_continue_ = false;
+    auto sent = co_await connection_.write("HTTP/1.1 100 Continue\r\n\r\n", {});
+    if (!sent) co_return fail(std::move(sent.error()));
+  }
+  co_return co_await connection_.incoming_.read_some(connection_.limits_.body_time);
+}
+
+std::optional<std::size_t> RequestBody::declared_length() const {
+  return connection_.incoming_.declared_length();
+}
+
+bool RequestBody::whole() const {
+  return connection_.incoming_.done();
+}
+
+bool RequestBody::failed() const {
+  return connection_.incoming_.failed();
+}
+
+bool RequestBody::may_be_dropped() const {
+  if (whole()) return true;
+  // A client that waits for "100 Continue" may send the body or not: nobody can tell what comes.
+  if (failed() || expects_continue_) return false;
+  return connection_.incoming_.left().value_or(0) <= kMostDropped;
+}
+
+// --- the response
+
+ConnectionWriter::ConnectionWriter(Connection& connection, const Request& request,
+                                   RequestBody& body, bool keep_alive)
+    : connection_(connection),
+      body_(body),
+      head_only_(request.method == "HEAD"),
+      keep_alive_(keep_alive),
+      may_chunk_(request.version >= 11) {}
+
+bool ConnectionWriter::keeps_alive() const {
+  return keep_alive_ && !connection_.finishing_ && body_.may_be_dropped();
+}
+
+Task<Result<std::size_t>> ConnectionWriter::put(std::string_view first, std::string_view second) {
+  if (broken_) co_return fail(ErrorCode::unavailable, "write the response: the client is gone");
+  const std::size_t total = first.size() + second.size();
+  const std::size_t sent = send_at_once(*connection_.socket_, first, second);
+  if (sent == total) co_return total;
+  const std::size_t of_first = std::min(sent, first.size());
+  first.remove_prefix(of_first);
+  second.remove_prefix(sent - of_first);
+  auto rest = co_await connection_.write(first, second);
+  if (!rest) {
+    broken_ = true;
+    co_return fail(std::move(rest.error()), "write the response");
+  }
+  co_return total;
+}
+
+Task<Result<std::size_t>> ConnectionWriter::send(Response response) {
+  if (started_) co_return fail(ErrorCode::internal, "a request was answered twice");
+  started_ = true;
+  finished_ = true;
+  keep_alive_ = keeps_alive();
+  HeadOptions options;
+  options.length = response.body.size();
+  options.keep_alive = keep_alive_;
+  const auto head = head_text(response, options);
+  const bool bodiless = head_only_ || is_bodiless(response.status);
+  co_return co_await put(head, bodiless ? std::string_view() : std::string_view(response.body));
+}
+
+void ConnectionWriter::choose_framing(const Response& head) {
+  const auto* length = head.headers.find("Content-Length");
+  if (is_bodiless(head.status)) {
+    framing_ = Framing::none;
+  } else if (length != nullptr) {
+    framing_ = Framing::length;
+    std::from_chars(length->data(), length->data() + length->size(), promised_);
+  } else if (may_chunk_) {
+    framing_ = Framing::chunked;
+  } else {
+    // An HTTP/1.0 client reads to the end of the connection.
+    framing_ = Framing::none;
+    keep_alive_ = false;
+  }
+}
+
+Task<Result<std::size_t>> ConnectionWriter::start(Response head) {
+  if (started_) co_return fail(ErrorCode::internal, "a request was answered twice");
+  started_ = true;
+  keep_alive_ = keeps_alive();
+  choose_framing(head);
+  HeadOptions options;
+  options.framing = framing_;
+  options.length = promised_;
+  options.keep_alive = keep_alive_;
+  const auto text = head_text(head, options);
+  co_return co_await put(text, {});
+}
+
+Task<Result<std::size_t>> ConnectionWriter::write(std::string bytes) {
+  const std::size_t size = bytes.size();
+  if (bytes.empty() || head_only_) co_return size;
+  if (!started_ || finished_) co_return fail(ErrorCode::internal, "a body without its head");
+  std::string head;
+  if (framing_ == Framing::chunked) {
+    head = fmt::format("{:x}\r\n", size);
+    bytes += "\r\n";
+  } else if (framing_ == Framing::length) {
+    if (size > promised_) {
+      broken_ = true;
+      co_return fail(ErrorCode::internal, "the response is longer than its Content-Length");
+    }
+    promised_ -= size;
+  }
+  auto sent = co_await put(head, bytes);
+  if (!sent) co_return sent;
+  co_return size;
+}
+
+Task<Result<std::size_t>> ConnectionWriter::finish() {
+  finished_ = true;
+  // A body shorter than promised: only the end of the connection tells the client.
+  if (framing_ == Framing::length && promised_ > 0 && !head_only_) broken_ = true;
+  if (framing_ != Framing::chunked || head_only_ || broken_) co_return std::size_t{0};
+  co_return co_await put("0\r\n\r\n", {});
+}
+
+Task<Result<std::unique_ptr<ByteStream>>> ConnectionWriter::upgrade(Response head) {
+  if (started_) co_return fail(ErrorCode::internal, "a request was answered twice");
+  started_ = true;
+  stop_watching();
+  HeadOptions options;
+  options.framing = Framing::none;
+  options.upgrade = true;
+  const auto text = head_text(head, options);
+  auto sent = co_await put(text, {});
+  if (!sent) co_return fail(std::move(sent.error()));
+  connection_.given_away_ = true;
+  connection_.deadline_.clear();
+  auto ahead = boost::beast::buffers_to_string(connection_.ahead_.data());
+  connection_.ahead_.consume(ahead.size());
+  std::unique_ptr<ByteStream> stream =
+      std::make_unique<StreamTunnelEnd<Socket>>(connection_.socket_, std::move(ahead));
+  co_return stream;
+}
+
+// --- whether the client is still there
+
+AsyncEvent& ConnectionWriter::client_gone() {
+  // Peeking tells the end of the connection only where no bytes of a body are to come, nor were
+  // read ahead.
+  if (!watch_->active && !watch_->gone.is_set() && body_.whole()) {
+    watch_->active = true;
+    asio::co_spawn(connection_.socket_->get_executor(), watch(connection_.socket_, watch_),
+                   asio::detached);
+  }
+  return watch_->gone;
+}
+
+Task<void> ConnectionWriter::watch(std::shared_ptr<Socket> socket, std::shared_ptr<Watch> state) {
+  auto [error] = co_await socket->async_wait(asio::socket_base::wait_read, kAsTuple);
+  if (!state->active) co_return;
+  state->active = false;
+  char byte = 0;
+  const auto count = ::recv(socket->native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  // A byte is a pipelined request; it waits for its turn and hides the end behind it.
+  if (error || count == 0 || (count < 0 && errno != EAGAIN)) state->gone.set();
+}
+
+void ConnectionWriter::stop_watching() {
+  if (!watch_->active) return;
+  watch_->active = false;
+  cancel_waits(*connection_.socket_);
+}
+
+}  // namespace lambda::http

@@ -1,0 +1,72 @@
+// ConnectionWriter: the ResponseWriter of one request. Included by .cc files of http/ alone.
+#pragma once
+
+#include "http/connection.h"
+#include "http/response_text.h"
+
+#include <memory>
+
+namespace lambda::http {
+
+// The body of the request that a connection serves.
+class RequestBody final : public BodyReader {
+ public:
+  RequestBody(Connection& connection, bool expects_continue)
+      : connection_(connection), expects_continue_(expects_continue) {}
+
+  Task<Result<std::string>> read_some() override;
+  [[nodiscard]] std::optional<std::size_t> declared_length() const override;
+  [[nodiscard]] bool whole() const;
+  [[nodiscard]] bool failed() const;
+  // What is left can be read and dropped after the response, to keep the connection.
+  [[nodiscard]] bool may_be_dropped() const;
+
+ private:
+  Connection& connection_;
+  bool expects_continue_;
+};
+
+class ConnectionWriter final : public ResponseWriter {
+ public:
+  ConnectionWriter(Connection& connection, const Request& request, RequestBody& body,
+                   bool keep_alive);
+  ~ConnectionWriter() override { stop_watching(); }
+
+  Task<Result<std::size_t>> send(Response response) override;
+  Task<Result<std::size_t>> start(Response head) override;
+  Task<Result<std::size_t>> write(std::string bytes) override;
+  Task<Result<std::size_t>> finish() override;
+  Task<Result<std::unique_ptr<ByteStream>>> upgrade(Response head) override;
+  [[nodiscard]] bool started() const override { return started_; }
+  AsyncEvent& client_gone() override;
+
+  // The connection may be used again after this response.
+  [[nodiscard]] bool reusable() const { return finished_ && keep_alive_ && !broken_; }
+  void forbid_reuse() { keep_alive_ = false; }
+
+ private:
+  // Shared with the watching coroutine, which may end after the request.
+  struct Watch {
+    AsyncEvent gone;
+    bool active = false;
+  };
+  static Task<void> watch(std::shared_ptr<Socket> socket, std::shared_ptr<Watch> state);
+  void stop_watching();
+  void choose_framing(const Response& head);
+  [[nodiscard]] bool keeps_alive() const;
+  Task<Result<std::size_t>> put(std::string_view first, std::string_view second);
+
+  Connection& connection_;
+  RequestBody& body_;
+  std::shared_ptr<Watch> watch_ = std::make_shared<Watch>();
+  bool head_only_;
+  bool keep_alive_;
+  bool may_chunk_;
+  bool started_ = false;
+  bool finished_ = false;
+  bool broken_ = false;
+  Framing framing_ = Framing::length;
+  std::size_t promised_ = 0;
+};
+
+}  // namespace lambda::http
