@@ -1,7 +1,15 @@
-// InitChannel: the server's side of lambda-init's control socket, the same for both drivers.
-// What comes from inside is checked: the function shares the init's uid.
-// Threads: one loop. The reading coroutine holds the shared state; destroying the channel closes
-// the socket, at which init ends everything inside.
+// InitChannel: the server's side of the control socket of one sandbox's lambda-init (protocol.h).
+//
+//   InitChannel channel(executor, std::move(socket));   // socketpair end, or accepted
+//   auto hello = co_await channel.wait_hello(deadline); // listener and log pipe
+//   co_await channel.start(request, deadline);
+//   co_await channel.connect(8080, deadline);           // any number, at any time
+//   co_await channel.wait_exit();
+//
+// What comes in is checked: init shares its uid with the function. A message that breaks the
+// protocol closes the channel, which ends the sandbox.
+// Threads: one loop, that of `executor`. Destroying it closes the socket; whoever waits is told
+// that the sandbox ended.
 #pragma once
 
 #include "base/async.h"
@@ -15,28 +23,61 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace lambda::sandbox {
 
+struct InitHello {
+  UniqueFd listener;  // listens on 127.0.0.1:9001 inside
+  UniqueFd log;       // read end, non-blocking
+};
+
+struct StartRequest {
+  // argv[0] is looked up in PATH of `environment`. The bare word "bootstrap" as argv[0], or right
+  // behind $AWS_LAMBDA_EXEC_WRAPPER, becomes the first executable of /var/runtime/bootstrap,
+  // /var/task/bootstrap, /opt/bootstrap.
+  std::vector<std::string> argv;
+  std::map<std::string, std::string> environment;
+  std::string working_directory = "/";
+  unsigned open_files = 0;  // RLIMIT_NOFILE, only ever lowered; 0 leaves it
+
+  StartRequest() = default;
+  // The parts of a spec that concern init.
+  explicit StartRequest(const SandboxSpec& spec)
+      : argv(spec.argv),
+        environment(spec.environment),
+        working_directory(spec.working_directory),
+        open_files(spec.open_files) {}
+};
+
 class InitChannel {
  public:
-  InitChannel(LoopExecutor executor, UniqueFd control);
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  // Owns the socket (SOCK_SEQPACKET) and reads from it from now on.
+  InitChannel(LoopExecutor executor, UniqueFd socket);
   ~InitChannel();
   InitChannel(const InitChannel&) = delete;
   InitChannel& operator=(const InitChannel&) = delete;
 
-  // Waits until init has greeted, then starts the program. Errors: timeout, sandbox_failed (init
-  // ended before). A program that cannot be executed is no error here: wait_exit() tells.
-  Task<Result<Done>> start(const SandboxSpec& spec, std::chrono::steady_clock::time_point deadline);
+  // Both ends of a new control socket: first for InitChannel, second for `lambda-init --fd`.
+  static Result<std::pair<UniqueFd, UniqueFd>> make_pair();
 
-  UniqueFd take_runtime_listener();
-  UniqueFd take_log();
-  // Errors: unavailable (nobody listens), sandbox_failed (init is gone).
-  Task<Result<UniqueFd>> connect(std::uint16_t port);
+  // Once. Errors: timeout; sandbox_failed (init ended, or could not listen: its own words).
+  Task<Result<InitHello>> wait_hello(TimePoint deadline);
+  // Once, after wait_hello(). Resolves when the process runs or could not be executed; the latter
+  // is no error here but an exit: wait_exit() says code 127 or 126 and why in `detail`.
+  // Errors: invalid (too much environment, NUL in it), timeout, sandbox_failed.
+  Task<Result<Done>> start(StartRequest request, TimePoint deadline);
+  // Errors: unavailable (nobody listens), timeout, sandbox_failed (the sandbox is gone).
+  Task<Result<UniqueFd>> connect(std::uint16_t port, TimePoint deadline);
   void terminate();
-  // The runtime's end, or the channel's (then `detail` says that the sandbox died).
+  // Resolves when the runtime's process ended, or with signal 9 when the whole sandbox did.
   Task<ExitStatus> wait_exit();
+  [[nodiscard]] bool exited() const;
+  // Ends init and every process inside.
+  void close();
 
  private:
   struct Impl;

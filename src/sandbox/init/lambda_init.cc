@@ -1,377 +1,408 @@
-// lambda-init: pid 1 of every sandbox, of either driver. Static, without privileges, one thread.
-// Steps: find the control socket -> hello (with the Runtime API's listening socket and the log
-// pipe) -> start the runtime's process when told -> serve connects, reap, report how the runtime
-// ended -> end when the server's side closes. The function shares this program's uid: it is not
-// dumpable, keeps no secret, and nothing it says is trusted.
+// lambda-init: pid 1 of every sandbox, in both back ends. Static, no allocation, one thread.
+//
+//   lambda-init --fd N           the control socket is descriptor N (native driver)
+//   lambda-init --socket PATH    it is the SOCK_SEQPACKET socket at PATH (Docker driver)
+//
+// Steps: hide from the function (same uid) -> control socket -> loopback up, where allowed ->
+// listener and log pipe -> hello -> serve commands and reap children until the socket closes.
+// The function's process gets /dev/null, the log pipe, and no other descriptor.
 #include "sandbox/init/protocol.h"
-#include "sandbox/init/seqpacket.h"
 
-#include <algorithm>
+#include <climits>
+
 #include <arpa/inet.h>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <signal.h>
-#include <string>
-#include <string_view>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <vector>
 
 namespace {
 
-namespace proto = lambda::sandbox::init;
+using namespace lambda::sandbox::init;
 
-constexpr std::uint16_t kRuntimeApiPort = 9001;
+constexpr int kShellNotFound = 127;
+constexpr int kShellNotExecutable = 126;
 
-[[noreturn]] void die(const char* what) {
-  std::fprintf(stderr, "lambda-init: %s: %s\n", what, std::strerror(errno));
-  std::_Exit(125);
-}
+// Zero pages until used; pid 1 allocates nothing. One byte more than a command may have, so that a
+// longer one shows.
+alignas(Command) char packet[kMaxCommandBytes + 1];
+char* argument_list[kMaxArguments + 1];
+char* variable_list[kMaxVariables + 1];
 
-struct State {
-  int control = -1;
-  int signals = -1;
-  int log_write = -1;
-  pid_t runtime = -1;
-  bool reported = false;
-};
+int control = -1;
+int log_pipe = -1;
+int null_device = -1;
+pid_t runtime = -1;
 
-struct Program {
-  std::vector<std::string> argv;
-  std::vector<std::string> environment;
-  std::string directory;
-  std::uint32_t open_files = 0;
-};
+// Written by the child while it shares our memory (vfork), read after it is gone.
+volatile int exec_error = 0;
+char exec_text[sizeof(Report::text)];
 
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-  std::vector<char*> list;
-  for (auto& text : texts) list.push_back(text.data());
-  list.push_back(nullptr);
-  return list;
-}
-
-std::vector<std::string> split(std::string_view text, char at) {
-  std::vector<std::string> parts;
-  while (true) {
-    const auto end = text.find(at);
-    parts.emplace_back(text.substr(0, end));
-    if (end == std::string_view::npos) return parts;
-    text.remove_prefix(end + 1);
+void send_report(const Report& report, const int* descriptors = nullptr, std::size_t count = 0) {
+  iovec part{const_cast<Report*>(&report), sizeof(report)};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  alignas(cmsghdr) char ancillary[CMSG_SPACE(2 * sizeof(int))] = {};
+  if (count > 0) {
+    message.msg_control = ancillary;
+    message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(count * sizeof(int));
+    std::memcpy(CMSG_DATA(header), descriptors, count * sizeof(int));
+  }
+  while (::sendmsg(control, &message, MSG_NOSIGNAL) < 0 && errno == EINTR) {
   }
 }
 
-std::string path_of(const std::vector<std::string>& environment) {
-  for (const auto& variable : environment) {
-    if (variable.rfind("PATH=", 0) == 0) return variable.substr(5);
+[[noreturn]] void give_up(const char* what) {
+  Report report;
+  report.type = ReportType::failed;
+  report.number = errno;
+  std::snprintf(report.text, sizeof(report.text), "%s", what);
+  if (control >= 0) send_report(report);
+  ::dprintf(2, "lambda-init: %s: %s\n", what, std::strerror(report.number));
+  ::_exit(1);
+}
+
+int connect_control(const char* path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (std::strlen(path) >= sizeof(address.sun_path)) {
+    errno = ENAMETOOLONG;
+    return -1;
   }
-  return "/usr/local/bin:/usr/bin:/bin";
+  std::strcpy(address.sun_path, path);
+  const int socket = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  if (socket < 0) return -1;
+  if (::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
+    return -1;
+  return socket;
 }
 
-// Which files argv[0] may stand for: itself, alternatives separated by ':', or a name to look up in
-// PATH.
-std::vector<std::string> candidates(const Program& program) {
-  const std::string& name = program.argv[0];
-  if (name.find('/') != std::string::npos) return split(name, ':');
-  std::vector<std::string> found;
-  for (const auto& directory : split(path_of(program.environment), ':'))
-    found.push_back(directory + "/" + name);
-  return found;
-}
-
-// --- in the child, between fork and exec
-
-// Tells the parent why the program could not be started: errno, and the files that were tried.
-[[noreturn]] void fail_start(int report, int error_number) {
-  [[maybe_unused]] const ssize_t ignored = ::write(report, &error_number, sizeof error_number);
-  std::_Exit(127);
-}
-
-void set_limits(std::uint32_t open_files) {
-  const rlimit no_core{0, 0};
-  ::setrlimit(RLIMIT_CORE, &no_core);
-  rlimit files{};
-  ::getrlimit(RLIMIT_NOFILE, &files);
-  // Only ever lower: raising needs a capability that nobody here has.
-  files.rlim_cur = std::min<rlim_t>(files.rlim_max, open_files);
-  files.rlim_max = files.rlim_cur;
-  ::setrlimit(RLIMIT_NOFILE, &files);
-  // The kernel should take the function before the init that reports its end.
-  const int score = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-  if (score >= 0) {
-    [[maybe_unused]] const ssize_t ignored = ::write(score, "500", 3);
-    ::close(score);
+// Needs CAP_NET_ADMIN over the network namespace; where init has none, the driver has done it.
+void bring_loopback_up() {
+  const int socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (socket < 0) return;
+  ifreq request{};
+  std::strcpy(request.ifr_name, "lo");
+  if (::ioctl(socket, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP) == 0) {
+    request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
+    ::ioctl(socket, SIOCSIFFLAGS, &request);
   }
+  ::close(socket);
 }
 
-[[noreturn]] void run_program(Program& program, const State& state, int report) {
+sockaddr_in loopback(std::uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(port);
+  return address;
+}
+
+int listen_for_runtime() {
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (socket < 0) give_up("make the Runtime API's socket");
+  const int on = 1;
+  ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  const sockaddr_in address = loopback(kListenPort);
+  if (::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
+    give_up("bind 127.0.0.1:9001");
+  if (::listen(socket, 64) != 0) give_up("listen on 127.0.0.1:9001");
+  return socket;
+}
+
+void say_hello() {
+  int pipe_ends[2];
+  if (::pipe2(pipe_ends, O_CLOEXEC) != 0) give_up("make the log pipe");
+  log_pipe = pipe_ends[1];
+  const int listener = listen_for_runtime();
+  Report report;
+  report.type = ReportType::hello;
+  report.number = static_cast<std::int32_t>(kProtocolVersion);
+  const int descriptors[2] = {listener, pipe_ends[0]};
+  send_report(report, descriptors, 2);
+  // Ours would keep the port open and the pipe alive after the server closed its own.
+  ::close(listener);
+  ::close(pipe_ends[0]);
+}
+
+void note_exec_error(const char* what, const char* subject) {
+  exec_error = errno;
+  std::snprintf(exec_text, sizeof(exec_text), "%s %.150s: %s", what, subject, std::strerror(errno));
+}
+
+// Lowers a limit; raising one would need a privilege that the function must not have.
+void lower_limit(__rlimit_resource resource, rlim_t value) {
+  rlimit limit{};
+  if (::getrlimit(resource, &limit) != 0) return;
+  if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < value) value = limit.rlim_max;
+  limit.rlim_cur = value;
+  limit.rlim_max = value;
+  ::setrlimit(resource, &limit);
+}
+
+const char* variable(const char* name) {
+  const std::size_t length = std::strlen(name);
+  for (char** entry = variable_list; *entry != nullptr; ++entry) {
+    if (std::strncmp(*entry, name, length) == 0 && (*entry)[length] == '=')
+      return *entry + length + 1;
+  }
+  return nullptr;
+}
+
+// execvpe, by the PATH of the new environment: the first that can be executed; of those that
+// cannot, the most telling error.
+void execute() {
+  char* program = argument_list[0];
+  if (std::strchr(program, '/') != nullptr) {
+    ::execve(program, argument_list, variable_list);
+    note_exec_error("cannot execute", program);
+    return;
+  }
+  const char* path = variable("PATH");
+  if (path == nullptr || *path == '\0') path = "/usr/local/bin:/usr/bin:/bin";
+  int telling = ENOENT;
+  for (const char* part = path; part != nullptr;) {
+    const char* end = std::strchr(part, ':');
+    const int length =
+        end != nullptr ? static_cast<int>(end - part) : static_cast<int>(std::strlen(part));
+    char candidate[PATH_MAX];
+    if (std::snprintf(candidate, sizeof(candidate), "%.*s/%s", length, length > 0 ? part : ".",
+                      program) < PATH_MAX) {
+      ::execve(candidate, argument_list, variable_list);
+      if (errno != ENOENT && errno != ENOTDIR) telling = errno;
+    }
+    part = end != nullptr ? end + 1 : nullptr;
+  }
+  errno = telling;
+  exec_error = telling;
+  std::snprintf(exec_text, sizeof(exec_text), "cannot execute %.60s: %s in PATH %.120s", program,
+                telling == ENOENT ? "not found" : std::strerror(telling), path);
+}
+
+// In the child, which borrows our memory until it executes or ends.
+[[noreturn]] void become_runtime(const char* directory, rlim_t open_files) {
   ::setsid();
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
-  const int null = ::open("/dev/null", O_RDWR);
-  if (null >= 0) ::dup2(null, 0);
-  ::dup2(state.log_write, 1);
-  ::dup2(state.log_write, 2);
-  // Everything else closes at exec; the report pipe tells the parent that exec worked by closing.
-  ::syscall(SYS_close_range, 3u, ~0u, 1u << 2 /* CLOSE_RANGE_CLOEXEC */);
-  set_limits(program.open_files);
-  if (::chdir(program.directory.c_str()) != 0 && ::chdir("/") != 0) fail_start(report, errno);
-  auto files = candidates(program);
-  auto environment = pointers(program.environment);
-  int last = ENOENT;
-  for (auto& file : files) {
-    program.argv[0] = file;
-    auto argv = pointers(program.argv);
-    ::execve(file.c_str(), argv.data(), environment.data());
-    if (errno != ENOENT && errno != ENOTDIR) last = errno;
+  ::dup2(null_device, 0);
+  ::dup2(log_pipe, 1);
+  ::dup2(log_pipe, 2);
+  // Under memory pressure the function goes before init and before the server.
+  const int score = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (score >= 0) {
+    [[maybe_unused]] const auto ignored = ::write(score, "500", 3);
   }
-  fail_start(report, last);
+  ::close_range(3, ~0u, 0);
+  if (open_files > 0) lower_limit(RLIMIT_NOFILE, open_files);
+  lower_limit(RLIMIT_CORE, 0);
+  if (::chdir(directory) != 0) {
+    note_exec_error("cannot enter the working directory", directory);
+  } else {
+    execute();
+  }
+  ::_exit(kShellNotFound);
 }
 
-// --- in pid 1
-
-void tell(const State& state, const proto::Encoder& message,
-          const std::vector<int>& descriptors = {}) {
-  proto::send_message(state.control, message.bytes(), descriptors);
+void report_exec_failure() {
+  Report report;
+  report.type = ReportType::exited;
+  report.number = exec_error == ENOENT ? kShellNotFound : kShellNotExecutable;
+  std::memcpy(report.text, exec_text, sizeof(report.text));
+  send_report(report);
 }
 
-void report_end(State& state, proto::Ending how, int value, std::string_view text) {
-  if (state.reported) return;
-  state.reported = true;
-  proto::Encoder message(proto::Type::exited);
-  message.number(static_cast<std::uint32_t>(how));
-  message.number(static_cast<std::uint32_t>(value));
-  message.text(text);
-  tell(state, message);
-}
-
-// "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]" where argv[0] has
-// alternatives, as AWS says.
-std::string why_not_started(const Program& program, int error_number) {
-  const auto tried = split(program.argv[0], ':');
-  if (tried.size() > 1 && error_number == ENOENT) {
-    std::string text = "Couldn't find valid bootstrap(s): [";
-    bool first = true;
-    for (const auto& file : tried) {
-      if (file.rfind("/var/runtime/", 0) == 0) continue;
-      if (!first) text += ' ';
-      text += file;
-      first = false;
+// Puts the path of the first executable bootstrap in place of the word.
+bool find_bootstrap(std::int32_t index) {
+  for (const char* candidate : kBootstraps) {
+    struct stat status {};
+    if (::stat(candidate, &status) == 0 && S_ISREG(status.st_mode) &&
+        ::access(candidate, X_OK) == 0) {
+      argument_list[index] = const_cast<char*>(candidate);
+      return true;
     }
-    return text + "]";
   }
-  std::string text = "cannot start " + program.argv[0] + ": " + std::strerror(error_number);
-  if (error_number == EACCES) text += " (is it executable?)";
-  if (error_number == ENOEXEC) text += " (neither a program for this machine nor a script with #!)";
-  return text;
+  exec_error = ENOENT;
+  std::snprintf(exec_text, sizeof(exec_text), "%s", kNoBootstrap);
+  return false;
 }
 
-void start(State& state, Program program) {
-  if (state.runtime > 0 || program.argv.empty()) return;
-  int report[2];
-  if (::pipe2(report, O_CLOEXEC) != 0) die("pipe");
-  const pid_t child = ::fork();
-  if (child < 0) {
-    report_end(state, proto::Ending::not_started, errno,
-               "cannot fork: " + std::string(std::strerror(errno)));
+// The strings behind a start command, as arrays that point into the packet. False: malformed.
+bool take_strings(const Command& command, std::size_t size, const char** directory) {
+  if (command.arguments == 0 || command.arguments > kMaxArguments) return false;
+  if (command.variables > kMaxVariables) return false;
+  char* at = packet + sizeof(Command);
+  char* const end = packet + size;
+  auto next = [&at, end]() -> char* {
+    auto* stop = static_cast<char*>(std::memchr(at, '\0', static_cast<std::size_t>(end - at)));
+    if (at == end || stop == nullptr) return nullptr;
+    char* text = at;
+    at = stop + 1;
+    return text;
+  };
+  *directory = next();
+  if (*directory == nullptr) return false;
+  for (std::uint32_t i = 0; i < command.arguments; ++i) {
+    if ((argument_list[i] = next()) == nullptr) return false;
+  }
+  argument_list[command.arguments] = nullptr;
+  for (std::uint32_t i = 0; i < command.variables; ++i) {
+    if ((variable_list[i] = next()) == nullptr) return false;
+  }
+  variable_list[command.variables] = nullptr;
+  return at == end;
+}
+
+void start(const Command& command, std::size_t size) {
+  const char* directory = nullptr;
+  errno = EINVAL;
+  if (runtime != -1 || !take_strings(command, size, &directory)) give_up("read the start command");
+  const auto bootstrap = command.bootstrap_argument;
+  if (bootstrap >= static_cast<std::int32_t>(command.arguments)) give_up("read the start command");
+  runtime = 0;
+  if (bootstrap >= 0 && !find_bootstrap(bootstrap)) {
+    report_exec_failure();
     return;
   }
-  if (child == 0) {
-    ::close(report[0]);
-    run_program(program, state, report[1]);
-  }
-  state.runtime = child;
-  ::close(report[1]);
-  ::close(state.log_write);
-  state.log_write = -1;
-  int error_number = 0;
-  const ssize_t count = ::read(report[0], &error_number, sizeof error_number);
-  ::close(report[0]);
-  if (count == sizeof error_number) {
-    report_end(state, proto::Ending::not_started, error_number,
-               why_not_started(program, error_number));
+  const pid_t child = ::vfork();
+  if (child == 0) become_runtime(directory, command.open_files);
+  if (child < 0) give_up("start the runtime's process");
+  // The pipe must end when the last process of the function does.
+  ::close(log_pipe);
+  if (exec_error != 0) {
+    ::waitpid(child, nullptr, 0);
+    report_exec_failure();
     return;
   }
-  proto::Encoder message(proto::Type::started);
-  message.number(static_cast<std::uint32_t>(child));
-  tell(state, message);
+  runtime = child;
+  Report report;
+  report.type = ReportType::started;
+  report.number = child;
+  send_report(report);
 }
 
-int listen_runtime_api() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) die("make the Runtime API's socket");
-  const int on = 1;
-  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(kRuntimeApiPort);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
-    die("bind 127.0.0.1:9001");
-  if (::listen(fd, 64) != 0) die("listen on 127.0.0.1:9001");
-  return fd;
-}
-
-// A socket connected to 127.0.0.1:port, or -1 with errno. Over loopback the answer is there at
-// once.
-int connect_inside(std::uint16_t port) {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return -1;
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return fd;
-  int error_number = errno;
-  if (error_number == EINPROGRESS) {
-    // A full backlog: wait a moment, no more, because this is the only thread.
-    pollfd wait{fd, POLLOUT, 0};
-    if (::poll(&wait, 1, 100) == 1) {
-      socklen_t length = sizeof error_number;
-      ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error_number, &length);
-      if (error_number == 0) return fd;
-    } else {
-      error_number = ETIMEDOUT;
-    }
+// A socket that connects at once, or soon (a full backlog): the server waits for that, not we.
+void connect_inside(const Command& command) {
+  Report report;
+  report.request = command.request;
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const sockaddr_in address = loopback(static_cast<std::uint16_t>(command.port));
+  if (socket >= 0 &&
+      (::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 ||
+       errno == EINPROGRESS)) {
+    report.type = ReportType::connected;
+    send_report(report, &socket, 1);
+  } else {
+    report.type = ReportType::connect_failed;
+    report.number = errno;
+    send_report(report);
   }
-  ::close(fd);
-  errno = error_number;
-  return -1;
+  if (socket >= 0) ::close(socket);
 }
 
-void serve_connect(const State& state, std::uint32_t id, std::uint16_t port) {
-  const int fd = connect_inside(port);
-  if (fd < 0) {
-    proto::Encoder message(proto::Type::refused);
-    message.number(id);
-    message.number(static_cast<std::uint32_t>(errno));
-    tell(state, message);
-    return;
-  }
-  proto::Encoder message(proto::Type::connected);
-  message.number(id);
-  tell(state, message, {fd});
-  ::close(fd);
+[[noreturn]] void end_everything() {
+  // As pid 1 our end is everyone's; elsewhere (tests) the runtime's group must be told.
+  if (runtime > 0 && ::getpid() != 1) ::kill(-runtime, SIGKILL);
+  ::_exit(0);
 }
 
-void handle(State& state, std::string_view bytes) {
-  proto::Decoder message(bytes);
-  switch (message.type()) {
-    case proto::Type::start: {
-      Program program;
-      program.argv = message.texts();
-      program.environment = message.texts();
-      program.directory = message.text();
-      program.open_files = message.number();
-      if (message.ok()) start(state, std::move(program));
-      break;
-    }
-    case proto::Type::connect: {
-      const auto id = message.number();
-      const auto port = message.number();
-      if (message.ok() && port <= 65535) serve_connect(state, id, static_cast<std::uint16_t>(port));
-      break;
-    }
-    case proto::Type::terminate:
-      if (state.runtime > 0) ::kill(-state.runtime, SIGTERM);
-      break;
-    default:
-      break;
+void take_command() {
+  const ssize_t size = ::recv(control, packet, sizeof(packet), MSG_DONTWAIT);
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (size <= 0) end_everything();
+  errno = EPROTO;
+  const auto length = static_cast<std::size_t>(size);
+  if (length < sizeof(Command) || length > kMaxCommandBytes) give_up("read a command");
+  Command command;
+  std::memcpy(&command, packet, sizeof(command));
+  switch (command.type) {
+    case CommandType::start:
+      return start(command, length);
+    case CommandType::connect:
+      return connect_inside(command);
+    case CommandType::terminate:
+      if (runtime > 0) ::kill(runtime, SIGTERM);
+      return;
   }
+  give_up("know a command");
 }
 
-void reap(State& state) {
-  signalfd_siginfo drained{};
-  while (::read(state.signals, &drained, sizeof drained) > 0) {
-  }
+void reap() {
   int status = 0;
-  pid_t pid = 0;
-  while ((pid = ::waitpid(-1, &status, WNOHANG)) > 0) {
-    if (pid != state.runtime) continue;
-    if (WIFSIGNALED(status)) report_end(state, proto::Ending::signal, WTERMSIG(status), "");
-    if (WIFEXITED(status)) report_end(state, proto::Ending::exit, WEXITSTATUS(status), "");
+  for (pid_t pid = ::waitpid(-1, &status, WNOHANG); pid > 0;
+       pid = ::waitpid(-1, &status, WNOHANG)) {
+    if (pid != runtime) continue;
+    runtime = 0;
+    Report report;
+    report.type = ReportType::exited;
+    report.number = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    report.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    send_report(report);
   }
 }
 
-int find_control(int argc, char** argv) {
-  if (argc == 3 && std::string_view(argv[1]) == "--fd") return std::atoi(argv[2]);
-  if (argc != 3 || std::string_view(argv[1]) != "--connect") {
-    std::fputs(
-        "lambda-init is pid 1 of a sandbox and is started by lambdad: lambda-init --fd N | "
-        "--connect PATH\n",
-        stderr);
-    std::_Exit(2);
+[[noreturn]] void serve(int signals) {
+  while (true) {
+    pollfd watched[2] = {{control, POLLIN, 0}, {signals, POLLIN, 0}};
+    if (::poll(watched, 2, -1) < 0) continue;
+    if (watched[1].revents != 0) {
+      signalfd_siginfo ignored;
+      while (::read(signals, &ignored, sizeof(ignored)) > 0) {
+      }
+      reap();
+    }
+    if (watched[0].revents != 0) take_command();
   }
-  const int fd = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::strncpy(address.sun_path, argv[2], sizeof address.sun_path - 1);
-  if (fd < 0 || ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
-    die("connect to the server");
-  return fd;
-}
-
-void hello(State& state) {
-  int log[2];
-  if (::pipe2(log, O_CLOEXEC) != 0) die("make the log pipe");
-  const int listener = listen_runtime_api();
-  proto::Encoder message(proto::Type::hello);
-  message.number(proto::kVersion);
-  if (!proto::send_message(state.control, message.bytes(), {listener, log[0]}))
-    die("greet the server");
-  // Close our copies: when the server's are gone too, the function sees it.
-  ::close(listener);
-  ::close(log[0]);
-  state.log_write = log[1];
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  State state;
-  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-  state.control = find_control(argc, argv);
-  ::fcntl(state.control, F_SETFD, FD_CLOEXEC);
-  sigset_t blocked;
-  sigemptyset(&blocked);
-  sigaddset(&blocked, SIGCHLD);
-  sigaddset(&blocked, SIGTERM);
-  sigaddset(&blocked, SIGINT);
-  ::sigprocmask(SIG_BLOCK, &blocked, nullptr);
+  // The function runs with our uid: it must not read our memory, descriptors or environment.
+  ::prctl(PR_SET_DUMPABLE, 0);
+  ::prctl(PR_SET_NAME, "lambda-init");
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  do {
+    null_device = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  } while (null_device >= 0 && null_device <= 2);
+  if (null_device < 0) give_up("open /dev/null");
+  if (argc == 3 && std::strcmp(argv[1], "--fd") == 0) {
+    control = std::atoi(argv[2]);
+    if (control <= 2 || ::fcntl(control, F_SETFD, FD_CLOEXEC) != 0) give_up("take over --fd");
+  } else if (argc == 3 && std::strcmp(argv[1], "--socket") == 0) {
+    control = connect_control(argv[2]);
+    if (control < 0) give_up("connect to the control socket");
+  } else {
+    ::dprintf(2, "usage: lambda-init --fd NUMBER | --socket PATH\n");
+    return 2;
+  }
   sigset_t children;
   sigemptyset(&children);
   sigaddset(&children, SIGCHLD);
-  state.signals = ::signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
-  if (state.signals < 0) die("make a signal descriptor");
-  hello(state);
-  while (true) {
-    pollfd waits[2] = {{state.control, POLLIN, 0}, {state.signals, POLLIN, 0}};
-    if (::poll(waits, 2, -1) < 0 && errno != EINTR) die("poll");
-    if (waits[1].revents != 0) reap(state);
-    if (waits[0].revents != 0) {
-      auto received = proto::receive_message(state.control, proto::kMaxMessage);
-      for (const int fd : received.descriptors) ::close(fd);
-      if (received.kind == proto::Received::Kind::message) {
-        handle(state, received.bytes);
-      } else if (received.kind != proto::Received::Kind::again) {
-        // The server let go, or is gone. Outside of a pid namespace (tests) the children must be
-        // ended by name.
-        if (::getpid() != 1 && state.runtime > 0) ::kill(-state.runtime, SIGKILL);
-        std::_Exit(0);
-      }
-    }
-  }
+  ::sigprocmask(SIG_BLOCK, &children, nullptr);
+  const int signals = ::signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (signals < 0) give_up("watch for children");
+  bring_loopback_up();
+  say_hello();
+  serve(signals);
 }

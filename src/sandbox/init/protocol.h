@@ -1,110 +1,68 @@
-// What lambdad and lambda-init say to each other: one SOCK_SEQPACKET message each, little-endian,
-// every length checked by whoever reads it. Shared by the static init program and the server, so it
-// uses nothing but the standard library.
+// What lambda-init (pid 1 of every sandbox) and InitChannel (the server) say to each other over one
+// SOCK_SEQPACKET unix socket. Both ends run on one machine and are built together: plain structs in
+// the machine's own byte order. Both check every length before they believe a word.
 //
-//   server -> init   start     argv, environment, working directory, open files: starts the
-//   runtime's process, once
-//                    connect   id, port: asks for a socket connected to 127.0.0.1:port inside
-//                    terminate SIGTERM for the runtime's process group
-//   init -> server   hello     version; with two descriptors: the Runtime API's listening socket,
-//   the log pipe's read end
-//                    started   pid (inside)
-//                    connected id; with one descriptor
-//                    refused   id, errno
-//                    exited    how (exit, signal, could not be started), value, text
+//   init -> server   hello + [listener of 127.0.0.1:9001, read end of the log pipe]
+//   server -> init   start
+//   init -> server   started | exited (exec failed: text says why)
+//   server -> init   connect(port)      any number, any time after hello
+//   init -> server   connected + [socket] | connect_failed(errno)
+//   server -> init   terminate          SIGTERM to the runtime's process
+//   init -> server   exited(code or signal)
+//
+// When the socket closes, init ends, and with it (pid 1 of the namespace) every process inside.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <string>
-#include <string_view>
-#include <vector>
 
 namespace lambda::sandbox::init {
 
-inline constexpr std::uint32_t kVersion = 1;
-inline constexpr std::size_t kMaxMessage = 192 * 1024;
+inline constexpr std::uint32_t kProtocolVersion = 1;
+inline constexpr std::uint16_t kListenPort = 9001;
 
-enum class Type : std::uint8_t {
-  start = 1,
-  connect = 2,
-  terminate = 3,
-  hello = 16,
-  started = 17,
-  connected = 18,
-  refused = 19,
-  exited = 20,
+// Environment and arguments together; one packet. The kernel's default socket buffer holds 208 KiB.
+inline constexpr std::size_t kMaxCommandBytes = 160 * 1024;
+inline constexpr std::uint32_t kMaxArguments = 1024;
+inline constexpr std::uint32_t kMaxVariables = 4096;
+
+enum class CommandType : std::uint32_t { start = 1, connect = 2, terminate = 3 };
+
+struct Command {
+  CommandType type{};
+  std::uint32_t request = 0;     // connect: comes back in the report
+  std::uint32_t port = 0;        // connect
+  std::uint32_t open_files = 0;  // start: RLIMIT_NOFILE, lowered only; 0 leaves it
+  // start: the argument that is the bare word "bootstrap" of a provided runtime, to be replaced by
+  // the first executable of kBootstraps; -1: none.
+  std::int32_t bootstrap_argument = -1;
+  std::uint32_t arguments = 0;  // start: how many
+  std::uint32_t variables = 0;  // start: how many
+  // start: then NUL-terminated strings: working directory, arguments, variables ("NAME=value").
 };
 
-enum class Ending : std::uint8_t { exit = 0, signal = 1, not_started = 2 };
-
-class Encoder {
- public:
-  explicit Encoder(Type type) { bytes_.push_back(static_cast<char>(type)); }
-  void number(std::uint32_t value) {
-    for (int shift = 0; shift < 32; shift += 8)
-      bytes_.push_back(static_cast<char>((value >> shift) & 0xFF));
-  }
-  void text(std::string_view value) {
-    number(static_cast<std::uint32_t>(value.size()));
-    bytes_.append(value);
-  }
-  void texts(const std::vector<std::string>& values) {
-    number(static_cast<std::uint32_t>(values.size()));
-    for (const auto& value : values) text(value);
-  }
-  [[nodiscard]] const std::string& bytes() const { return bytes_; }
-
- private:
-  std::string bytes_;
+enum class ReportType : std::uint32_t {
+  hello = 1,           // number: kProtocolVersion; two descriptors
+  started = 2,         // number: pid inside
+  connected = 3,       // request; one descriptor, connected or about to be
+  connect_failed = 4,  // request; number: errno
+  exited = 5,          // number: exit status or -1; signal: or 0; text: why exec failed, or ""
+  failed = 6,          // init cannot go on; number: errno; text: what it tried
 };
 
-// Reads fields one after the other. After a field that does not fit, ok() is false and every value
-// empty.
-class Decoder {
- public:
-  explicit Decoder(std::string_view bytes) : rest_(bytes) {
-    if (rest_.empty()) {
-      ok_ = false;
-    } else {
-      type_ = static_cast<Type>(rest_.front());
-      rest_.remove_prefix(1);
-    }
-  }
-  [[nodiscard]] Type type() const { return type_; }
-  [[nodiscard]] bool ok() const { return ok_; }
-  std::uint32_t number() {
-    if (!ok_ || rest_.size() < 4) {
-      ok_ = false;
-      return 0;
-    }
-    std::uint32_t value = 0;
-    for (unsigned i = 0; i < 4; ++i)
-      value |= static_cast<std::uint32_t>(static_cast<unsigned char>(rest_[i])) << (8 * i);
-    rest_.remove_prefix(4);
-    return value;
-  }
-  std::string text() {
-    const auto length = number();
-    if (!ok_ || rest_.size() < length) {
-      ok_ = false;
-      return {};
-    }
-    std::string value(rest_.substr(0, length));
-    rest_.remove_prefix(length);
-    return value;
-  }
-  std::vector<std::string> texts() {
-    std::vector<std::string> values;
-    const auto count = number();
-    for (std::uint32_t i = 0; i < count && ok_; ++i) values.push_back(text());
-    return values;
-  }
-
- private:
-  std::string_view rest_;
-  Type type_{};
-  bool ok_ = true;
+struct Report {
+  ReportType type{};
+  std::uint32_t request = 0;
+  std::int32_t number = 0;
+  std::int32_t signal = 0;
+  char text[240] = {};  // NUL-terminated
 };
+
+// Where AWS looks for the program of a provided runtime, in its order, and its words when there is
+// none.
+inline constexpr const char* kBootstraps[] = {"/var/runtime/bootstrap", "/var/task/bootstrap",
+                                              "/opt/bootstrap"};
+inline constexpr char kNoBootstrap[] =
+    "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]";
 
 }  // namespace lambda::sandbox::init

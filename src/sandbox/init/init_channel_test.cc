@@ -1,0 +1,317 @@
+// The real lambda-init, unprivileged and outside any sandbox but in a network namespace of its own
+// (it wants port 9001), driven through InitChannel.
+#include "sandbox/init/init_channel.h"
+
+#include "sandbox/init/protocol.h"
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <cstring>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <poll.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+namespace lambda::sandbox {
+namespace {
+
+using std::chrono::seconds;
+
+auto soon() {
+  return std::chrono::steady_clock::now() + seconds(10);
+}
+
+// Runs one coroutine to its end on a loop of its own.
+template <class T>
+T run(Loop& loop, Task<T> task) {
+  std::optional<T> value;
+  std::exception_ptr error;
+  auto done = [&](std::exception_ptr thrown, T result) {
+    error = thrown;
+    if (!thrown) value.emplace(std::move(result));
+  };
+  asio::co_spawn(loop.get_executor(), std::move(task), done);
+  loop.restart();
+  while (!value && !error && loop.run_one() > 0) {
+  }
+  if (error) std::rethrow_exception(error);
+  return std::move(*value);
+}
+
+std::string read_to_end(int fd) {
+  std::string text;
+  char buffer[4096];
+  while (true) {
+    pollfd ready{fd, POLLIN, 0};
+    if (::poll(&ready, 1, 10'000) <= 0) return text + "<no end>";
+    const ssize_t count = ::read(fd, buffer, sizeof(buffer));
+    if (count <= 0) return text;
+    text.append(buffer, static_cast<std::size_t>(count));
+  }
+}
+
+// With the right to bring its loopback up, also for a user who is not root.
+void enter_network_namespace() {
+  const auto uid = ::getuid();
+  if (::unshare(uid == 0 ? CLONE_NEWNET : CLONE_NEWNET | CLONE_NEWUSER) != 0) ::_exit(99);
+  if (uid != 0) std::ofstream("/proc/self/uid_map") << "0 " << uid << " 1";
+}
+
+class LambdaInit : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto ends = InitChannel::make_pair();
+    ASSERT_TRUE(ends);
+    const int theirs = ends->second.get();
+    init_ = ::fork();
+    if (init_ == 0) {
+      enter_network_namespace();
+      const int fd = ::fcntl(theirs, F_DUPFD, 10);
+      const auto number = std::to_string(fd);
+      ::execl(LAMBDA_INIT_PROGRAM, "lambda-init", "--fd", number.c_str(), nullptr);
+      ::_exit(98);
+    }
+    ends->second.reset();
+    channel_ = std::make_unique<InitChannel>(loop_.get_executor(), std::move(ends->first));
+    auto hello = run(loop_, channel_->wait_hello(soon()));
+    ASSERT_TRUE(hello) << hello.error().message();
+    hello_ = std::move(*hello);
+  }
+
+  void TearDown() override {
+    channel_.reset();
+    int status = 0;
+    ::waitpid(init_, &status, 0);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  }
+
+  Result<Done> start(std::vector<std::string> argv,
+                     std::map<std::string, std::string> environment = {{"PATH", "/usr/bin:/bin"}}) {
+    StartRequest request;
+    request.argv = std::move(argv);
+    request.environment = std::move(environment);
+    return run(loop_, channel_->start(std::move(request), soon()));
+  }
+  ExitStatus wait_exit() { return run(loop_, channel_->wait_exit()); }
+
+  Loop loop_{1};
+  pid_t init_ = -1;
+  std::unique_ptr<InitChannel> channel_;
+  InitHello hello_;
+};
+
+TEST_F(LambdaInit, ReportsTheExitStatusAndPassesOnWhatWasPrinted) {
+  ASSERT_TRUE(start({"sh", "-c", "echo out; echo err >&2; exit 7"}));
+  const auto exit = wait_exit();
+  EXPECT_EQ(exit.code, 7);
+  EXPECT_FALSE(exit.signal);
+  EXPECT_EQ(exit.detail, "");
+  EXPECT_EQ(read_to_end(hello_.log.get()), "out\nerr\n");
+}
+
+TEST_F(LambdaInit, ReportsTheSignal) {
+  ASSERT_TRUE(start({"sh", "-c", "kill -SEGV $$"}));
+  const auto exit = wait_exit();
+  EXPECT_EQ(exit.signal, SIGSEGV);
+  EXPECT_FALSE(exit.code);
+}
+
+TEST_F(LambdaInit, GivesExactlyTheEnvironmentAndThreeDescriptors) {
+  ASSERT_TRUE(start({"sh", "-c", "env -u PWD -u _ -u SHLVL -u OLDPWD; echo /proc/$$/fd/*; cat"},
+                    {{"PATH", "/usr/bin:/bin"}, {"WORD", "a b=c"}}));
+  EXPECT_EQ(wait_exit().code, 0);
+  const auto text = read_to_end(hello_.log.get());
+  EXPECT_NE(text.find("WORD=a b=c\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("PATH=/usr/bin:/bin\n"), std::string::npos) << text;
+  EXPECT_EQ(std::count(text.begin(), text.end(), '='), 3) << text;
+  const auto at = text.find("/fd/0");
+  ASSERT_NE(at, std::string::npos) << text;
+  EXPECT_NE(text.find("/fd/2"), std::string::npos) << text;
+  EXPECT_EQ(text.find("/fd/4"), std::string::npos) << text;
+}
+
+TEST_F(LambdaInit, SaysWhyAProgramCannotBeExecuted) {
+  ASSERT_TRUE(start({"/nonexistent/program"}));
+  const auto exit = wait_exit();
+  EXPECT_EQ(exit.code, 127);
+  EXPECT_EQ(exit.detail, "cannot execute /nonexistent/program: No such file or directory");
+}
+
+TEST_F(LambdaInit, SaysWhenAProgramIsNowhereInPath) {
+  ASSERT_TRUE(start({"no-such-program"}));
+  const auto exit = wait_exit();
+  EXPECT_EQ(exit.code, 127);
+  EXPECT_EQ(exit.detail, "cannot execute no-such-program: not found in PATH /usr/bin:/bin");
+}
+
+TEST_F(LambdaInit, SaysWhenAFileIsNoProgram) {
+  ASSERT_TRUE(start({"/etc/passwd"}));
+  const auto exit = wait_exit();
+  EXPECT_EQ(exit.code, 126);
+  EXPECT_EQ(exit.detail, "cannot execute /etc/passwd: Permission denied");
+}
+
+TEST_F(LambdaInit, SaysInAwssWordsThatThereIsNoBootstrap) {
+  for (const auto* path : init::kBootstraps) ASSERT_FALSE(std::filesystem::exists(path));
+  ASSERT_TRUE(start({"bootstrap"}));
+  const auto exit = wait_exit();
+  EXPECT_EQ(exit.code, 127);
+  EXPECT_EQ(exit.detail, "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]");
+}
+
+TEST_F(LambdaInit, ConnectsInsideItsNetworkNamespace) {
+  // The one port that listens inside is the Runtime API's, and we hold its listener.
+  auto made = run(loop_, channel_->connect(init::kListenPort, soon()));
+  ASSERT_TRUE(made) << made.error().message();
+  UniqueFd accepted(::accept(hello_.listener.get(), nullptr, nullptr));
+  ASSERT_TRUE(accepted) << std::strerror(errno);
+  ASSERT_EQ(::write(made->get(), "x", 1), 1);
+  char got = 0;
+  ASSERT_EQ(::read(accepted.get(), &got, 1), 1);
+  EXPECT_EQ(got, 'x');
+  auto refused = run(loop_, channel_->connect(8080, soon()));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::unavailable);
+  EXPECT_NE(refused.error().message().find("port 8080"), std::string::npos);
+}
+
+TEST_F(LambdaInit, TerminateReachesTheRuntime) {
+  ASSERT_TRUE(start({"sleep", "100"}));
+  channel_->terminate();
+  EXPECT_EQ(wait_exit().signal, SIGTERM);
+}
+
+TEST_F(LambdaInit, ClosingTheChannelEndsTheRuntime) {
+  ASSERT_TRUE(start({"sh", "-c", "echo up; sleep 100"}));
+  channel_->close();
+  EXPECT_EQ(wait_exit().signal, SIGKILL);
+  // The pipe ends when its last writer is gone.
+  EXPECT_EQ(read_to_end(hello_.log.get()).find("<no end>"), std::string::npos);
+}
+
+TEST_F(LambdaInit, ReapsGrandchildrenAndStaysUntilClosed) {
+  ASSERT_TRUE(start({"sh", "-c", "(sleep 0.05; echo late) & exit 3"}));
+  EXPECT_EQ(wait_exit().code, 3);
+  EXPECT_EQ(read_to_end(hello_.log.get()), "late\n");
+  EXPECT_EQ(::waitpid(init_, nullptr, WNOHANG), 0);
+}
+
+TEST_F(LambdaInit, RefusesTooMuchEnvironmentAndNulCharacters) {
+  auto large = start({"true"}, {{"LARGE", std::string(200'000, 'x')}});
+  ASSERT_FALSE(large);
+  EXPECT_EQ(large.error().code(), ErrorCode::invalid);
+  auto nul = start({"true"}, {{"N", std::string("a\0b", 3)}});
+  ASSERT_FALSE(nul);
+  EXPECT_EQ(nul.error().code(), ErrorCode::invalid);
+}
+
+TEST_F(LambdaInit, LowersTheNumberOfOpenFiles) {
+  StartRequest request;
+  request.argv = {"/bin/sh", "-c", "ulimit -Hn"};
+  request.open_files = 100;
+  ASSERT_TRUE(run(loop_, channel_->start(std::move(request), soon())));
+  EXPECT_EQ(wait_exit().code, 0);
+  EXPECT_EQ(read_to_end(hello_.log.get()), "100\n");
+}
+
+// A peer that lies.
+class FakeInit : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto ends = InitChannel::make_pair();
+    ASSERT_TRUE(ends);
+    theirs_ = std::move(ends->second);
+    channel_ = std::make_unique<InitChannel>(loop_.get_executor(), std::move(ends->first));
+  }
+  void say(const init::Report& report, std::vector<int> descriptors = {}) const {
+    iovec part{const_cast<init::Report*>(&report), sizeof(report)};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    std::vector<char> ancillary(CMSG_SPACE(descriptors.size() * sizeof(int)));
+    if (!descriptors.empty()) {
+      message.msg_control = ancillary.data();
+      message.msg_controllen = ancillary.size();
+      cmsghdr* header = CMSG_FIRSTHDR(&message);
+      header->cmsg_level = SOL_SOCKET;
+      header->cmsg_type = SCM_RIGHTS;
+      header->cmsg_len = CMSG_LEN(descriptors.size() * sizeof(int));
+      std::memcpy(CMSG_DATA(header), descriptors.data(), descriptors.size() * sizeof(int));
+    }
+    ASSERT_GT(::sendmsg(theirs_.get(), &message, 0), 0);
+  }
+  void expect_refused() {
+    auto hello = run(loop_, channel_->wait_hello(soon()));
+    ASSERT_FALSE(hello);
+    EXPECT_EQ(hello.error().code(), ErrorCode::sandbox_failed);
+    EXPECT_NE(hello.error().message().find("broke its protocol"), std::string::npos);
+  }
+  static int open_descriptors() {
+    int count = 0;
+    for ([[maybe_unused]] const auto& entry :
+         std::filesystem::directory_iterator("/proc/self/fd")) {
+      ++count;
+    }
+    return count;
+  }
+
+  Loop loop_{1};
+  UniqueFd theirs_;
+  std::unique_ptr<InitChannel> channel_;
+};
+
+TEST_F(FakeInit, ShortMessagesAreRefused) {
+  ASSERT_EQ(::send(theirs_.get(), "hello", 5, 0), 5);
+  expect_refused();
+}
+
+TEST_F(FakeInit, OtherDescriptorsThanPromisedAreRefusedAndClosed) {
+  UniqueFd file(::open("/etc/passwd", O_RDONLY | O_CLOEXEC));
+  init::Report report;
+  report.type = init::ReportType::hello;
+  report.number = static_cast<std::int32_t>(init::kProtocolVersion);
+  const int before = open_descriptors();
+  say(report, {file.get(), file.get()});
+  expect_refused();
+  // The channel's own is closed too.
+  EXPECT_EQ(open_descriptors(), before - 1);
+}
+
+TEST_F(FakeInit, ExitBeforeStartIsRefused) {
+  init::Report report;
+  report.type = init::ReportType::exited;
+  say(report);
+  expect_refused();
+}
+
+TEST_F(FakeInit, FailureOfInitIsToldInItsWords) {
+  init::Report report;
+  report.type = init::ReportType::failed;
+  report.number = EADDRINUSE;
+  std::strcpy(report.text, "bind 127.0.0.1:9001");
+  say(report);
+  auto hello = run(loop_, channel_->wait_hello(soon()));
+  ASSERT_FALSE(hello);
+  EXPECT_EQ(hello.error().message(),
+            "the sandbox's init cannot bind 127.0.0.1:9001: Address already in use");
+}
+
+TEST_F(FakeInit, SilenceEndsAtTheDeadline) {
+  auto hello = run(loop_, channel_->wait_hello(std::chrono::steady_clock::now()));
+  ASSERT_FALSE(hello);
+  EXPECT_EQ(hello.error().code(), ErrorCode::timeout);
+}
+
+TEST_F(FakeInit, EndWithoutWordsIsAKill) {
+  theirs_.reset();
+  const auto exit = run(loop_, channel_->wait_exit());
+  EXPECT_EQ(exit.signal, SIGKILL);
+  EXPECT_EQ(exit.detail, "the sandbox's init has ended");
+}
+
+}  // namespace
+}  // namespace lambda::sandbox
