@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace lambda::sandbox::init {
+namespace lambda::sandbox::spawn {
 
 inline constexpr std::size_t kMaxDescriptors = 8;
 
@@ -22,4 +22,4 @@ struct Received {
 // Receives one message of at most `limit` bytes; a longer one is `failed`, its descriptors closed.
 Received receive_message(int socket, std::size_t limit);
 
-}  // namespace lambda::sandbox::init
+}  // namespace lambda::sandbox::spawn

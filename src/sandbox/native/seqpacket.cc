@@ -1,4 +1,4 @@
-#include "sandbox/init/seqpacket.h"
+#include "sandbox/native/seqpacket.h"
 
 #include <array>
 #include <cerrno>
@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-namespace lambda::sandbox::init {
+namespace lambda::sandbox::spawn {
 
 bool send_message(int socket, std::string_view bytes, const std::vector<int>& descriptors) {
   iovec part{};
@@ -81,4 +81,4 @@ Received receive_message(int socket, std::size_t limit) {
   return received;
 }
 
-}  // namespace lambda::sandbox::init
+}  // namespace lambda::sandbox::spawn
