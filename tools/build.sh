@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Building, for ./run and ./test. Sourced; the current directory is the repository's root.
 
 say() { printf '%s\n' "$*"; }

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # A Docker daemon for the tests. Sourced.
 
 docker_socket=/var/run/docker.sock

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Starting and stopping the one lambdad of ./run. Sourced; the current directory is the repository's root.
 
 if [[ $EUID -eq 0 ]]; then data=/var/lib/lambda; else data=$HOME/.local/share/lambda; fi

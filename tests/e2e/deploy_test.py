@@ -1,0 +1,191 @@
+"""Deploys: settings and code versioned together, identical ones, failed ones, simultaneous ones, cleaning up."""
+
+import json
+import threading
+import time
+import unittest
+
+from lambda_server import ServerTest, on_both_drivers
+
+SHOWS = '''
+import os
+CODE = "{code}"
+def handler(event, context):
+    return {{"code": CODE, "color": os.environ.get("COLOR"), "memory": context.memory_limit_in_mb, "version": context.function_version}}
+'''
+
+
+def shows(code):
+    return {"app.py": SHOWS.format(code=code)}
+
+
+@on_both_drivers
+class Deploys(ServerTest):
+    def versions(self, name):
+        return self.server.api("GET", f"/_lambda/functions/{name}/versions").json()["versions"]
+
+    def test_code_and_settings_are_versioned_together(self):
+        deploy, call = self.server.deploy, lambda: self.server.get("pair").json()
+        deploy(shows("a"), "pair", "--handler", "app.handler", "-e", "COLOR=red", "--memory", "128")
+        deploy(shows("b"), "pair", "-e", "COLOR=blue", "--memory", "256")
+        self.assertEqual(call(), {"code": "b", "color": "blue", "memory": "256", "version": "2"})
+        self.server.cli("rollback", "pair")
+        self.assertEqual(call(), {"code": "a", "color": "red", "memory": "128", "version": "1"})
+
+    def test_settings_not_named_stay(self):
+        self.server.deploy(shows("a"), "stay", "--handler", "app.handler", "-e", "COLOR=red", "--memory", "192", "--timeout", "7")
+        self.server.deploy(shows("b"), "stay")
+        self.assertEqual(self.server.get("stay").json(), {"code": "b", "color": "red", "memory": "192", "version": "2"})
+        self.assertEqual(self.server.api("GET", "/2015-03-31/functions/stay/configuration").json()["Timeout"], 7)
+        self.server.deploy(shows("b"), "stay", "--env-clear")
+        self.assertIsNone(self.server.get("stay").json()["color"])
+
+    def test_an_identical_deploy_makes_no_version(self):
+        self.server.deploy(shows("same"), "same", "--handler", "app.handler")
+        before = self.versions("same")
+        done = self.server.deploy(shows("same"), "same", "--handler", "app.handler")
+        self.assertIn("unchanged", (done.stdout + done.stderr).lower())
+        self.assertEqual(self.versions("same"), before)
+
+    def test_the_same_folder_gives_the_same_hash(self):
+        folder = self.server.folder({**shows("hash"), "b/x.txt": "x", "a/y.txt": "y"})
+        self.server.deploy(folder, "hash1", "--handler", "app.handler")
+        for path in folder.rglob("*"):
+            path.touch()
+        self.server.deploy(folder, "hash2", "--handler", "app.handler")
+        digests = [self.server.api("GET", f"/2015-03-31/functions/{name}/configuration").json()["CodeSha256"] for name in ("hash1", "hash2")]
+        self.assertEqual(digests[0], digests[1])
+
+    def test_what_goes_in(self):
+        code = '''
+import os
+def handler(event, context):
+    return sorted(os.path.relpath(os.path.join(where, name), "/var/task") for where, _, names in os.walk("/var/task") for name in names
+                  if not name.endswith(".pyc"))
+'''
+        files = {"app.py": code, ".git/config": "x", ".env": "SECRET=1", ".env.local": "x", ".venv/lib/x.py": "x", "__pycache__/x.pyc": "x",
+                 ".gitignore": "node_modules\nbuilt", "node_modules/m/index.js": "x", "built": "x", "notes.txt": "x", "keep/data.bin": b"\0\1",
+                 ".lambdaignore": "notes.txt\n"}
+        self.server.deploy(files, "content", "--handler", "app.handler")
+        found = self.server.invoke("content").json()
+        for name in ("app.py", "node_modules/m/index.js", "built", "keep/data.bin"):
+            self.assertIn(name, found)
+        for name in (".git/config", ".env", ".env.local", ".venv/lib/x.py", "notes.txt"):
+            self.assertNotIn(name, found)
+
+    def test_dependencies_that_are_not_there_stop_it_before_the_upload(self):
+        python = self.server.deploy({"app.py": "def handler(e, c): pass", "requirements.txt": "requests==2.31\n"}, "needs",
+                                    "--handler", "app.handler", check=False)
+        self.assertNotEqual(python.returncode, 0)
+        self.assertIn("pip install", python.stderr)
+        node = self.server.deploy({"index.js": "exports.handler = async () => 1", "package.json": '{"dependencies": {"left-pad": "1"}}'},
+                                  "needs", check=False)
+        self.assertNotEqual(node.returncode, 0)
+        self.assertIn("npm install", node.stderr)
+        self.assertEqual(self.server.get("needs").status, 404)
+
+    def test_simultaneous_deploys_queue_up(self):
+        results = []
+
+        def deploy(number):
+            results.append((number, self.server.deploy(shows(f"n{number}"), "busy", "--handler", "app.handler", "-e", f"COLOR=n{number}",
+                                                       check=False)))
+        threads = [threading.Thread(target=deploy, args=(number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for number, done in results:
+            self.assertEqual(done.returncode, 0, f"deploy {number}: {done.stderr}")
+        answer = self.server.get("busy").json()
+        self.assertEqual(answer["code"], answer["color"])
+        self.assertEqual(self.versions("busy")[0]["version"], 6)
+        self.assertTrue(self.versions("busy")[0]["live"])
+
+    def test_calls_during_deploys_see_one_version_whole(self):
+        self.server.deploy(shows("0"), "moving", "--handler", "app.handler", "-e", "COLOR=0")
+        stop, wrong, seen = threading.Event(), [], set()
+
+        def call():
+            while not stop.is_set():
+                reply = self.server.get("moving")
+                if reply.status != 200 or reply.json()["code"] != reply.json()["color"]:
+                    wrong.append(reply)
+                else:
+                    seen.add(reply.json()["code"])
+        threads = [threading.Thread(target=call) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for number in range(1, 4):
+            self.server.deploy(shows(str(number)), "moving", "-e", f"COLOR={number}")
+            time.sleep(0.2)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(wrong, [])
+        self.assertEqual(seen, {"0", "1", "2", "3"})
+
+    def test_old_versions_are_cleaned_but_not_published_ones(self):
+        self.server.deploy(shows("v1"), "many", "--handler", "app.handler")
+        client = self.server.boto()
+        client.update_function_configuration(FunctionName="many", Description="by hand")
+        published = client.publish_version(FunctionName="many")["Version"]
+        for number in range(2, 9):
+            self.server.deploy(shows(f"v{number}"), "many")
+        kept = self.versions("many")
+        self.assertEqual(sum(each["deployed"] for each in kept), 5, kept)
+        self.assertIn(int(published), [each["version"] for each in kept])
+        self.assertEqual(self.server.get("many").json()["code"], "v8")
+        self.assertEqual(self.server.invoke("many", qualifier=published).json()["code"], "v1")
+
+    def test_lambda_toml_and_deploy_all(self):
+        folder = self.server.folder({
+            "lambda.toml": '''
+[[function]]
+name = "all-one"
+path = "one"
+runtime = "python3.11"
+handler = "app.handler"
+include = ["shared"]
+timeout = 9
+environment = { COLOR = "green" }
+[[function]]
+name = "all-two"
+path = "two"
+include = ["shared"]
+''',
+            "one/app.py": "import os\nfrom shared.words import word\ndef handler(e, c): return {'word': word('one'), 'color': os.environ['COLOR']}\n",
+            "two/lambda_function.py": "from shared.words import word\ndef lambda_handler(e, c): return {'word': word('two')}\n",
+            "shared/words.py": "def word(text): return 'shared ' + text\n",
+        })
+        done = self.server.cli("deploy", "--all", folder)
+        self.assertIn("all-one", done.stdout + done.stderr)
+        self.assertEqual(self.server.get("all-one").json(), {"word": "shared one", "color": "green"})
+        self.assertEqual(self.server.get("all-two").json(), {"word": "shared two"})
+        self.assertEqual(self.server.api("GET", "/2015-03-31/functions/all-one/configuration").json()["Timeout"], 9)
+
+    def test_promote_after_an_update_by_aws_tools(self):
+        self.server.deploy(shows("live"), "promo", "--handler", "app.handler")
+        client = self.server.boto()
+        client.update_function_configuration(FunctionName="promo", Environment={"Variables": {"COLOR": "later"}})
+        client.get_waiter("function_updated_v2").wait(FunctionName="promo")
+        self.assertIsNone(self.server.get("promo").json()["color"])
+        self.assertEqual(json.loads(client.invoke(FunctionName="promo")["Payload"].read())["color"], "later")
+        self.assertIn("$LATEST", self.server.cli("versions", "promo").stdout + self.server.cli("list").stdout)
+        self.server.cli("promote", "promo")
+        self.assertEqual(self.server.get("promo").json()["color"], "later")
+
+    def test_delete_says_what_goes(self):
+        self.server.deploy(shows("x"), "gone", "--handler", "app.handler")
+        refused = self.server.cli("delete", "gone", stdin="n\n", check=False)
+        self.assertIn("1", refused.stdout + refused.stderr)
+        self.assertEqual(self.server.get("gone").status, 200)
+        self.server.cli("delete", "gone", "-y")
+        self.assertEqual(self.server.get("gone").status, 404)
+        # The name is free again, and numbers begin anew.
+        self.server.deploy(shows("y"), "gone", "--handler", "app.handler")
+        self.assertEqual(self.server.get("gone").json()["code"], "y")
+
+
+if __name__ == "__main__":
+    unittest.main()
