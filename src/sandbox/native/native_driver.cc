@@ -90,7 +90,7 @@ class NativeSandbox final : public Sandbox {
   UniqueFd take_runtime_listener() override { return std::move(hello_.listener); }
   UniqueFd take_log() override { return std::move(hello_.log); }
   Task<Result<UniqueFd>> connect(std::uint16_t port) override {
-    co_return co_await channel_.connect(port);
+    co_return co_await channel_.connect(port, std::chrono::steady_clock::now() + kConnectLimit);
   }
   Task<ExitStatus> wait_exit() override {
     auto status = co_await channel_.wait_exit();

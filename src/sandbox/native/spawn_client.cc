@@ -157,9 +157,10 @@ void SpawnClient::read_answers() {
   }
   const std::lock_guard lock(mutex_);
   gone_ = true;
-  for (auto& [number, waiting] : waiting_) {
+  for (auto& entry : waiting_) {
+    auto waiting = entry.second;
     waiting->error.emplace(ErrorCode::unavailable, "lambda-spawn has ended: start lambdad again");
-    auto wake = [waiting = waiting] { waiting->answered.set(); };
+    auto wake = [waiting] { waiting->answered.set(); };
     asio::post(waiting->executor, std::move(wake));
   }
   waiting_.clear();
