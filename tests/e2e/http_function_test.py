@@ -1,0 +1,213 @@
+"""HTTP functions: requests as they are, streaming both ways, upgrades, invoke; from a Dockerfile, on both drivers."""
+
+import base64
+import hashlib
+import json
+import os
+import socket
+import threading
+import time
+import unittest
+
+from lambda_server import ServerTest, on_both_drivers
+
+# A server of the standard library alone: an echo of the request, a slow stream, an upload that is counted as it comes, a WebSocket
+# that echoes one frame after the other, and errors.
+SERVER = r'''
+import base64, hashlib, json, os, sys, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def log_message(self, form, *values): print(form % values, flush=True)
+    def chunk(self, data):
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data)); self.wfile.flush()
+    def answer(self, status, body, kind="application/json"):
+        self.send_response(status); self.send_header("Content-Type", kind); self.send_header("Content-Length", str(len(body)))
+        self.end_headers(); self.wfile.write(body)
+    def body(self):
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            data = b""
+            while True:
+                size = int(self.rfile.readline().split(b";")[0], 16)
+                data += self.rfile.read(size); self.rfile.readline()
+                if size == 0: return data
+        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+    def do_GET(self):
+        if self.path == "/stream":
+            self.send_response(200); self.send_header("Transfer-Encoding", "chunked"); self.end_headers()
+            for number in range(5):
+                self.chunk(b"part %d\n" % number); time.sleep(0.3)
+            self.wfile.write(b"0\r\n\r\n")
+        elif self.path == "/slow": time.sleep(30)
+        elif self.path == "/exit": os._exit(5)
+        elif self.path == "/ws": self.websocket()
+        else: self.echo()
+    def websocket(self):
+        accept = base64.b64encode(hashlib.sha1(self.headers["Sec-WebSocket-Key"].encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        self.wfile.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+        self.wfile.flush()
+        while True:
+            head = self.rfile.read(2)
+            if len(head) < 2 or head[0] & 15 == 8: break
+            size = head[1] & 127; mask = self.rfile.read(4)
+            data = bytes(byte ^ mask[index % 4] for index, byte in enumerate(self.rfile.read(size)))
+            self.wfile.write(bytes([0x81, len(data)]) + data); self.wfile.flush()
+        self.close_connection = True
+    def echo(self):
+        body = self.body()
+        status = 418 if self.path.startswith("/teapot") else 200
+        self.answer(status, json.dumps({"method": self.command, "path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()},
+            "size": len(body), "sha": hashlib.sha256(body).hexdigest(), "body": body[:200].decode("latin-1"), "pid": os.getpid()}).encode())
+    do_POST = do_PUT = do_DELETE = do_PATCH = echo
+
+ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+'''
+
+DOCKERFILE = '''
+FROM lambda/python:3.11
+COPY server.py /srv/server.py
+EXPOSE 80
+CMD ["python3", "-u", "/srv/server.py"]
+'''
+
+
+@on_both_drivers
+class HttpFunctions(ServerTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        done = cls.server.deploy({"server.py": SERVER, "Dockerfile": DOCKERFILE}, "web", "--timeout", "3")
+        assert '[2/3] Building image "func-web"' in done.stderr, done.stderr
+
+    def test_requests_pass_as_they_are(self):
+        seen = self.server.get("web", "/a/%2Fb?x=1&y=%20z", headers={"X-Mine": "v", "Authorization": "Bearer t"}).json()
+        self.assertEqual((seen["method"], seen["path"]), ("GET", "/a/%2Fb?x=1&y=%20z"))
+        self.assertEqual((seen["headers"]["x-mine"], seen["headers"]["authorization"]), ("v", "Bearer t"))
+        self.assertEqual(seen["headers"]["host"], f"web.localhost:{self.server.port}")
+        for method in ("PUT", "DELETE", "PATCH"):
+            self.assertEqual(self.server.request(method, "/", host="web.localhost", body=b"b").json()["method"], method)
+
+    def test_statuses_pass(self):
+        self.assertEqual(self.server.get("web", "/teapot").status, 418)
+
+    def test_bodies_beyond_the_limit_of_handlers(self):
+        body = os.urandom(20 * 1024 * 1024)
+        seen = self.server.post("web", body, timeout=120).json()
+        self.assertEqual((seen["size"], seen["sha"]), (len(body), hashlib.sha256(body).hexdigest()))
+
+    def test_a_chunked_upload(self):
+        seen = self.server.post("web", iter([b"one", b"two", b"three"])).json()
+        self.assertEqual(seen["body"], "onetwothree")
+
+    def test_the_response_streams(self):
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=20) as connection:
+            connection.sendall(f"GET /stream HTTP/1.1\r\nHost: web.localhost:{self.server.port}\r\nConnection: close\r\n\r\n".encode())
+            times, received = {}, b""
+            while data := connection.recv(65536):
+                received += data
+                for number in range(5):
+                    if b"part %d\n" % number in received:
+                        times.setdefault(number, time.monotonic())
+        self.assertEqual(len(times), 5, received)
+        self.assertGreater(times[4] - times[0], 0.8)
+
+    def test_a_websocket(self):
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=20) as connection:
+            key = base64.b64encode(os.urandom(16)).decode()
+            connection.sendall((f"GET /ws HTTP/1.1\r\nHost: web.localhost:{self.server.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                                f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n").encode())
+            stream = connection.makefile("rb")
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += stream.readline()
+            self.assertTrue(head.startswith(b"HTTP/1.1 101"), head)
+            expected = base64.b64encode(hashlib.sha1(key.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+            self.assertIn(expected, head)
+            for number in range(20):
+                text = b"frame %d" % number
+                mask = os.urandom(4)
+                connection.sendall(bytes([0x81, 0x80 | len(text)]) + mask + bytes(byte ^ mask[at % 4] for at, byte in enumerate(text)))
+                self.assertEqual(stream.read(2 + len(text)), bytes([0x81, len(text)]) + text)
+            # An open connection outlives the timeout while it is used, and the instance is not given up under it.
+            connection.sendall(b"\x88\x80\0\0\0\0")
+
+    def test_no_answer_in_time(self):
+        began = time.monotonic()
+        self.assertEqual(self.server.get("web", "/slow").status, 504)
+        self.assertLess(time.monotonic() - began, 8)
+        self.assertEqual(self.server.get("web", "/").status, 200)
+
+    def test_a_server_that_ends(self):
+        self.assertEqual(self.server.get("web", "/exit").status, 502)
+        self.assertEqual(self.server.get("web", "/").status, 200)
+
+    def test_invoke(self):
+        reply = self.server.invoke("web", {"a": 1})
+        seen = reply.json()
+        self.assertEqual((seen["method"], seen["path"], json.loads(seen["body"])), ("POST", "/", {"a": 1}))
+        self.assertNotIn("x-amz-function-error", reply.headers)
+
+    def test_one_instance_serves_many_at_once(self):
+        self.server.get("web", "/")
+        began, replies = time.monotonic(), []
+        threads = [threading.Thread(target=lambda: replies.append(self.server.get("web", "/stream"))) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual([reply.status for reply in replies], [200] * 6)
+        self.assertLess(time.monotonic() - began, 6)
+
+    def test_through_the_fn_door(self):
+        reply = self.server.request("GET", "/fn/web/x/y?z=1")
+        self.assertEqual(reply.json()["path"], "/x/y?z=1")
+        self.assertEqual(reply.json()["headers"]["x-forwarded-prefix"], "/fn/web")
+
+
+@on_both_drivers
+class Builds(ServerTest):
+    def test_output_is_streamed_and_a_failing_build_changes_nothing(self):
+        good = {"Dockerfile": 'FROM lambda/python:3.11\nRUN echo built-$((40+2))\nCOPY server.py /srv/server.py\nEXPOSE 8080\n'
+                              'CMD ["python3", "/srv/server.py"]\n', "server.py": SERVER}
+        done = self.server.deploy(good, "built")
+        self.assertIn("built-42", done.stderr)
+        bad = {"Dockerfile": "FROM lambda/python:3.11\nRUN echo about to fail && exit 7\nEXPOSE 8080\n"}
+        done = self.server.deploy(bad, "built", check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("about to fail", done.stderr)
+        self.assertEqual(self.server.get("built").status, 200)
+
+    def test_dockerignore(self):
+        files = {"Dockerfile": 'FROM lambda/python:3.11\nCOPY . /srv\nEXPOSE 8080\nCMD ["python3", "/srv/server.py"]\n', ".dockerignore": "secret.txt\n",
+                 "secret.txt": "x", "server.py": 'import os, http.server\nclass H(http.server.BaseHTTPRequestHandler):\n    def do_GET(self):\n'
+                 '        self.send_response(200); self.end_headers(); self.wfile.write(repr(os.listdir("/srv")).encode())\n'
+                 'http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), H).serve_forever()\n'}
+        self.server.deploy(files, "ignoring")
+        listed = self.server.get("ignoring").text
+        self.assertIn("server.py", listed)
+        self.assertNotIn("secret.txt", listed)
+
+    def test_an_image_without_a_port_is_a_handler(self):
+        files = {"Dockerfile": 'FROM lambda/python:3.11\nCOPY loop.py /loop.py\nCMD ["python3", "/loop.py"]\n', "loop.py": '''
+import json, os, urllib.request
+base = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2018-06-01/runtime/invocation/"
+while True:
+    with urllib.request.urlopen(base + "next") as reply:
+        identity, event = reply.headers["Lambda-Runtime-Aws-Request-Id"], json.load(reply)
+    answer = json.dumps({"from": "an image", "event": event}).encode()
+    urllib.request.urlopen(urllib.request.Request(base + identity + "/response", data=answer, method="POST")).read()
+'''}
+        self.server.deploy(files, "imagehandler")
+        self.assertEqual(self.server.invoke("imagehandler", {"a": 1}).json(), {"from": "an image", "event": {"a": 1}})
+
+    def test_a_rollback_between_images(self):
+        for number in (1, 2):
+            self.server.deploy({"Dockerfile": DOCKERFILE, "server.py": SERVER.replace('"pid": os.getpid()', f'"number": {number}')}, "rolling")
+        self.assertEqual(self.server.get("rolling").json()["number"], 2)
+        self.server.cli("rollback", "rolling")
+        self.assertEqual(self.server.get("rolling").json()["number"], 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,192 @@
+"""Starting and stopping: what lambdad says when it cannot, what outlives a restart, and how it ends."""
+
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+from pathlib import Path
+
+from lambda_server import BIN, RUNTIMES, LambdaServer, ServerTest, on_both_drivers
+
+
+def start_fails(*flags, environment=None):
+    """The exit status and what was said by a lambdad that cannot start."""
+    done = subprocess.run([BIN / "lambdad", "--runtimes-dir", RUNTIMES, *map(str, flags)], capture_output=True, text=True, timeout=30,
+                          stdin=subprocess.DEVNULL, env={**os.environ, **(environment or {})}, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+class CannotStart(unittest.TestCase):
+    def setUp(self):
+        self.home = Path(tempfile.mkdtemp(prefix="lambda-start-"))
+        self.home.chmod(0o711)
+        self.common = ["--data-dir", self.home / "data", "--listen", "127.0.0.1:0", "--socket", "none"]
+
+    def refused(self, flags, *words, environment=None):
+        status, said = start_fails(*flags, environment=environment)
+        self.assertNotEqual(status, 0, said)
+        for word in words:
+            self.assertIn(word, said)
+        self.assertNotIn("terminate called", said)
+        self.assertLess(len(said.splitlines()), 12, said)
+
+    def test_a_port_in_use(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            self.refused(["--data-dir", self.home / "data", "--socket", "none", "--listen", f"127.0.0.1:{port}"], str(port), "in use")
+
+    def test_a_data_directory_that_cannot_be_made(self):
+        (self.home / "file").write_text("x")
+        self.refused(["--data-dir", self.home / "file", "--listen", "127.0.0.1:0", "--socket", "none"], str(self.home / "file"))
+        self.refused(["--data-dir", "/proc/lambda", "--listen", "127.0.0.1:0", "--socket", "none"], "/proc/lambda")
+
+    def test_a_data_directory_of_a_newer_version(self):
+        with LambdaServer("native"):
+            pass
+        server = LambdaServer("native").start()
+        self.assertEqual(server.stop(), 0)
+        database = next(server.data.glob("*.db"))
+        connection = sqlite3.connect(database)
+        connection.execute("PRAGMA user_version = 9999")
+        connection.commit()
+        connection.close()
+        before = database.read_bytes()
+        self.refused(["--data-dir", server.data, "--listen", "127.0.0.1:0", "--socket", "none"], "newer")
+        self.assertEqual(database.read_bytes(), before)
+        server.close()
+
+    def test_two_servers_on_one_data_directory(self):
+        with LambdaServer("native") as server:
+            self.refused(["--data-dir", server.data, "--listen", "127.0.0.1:0", "--socket", "none"], str(server.data))
+            self.assertEqual(server.request("GET", "/_lambda/health").status, 200)
+
+    def test_settings_are_checked_with_their_source(self):
+        self.refused([*self.common, "--account", "12"], "--account", "12 digits")
+        self.refused([*self.common, "--driver", "vm"], "--driver", "native")
+        self.refused([*self.common, "--no-such-flag"], "no-such-flag")
+        self.refused(self.common, "LAMBDA_IDLE_TIME", environment={"LAMBDA_IDLE_TIME": "soon"})
+        file = self.home / "lambdad.toml"
+        file.write_text('domain = "localhost"\n\ndrivr = "native"\n')
+        self.refused([*self.common, "--config", file], "line 3", "drivr")
+        file.write_text("domain = [broken\n")
+        self.refused([*self.common, "--config", file], "line 1")
+        self.refused([*self.common, "--config", self.home / "absent.toml"], "absent.toml")
+
+    def test_no_docker(self):
+        self.refused([*self.common, "--driver", "docker", "--docker-host", f"unix://{self.home}/no.sock"], "no.sock")
+
+
+class Precedence(unittest.TestCase):
+    def test_flag_over_environment_over_file(self):
+        home = Path(tempfile.mkdtemp(prefix="lambda-start-"))
+        file = home / "lambdad.toml"
+        file.write_text('domain = "file.example"\naccount = "111111111111"\nregion = "file-1"\n')
+        environment = {"LAMBDA_ACCOUNT": "222222222222", "LAMBDA_REGION": "env-1"}
+        with LambdaServer("native", ["--config", str(file), "--region", "flag-1"], environment=environment) as server:
+            status = server.api("GET", "/_lambda/status").json()
+            self.assertEqual((status["domain"], status["account"], status["region"]), ("file.example", "222222222222", "flag-1"))
+
+
+class Files(unittest.TestCase):
+    def test_the_key_is_its_owner_s_alone(self):
+        with LambdaServer("native") as server:
+            self.assertEqual((server.data / "admin.key").stat().st_mode & 0o777, 0o600)
+            self.assertRegex(server.key, r"^lam_[A-Z0-9]{20}_[A-Za-z0-9]{40}$")
+            secret = server.key.split("_")[2].encode()
+            for path in server.data.rglob("*"):
+                if path.is_file() and path.name != "admin.key":
+                    self.assertNotIn(secret, path.read_bytes(), f"{path} holds the secret as it is")
+
+    def test_the_local_command_line_finds_the_server_by_its_data_directory(self):
+        with LambdaServer("native") as server:
+            environment = {"LAMBDA_DATA_DIR": str(server.data), "PATH": os.environ["PATH"], "HOME": str(server.home)}
+            done = subprocess.run([BIN / "lambda", "list", "-o", "json"], capture_output=True, text=True, env=environment, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    @unittest.skipIf(os.geteuid() != 0, "lambdad keeps the user that starts it, unless that is root")
+    def test_it_is_not_root_once_it_runs(self):
+        with LambdaServer("native") as server:
+            status = Path(f"/proc/{server.process.pid}/status").read_text()
+            self.assertNotIn("Uid:\t0\t", status)
+
+
+@on_both_drivers
+class Restarts(unittest.TestCase):
+    def test_everything_acknowledged_outlives_a_restart_and_a_kill(self):
+        server = LambdaServer(self.driver).start()
+        self.addCleanup(server.close)
+        server.deploy({"app.py": "import os\ndef handler(e, c): return os.environ['A']"}, "kept", "--handler", "app.handler", "-e", "A=1")
+        server.deploy({"app.py": "import os\ndef handler(e, c): return os.environ['A']"}, "kept", "-e", "A=2")
+        server.cli("rollback", "kept")
+        key = server.key
+        for end in (server.stop, server.kill):
+            end()
+            server.start()
+            self.assertEqual(server.key, key)
+            self.assertEqual(server.get("kept").text, "1")
+            self.assertEqual(server.invoke("kept", qualifier="2").text, '"2"')
+
+    def test_running_calls_end_before_the_server_does(self):
+        server = LambdaServer(self.driver).start()
+        self.addCleanup(server.close)
+        server.deploy({"app.py": "import time\ndef handler(e, c):\n    time.sleep(2)\n    return 'whole'"}, "slow", "--handler", "app.handler")
+        replies = []
+        thread = threading.Thread(target=lambda: replies.append(server.get("slow")))
+        thread.start()
+        time.sleep(0.7)
+        self.assertEqual(server.stop(), 0)
+        thread.join()
+        self.assertEqual((replies[0].status, replies[0].text), (200, "whole"))
+
+    def test_nothing_is_left_when_it_has_ended(self):
+        before = leftovers()
+        with LambdaServer(self.driver) as server:
+            server.deploy({"app.py": "def handler(e, c): return 1"}, "left", "--handler", "app.handler")
+            server.get("left")
+        deadline = time.monotonic() + 15
+        while leftovers() - before and time.monotonic() < deadline:
+            time.sleep(0.3)
+        self.assertEqual(leftovers() - before, set())
+
+    def test_a_killed_server_s_sandboxes_do_not_outlive_the_next_start(self):
+        before = leftovers()
+        server = LambdaServer(self.driver).start()
+        server.deploy({"app.py": "def handler(e, c): return 1"}, "orphan", "--handler", "app.handler")
+        server.get("orphan")
+        server.kill()
+        server.start()
+        self.assertEqual(server.get("orphan").status, 200)
+        server.close()
+        deadline = time.monotonic() + 15
+        while leftovers() - before and time.monotonic() < deadline:
+            time.sleep(0.3)
+        self.assertEqual(leftovers() - before, set())
+
+
+def leftovers():
+    """What a server could leave on the machine: mounts, control groups of ours, our containers, its helpers."""
+    found = set()
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        if "lambda-test" in line:
+            found.add("mount " + line.split()[4])
+    containers = subprocess.run(["docker", "ps", "-aq", "--no-trunc", "--filter", "label=lambda"], capture_output=True, text=True, check=False)
+    found.update("container " + line for line in containers.stdout.split())
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                if (process / "comm").read_text().strip() in ("lambda-spawn", "lambda-init"):
+                    found.add("process " + process.name)
+            except OSError:
+                pass
+    return found
+
+
+if __name__ == "__main__":
+    unittest.main()
