@@ -51,7 +51,8 @@ void Deadline::expire_at(steady_clock::time_point moment) {
 }
 
 void Deadline::expire_after(steady_clock::duration duration) {
-  if (duration.count() <= 0) return clear();
+  constexpr std::chrono::hours kForever{24 * 365};  // and no overflow
+  if (duration.count() <= 0 || duration > kForever) return clear();
   expire_at(steady_clock::now() + duration);
 }
 

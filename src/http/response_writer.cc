@@ -22,7 +22,9 @@ Task<Result<std::string>> RequestBody::read_some() {
     auto sent = co_await connection_.write("HTTP/1.1 100 Continue\r\n\r\n", {});
     if (!sent) co_return fail(std::move(sent.error()));
   }
-  co_return co_await connection_.incoming_.read_some(connection_.limits_.body_time);
+  auto piece = co_await connection_.incoming_.read_some(connection_.limits_.body_time);
+  if (when_whole_ && whole()) std::exchange(when_whole_, {})();
+  co_return piece;
 }
 
 std::optional<std::size_t> RequestBody::declared_length() const {
@@ -176,6 +178,16 @@ AsyncEvent& ConnectionWriter::client_gone() {
   return watch_->gone;
 }
 
+void ConnectionWriter::on_client_gone(std::function<void()> action) {
+  watch_->action = std::move(action);
+  if (!watch_->action) return body_.when_whole({});
+  if (body_.whole()) {
+    client_gone();
+  } else {
+    body_.when_whole([this] { client_gone(); });
+  }
+}
+
 Task<void> ConnectionWriter::watch(std::shared_ptr<Socket> socket, std::shared_ptr<Watch> state) {
   auto [error] = co_await socket->async_wait(asio::socket_base::wait_read, kAsTuple);
   if (!state->active) co_return;
@@ -183,7 +195,10 @@ Task<void> ConnectionWriter::watch(std::shared_ptr<Socket> socket, std::shared_p
   char byte = 0;
   const auto count = ::recv(socket->native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   // A byte is a pipelined request; it waits for its turn and hides the end behind it.
-  if (error || count == 0 || (count < 0 && errno != EAGAIN)) state->gone.set();
+  const bool gone = error || count == 0 || (count < 0 && errno != EAGAIN);
+  if (!gone) co_return;
+  state->gone.set();
+  if (state->action) std::exchange(state->action, {})();
 }
 
 void ConnectionWriter::stop_watching() {

@@ -4,7 +4,9 @@
 #include "http/connection.h"
 #include "http/response_text.h"
 
+#include <functional>
 #include <memory>
+#include <utility>
 
 namespace lambda::http {
 
@@ -20,17 +22,24 @@ class RequestBody final : public BodyReader {
   [[nodiscard]] bool failed() const;
   // What is left can be read and dropped after the response, to keep the connection.
   [[nodiscard]] bool may_be_dropped() const;
+  // Called once, when the last byte has been read.
+  void when_whole(std::function<void()> action) { when_whole_ = std::move(action); }
 
  private:
   Connection& connection_;
   bool expects_continue_;
+  std::function<void()> when_whole_;
 };
 
 class ConnectionWriter final : public ResponseWriter {
  public:
   ConnectionWriter(Connection& connection, const Request& request, RequestBody& body,
                    bool keep_alive);
-  ~ConnectionWriter() override { stop_watching(); }
+  ~ConnectionWriter() override {
+    body_.when_whole({});
+    watch_->action = {};
+    stop_watching();
+  }
 
   Task<Result<std::size_t>> send(Response response) override;
   Task<Result<std::size_t>> start(Response head) override;
@@ -39,6 +48,7 @@ class ConnectionWriter final : public ResponseWriter {
   Task<Result<std::unique_ptr<ByteStream>>> upgrade(Response head) override;
   [[nodiscard]] bool started() const override { return started_; }
   AsyncEvent& client_gone() override;
+  void on_client_gone(std::function<void()> action) override;
 
   // The connection may be used again after this response.
   [[nodiscard]] bool reusable() const { return finished_ && keep_alive_ && !broken_; }
@@ -48,6 +58,7 @@ class ConnectionWriter final : public ResponseWriter {
   // Shared with the watching coroutine, which may end after the request.
   struct Watch {
     AsyncEvent gone;
+    std::function<void()> action;
     bool active = false;
   };
   static Task<void> watch(std::shared_ptr<Socket> socket, std::shared_ptr<Watch> state);

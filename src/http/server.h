@@ -38,6 +38,10 @@ class ResponseWriter {
   // Set as soon as the client has gone away (checked while a handler works without reading):
   // resolves a wait. Handlers may wait on it beside their own work.
   virtual AsyncEvent& client_gone() = 0;
+  // Calls `action` on the connection's loop when the client goes away, once, also when the
+  // request's body is still to be read; replaces an earlier action. An empty one before what it
+  // refers to goes.
+  virtual void on_client_gone(std::function<void()> action) { static_cast<void>(action); }
 };
 
 class Handler {

@@ -1,0 +1,197 @@
+#include "gateway/function_door.h"
+
+#include "base/crypto.h"
+#include "gateway/event_mapper.h"
+#include "gateway/forwarded.h"
+#include "gateway/http_proxy.h"
+#include "gateway/result_mapper.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace lambda::gateway {
+namespace {
+
+constexpr std::string_view kKeyHeader = "X-Lambda-Key";
+// A function may give its error any type it likes; this much of it is passed on.
+constexpr std::size_t kLongestErrorType = 128;
+
+// What a client that sent a bad body is told; nothing where it is gone.
+std::optional<http::Response> body_failure(const Reply& reply, const Error& error) {
+  if (error.code() == ErrorCode::unavailable) return std::nullopt;
+  if (error.code() == ErrorCode::timeout) return reply.failure(408, error.message());
+  return reply.failure(error);
+}
+
+}  // namespace
+
+struct FunctionDoor::Admitted {
+  explicit Admitted(function::Resolved its_target) : target(std::move(its_target)) {}
+  function::Resolved target;
+  std::optional<Caller> caller;
+};
+
+struct FunctionDoor::Admission {
+  std::optional<http::Response> refusal;
+  bool client_gone = false;
+  std::optional<Caller> caller;
+  std::optional<http::BufferedBody> body;  // where it had to be read to decide
+};
+
+Result<function::Resolved> FunctionDoor::find(const Route& route) const {
+  const auto now = catalog_.snapshot();
+  std::string name = route.name;
+  if (route.door == Door::function_host) {
+    const auto entry = now->names_by_label.find(route.name);
+    if (entry != now->names_by_label.end()) name = entry->second;
+  }
+  const bool known = route.door == Door::function_host ? now->names_by_label.contains(route.name)
+                                                       : now->functions.contains(name);
+  if (known) {
+    auto found = catalog_.resolve_live(name);
+    if (found || found.error().code() != ErrorCode::not_found) return found;
+  }
+  constexpr std::size_t kShown = 64;
+  const auto nearest = catalog_.nearest_name(route.name);
+  return fail(ErrorCode::not_found, "there is no function named \"{}\"{}",
+              route.name.substr(0, kShown),
+              nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?");
+}
+
+Task<void> FunctionDoor::handle(const Route& route, http::Request& request, http::BodyReader& body,
+                                http::ResponseWriter& writer) {
+  Reply reply(request, route, random_uuid());
+  auto target = find(route);
+  if (!target) {
+    auto answer = reply.failure(target.error());
+    co_await writer.send(std::move(answer));
+    co_return;
+  }
+  const auto& function = *target->function;
+  reply.set_function(function.name);
+  if (auto cors = Cors::parse(function.url.cors_json)) {
+    if (auto answer = cors->preflight(request)) {
+      answer->headers.set("x-amzn-RequestId", reply.request_id());
+      co_await writer.send(std::move(*answer));
+      co_return;
+    }
+    reply.set_cors(std::move(cors));
+  }
+  auto admission = co_await admit(function, request, body, reply);
+  if (admission.refusal) {
+    co_await writer.send(std::move(*admission.refusal));
+    co_return;
+  }
+  if (admission.client_gone) co_return;
+  Admitted admitted(std::move(*target));
+  admitted.caller = std::move(admission.caller);
+  http::BodyReader& rest = admission.body ? *admission.body : body;
+  co_await pass_on(route, request, rest, reply, std::move(admitted), writer);
+}
+
+// Applies the URL's rule, and takes from the request what the function must not see.
+Task<FunctionDoor::Admission> FunctionDoor::admit(const function::Function& function,
+                                                  http::Request& request, http::BodyReader& body,
+                                                  const Reply& reply) {
+  Admission admission;
+  if (function.url.auth == function::UrlAuth::closed) {
+    admission.refusal = reply.failure(
+        403, fmt::format(
+                 "the URL of {0} is closed. Open it with `lambda deploy --name {0} --url open` or "
+                 "`aws lambda create-function-url-config --function-name {0} --auth-type NONE`",
+                 function.name));
+  } else if (function.url.auth == function::UrlAuth::key) {
+    const auto* token = request.headers.find(kKeyHeader);
+    if (token == nullptr) {
+      admission.refusal =
+          reply.failure(403, "this URL takes an API key in the header X-Lambda-Key");
+    } else if (auto caller = keys_.check_key(request, *token); !caller) {
+      admission.refusal = reply.failure(403, caller.error().message());
+    }
+  } else if (function.url.auth == function::UrlAuth::iam) {
+    auto bytes = co_await http::read_all(body, kMaxHandlerBody);
+    if (!bytes) {
+      admission.refusal = body_failure(reply, bytes.error());
+      admission.client_gone = !admission.refusal;
+      co_return admission;
+    }
+    auto caller = keys_.check_signature(request, *bytes);
+    if (caller) {
+      admission.caller = std::move(*caller);
+      request.headers.remove("Authorization");
+    } else {
+      admission.refusal = reply.failure(403, caller.error().message());
+    }
+    admission.body.emplace(std::move(*bytes));
+  }
+  request.headers.remove(kKeyHeader);
+  co_return admission;
+}
+
+Task<void> FunctionDoor::pass_on(const Route& route, const http::Request& request,
+                                 http::BodyReader& body, const Reply& reply, Admitted admitted,
+                                 http::ResponseWriter& writer) {
+  if (admitted.target.version->configuration.kind == function::Kind::http) {
+    auto trace_id = trace_id_for(request, clock_.now());
+    ProxiedRequest proxied(request, body, route, reply, std::move(admitted.target),
+                           std::move(trace_id));
+    co_await proxy(invoker_, std::move(proxied), writer);
+    co_return;
+  }
+  auto bytes = co_await http::read_all(body, kMaxHandlerBody);
+  if (!bytes) {
+    if (auto answer = body_failure(reply, bytes.error())) {
+      co_await writer.send(std::move(*answer));
+    }
+    co_return;
+  }
+  auto answer =
+      co_await call_handler(route, request, std::move(*bytes), reply, std::move(admitted));
+  co_await writer.send(std::move(answer));
+}
+
+Task<http::Response> FunctionDoor::call_handler(const Route& route, const http::Request& request,
+                                                std::string body, const Reply& reply,
+                                                Admitted admitted) {
+  const auto& function = *admitted.target.function;
+  const int timeout = admitted.target.version->configuration.timeout_seconds;
+  EventContext context;
+  context.time = clock_.now();
+  context.request_id = reply.request_id();
+  context.trace_id = trace_id_for(request, context.time);
+  context.url_id = function.host_label.empty() ? function.name : function.host_label;
+  context.caller = std::move(admitted.caller);
+  invoke::Call call;
+  call.payload = make_event(request, route, body, context);
+  call.request_id = reply.request_id();
+  call.trace_id = std::move(context.trace_id);
+  call.invoked_arn = catalog_.function_arn(function.name, admitted.target.qualifier);
+  call.target = std::move(admitted.target);
+  auto outcome = co_await invoker_.invoke(std::move(call));
+  co_return outcome ? answer_of(*outcome, reply, timeout) : reply.failure(outcome.error());
+}
+
+http::Response FunctionDoor::answer_of(const invoke::Outcome& outcome, const Reply& reply,
+                                       int timeout_seconds) const {
+  if (outcome.error == invoke::FunctionError::timeout) {
+    return reply.failure(
+        504, fmt::format("the function {} timed out after {} s", reply.function(), timeout_seconds),
+        outcome.error_type);
+  }
+  if (outcome.error != invoke::FunctionError::none) {
+    return reply.failure(502,
+                         fmt::format("the function {} failed; `lambda logs {}` shows why",
+                                     reply.function(), reply.function()),
+                         std::string_view(outcome.error_type).substr(0, kLongestErrorType));
+  }
+  auto response = make_response(outcome.payload);
+  if (!response) {
+    return reply.failure(502, fmt::format("the function {} gave no HTTP response: {}",
+                                          reply.function(), response.error().message()));
+  }
+  reply.complete(response->headers);
+  return std::move(*response);
+}
+
+}  // namespace lambda::gateway

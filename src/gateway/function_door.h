@@ -1,0 +1,53 @@
+// FunctionDoor answers a request for a function at its URL.
+//
+// Steps: find the function -> CORS preflight -> who may call (the URL's own rule) -> a handler gets
+// an event, an HTTP function the request itself. Threads: any loop; a request stays on its
+// connection's.
+#pragma once
+
+#include "base/async.h"
+#include "base/clock.h"
+#include "function/catalog.h"
+#include "gateway/key_checker.h"
+#include "gateway/reply.h"
+#include "gateway/router.h"
+#include "http/body.h"
+#include "http/server.h"
+#include "invoke/invoker.h"
+
+namespace lambda::gateway {
+
+// Of a request's body for a handler.
+inline constexpr std::size_t kMaxHandlerBody = 6'291'456;
+
+class FunctionDoor {
+ public:
+  // All outlive it.
+  FunctionDoor(const function::Catalog& catalog, invoke::Invoker& invoker, const KeyChecker& keys,
+               const Clock& clock)
+      : catalog_(catalog), invoker_(invoker), keys_(keys), clock_(clock) {}
+
+  Task<void> handle(const Route& route, http::Request& request, http::BodyReader& body,
+                    http::ResponseWriter& writer);
+
+ private:
+  struct Admitted;   // what may go on: the target, and who calls
+  struct Admission;  // whether it may
+
+  Task<Admission> admit(const function::Function& function, http::Request& request,
+                        http::BodyReader& body, const Reply& reply);
+  Task<void> pass_on(const Route& route, const http::Request& request, http::BodyReader& body,
+                     const Reply& reply, Admitted admitted, http::ResponseWriter& writer);
+  Task<http::Response> call_handler(const Route& route, const http::Request& request,
+                                    std::string body, const Reply& reply, Admitted admitted);
+  [[nodiscard]] Result<function::Resolved> find(const Route& route) const;
+  [[nodiscard]] http::Response answer_of(const invoke::Outcome& outcome, const Reply& reply,
+                                         int timeout_seconds) const;
+
+  const function::Catalog& catalog_;
+  invoke::Invoker& invoker_;
+  const KeyChecker& keys_;
+  const Clock& clock_;
+};
+
+}  // namespace lambda::gateway

@@ -1,0 +1,34 @@
+// Gateway: the handler behind the listening sockets. The Host decides whether a request is a
+// function's or the API's. Any loop.
+#pragma once
+
+#include "base/async.h"
+#include "base/clock.h"
+#include "function/catalog.h"
+#include "gateway/function_door.h"
+#include "gateway/key_checker.h"
+#include "gateway/router.h"
+#include "http/server.h"
+#include "invoke/invoker.h"
+
+#include <string_view>
+
+namespace lambda::gateway {
+
+class Gateway final : public http::Handler {
+ public:
+  // `domain` is what stands behind a function's label ("localhost"). All references outlive it.
+  Gateway(std::string_view domain, const function::Catalog& catalog, invoke::Invoker& invoker,
+          const KeyChecker& keys, const Clock& clock, http::Handler& api)
+      : router_(domain), door_(catalog, invoker, keys, clock), api_(api) {}
+
+  Task<void> handle(http::Request& request, http::BodyReader& body,
+                    http::ResponseWriter& writer) override;
+
+ private:
+  Router router_;
+  FunctionDoor door_;
+  http::Handler& api_;
+};
+
+}  // namespace lambda::gateway

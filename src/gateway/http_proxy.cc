@@ -1,0 +1,169 @@
+// Steps: a slot and a socket from the invoker -> the request, small bodies whole, others as a
+// stream
+// -> the response's head, within the timeout -> tunnel | small body whole | stream.
+#include "gateway/http_proxy.h"
+
+#include "gateway/proxy_headers.h"
+#include "http/client.h"
+#include "http/deadline.h"
+
+#include <spdlog/spdlog.h>
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace lambda::gateway {
+namespace {
+
+using std::chrono::steady_clock;
+
+// Bodies up to this size cross in one piece.
+constexpr std::size_t kSmallBody = 64 * 1024;
+
+// A request's body that moves a deadline on with every piece: an upload may take long, silence not.
+class MovingBody final : public http::BodyReader {
+ public:
+  MovingBody(http::BodyReader& body, http::Deadline& limit, steady_clock::duration silence)
+      : body_(body), limit_(limit), silence_(silence) {}
+  Task<Result<std::string>> read_some() override {
+    limit_.expire_after(silence_);
+    auto piece = co_await body_.read_some();
+    limit_.expire_after(silence_);
+    co_return piece;
+  }
+  [[nodiscard]] std::optional<std::size_t> declared_length() const override {
+    return body_.declared_length();
+  }
+
+ private:
+  http::BodyReader& body_;
+  http::Deadline& limit_;
+  steady_clock::duration silence_;
+};
+
+// While it lives, a client that goes away closes the connection to the function.
+class ClosesWithClient {
+ public:
+  ClosesWithClient(http::ResponseWriter& writer, http::ClientConnection& upstream)
+      : writer_(writer) {
+    writer_.on_client_gone([&upstream] { upstream.close(); });
+  }
+  ~ClosesWithClient() { writer_.on_client_gone({}); }
+  ClosesWithClient(const ClosesWithClient&) = delete;
+  ClosesWithClient& operator=(const ClosesWithClient&) = delete;
+
+ private:
+  http::ResponseWriter& writer_;
+};
+
+Task<void> send_failure(const Reply& reply, const Error& error, http::ResponseWriter& writer) {
+  auto answer = reply.failure(error);
+  co_await writer.send(std::move(answer));
+}
+
+// The request's own body could not be read: the client's doing.
+Task<void> refuse_body(const Reply& reply, const Error& error, http::ResponseWriter& writer) {
+  if (error.code() == ErrorCode::unavailable) co_return;  // it is gone
+  const unsigned status = error.code() == ErrorCode::timeout ? 408 : 400;
+  auto answer = reply.failure(status, error.message());
+  co_await writer.send(std::move(answer));
+}
+
+Task<void> tunnel_through(http::ClientConnection& upstream, http::Response head,
+                          steady_clock::duration idle, http::ResponseWriter& writer) {
+  const auto function_end = upstream.take_stream();
+  auto client_end = co_await writer.upgrade(std::move(head));
+  if (!client_end) co_return;
+  co_await http::tunnel(**client_end, *function_end, idle);
+}
+
+bool has_small_body(const http::Request& request, const http::Response& head,
+                    std::optional<std::size_t> length) {
+  return length && *length <= kSmallBody && request.method != "HEAD" && head.status != 304;
+}
+
+Task<void> send_response(const ProxiedRequest& proxied, http::ClientConnection& upstream,
+                         http::Response head, steady_clock::duration idle,
+                         http::ResponseWriter& writer) {
+  auto& body = upstream.body(idle);
+  if (has_small_body(proxied.request, head, body.declared_length())) {
+    auto all = co_await http::read_all(body, kSmallBody);
+    if (!all) {
+      const Error cut(ErrorCode::function_failed,
+                      "its response ended early: " + all.error().message());
+      co_return co_await send_failure(proxied.reply, cut, writer);
+    }
+    head.body = std::move(*all);
+    co_await writer.send(std::move(head));
+    co_return;
+  }
+  auto sent = co_await writer.start(std::move(head));
+  while (sent) {
+    auto piece = co_await body.read_some();
+    // Without finish() the connection ends, which is how the client learns that something is
+    // missing.
+    if (!piece) co_return;
+    if (piece->empty()) break;
+    sent = co_await writer.write(std::move(*piece));
+  }
+  if (sent) co_await writer.finish();
+}
+
+Task<void> answer(const ProxiedRequest& proxied, http::ClientConnection& upstream,
+                  http::BodyReader& body, http::Deadline& limit, invoke::HttpLease& lease,
+                  http::ResponseWriter& writer) {
+  const std::chrono::seconds timeout(proxied.target.version->configuration.timeout_seconds);
+  auto request = upstream_request(proxied.request, proxied.route, proxied.trace_id,
+                                  proxied.reply.request_id());
+  MovingBody moving(body, limit, timeout);
+  // A body in memory is sent at once, as itself.
+  auto* const buffered = dynamic_cast<http::BufferedBody*>(&body);
+  http::BodyReader& sent = buffered != nullptr ? body : moving;
+  limit.expire_after(timeout);
+  auto head = co_await upstream.exchange(std::move(request), sent, steady_clock::time_point::max());
+  const bool late = limit.expired();
+  limit.clear();
+  if (head && head->status == 101) {
+    auto switched = downstream_head(std::move(*head));
+    switched.headers.set("x-amzn-RequestId", proxied.reply.request_id());
+    co_await tunnel_through(upstream, std::move(switched), timeout, writer);
+  } else if (head) {
+    auto passed = downstream_head(std::move(*head));
+    proxied.reply.complete(passed.headers);
+    co_await send_response(proxied, upstream, std::move(passed), timeout, writer);
+  } else if (late) {
+    lease.discard_instance();
+    const Error error(ErrorCode::timeout, fmt::format("no response within {} s", timeout.count()));
+    co_await send_failure(proxied.reply, error, writer);
+  } else if (upstream.request_body_failed()) {
+    co_await refuse_body(proxied.reply, head.error(), writer);
+  } else {
+    const Error error(ErrorCode::function_failed, "no response: " + head.error().message());
+    co_await send_failure(proxied.reply, error, writer);
+  }
+  co_await upstream.stop_sending();
+}
+
+}  // namespace
+
+Task<void> proxy(invoke::Invoker& invoker, ProxiedRequest proxied, http::ResponseWriter& writer) {
+  std::optional<http::BufferedBody> small;
+  const auto declared = proxied.body.declared_length();
+  if (declared && *declared <= kSmallBody) {
+    auto bytes = co_await http::read_all(proxied.body, kSmallBody);
+    if (!bytes) co_return co_await refuse_body(proxied.reply, bytes.error(), writer);
+    small.emplace(std::move(*bytes));
+  }
+  http::BodyReader& body = small ? *small : proxied.body;
+  auto lease = co_await invoker.open_http(proxied.target, proxied.reply.request_id());
+  if (!lease) co_return co_await send_failure(proxied.reply, lease.error(), writer);
+  auto upstream = co_await http::ClientConnection::adopt((*lease)->take_socket());
+  if (!upstream) co_return co_await send_failure(proxied.reply, upstream.error(), writer);
+  const auto executor = co_await asio::this_coro::executor;
+  http::Deadline limit(executor, [&upstream] { (*upstream)->close(); });
+  const ClosesWithClient closes(writer, **upstream);
+  co_await answer(proxied, **upstream, body, limit, **lease, writer);
+}
+
+}  // namespace lambda::gateway
