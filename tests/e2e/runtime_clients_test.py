@@ -1,11 +1,9 @@
-"""Runtime clients that are not ours, unmodified: AWS's aws-lambda-ric for Node from the npm registry, and a bootstrap in sh + curl's
-place, C++ (examples/) has its own tests."""
+"""Runtime clients that are not ours, unmodified: AWS's aws-lambda-ric for Node, from npm; and what is said of a bootstrap that cannot run."""
 
 import os
 import shutil
 import subprocess
 import unittest
-from pathlib import Path
 
 from lambda_server import ROOT, ServerTest, on_both_drivers
 
@@ -43,11 +41,9 @@ def installed_client():
 
 
 def package_of(modules, directory):
-    """The client as npm laid it out, without what only its building needs."""
-    keep = ["aws-lambda-ric"]
-    for name in keep:
-        shutil.copytree(modules / name, directory / "node_modules" / name, symlinks=True,
-                        ignore=shutil.ignore_patterns("deps", "obj.target", "*.o", "*.a", "*.d"))
+    """The client as npm laid it out, without the sources of what it was linked with."""
+    shutil.copytree(modules / "aws-lambda-ric", directory / "node_modules" / "aws-lambda-ric", symlinks=True,
+                    ignore=shutil.ignore_patterns("deps"))
     return directory
 
 

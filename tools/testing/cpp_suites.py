@@ -1,6 +1,7 @@
 """The suites of the C++ code: builds, and the GoogleTest programs that ctest knows."""
 
 import json
+import os
 import shutil
 import xml.etree.ElementTree as xml
 
@@ -72,3 +73,19 @@ def program_outcome(program, reports):
     if not ok and result.failed == 0:
         result.add(failed(f"{name}: all its tests passed but the program failed (a leak, a race, a crash at its end)"))
     return result
+
+
+def fuzz(log, timeout):
+    """Every fuzzer for FUZZ_SECONDS (default 60) from its corpus; what it finds is kept in build/fuzz/found."""
+    if run(["bash", "-c", "source tools/build.sh; build_preset fuzz all"], log, timeout) != 0:
+        return failed("the fuzz build failed", *last_lines(log))
+    found = ROOT / "build" / "fuzz" / "found"
+    seconds = os.environ.get("FUZZ_SECONDS", "60")
+    total = Outcome()
+    for program in sorted((ROOT / "build" / "fuzz" / "bin").glob("*_fuzz")):
+        name = program.name.removesuffix("_fuzz")
+        (found / name).mkdir(parents=True, exist_ok=True)
+        status = run([program, f"-max_total_time={seconds}", f"-artifact_prefix={found}/", found / name, ROOT / "tests/fuzz/corpus" / name],
+                     log, timeout)
+        total.add(passed() if status == 0 else failed(f"{program.name} found something; it is in {found}", *last_lines(log, 5)))
+    return total if total.passed + total.failed else failed("there is no fuzzer in build/fuzz/bin")

@@ -25,6 +25,7 @@ class Suite:
     run: Callable
     quick: bool = False
     minutes: int = 30  # at most
+    asked_for: bool = False  # runs only when the pattern names it
 
 
 # In this order: what others need first, what is slow and seldom fails last.
@@ -47,6 +48,7 @@ SUITES = [
     Suite("check:headers", cpp_suites.headers),
     Suite("check:coroutines", checks.coroutine_temporaries),
     Suite("check:tidy", checks.tidy),
+    Suite("fuzz", cpp_suites.fuzz, asked_for=True),
 ]
 
 
@@ -79,7 +81,8 @@ def main():
     parser.add_argument("--list", action="store_true")
     parser.add_argument("pattern", nargs="?", default="")
     options = parser.parse_args()
-    chosen = [suite for suite in SUITES if options.pattern in suite.name and (suite.quick or not options.quick)]
+    chosen = [suite for suite in SUITES if options.pattern in suite.name and (suite.quick or not options.quick)
+              and (options.pattern or options.list or not suite.asked_for)]
     if options.list:
         print("\n".join(suite.name for suite in chosen))
         return 0
