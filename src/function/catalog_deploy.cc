@@ -53,6 +53,7 @@ std::vector<VersionPtr> clean_up(Function& function, std::size_t keep) {
 
 tl::unexpected<Error> no_such_version(const Function& function, std::uint64_t number) {
   std::vector<std::uint64_t> numbers;
+  numbers.reserve(function.versions.size());
   for (const auto& [known, version] : function.versions) numbers.push_back(known);
   if (numbers.empty()) {
     return fail(ErrorCode::not_found, "{} has no version {}: it has no published version yet",

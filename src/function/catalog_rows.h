@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace SQLite {
+namespace SQLite {  // NOLINT(readability-identifier-naming): the name is the library's
 class Database;
 }
 

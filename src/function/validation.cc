@@ -355,6 +355,7 @@ std::optional<std::uint64_t> parse_version(std::string_view text) {
   if (text == "$LATEST") return 0;
   std::uint64_t number = 0;
   const auto* end = text.data() + text.size();
+  // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): `end` says where it ends
   const auto [stop, error] = std::from_chars(text.data(), end, number);
   if (error != std::errc() || stop != end || number == 0) return std::nullopt;
   return number;

@@ -208,6 +208,7 @@ TEST_F(LogStoreTest, ManyThreadsAppendWhileOthersRead) {
   limits_.function_bytes = 5000;
   reopen();
   std::vector<std::thread> threads;
+  threads.reserve(3);
   for (int t = 0; t < 3; ++t) {
     threads.emplace_back([this, t] {
       for (int i = 0; i < 500; ++i) {

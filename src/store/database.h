@@ -16,7 +16,7 @@
 #include <string>
 #include <string_view>
 
-namespace SQLite {
+namespace SQLite {  // NOLINT(readability-identifier-naming): the name is the library's
 class Database;
 }
 

@@ -8,7 +8,7 @@
 
 #include <string_view>
 
-namespace SQLite {
+namespace SQLite {  // NOLINT(readability-identifier-naming): the name is the library's
 class Database;
 }
 
