@@ -47,14 +47,19 @@ class ClosesWithClient {
  public:
   ClosesWithClient(http::ResponseWriter& writer, http::ClientConnection& upstream)
       : writer_(writer) {
-    writer_.on_client_gone([&upstream] { upstream.close(); });
+    writer_.on_client_gone([this, &upstream] {
+      gone_ = true;
+      upstream.close();
+    });
   }
+  [[nodiscard]] bool gone() const { return gone_; }
   ~ClosesWithClient() { writer_.on_client_gone({}); }
   ClosesWithClient(const ClosesWithClient&) = delete;
   ClosesWithClient& operator=(const ClosesWithClient&) = delete;
 
  private:
   http::ResponseWriter& writer_;
+  bool gone_ = false;
 };
 
 Task<void> send_failure(const Reply& reply, const Error& error, http::ResponseWriter& writer) {
@@ -112,7 +117,7 @@ Task<void> send_response(const ProxiedRequest& proxied, http::ClientConnection& 
 
 Task<void> answer(const ProxiedRequest& proxied, http::ClientConnection& upstream,
                   http::BodyReader& body, http::Deadline& limit, invoke::HttpLease& lease,
-                  http::ResponseWriter& writer) {
+                  const ClosesWithClient& client, http::ResponseWriter& writer) {
   const std::chrono::seconds timeout(proxied.target.version->configuration.timeout_seconds);
   auto request = upstream_request(proxied.request, proxied.route, proxied.trace_id,
                                   proxied.reply.request_id());
@@ -132,6 +137,8 @@ Task<void> answer(const ProxiedRequest& proxied, http::ClientConnection& upstrea
     auto passed = downstream_head(std::move(*head));
     proxied.reply.complete(passed.headers);
     co_await send_response(proxied, upstream, std::move(passed), timeout, writer);
+  } else if (client.gone()) {
+    // Nobody is left to be told.
   } else if (late) {
     lease.discard_instance();
     const Error error(ErrorCode::timeout, fmt::format("no response within {} s", timeout.count()));
@@ -162,8 +169,8 @@ Task<void> proxy(invoke::Invoker& invoker, ProxiedRequest proxied, http::Respons
   if (!upstream) co_return co_await send_failure(proxied.reply, upstream.error(), writer);
   const auto executor = co_await asio::this_coro::executor;
   http::Deadline limit(executor, [&upstream] { (*upstream)->close(); });
-  const ClosesWithClient closes(writer, **upstream);
-  co_await answer(proxied, **upstream, body, limit, **lease, writer);
+  const ClosesWithClient client(writer, **upstream);
+  co_await answer(proxied, **upstream, body, limit, **lease, client, writer);
 }
 
 }  // namespace lambda::gateway
