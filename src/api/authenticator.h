@@ -1,0 +1,53 @@
+// Who may call the control API, and functions whose URL wants a key: bearer tokens and SigV4 over
+// the same keys, and people on the unix socket. Any thread. verify() and the KeyChecker do no I/O;
+// admit_socket_peer() reads the group database, on a worker thread.
+#pragma once
+
+#include "base/blocking.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "gateway/key_checker.h"
+#include "http/message.h"
+#include "store/key_table.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <sys/types.h>
+
+namespace lambda::api {
+
+class Authenticator final : public gateway::KeyChecker {
+ public:
+  struct Options {
+    bool insecure = false;  // keys over plain HTTP from beyond loopback
+    std::string account;
+    std::optional<gid_t> group;  // "lambda": its members may use the unix socket
+  };
+  // `keys` and `clock` outlive it.
+  Authenticator(const store::KeyTable& keys, const Clock& clock, Options options);
+
+  // True when the body must be whole before verify() can tell (a signature covers it).
+  [[nodiscard]] static bool needs_body(const http::Request& request);
+  // A key by either spelling. Errors: unauthenticated with AWS's texts, denied (plain HTTP from
+  // afar).
+  [[nodiscard]] Result<gateway::Caller> verify(const http::Request& request,
+                                               std::string_view body) const;
+  // Blocking. root, the server's own user, and members of the group.
+  [[nodiscard]] Result<gateway::Caller> admit_socket_peer(const http::Peer& peer) const;
+
+  [[nodiscard]] Result<gateway::Caller> check_key(const http::Request& request,
+                                                  std::string_view token) const override;
+  [[nodiscard]] Result<gateway::Caller> check_signature(const http::Request& request,
+                                                        std::string_view body) const override;
+
+ private:
+  [[nodiscard]] Result<Done> check_transport(const http::Request& request) const;
+  [[nodiscard]] gateway::Caller caller_of(std::string_view key_id) const;
+
+  const store::KeyTable& keys_;
+  const Clock& clock_;
+  Options options_;
+};
+
+}  // namespace lambda::api

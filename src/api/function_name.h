@@ -1,0 +1,24 @@
+// The spellings of a function in a path: a name, name:qualifier, a partial or a full ARN. Pure.
+#pragma once
+
+#include "base/result.h"
+#include "function/catalog.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace lambda::api {
+
+struct FunctionName {
+  std::string name;
+  std::string qualifier;  // "" where none was given
+};
+
+// `text` is decoded; `query_qualifier` is ?Qualifier=. Errors: AWS's for a qualifier that differs,
+// another region, or a name that is none.
+Result<FunctionName> parse_function_name(std::string_view text,
+                                         const std::optional<std::string>& query_qualifier,
+                                         const function::Tenant& tenant);
+
+}  // namespace lambda::api
