@@ -28,6 +28,9 @@ class Suite:
     asked_for: bool = False  # runs only when the pattern names it
 
 
+# These look at what a server leaves on the machine, or at the clock: no other server beside them.
+ALONE = ["startup_test", "crash_test"]
+
 # In this order: what others need first, what is slow and seldom fails last.
 SUITES = [
     Suite("build:release", cpp_suites.build("release"), quick=True, minutes=45),
@@ -37,8 +40,8 @@ SUITES = [
     Suite("runtimes", python_tests("runtimes/tests")),
     Suite("cli", python_tests("tests/cli")),
     Suite("e2e:walkthrough", python_tests("tests/e2e", only=["walkthrough_test"]), quick=True),
-    Suite("e2e", python_tests("tests/e2e", but_not=["walkthrough_test", "crash_test"])),
-    Suite("crash", python_tests("tests/e2e", only=["crash_test"])),
+    Suite("e2e:functions", python_tests("tests/e2e", but_not=["walkthrough_test", *ALONE])),
+    Suite("e2e:restarts", python_tests("tests/e2e", only=ALONE, workers=1)),
     Suite("aws", python_tests("tests/aws")),
     Suite("security", python_tests("tests/security", workers=1)),
     Suite("build:asan", cpp_suites.build("asan"), minutes=45),
