@@ -196,7 +196,7 @@ struct InitChannel::Impl : std::enable_shared_from_this<InitChannel::Impl> {
   }
 };
 
-Task<void> InitChannel::Impl::read_loop(std::shared_ptr<Impl> self) {
+Task<void> InitChannel::Impl::read_loop([[maybe_unused]] std::shared_ptr<Impl> self) {
   while (!closed) {
     auto [error] = co_await socket.async_wait(asio::posix::descriptor_base::wait_read, kAsTuple);
     if (error || closed) break;

@@ -202,6 +202,7 @@ void execute() {
 [[noreturn]] void become_runtime(const char* directory, rlim_t open_files) {
   ::setsid();
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  for (int number = 1; number <= SIGRTMAX; ++number) ::signal(number, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -1,330 +1,298 @@
+// Steps: open (find hierarchies, make the parent, set the budget) -> make (a directory in each,
+// limits) -> remove.
 #include "sandbox/native/cgroups.h"
 
+#include "sandbox/native/cgroup_files.h"
+#include "sandbox/native/cgroup_layout.h"
+
 #include <algorithm>
-#include <charconv>
+#include <csignal>
 #include <dirent.h>
 #include <fcntl.h>
-#include <fstream>
-#include <set>
-#include <signal.h>
-#include <sstream>
+#include <memory>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-namespace lambda::sandbox::spawn {
+namespace lambda::sandbox::native {
 namespace {
 
-// AWS gives one CPU at 1,769 MB; cpu.shares calls one CPU 1024, cpu.weight calls it 100.
-constexpr std::uint64_t kBytesPerCpu = 1769ull << 20;
+// Kernel memory (stacks, page tables, sockets) and page cache that is just being given back.
+constexpr std::uint64_t kHardLimitSlack = 32ull << 20;
+// AWS gives one full CPU at this much memory; the weight of a whole CPU is 1024 (v1), 100 (v2).
+constexpr std::uint64_t kMemoryOfOneCpu = 1769ull << 20;
 
-std::string read_text(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
+std::uint64_t scaled(std::uint64_t weight, std::uint64_t memory, std::uint64_t least,
+                     std::uint64_t most) {
+  return std::clamp(weight * (memory >> 20) / (kMemoryOfOneCpu >> 20), least, most);
 }
 
-Result<Done> write_text(const std::string& path, std::string_view text) {
-  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!file) return fail(Error::from_errno("open " + path));
-  if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-    return fail(Error::from_errno(fmt::format("write {} to {}", text, path)));
+std::uint64_t machine_memory() {
+  return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+         static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+std::uint64_t largest_pid() {
+  const auto text = read_file_at(AT_FDCWD, "/proc/sys/kernel/pid_max");
+  return text ? parse_number(*text).value_or(32768) : 32768;
+}
+
+// Swap would only make a function that is too large slow instead of dead. Not every kernel counts
+// it.
+void forbid_swap(const Hierarchy& hierarchy, const std::string& directory, std::uint64_t limit) {
+  if (hierarchy.v2) {
+    [[maybe_unused]] const auto done =
+        write_file_at(hierarchy.parent.get(), directory + "/memory.swap.max", "0");
+  } else {
+    [[maybe_unused]] const auto done = write_file_at(
+        hierarchy.parent.get(), directory + "/memory.memsw.limit_in_bytes", std::to_string(limit));
+  }
+}
+
+Result<Done> limit_memory(const Hierarchy& hierarchy, const std::string& directory,
+                          std::uint64_t limit) {
+  const char* file = hierarchy.v2 ? "/memory.max" : "/memory.limit_in_bytes";
+  auto done = write_file_at(hierarchy.parent.get(), directory + file, std::to_string(limit));
+  // v1 refuses a limit above the one for memory and swap together, which an earlier server set.
+  if (!done) {
+    forbid_swap(hierarchy, directory, limit);
+    done = write_file_at(hierarchy.parent.get(), directory + file, std::to_string(limit));
+  }
+  if (done) forbid_swap(hierarchy, directory, limit);
+  return done;
+}
+
+Result<Done> set_limits(const Hierarchy& hierarchy, const std::string& directory,
+                        const CgroupLimits& limits) {
+  const int parent = hierarchy.parent.get();
+  if (hierarchy.memory) {
+    auto done = limit_memory(hierarchy, directory,
+                             limits.memory_bytes + limits.tmp_bytes + kHardLimitSlack);
+    if (!done) return done;
+  }
+  if (hierarchy.pids) {
+    auto done = write_file_at(parent, directory + "/pids.max", std::to_string(limits.processes));
+    if (!done) return done;
+  }
+  if (hierarchy.cpu && hierarchy.v2) {
+    return write_file_at(parent, directory + "/cpu.weight",
+                         std::to_string(scaled(100, limits.memory_bytes, 1, 10'000)));
+  }
+  if (hierarchy.cpu) {
+    return write_file_at(parent, directory + "/cpu.shares",
+                         std::to_string(scaled(1024, limits.memory_bytes, 2, 262'144)));
   }
   return Done{};
 }
 
-bool exists(const std::string& path) {
-  return ::access(path.c_str(), F_OK) == 0;
+std::vector<std::string> directories_in(int directory) {
+  std::vector<std::string> names;
+  const int copy = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (copy < 0) return names;
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(copy), ::closedir);
+  if (!stream) return names;
+  while (const dirent* entry = ::readdir(stream.get())) {
+    const std::string_view name(entry->d_name);
+    if (entry->d_type == DT_DIR && name != "." && name != "..") names.emplace_back(name);
+  }
+  return names;
 }
 
-Result<Done> make_directory(const std::string& path) {
-  if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST)
-    return fail(Error::from_errno("make " + path));
+void kill_processes_of(const Hierarchy& hierarchy, const std::string& directory) {
+  const int parent = hierarchy.parent.get();
+  if (hierarchy.v2 && write_file_at(parent, directory + "/cgroup.kill", "1")) return;
+  const auto text = read_file_at(parent, directory + "/cgroup.procs");
+  if (!text) return;
+  std::string_view rest = *text;
+  while (!rest.empty()) {
+    const auto pid = static_cast<pid_t>(parse_number(rest).value_or(0));
+    if (pid > 1) ::kill(pid, SIGKILL);
+    const auto end = rest.find('\n');
+    if (end == std::string_view::npos) break;
+    rest.remove_prefix(end + 1);
+  }
+}
+
+void pause_for(long milliseconds) {
+  const timespec time{milliseconds / 1000, milliseconds % 1000 * 1'000'000};
+  ::nanosleep(&time, nullptr);
+}
+
+Result<Done> make_parent(Hierarchy& hierarchy, const std::string& name,
+                         const CgroupBudget& budget) {
+  if (::mkdirat(hierarchy.base.get(), name.c_str(), 0755) != 0 && errno != EEXIST)
+    return fail(Error::from_errno("make the cgroup " + hierarchy.base_path + "/" + name));
+  hierarchy.path = hierarchy.base_path + "/" + name;
+  hierarchy.parent =
+      UniqueFd(::openat(hierarchy.base.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!hierarchy.parent) return fail(Error::from_errno("open the cgroup " + hierarchy.path));
+  const int parent = hierarchy.parent.get();
+  if (hierarchy.v2 && hierarchy.memory) {
+    auto done = write_file_at(parent, "cgroup.subtree_control",
+                              hierarchy.cpu ? "+memory +pids +cpu" : "+memory +pids");
+    if (!done) return done;
+  }
+  if (hierarchy.memory) {
+    const auto bytes = budget.memory_bytes != 0 ? budget.memory_bytes : machine_memory() / 10 * 9;
+    auto done = limit_memory(hierarchy, ".", bytes);
+    if (!done) return done;
+  }
+  if (hierarchy.pids) {
+    const auto count = budget.processes != 0 ? budget.processes : largest_pid() / 10 * 8;
+    return write_file_at(parent, "pids.max", std::to_string(count));
+  }
   return Done{};
-}
-
-bool has_word(const std::string& text, std::string_view word) {
-  std::istringstream words(text);
-  std::string next;
-  while (words >> next) {
-    if (next == word) return true;
-  }
-  return false;
-}
-
-// Where each v1 controller and cgroup2 ("") are mounted, and the group this process is in there.
-struct Hierarchies {
-  std::map<std::string, std::string> mounts;
-  std::map<std::string, std::string> own;
-
-  [[nodiscard]] std::string base(const std::string& controller) const {
-    const auto mount = mounts.find(controller);
-    const auto group = own.find(controller);
-    if (mount == mounts.end() || group == own.end()) return {};
-    return mount->second + (group->second == "/" ? "" : group->second);
-  }
-};
-
-std::vector<std::string> split(const std::string& text, char at) {
-  std::vector<std::string> parts;
-  std::istringstream stream(text);
-  std::string part;
-  while (std::getline(stream, part, at)) parts.push_back(part);
-  return parts;
-}
-
-Hierarchies find_hierarchies() {
-  Hierarchies found;
-  std::istringstream mounts(read_text("/proc/self/mountinfo"));
-  std::string line;
-  while (std::getline(mounts, line)) {
-    // "36 35 0:30 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory"
-    const auto dash = line.find(" - ");
-    if (dash == std::string::npos) continue;
-    const auto fields = split(line.substr(0, dash), ' ');
-    const auto rest = split(line.substr(dash + 3), ' ');
-    if (fields.size() < 5 || rest.size() < 3) continue;
-    if (rest[0] == "cgroup2") found.mounts.try_emplace("", fields[4]);
-    if (rest[0] == "cgroup") {
-      for (const auto& option : split(rest[2], ',')) found.mounts.try_emplace(option, fields[4]);
-    }
-  }
-  std::istringstream groups(read_text("/proc/self/cgroup"));
-  while (std::getline(groups, line)) {
-    const auto first = line.find(':');
-    const auto second = line.find(':', first + 1);
-    if (second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    if (controllers.empty()) found.own[""] = line.substr(second + 1);
-    for (const auto& controller : split(controllers, ','))
-      found.own[controller] = line.substr(second + 1);
-  }
-  return found;
-}
-
-// A group that is there under its own path, or the mount's root where that path belongs to another
-// cgroup namespace.
-std::string usable_base(const Hierarchies& found, const std::string& controller) {
-  const auto base = found.base(controller);
-  if (!base.empty() && exists(base)) return base;
-  const auto mount = found.mounts.find(controller);
-  return mount == found.mounts.end() ? std::string() : mount->second;
-}
-
-std::vector<int> processes_in(const std::string& group) {
-  std::vector<int> pids;
-  std::istringstream text(read_text(group + "/cgroup.procs"));
-  int pid = 0;
-  while (text >> pid) pids.push_back(pid);
-  return pids;
-}
-
-// What a killed server left: sandboxes' groups with, perhaps, processes in them.
-void clear_group(const std::string& group) {
-  DIR* directory = ::opendir(group.c_str());
-  if (directory == nullptr) return;
-  std::vector<std::string> children;
-  while (const dirent* entry = ::readdir(directory)) {
-    const std::string name = entry->d_name;
-    if (entry->d_type == DT_DIR && name != "." && name != "..")
-      children.push_back(group + "/" + name);
-  }
-  ::closedir(directory);
-  for (const auto& child : children) {
-    for (int round = 0; round < 200; ++round) {
-      for (const int pid : processes_in(child)) ::kill(pid, SIGKILL);
-      if (::rmdir(child.c_str()) == 0 || errno == ENOENT) break;
-      ::usleep(5000);
-    }
-  }
-}
-
-std::uint64_t read_number(int fd) {
-  char text[64];
-  const ssize_t count = ::pread(fd, text, sizeof text, 0);
-  std::uint64_t value = 0;
-  if (count > 0) std::from_chars(text, text + count, value);
-  return value;
 }
 
 }  // namespace
 
-std::vector<std::string> CgroupTree::bases() const {
-  std::vector<std::string> all{memory_};
-  for (const auto& base : {cpu_, pids_, freezer_}) {
-    if (!base.empty() && std::ranges::find(all, base) == all.end()) all.push_back(base);
-  }
-  return all;
+std::uint64_t Cgroup::charged() const {
+  const auto text = read_again(usage_.get());
+  return text ? parse_number(*text).value_or(0) : 0;
 }
 
-// Controllers can be handed on only by a group without processes of its own: those move into a leaf
-// first.
-Result<Done> CgroupTree::prepare_v2(const std::string& own) {
-  const std::string control = own + "/cgroup.subtree_control";
-  constexpr std::string_view wanted = "+memory +pids +cpu";
-  if (!write_text(control, wanted)) {
-    const std::string leaf = own + "/lambdad";
-    auto made = make_directory(leaf);
-    if (!made) return made;
-    for (const int pid : processes_in(own)) {
-      auto moved = write_text(leaf + "/cgroup.procs", std::to_string(pid));
-      if (!moved && moved.error().message().find("No such process") == std::string::npos)
-        return moved;
-    }
-    auto enabled = write_text(control, wanted);
-    if (!enabled) {
-      return fail(std::move(enabled.error()),
-                  "hand the memory, pids and cpu controllers on (under systemd the service needs "
-                  "Delegate=yes)");
-    }
-  }
-  return Done{};
+std::uint64_t Cgroup::held() const {
+  const auto* memory = all_->with_memory();
+  const auto text = read_file_at(memory->parent.get(), id_ + "/memory.stat");
+  if (!text) return 0;
+  return value_of(*text, memory->v2 ? "anon" : "rss").value_or(0) +
+         value_of(*text, "shmem").value_or(0);
 }
 
-Result<CgroupTree> CgroupTree::open(std::string server_id) {
-  const auto found = find_hierarchies();
-  CgroupTree tree;
-  const std::string name = "/lambda-" + server_id;
-  const auto unified = usable_base(found, "");
-  if (!unified.empty() && has_word(read_text(unified + "/cgroup.controllers"), "memory")) {
-    tree.pure_v2_ = true;
-    tree.v2_freezer_ = true;
-    auto prepared = tree.prepare_v2(unified);
-    if (!prepared) return fail(std::move(prepared.error()));
-    tree.memory_ = tree.cpu_ = tree.pids_ = tree.freezer_ = unified + name;
-  } else {
-    for (const auto& [controller, place] : std::map<std::string, std::string*>{
-             {"memory", &tree.memory_}, {"cpu", &tree.cpu_}, {"pids", &tree.pids_}}) {
-      const auto base = usable_base(found, controller);
-      if (base.empty()) {
-        return fail(ErrorCode::unavailable,
-                    "this machine has no {} controller in /sys/fs/cgroup: limits cannot be set",
-                    controller);
-      }
-      *place = base + name;
-    }
-    tree.v2_freezer_ = !unified.empty();
-    const auto freezer = tree.v2_freezer_ ? unified : usable_base(found, "freezer");
-    if (!freezer.empty()) tree.freezer_ = freezer + name;
-  }
-  for (const auto& base : tree.bases()) {
-    auto made = make_directory(base);
-    if (!made) return fail(std::move(made.error()), "make the server's control group");
-    clear_group(base);
-  }
-  if (tree.pure_v2_) {
-    auto enabled = write_text(tree.memory_ + "/cgroup.subtree_control", "+memory +pids +cpu");
-    if (!enabled) return fail(std::move(enabled.error()));
-  }
-  return tree;
+bool Cgroup::kernel_killed_for_memory() const {
+  const auto* memory = all_->with_memory();
+  const auto text = read_file_at(memory->parent.get(),
+                                 id_ + (memory->v2 ? "/memory.events" : "/memory.oom_control"));
+  return text && value_of(*text, "oom_kill").value_or(0) > 0;
 }
 
-std::string CgroupTree::description() const {
-  return pure_v2_ ? "cgroup v2 at " + memory_ : "cgroup v1 controllers at " + memory_;
-}
-
-void CgroupTree::remove() {
-  for (const auto& base : bases()) {
-    clear_group(base);
-    ::rmdir(base.c_str());
+Result<Done> Cgroup::set_frozen(bool frozen) const {
+  const auto* freezer = all_->with_freezer();
+  if (freezer == nullptr) return fail(ErrorCode::unavailable, "this machine has no freezer cgroup");
+  const int parent = freezer->parent.get();
+  const std::string file = id_ + (freezer->v2 ? "/cgroup.freeze" : "/freezer.state");
+  const std::string wanted = freezer->v2 ? (frozen ? "1" : "0") : (frozen ? "FROZEN" : "THAWED");
+  auto done = write_file_at(parent, file, wanted);
+  if (!done || !frozen) return done;
+  // A task stops at its next return to user space: microseconds, unless the machine is very busy.
+  for (int attempt = 0; attempt < 20; ++attempt) {
+    const auto state =
+        read_file_at(parent, freezer->v2 ? id_ + "/cgroup.events" : id_ + "/freezer.state");
+    if (!state) return fail(Error(state.error()));
+    if (freezer->v2 ? value_of(*state, "frozen") == 1 : state->starts_with("FROZEN")) return Done{};
+    pause_for(attempt < 10 ? 0 : 1);
   }
-}
-
-Result<Cgroup> CgroupTree::make(std::string_view id, const Limits& limits) const {
-  Cgroup group;
-  group.tree_ = this;
-  group.name_ = fmt::format("/{}", id);
-  for (const auto& base : bases()) {
-    auto made = make_directory(base + group.name_);
-    if (!made) return fail(std::move(made.error()));
-  }
-  const auto set = [&group](const std::string& base, const char* file, std::string text) {
-    return write_text(base + group.name_ + "/" + file, text);
-  };
-  const auto memory = std::to_string(limits.memory_bytes);
-  const auto shares =
-      std::clamp<std::uint64_t>(limits.share_bytes * 1024 / kBytesPerCpu, 2, 262'144);
-  const auto weight = std::clamp<std::uint64_t>(limits.share_bytes * 100 / kBytesPerCpu, 1, 10'000);
-  Result<Done> done = Done{};
-  if (pure_v2_) {
-    done = set(memory_, "memory.max", memory);
-    if (done && exists(memory_ + group.name_ + "/memory.swap.max"))
-      done = set(memory_, "memory.swap.max", "0");
-    if (done) done = set(cpu_, "cpu.weight", std::to_string(weight));
-  } else {
-    done = set(memory_, "memory.limit_in_bytes", memory);
-    if (done && exists(memory_ + group.name_ + "/memory.memsw.limit_in_bytes")) {
-      done = set(memory_, "memory.memsw.limit_in_bytes", memory);
-    }
-    if (done) done = set(cpu_, "cpu.shares", std::to_string(shares));
-  }
-  if (done) done = set(pids_, "pids.max", std::to_string(limits.processes));
-  if (!done) {
-    group.remove();
-    return fail(std::move(done.error()), "set the limits of sandbox {}", id);
-  }
-  const std::string directory = memory_ + group.name_;
-  group.usage_.reset(
-      ::open((directory + (pure_v2_ ? "/memory.current" : "/memory.usage_in_bytes")).c_str(),
-             O_RDONLY | O_CLOEXEC));
-  group.stat_.reset(::open((directory + "/memory.stat").c_str(), O_RDONLY | O_CLOEXEC));
-  return group;
-}
-
-Result<Done> Cgroup::attach(int pid) const {
-  for (const auto& base : tree_->bases()) {
-    auto attached = write_text(base + name_ + "/cgroup.procs", std::to_string(pid));
-    if (!attached) return attached;
-  }
+  // It is on its way; nothing that runs now runs for long.
   return Done{};
 }
 
 bool Cgroup::remove() {
   bool gone = true;
-  for (const auto& base : tree_->bases()) {
-    if (::rmdir((base + name_).c_str()) != 0 && errno != ENOENT) gone = false;
+  for (const auto& hierarchy : all_->hierarchies_) {
+    if (::unlinkat(hierarchy.parent.get(), id_.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
+      gone = false;
   }
   return gone;
 }
 
-Result<Done> Cgroup::set_frozen(bool frozen) const {
-  if (tree_->freezer_.empty())
-    return fail(ErrorCode::unavailable, "this machine has no freezer in /sys/fs/cgroup");
-  const std::string directory = tree_->freezer_ + name_;
-  if (tree_->v2_freezer_) return write_text(directory + "/cgroup.freeze", frozen ? "1" : "0");
-  return write_text(directory + "/freezer.state", frozen ? "FROZEN" : "THAWED");
-}
-
-std::uint64_t Cgroup::memory_in_use() const {
-  return read_number(usage_.get());
-}
-
-std::uint64_t Cgroup::own_memory() const {
-  char text[8192];
-  const ssize_t count = ::pread(stat_.get(), text, sizeof text - 1, 0);
-  if (count <= 0) return 0;
-  std::istringstream lines(std::string(text, static_cast<std::size_t>(count)));
-  const std::string_view wanted = tree_->pure_v2_ ? "anon" : "rss";
-  std::string name;
-  std::uint64_t value = 0;
-  while (lines >> name >> value) {
-    if (name == wanted) return value;
+Result<Cgroups> Cgroups::open(const std::string& name, const CgroupBudget& budget) {
+  auto found = find_hierarchies();
+  if (!found) return fail(std::move(found.error()));
+  Cgroups cgroups;
+  cgroups.hierarchies_ = std::move(*found);
+  for (auto& hierarchy : cgroups.hierarchies_) {
+    auto made = make_parent(hierarchy, name, budget);
+    if (!made) return fail(std::move(made.error()).as(ErrorCode::unavailable));
   }
-  return 0;
+  return cgroups;
 }
 
-UniqueFd Cgroup::open_peak() const {
-  const std::string directory = tree_->memory_ + name_;
-  const char* file = tree_->pure_v2_ ? "/memory.peak" : "/memory.max_usage_in_bytes";
-  UniqueFd peak(::open((directory + file).c_str(), O_RDONLY | O_CLOEXEC));
-  // memory.peak came with Linux 5.19.
-  if (!peak) peak.reset(::open((directory + "/memory.current").c_str(), O_RDONLY | O_CLOEXEC));
-  return peak;
+Result<Cgroup> Cgroups::make(const std::string& id, const CgroupLimits& limits) const {
+  Cgroup made;
+  made.all_ = this;
+  made.id_ = id;
+  for (const auto& hierarchy : hierarchies_) {
+    const int parent = hierarchy.parent.get();
+    const std::string path = hierarchy.path + "/" + id;
+    Result<Done> done = Done{};
+    if (::mkdirat(parent, id.c_str(), 0755) != 0) {
+      done = fail(Error::from_errno("make the cgroup " + path));
+    } else {
+      done = set_limits(hierarchy, id, limits);
+    }
+    if (done && hierarchy.v2) {
+      made.directory_ = UniqueFd(::openat(parent, id.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+      if (!made.directory_) done = fail(Error::from_errno("open the cgroup " + path));
+    } else if (done) {
+      made.entries_.emplace_back(
+          ::openat(parent, (id + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
+      if (!made.entries_.back()) done = fail(Error::from_errno("open the cgroup " + path));
+    }
+    if (done && hierarchy.memory) {
+      const char* file = hierarchy.v2 ? "/memory.current" : "/memory.usage_in_bytes";
+      made.usage_ = UniqueFd(::openat(parent, (id + file).c_str(), O_RDONLY | O_CLOEXEC));
+      made.memory_path_ = path;
+    }
+    if (!done) {
+      [[maybe_unused]] const bool gone = made.remove();
+      return fail(std::move(done.error()));
+    }
+  }
+  return made;
 }
 
-UniqueFd Cgroup::open_oom_counter() const {
-  const char* file = tree_->pure_v2_ ? "/memory.events" : "/memory.oom_control";
-  return UniqueFd(::open((tree_->memory_ + name_ + file).c_str(), O_RDONLY | O_CLOEXEC));
+unsigned Cgroups::reap(const std::vector<std::string>& keep) const {
+  std::vector<std::string> left;
+  for (const auto& hierarchy : hierarchies_) {
+    for (auto& name : directories_in(hierarchy.parent.get())) {
+      if (std::find(keep.begin(), keep.end(), name) == keep.end()) left.push_back(std::move(name));
+    }
+  }
+  std::sort(left.begin(), left.end());
+  left.erase(std::unique(left.begin(), left.end()), left.end());
+  for (const auto& name : left) {
+    Cgroup old;
+    old.all_ = this;
+    old.id_ = name;
+    // A frozen process of v1 dies only when it is thawed.
+    for (int attempt = 0; attempt < 200 && !old.remove(); ++attempt) {
+      for (const auto& hierarchy : hierarchies_) kill_processes_of(hierarchy, name);
+      [[maybe_unused]] const auto thawed = old.set_frozen(false);
+      pause_for(5);
+    }
+  }
+  return static_cast<unsigned>(left.size());
 }
 
-}  // namespace lambda::sandbox::spawn
+void Cgroups::remove_parent() {
+  for (auto& hierarchy : hierarchies_) {
+    const auto name = hierarchy.path.substr(hierarchy.base_path.size() + 1);
+    ::unlinkat(hierarchy.base.get(), name.c_str(), AT_REMOVEDIR);
+  }
+}
+
+std::string Cgroups::description() const {
+  const auto* memory = with_memory();
+  const auto* freezer = with_freezer();
+  if (memory->v2) return "cgroup v2 at " + memory->path;
+  return fmt::format("cgroup v1 at {}, frozen through {}", memory->path,
+                     freezer == nullptr ? "nothing (no freezer)"
+                     : freezer->v2      ? "v2"
+                                        : "v1");
+}
+
+const Hierarchy* Cgroups::with_memory() const {
+  for (const auto& hierarchy : hierarchies_) {
+    if (hierarchy.memory) return &hierarchy;
+  }
+  return nullptr;
+}
+
+const Hierarchy* Cgroups::with_freezer() const {
+  for (const auto& hierarchy : hierarchies_) {
+    if (hierarchy.freezer) return &hierarchy;
+  }
+  return nullptr;
+}
+
+}  // namespace lambda::sandbox::native

@@ -1,9 +1,18 @@
-// The control groups of sandboxes, on pure cgroup v2 (with systemd's delegation) and on the hybrid
-// layout with v1 controllers. Used by lambda-spawn: root, one thread, blocking.
+// Cgroups: the parent cgroup of all sandboxes of this server, and one below it for each sandbox,
+// on pure cgroup v2 and on the hybrid layout (limits from v1 controllers; freezing and killing
+// through the v2 mount where there is one).
 //
-// All sandboxes stand below one group of this server, <own group>/lambda-<server id>/, so that what
-// a killed server left can be found and removed. A sandbox's groups are made for it and never used
-// again (memory.peak cannot be reset).
+//   <hierarchy>/lambda-<server>/            budget of memory and processes for all functions
+//   <hierarchy>/lambda-<server>/<id>/       one sandbox
+//
+// Memory. /tmp is a tmpfs, and its pages are charged to the process that writes them; no kernel can
+// charge them elsewhere. So the kernel's hard limit of a sandbox is memory + /tmp + a little, and
+// what the function itself holds (anonymous and shared memory less what lies in /tmp) is compared
+// with its own limit by looking: usage below the limit needs no second look, so an idle sandbox
+// costs one pread a tick.
+//
+// Threads: lambda-spawn has one. Descriptors stay valid when the mounts they came from leave the
+// mount namespace.
 #pragma once
 
 #include "base/blocking.h"
@@ -11,65 +20,89 @@
 #include "base/unique_fd.h"
 
 #include <cstdint>
-#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace lambda::sandbox::spawn {
+namespace lambda::sandbox::native {
 
-struct Limits {
-  std::uint64_t memory_bytes = 0;  // the kernel's limit: memory and /tmp together
-  std::uint64_t share_bytes = 0;   // CPU weight in proportion to this memory
-  std::uint32_t processes = 0;
+struct CgroupBudget {
+  std::uint64_t memory_bytes = 0;  // 0: 90 % of the machine's
+  std::uint64_t processes = 0;     // 0: 80 % of pid_max
 };
 
-class Cgroup;
+struct CgroupLimits {
+  std::uint64_t memory_bytes = 0;
+  std::uint64_t tmp_bytes = 0;
+  std::uint64_t processes = 0;
+};
 
-class CgroupTree {
+// One hierarchy that we use, by the parent directory made in it.
+struct Hierarchy {
+  bool v2 = false;
+  bool memory = false;
+  bool cpu = false;
+  bool pids = false;
+  bool freezer = false;
+  std::string base_path;  // where the parent stands: for removing it
+  UniqueFd base;
+  std::string path;  // of the parent
+  UniqueFd parent;
+};
+
+class Cgroups;
+
+// One sandbox's. Removing is explicit; the destructor leaves the directories alone.
+class Cgroup {
  public:
-  // Finds out what this machine has, makes the server's group, and removes what a killed server
-  // left in it. Errors: unavailable, with what is missing.
-  static Result<CgroupTree> open(std::string server_id);
+  Cgroup() = default;
+  // cgroup.procs of each v1 hierarchy: the child writes "0" to enter.
+  [[nodiscard]] const std::vector<UniqueFd>& entries() const { return entries_; }
+  void close_entries() { entries_.clear(); }
+  // The v2 directory, for CLONE_INTO_CGROUP; -1 where there is none.
+  [[nodiscard]] int clone_into() const { return directory_.get(); }
+  void close_clone_into() { directory_.reset(); }
+  [[nodiscard]] const std::string& memory_path() const { return memory_path_; }
 
-  Result<Cgroup> make(std::string_view id, const Limits& limits) const;
-  // Removes the server's own groups; sandboxes must be gone.
-  void remove();
+  // Everything charged, page cache and /tmp included. 0 when it cannot be read.
+  [[nodiscard]] std::uint64_t charged() const;
+  // Anonymous and shared memory (with /tmp).
+  [[nodiscard]] std::uint64_t held() const;
+  [[nodiscard]] bool kernel_killed_for_memory() const;
+  Result<Done> set_frozen(bool frozen) const;
+  // False: still busy, try again soon.
+  [[nodiscard]] bool remove();
+
+ private:
+  friend class Cgroups;
+  const Cgroups* all_ = nullptr;
+  std::string id_;
+  std::vector<UniqueFd> entries_;
+  UniqueFd directory_;
+  UniqueFd usage_;
+  std::string memory_path_;
+};
+
+class Cgroups {
+ public:
+  // Finds the hierarchies, makes the parent `name` in each and sets the budget.
+  // Errors: unavailable, with what is missing.
+  static Result<Cgroups> open(const std::string& name, const CgroupBudget& budget);
+
+  Result<Cgroup> make(const std::string& id, const CgroupLimits& limits) const;
+  // Kills and removes every cgroup below the parent that is not in `keep`; how many.
+  unsigned reap(const std::vector<std::string>& keep) const;
+  // Removes the parent itself.
+  void remove_parent();
+  // "cgroup v2 at /sys/fs/cgroup", "cgroup v1 (memory, cpu, pids), frozen through v2"
   [[nodiscard]] std::string description() const;
 
  private:
   friend class Cgroup;
-  // v2: one directory for everything. Hybrid: one a controller, and `freezer` where cgroup.freeze
-  // or freezer.state is.
-  bool pure_v2_ = false;
-  bool v2_freezer_ = false;
-  std::string memory_;
-  std::string cpu_;
-  std::string pids_;
-  std::string freezer_;
-  Result<Done> prepare_v2(const std::string& own);
-  [[nodiscard]] std::vector<std::string> bases() const;
+  std::vector<Hierarchy> hierarchies_;
+  [[nodiscard]] const Hierarchy* with_memory() const;
+  [[nodiscard]] const Hierarchy* with_freezer() const;
 };
 
-// One sandbox's groups. Removed by remove(), which wants its processes gone.
-class Cgroup {
- public:
-  Result<Done> attach(int pid) const;
-  // False while something of it still has to go; call again.
-  bool remove();
-  Result<Done> set_frozen(bool frozen) const;
-  [[nodiscard]] std::uint64_t memory_in_use() const;
-  // Memory that is the processes' own: not /tmp, not caches.
-  [[nodiscard]] std::uint64_t own_memory() const;
-  [[nodiscard]] UniqueFd open_peak() const;
-  [[nodiscard]] UniqueFd open_oom_counter() const;
-
- private:
-  friend class CgroupTree;
-  const CgroupTree* tree_ = nullptr;
-  std::string name_;
-  UniqueFd usage_;
-  UniqueFd stat_;
-};
-
-}  // namespace lambda::sandbox::spawn
+}  // namespace lambda::sandbox::native

@@ -1,192 +1,226 @@
-// Steps of a start: ask lambda-spawn for a sandbox -> take init's control socket -> tell init what
-// to run.
+// Steps of a start: request (names and relative paths) -> lambda-spawn makes the sandbox around one
+// end of a new control socket -> init says hello -> the runtime starts.
 #include "sandbox/native/native_driver.h"
 
 #include "sandbox/init/init_channel.h"
+#include "sandbox/native/cgroup_files.h"
 
-#include <spdlog/spdlog.h>
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <fcntl.h>
 
-#include <charconv>
-#include <set>
-#include <unistd.h>
-
-namespace lambda::sandbox {
-
-// Which sandboxes lambda-spawn ended for their memory. Filled by its reader thread; shared by
-// driver and sandboxes.
-struct NativeDriver::Ended {
-  std::mutex mutex;
-  std::set<std::string> ids;
-  bool take(const std::string& id) {
-    const std::lock_guard lock(mutex);
-    return ids.erase(id) > 0;
-  }
-};
-
+namespace lambda::sandbox::native {
 namespace {
 
-// Over loopback the answer is there at once; a sandbox that is starved of CPU takes a moment.
-constexpr std::chrono::seconds kConnectLimit{2};
+namespace fs = std::filesystem;
+using std::chrono::seconds;
+using SteadyTime = std::chrono::steady_clock::time_point;
 
-std::uint64_t number_after(std::string_view text, std::string_view name) {
-  const auto at = text.find(name);
-  if (at == std::string_view::npos) return 0;
-  const auto digits = text.substr(at + name.size());
-  std::uint64_t value = 0;
-  std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  return value;
+constexpr seconds kStopLimit{30};
+constexpr seconds kShortLimit{5};
+
+SteadyTime in(std::chrono::steady_clock::duration duration) {
+  return std::chrono::steady_clock::now() + duration;
 }
 
-std::string read_small(int fd) {
-  char text[1024];
-  const ssize_t count = ::pread(fd, text, sizeof text, 0);
-  return count > 0 ? std::string(text, static_cast<std::size_t>(count)) : std::string();
+template <std::size_t Size>
+Result<Done> copy_field(char (&to)[Size], std::string_view from, std::string_view what) {
+  if (from.size() >= Size || from.find('\0') != std::string_view::npos)
+    return fail(ErrorCode::invalid, "{} \"{}\" is too long", what, from);
+  std::memcpy(to, from.data(), from.size());
+  return Done{};
 }
 
-Task<Result<Done>> destroy(SpawnClient& spawn, std::string id) {
-  const std::function<void(spawn::Encoder&)> fields = [&id](spawn::Encoder& message) {
-    message.text(id);
-  };
-  auto answer = co_await spawn.ask(spawn::Operation::destroy, fields);
-  if (!answer) co_return fail(std::move(answer.error()), "end sandbox {}", id);
-  co_return Done{};
+// A directory as lambda-spawn names it: relative to the data directory.
+Result<std::string> below(const fs::path& base, const fs::path& directory, std::string_view what) {
+  std::error_code error;
+  const auto real = fs::canonical(directory, error);
+  if (error) {
+    return fail(ErrorCode::sandbox_failed, "{} {} cannot be used: {}", what, directory.string(),
+                error.message());
+  }
+  const auto relative = real.lexically_relative(base).string();
+  if (relative.empty() || relative.starts_with("..") || relative == ".") {
+    return fail(ErrorCode::sandbox_failed, "{} {} does not lie in the data directory {}", what,
+                real.string(), base.string());
+  }
+  return relative;
 }
 
-Task<void> destroy_in_background(SpawnClient& spawn, std::string id) {
-  auto destroyed = co_await destroy(spawn, std::move(id));
-  if (!destroyed) spdlog::warn("{}", destroyed.error().message());
+SpawnRequest request_for(Operation operation, const std::string& id) {
+  SpawnRequest request;
+  request.operation = operation;
+  std::memcpy(request.id, id.data(), std::min(id.size(), sizeof(request.id) - 1));
+  return request;
 }
 
 class NativeSandbox final : public Sandbox {
  public:
-  NativeSandbox(SpawnClient& spawn, LoopExecutor executor, std::string id,
-                std::vector<UniqueFd> descriptors,
-                std::function<bool(const std::string&)> ended_for_memory)
+  NativeSandbox(SpawnClient& spawn, LoopExecutor executor, const SandboxSpec& spec,
+                UniqueFd control)
       : spawn_(spawn),
-        executor_(executor),
-        id_(std::move(id)),
-        channel_(executor, std::move(descriptors[0])),
-        peak_(std::move(descriptors[1])),
-        oom_counter_(std::move(descriptors[2])),
-        ended_for_memory_(std::move(ended_for_memory)) {}
+        id_(spec.id),
+        memory_bytes_(spec.memory_bytes),
+        channel_(executor, std::move(control)) {}
 
   ~NativeSandbox() override {
-    if (!stopped_) asio::co_spawn(executor_, destroy_in_background(spawn_, id_), asio::detached);
+    if (!stopped_) spawn_.post(request_for(Operation::stop, id_));
   }
-  NativeSandbox(const NativeSandbox&) = delete;
-  NativeSandbox& operator=(const NativeSandbox&) = delete;
 
-  // Waits for init, and tells it what to run.
-  Task<Result<Done>> begin(const SandboxSpec& spec,
-                           std::chrono::steady_clock::time_point deadline) {
+  // What is left of a start once lambda-spawn runs init.
+  Task<Result<Done>> begin(SandboxSpec spec, std::string memory_cgroup, SteadyTime deadline) {
+    memory_cgroup_ = std::move(memory_cgroup);
     auto hello = co_await channel_.wait_hello(deadline);
     if (!hello) co_return fail(std::move(hello.error()));
-    hello_ = std::move(*hello);
+    listener_ = std::move(hello->listener);
+    log_ = std::move(hello->log);
     StartRequest request(spec);
     co_return co_await channel_.start(std::move(request), deadline);
   }
 
   [[nodiscard]] const std::string& id() const override { return id_; }
-  UniqueFd take_runtime_listener() override { return std::move(hello_.listener); }
-  UniqueFd take_log() override { return std::move(hello_.log); }
+  UniqueFd take_runtime_listener() override { return std::move(listener_); }
+  UniqueFd take_log() override { return std::move(log_); }
+
   Task<Result<UniqueFd>> connect(std::uint16_t port) override {
-    co_return co_await channel_.connect(port, std::chrono::steady_clock::now() + kConnectLimit);
-  }
-  Task<ExitStatus> wait_exit() override {
-    auto status = co_await channel_.wait_exit();
-    if (ended_for_memory_(id_) || kernel_killed()) {
-      status.out_of_memory = true;
-      status.signal = 9;
-    }
-    co_return status;
-  }
-  void terminate() override { channel_.terminate(); }
-  Task<Result<Done>> stop() override {
-    stopped_ = true;
-    co_return co_await destroy(spawn_, id_);
-  }
-  Task<Result<Done>> freeze() override { co_return co_await set_frozen(spawn::Operation::freeze); }
-  Task<Result<Done>> thaw() override { co_return co_await set_frozen(spawn::Operation::thaw); }
-  Result<Usage> usage() override {
-    Usage usage;
-    usage.memory_peak_bytes = number_after(read_small(peak_.get()), "");
-    usage.out_of_memory = kernel_killed();
-    return usage;
+    return channel_.connect(port, in(kShortLimit));
   }
 
- private:
-  [[nodiscard]] bool kernel_killed() const {
-    return number_after(read_small(oom_counter_.get()), "oom_kill ") > 0;
+  Task<ExitStatus> wait_exit() override {
+    auto exit = co_await channel_.wait_exit();
+    auto status = co_await spawn_.request(request_for(Operation::status, id_), -1, in(kShortLimit));
+    out_of_memory_ = out_of_memory_ || (status && status->out_of_memory != 0);
+    // A runtime that survived the death of one of its children ended for a reason of its own.
+    exit.out_of_memory = out_of_memory_ && exit.signal == SIGKILL;
+    if (exit.out_of_memory) exit.detail = "the function used more memory than it may";
+    co_return exit;
   }
-  Task<Result<Done>> set_frozen(spawn::Operation operation) {
-    const std::function<void(spawn::Encoder&)> fields = [this](spawn::Encoder& message) {
-      message.text(id_);
-    };
-    auto answer = co_await spawn_.ask(operation, fields);
-    if (!answer) co_return fail(std::move(answer.error()), "freeze or thaw sandbox {}", id_);
+
+  void terminate() override { channel_.terminate(); }
+
+  Task<Result<Done>> stop() override {
+    if (stopped_) co_return Done{};
+    auto done = co_await ask(Operation::stop, kStopLimit);
+    if (done) stopped_ = true;
+    channel_.close();
+    co_return done;
+  }
+
+  Task<Result<Done>> freeze() override { return ask(Operation::freeze, kShortLimit); }
+  Task<Result<Done>> thaw() override { return ask(Operation::thaw, kShortLimit); }
+
+  Result<Usage> usage() override;
+
+ private:
+  Task<Result<Done>> ask(Operation operation, seconds limit) {
+    auto reply = co_await spawn_.request(request_for(operation, id_), -1, in(limit));
+    if (!reply) co_return fail(std::move(reply.error()), "sandbox {}", id_);
     co_return Done{};
   }
 
   SpawnClient& spawn_;
-  LoopExecutor executor_;
   std::string id_;
+  std::uint64_t memory_bytes_;
+  std::string memory_cgroup_;
   InitChannel channel_;
-  InitHello hello_;
-  UniqueFd peak_;
-  UniqueFd oom_counter_;
-  std::function<bool(const std::string&)> ended_for_memory_;
+  UniqueFd listener_;
+  UniqueFd log_;
   bool stopped_ = false;
+  bool out_of_memory_ = false;
 };
 
-std::uint32_t megabytes(std::uint64_t bytes) {
-  return static_cast<std::uint32_t>((bytes + (1u << 20) - 1) >> 20);
+// Reads the cgroup's own files, which anyone may: 10 us, no question to lambda-spawn. The kernel
+// counts page cache and /tmp too; what a function used is never more than it may.
+Result<Usage> NativeSandbox::usage() {
+  Usage usage;
+  for (const char* file : {"/memory.max_usage_in_bytes", "/memory.peak", "/memory.current"}) {
+    const auto text = read_file_at(AT_FDCWD, memory_cgroup_ + file);
+    if (!text) continue;
+    usage.memory_peak_bytes = std::min(parse_number(*text).value_or(0), memory_bytes_);
+    break;
+  }
+  if (usage.memory_peak_bytes == 0)
+    return fail(ErrorCode::sandbox_failed, "sandbox {} has no memory cgroup any more", id_);
+  for (const char* file : {"/memory.oom_control", "/memory.events"}) {
+    const auto text = read_file_at(AT_FDCWD, memory_cgroup_ + file);
+    if (text) usage.out_of_memory = value_of(*text, "oom_kill").value_or(0) > 0;
+  }
+  usage.out_of_memory = usage.out_of_memory || out_of_memory_;
+  return usage;
 }
 
 }  // namespace
 
-NativeDriver::NativeDriver(SpawnClient& spawn)
-    : spawn_(spawn), ended_for_memory_(std::make_shared<Ended>()) {
-  spawn_.on_over_memory([ended = ended_for_memory_](const std::string& id) {
-    const std::lock_guard lock(ended->mutex);
-    ended->ids.insert(id);
-  });
+NativeDriver::NativeDriver(SpawnClient& spawn, ImageRoots image_roots)
+    : spawn_(spawn), image_roots_(std::move(image_roots)) {}
+
+Result<SpawnRequest> NativeDriver::start_request(const SandboxSpec& spec) const {
+  SpawnRequest request = request_for(Operation::start, spec.id);
+  request.memory_bytes = spec.memory_bytes;
+  request.tmp_bytes = spec.tmp_bytes;
+  request.processes = spec.processes;
+  std::string root = spec.runtime;
+  request.root_kind = RootKind::runtime;
+  if (!spec.image_id.empty()) {
+    const auto directory = image_roots_ ? image_roots_(spec.image_id) : std::nullopt;
+    if (!directory) {
+      return fail(ErrorCode::unavailable,
+                  "the file system of image {} is not on this server: deploy the function again",
+                  spec.image_id);
+    }
+    auto relative = below(spawn_.data_directory(), *directory, "the image's file system");
+    if (!relative) return fail(std::move(relative.error()));
+    root = std::move(*relative);
+    request.root_kind = RootKind::image;
+  } else if (!fs::is_directory(spawn_.runtimes_directory() / root / "rootfs")) {
+    return fail(ErrorCode::unavailable,
+                "runtime {} is not built on this server: run `runtimes/build {}` there", root,
+                root);
+  }
+  if (auto copied = copy_field(request.root, root, "root"); !copied)
+    return fail(std::move(copied.error()));
+  if (!spec.task_directory.empty()) {
+    auto task = below(spawn_.data_directory(), spec.task_directory, "the function's code");
+    if (!task) return fail(std::move(task.error()));
+    if (auto copied = copy_field(request.task, *task, "code directory"); !copied)
+      return fail(std::move(copied.error()));
+  }
+  return request;
 }
 
-Task<Result<std::unique_ptr<Sandbox>>> NativeDriver::start(
-    SandboxSpec spec, std::chrono::steady_clock::time_point deadline) {
-  const auto executor = co_await asio::this_coro::executor;
-  const std::function<void(spawn::Encoder&)> fields = [&spec](spawn::Encoder& message) {
-    message.text(spec.id);
-    message.text(spec.runtime);
-    message.text(spec.image_id.substr(spec.image_id.find(':') + 1));
-    message.text(spec.task_directory.filename().string());
-    message.number(megabytes(spec.memory_bytes));
-    message.number(megabytes(spec.tmp_bytes));
-    message.number(spec.processes);
-  };
-  auto made = co_await spawn_.ask(spawn::Operation::create, fields);
-  if (!made) co_return fail(std::move(made.error()));
-  if (made->descriptors.size() != 3)
-    co_return fail(ErrorCode::internal, "lambda-spawn gave {} descriptors instead of 3",
-                   made->descriptors.size());
-  auto ended = [set = ended_for_memory_](const std::string& id) { return set->take(id); };
-  auto sandbox = std::make_unique<NativeSandbox>(spawn_, executor, spec.id,
-                                                 std::move(made->descriptors), std::move(ended));
-  auto started = co_await sandbox->begin(spec, deadline);
-  if (!started) co_return fail(std::move(started.error()));
-  std::unique_ptr<Sandbox> done = std::move(sandbox);
-  co_return done;
+Task<Result<std::unique_ptr<Sandbox>>> NativeDriver::start(SandboxSpec spec, SteadyTime deadline) {
+  auto request = start_request(spec);
+  if (!request) co_return fail(std::move(request.error()));
+  auto ends = InitChannel::make_pair();
+  if (!ends) co_return fail(std::move(ends.error()));
+  auto executor = co_await asio::this_coro::executor;
+  auto sandbox = std::make_unique<NativeSandbox>(spawn_, executor, spec, std::move(ends->first));
+  // From here on, destroying `sandbox` stops what has been made.
+  auto made = co_await spawn_.request(std::move(*request), ends->second.get(), deadline);
+  ends->second.reset();
+  if (!made) co_return fail(std::move(made.error()), "make sandbox {}", spec.id);
+  std::string memory_cgroup = made->text;
+  auto begun = co_await sandbox->begin(std::move(spec), std::move(memory_cgroup), deadline);
+  if (!begun) {
+    auto error = std::move(begun.error());
+    auto stopped = co_await sandbox->stop();
+    co_return fail(std::move(error), "start in sandbox {}", sandbox->id());
+  }
+  std::unique_ptr<Sandbox> result = std::move(sandbox);
+  co_return std::move(result);
 }
 
 Task<Result<std::string>> NativeDriver::probe() {
-  const std::function<void(spawn::Encoder&)> nothing = [](spawn::Encoder&) {};
-  auto answer = co_await spawn_.ask(spawn::Operation::probe, nothing);
-  if (!answer) co_return fail(std::move(answer.error()), "the native driver does not work here");
-  co_return "Linux namespaces and " + answer->text;
+  auto found = spawn_.description();
+  if (!found) co_return fail(std::move(found.error()));
+  co_return "Linux namespaces with " + *found;
 }
 
 Task<Result<Done>> NativeDriver::reap_leftovers() {
+  auto reply = co_await spawn_.request(request_for(Operation::reap, {}), -1, in(kStopLimit));
+  if (!reply) co_return fail(std::move(reply.error()), "remove what an earlier server left");
   co_return Done{};
 }
 
-}  // namespace lambda::sandbox
+}  // namespace lambda::sandbox::native

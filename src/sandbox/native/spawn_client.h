@@ -1,7 +1,12 @@
-// SpawnClient: lambdad's side of the socket to lambda-spawn.
-// launch() forks and execs, so it must be called before there are threads and before privileges are
-// dropped. Requests come from any loop; one reader thread takes the answers and wakes the asking
-// coroutine on its own loop.
+// SpawnClient: lambdad's end of lambda-spawn, the privileged process that makes native sandboxes.
+//
+//   auto spawn = SpawnClient::launch(options);   // in main, as root, before there are threads
+//   ... become an ordinary user, start loops ...
+//   NativeDriver driver(*spawn, ...);
+//
+// Threads: launch() before any; request() from any loop; post() from any thread. A reader thread
+// begins with the first request. Destroying it ends lambda-spawn, and with it every sandbox; no
+// request may be under way then.
 #pragma once
 
 #include "base/async.h"
@@ -9,63 +14,77 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "sandbox/native/spawn_protocol.h"
-#include "sandbox/native/spawn_wire.h"
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <sys/types.h>
 #include <thread>
-#include <vector>
 
-namespace lambda::sandbox {
+namespace lambda::sandbox::native {
+
+struct SpawnOptions {
+  // Where lambda-spawn and lambda-init lie; empty: beside the running program.
+  std::filesystem::path program_directory;
+  std::filesystem::path data_directory;      // exists; code and image roots are below it
+  std::filesystem::path runtimes_directory;  // base file systems; may be missing
+  std::uint64_t memory_budget = 0;           // of all functions; 0: 90 % of the machine's
+  std::uint64_t process_budget = 0;          // 0: 80 % of pid_max
+};
 
 class SpawnClient {
  public:
-  struct Options {
-    std::filesystem::path program;  // lambda-spawn
-    std::filesystem::path init;     // lambda-init
-    std::filesystem::path data_directory;
-    std::filesystem::path runtimes_directory;
-    std::string server_id;
-  };
-  // Errors: unavailable (not root, a program missing). That it works is known by the first answer.
-  static Result<std::unique_ptr<SpawnClient>> launch(const Options& options);
+  // Always makes a client; one whose lambda-spawn cannot work says why in description(), and
+  // refuses every request with the same words. Takes tens of milliseconds; up to 10 s while the
+  // lambda-spawn of a killed server clears up.
+  static std::unique_ptr<SpawnClient> launch(const SpawnOptions& options);
   ~SpawnClient();
   SpawnClient(const SpawnClient&) = delete;
   SpawnClient& operator=(const SpawnClient&) = delete;
 
-  // Begins to read answers; after privileges were dropped.
-  void start();
-  // Answers no more: lambda-spawn ends every sandbox, removes what it made, and exits. Blocking.
-  void shut_down();
+  // "cgroup v1 at /sys/fs/cgroup/memory/lambda-..., frozen through v2". Errors: unavailable, with
+  // what to do.
+  [[nodiscard]] Result<std::string> description() const;
+  [[nodiscard]] pid_t pid() const { return pid_; }
+  // As given to lambda-spawn, without symlinks.
+  [[nodiscard]] const std::filesystem::path& data_directory() const { return data_directory_; }
+  [[nodiscard]] const std::filesystem::path& runtimes_directory() const {
+    return runtimes_directory_;
+  }
 
-  struct Answer {
-    std::string text;
-    std::vector<UniqueFd> descriptors;
-  };
-  // Sends operation and fields. Errors: lambda-spawn's own, unavailable when it is gone.
-  Task<Result<Answer>> ask(spawn::Operation operation, std::function<void(spawn::Encoder&)> fields);
-  // Called on the reader thread when a sandbox was ended for its memory.
-  void on_over_memory(std::function<void(const std::string& id)> listener);
+  // Sends it (with `descriptor`, if not -1; it stays the caller's) and waits for the reply.
+  // Errors: what lambda-spawn says; timeout; unavailable (lambda-spawn is gone).
+  Task<Result<SpawnReply>> request(SpawnRequest request, int descriptor,
+                                   std::chrono::steady_clock::time_point deadline);
+  // Sends it and does not care for the reply.
+  void post(SpawnRequest request);
 
  private:
-  struct Waiting;
-  SpawnClient(UniqueFd socket, pid_t pid);
-  void read_answers();
+  struct Pending;
+  SpawnClient() = default;
+  Result<Done> start_process(const SpawnOptions& options);
+  Result<std::string> wait_hello();
+  Result<Done> send(const SpawnRequest& request, int descriptor);
+  void read_replies();
+  void start_reader();
+  static void wake(const std::shared_ptr<Pending>& pending, Result<SpawnReply> reply);
 
   UniqueFd socket_;
-  pid_t pid_;
-  std::thread reader_;
+  pid_t pid_ = -1;
+  std::filesystem::path data_directory_;
+  std::filesystem::path runtimes_directory_;
+  Result<std::string> description_{std::string()};
+
   std::mutex mutex_;
-  std::uint32_t last_number_ = 0;
-  std::map<std::uint32_t, std::shared_ptr<Waiting>> waiting_;
-  std::function<void(const std::string&)> over_memory_;
+  std::map<std::uint32_t, std::shared_ptr<Pending>> pending_;
+  std::uint32_t last_request_ = 0;
   bool gone_ = false;
+  std::thread reader_;
 };
 
-}  // namespace lambda::sandbox
+}  // namespace lambda::sandbox::native

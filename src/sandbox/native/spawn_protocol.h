@@ -1,33 +1,59 @@
-// What lambdad asks of lambda-spawn, and its answers: one SOCK_SEQPACKET message each
-// (sandbox/init/protocol.h has the encoding). Typed operations alone: lambdad names runtimes,
-// digests and sizes, never paths, mounts or commands.
+// What lambdad (SpawnClient) and lambda-spawn say to each other over one SOCK_SEQPACKET socketpair.
+// lambda-spawn is root and believes nothing: every field is checked (spawn_request.cc), and paths
+// are relative to the two directories it was given at its start.
 //
-//   create   id, runtime name or image digest, code digest or "", memory, /tmp, processes
-//            -> 3 descriptors: init's control socket, the file with the memory peak, the file with
-//            the OOM counter
-//   destroy  id    -> once no process, mount or cgroup of it is left
-//   freeze, thaw  id
-//   probe          -> text: how limits are set on this machine
-//   (event) over_memory  id: it was ended because its own memory passed its limit
+//   spawn -> lambdad   hello: status, text (what it found, or why it cannot work)
+//   lambdad -> spawn   request (start carries one descriptor: the control socket's end for init)
+//   spawn -> lambdad   reply, in any order, by request number
 //
-// Every request carries a number, which its answer repeats; events carry 0.
+// When the socket closes, lambda-spawn kills every sandbox, removes every cgroup, and ends.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
-namespace lambda::sandbox::spawn {
+namespace lambda::sandbox::native {
 
-enum class Operation : std::uint32_t { create = 1, destroy = 2, freeze = 3, thaw = 4, probe = 5 };
-enum class Event : std::uint32_t { over_memory = 1 };
+inline constexpr std::uint32_t kSpawnProtocolVersion = 1;
+inline constexpr int kSpawnSocket = 3;  // the descriptor that lambda-spawn finds its socket at
 
-inline constexpr std::size_t kMaxMessage = 16 * 1024;
+enum class Operation : std::uint32_t {
+  hello = 1,   // reply only
+  start = 2,   // make a sandbox; answered when lambda-init runs in it
+  stop = 3,    // kill everything inside; answered when nothing is left
+  freeze = 4,  // answered when every process inside stands still
+  thaw = 5,
+  status = 6,  // out of memory? alive?
+  reap = 7,    // remove what an earlier server left; text says what
+};
 
-// Ids outside: one for each sandbox, above everything that distributions and container engines give
-// out.
-inline constexpr std::uint32_t kFirstUid = 1'900'000'000;
-inline constexpr std::uint32_t kUids = 1'000'000;
-// Ids inside: AWS's own sandbox user.
-inline constexpr std::uint32_t kInsideUid = 993;
-inline constexpr std::uint32_t kInsideGid = 990;
+enum class RootKind : std::uint32_t {
+  runtime = 1,  // root: a name; <runtimes directory>/<name>/rootfs
+  image = 2,    // root: a path below the data directory
+};
 
-}  // namespace lambda::sandbox::spawn
+struct SpawnRequest {
+  Operation operation{};
+  std::uint32_t request = 0;
+  char id[48] = {};  // of the sandbox: [a-z0-9-]{1,40}
+
+  // start only
+  RootKind root_kind = RootKind::runtime;
+  std::uint32_t processes = 0;
+  std::uint64_t memory_bytes = 0;
+  std::uint64_t tmp_bytes = 0;
+  char root[512] = {};
+  char task[512] = {};  // path below the data directory, mounted at /var/task; "": nothing
+};
+
+struct SpawnReply {
+  Operation operation{};
+  std::uint32_t request = 0;
+  std::uint32_t failed = 0;         // 1: text says why
+  std::uint32_t out_of_memory = 0;  // status
+  std::uint32_t alive = 0;          // status
+  std::uint32_t error_code = 0;     // an ErrorCode, where failed
+  char text[1000] = {};             // start: the memory cgroup's directory; otherwise for people
+};
+
+}  // namespace lambda::sandbox::native

@@ -1,0 +1,36 @@
+// Detached mounts, owned by a descriptor, and where they are put. The kernel's new mount API
+// (Linux 5.12): a mount is made, gets its attributes, and only then appears somewhere.
+// Blocking; a single-threaded process.
+#pragma once
+
+#include "base/blocking.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace lambda::sandbox::native {
+
+// A directory strictly below `base` (an open directory or AT_FDCWD with an absolute `below`):
+// no symlink on the way, no "..". Errors name the path.
+Result<UniqueFd> open_below(const std::string& base, const std::string& below);
+
+// A copy of the mount that an open directory or file lies on, rooted there.
+Result<UniqueFd> copy_tree(int fd, bool with_submounts = false);
+Result<UniqueFd> copy_tree(const std::string& path, bool with_submounts = false);
+
+// MOUNT_ATTR_*.
+Result<Done> set_attributes(int tree, std::uint64_t attributes);
+
+// A new file system instance, options as key and value.
+Result<UniqueFd> make_file_system(const char* type,
+                                  const std::vector<std::pair<std::string, std::string>>& options,
+                                  std::uint64_t attributes);
+
+// Puts a detached mount at `path`, which follows symlinks of the current root.
+Result<Done> place(int tree, const std::string& path);
+
+}  // namespace lambda::sandbox::native

@@ -1,0 +1,270 @@
+// Steps, in an order that matters:
+//   cgroups, host name, loopback
+//   mounts, as root of the machine, then pivot_root; nothing of the host is left
+//   groups, gid, uid -> user namespace, last: the mount, pid, network, ... namespaces belong to the
+//     initial one, so that no capability inside the new one means anything to them (with
+//     CLONE_NEWUSER together with CLONE_NEWNS, root inside could make injected code writable again)
+//   bounding set, capabilities -> no_new_privs -> not dumpable -> seccomp -> exec
+#include "sandbox/native/sandbox_setup.h"
+
+#include "sandbox/native/cgroup_files.h"
+#include "sandbox/native/mount_tree.h"
+#include "sandbox/native/workspace.h"
+
+#include <csignal>
+#include <cstring>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/securebits.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace lambda::sandbox::native {
+namespace {
+
+constexpr std::uint64_t kReadOnly = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+constexpr char kSharedMemorySize[] = "64m";
+// Files of /proc that tell about the machine or steer it. Most are root's alone already.
+constexpr const char* kMaskedFiles[] = {"/proc/kcore", "/proc/keys", "/proc/sysrq-trigger",
+                                        "/proc/timer_list", "/proc/kallsyms"};
+
+Result<Done> enter_cgroups(const SandboxPlan& plan) {
+  for (const int entry : plan.cgroup_entries) {
+    if (::write(entry, "0", 1) != 1) return fail(Error::from_errno("enter the cgroup"));
+  }
+  // lambda-spawn runs ahead of everyone; functions do not.
+  ::setpriority(PRIO_PROCESS, 0, 0);
+  if (::unshare(CLONE_NEWCGROUP) != 0) return fail(Error::from_errno("make a cgroup namespace"));
+  return Done{};
+}
+
+Result<Done> name_and_loopback() {
+  constexpr std::string_view name = "lambda";
+  if (::sethostname(name.data(), name.size()) != 0)
+    return fail(Error::from_errno("set the host name"));
+  const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  std::strcpy(request.ifr_name, "lo");
+  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  if (!socket || ::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0)
+    return fail(Error::from_errno("bring up the loopback interface"));
+  // Egress begins here: an interface would be given to this namespace before the function starts.
+  return Done{};
+}
+
+// Everything that will be placed, made while the workspace can still be seen.
+struct Mounts {
+  UniqueFd root;
+  UniqueFd task;
+  UniqueFd devices;
+  UniqueFd shared_memory;
+  UniqueFd proc;
+  UniqueFd hosts;
+};
+
+Result<UniqueFd> read_only_copy(const std::string& base, const std::string& below) {
+  auto directory = open_below(base, below);
+  if (!directory) return directory;
+  auto tree = copy_tree(directory->get());
+  if (!tree) return tree;
+  if (auto done = set_attributes(tree->get(), kReadOnly); !done)
+    return fail(std::move(done.error()));
+  return tree;
+}
+
+Result<Done> make_mounts(const SandboxPlan& plan, Mounts& mounts) {
+  auto keep = [](UniqueFd& to, Result<UniqueFd> made) -> Result<Done> {
+    if (!made) return fail(std::move(made.error()));
+    to = std::move(*made);
+    return Done{};
+  };
+  auto done = keep(mounts.root, read_only_copy(plan.root_base, plan.root));
+  if (!done) return fail(std::move(done.error()), "the root file system");
+  if (!plan.task.empty()) {
+    done = keep(mounts.task, read_only_copy(kDataMount, plan.task));
+    if (!done) return fail(std::move(done.error()), "the function's code");
+  }
+  done = keep(mounts.devices, copy_tree(std::string(kDeviceTemplate), true));
+  if (done) done = keep(mounts.hosts, copy_tree(std::string(kHostsFile)));
+  if (done) {
+    done = keep(mounts.shared_memory,
+                make_file_system("tmpfs", {{"size", kSharedMemorySize}, {"mode", "1777"}},
+                                 MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
+  }
+  if (done) {
+    done = keep(
+        mounts.proc,
+        make_file_system("proc", {}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
+  }
+  if (!done) return done;
+  // Device nodes stay usable on a read-only mount; nothing else there can be changed.
+  done = set_attributes(mounts.devices.get(),
+                        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+  if (done) done = set_attributes(mounts.hosts.get(), kReadOnly | MOUNT_ATTR_NOEXEC);
+  return done;
+}
+
+Result<Done> pivot(const Mounts& mounts) {
+  if (auto done = place(mounts.root.get(), kRootMount); !done) return done;
+  if (::chdir(kRootMount) != 0) return fail(Error::from_errno("enter the root file system"));
+  if (::syscall(SYS_pivot_root, ".", ".") != 0) return fail(Error::from_errno("pivot_root"));
+  if (::umount2(".", MNT_DETACH) != 0) return fail(Error::from_errno("unmount the old root"));
+  if (::chdir("/") != 0) return fail(Error::from_errno("enter the new root"));
+  return Done{};
+}
+
+// From here on every path is one of the sandbox's own root: a symlink in an image leads nowhere
+// else.
+Result<Done> place_at(const UniqueFd& tree, const char* path) {
+  auto done = place(tree.get(), path);
+  if (!done)
+    return fail(std::move(done.error()), "the root file system needs a directory {}", path);
+  return done;
+}
+
+Result<Done> mask_proc() {
+  for (const char* path : kMaskedFiles) {
+    if (::access(path, F_OK) != 0) continue;  // not in this kernel
+    auto null = copy_tree(std::string("/dev/null"));
+    if (!null) return fail(std::move(null.error()));
+    if (auto done = place(null->get(), path); !done) return done;
+  }
+  auto settings = copy_tree(std::string("/proc/sys"));
+  if (!settings) return fail(std::move(settings.error()));
+  auto done = set_attributes(settings->get(), kReadOnly | MOUNT_ATTR_NOEXEC);
+  if (done) done = place(settings->get(), "/proc/sys");
+  return done;
+}
+
+Result<Done> place_mounts(const SandboxPlan& plan, const Mounts& mounts) {
+  auto done = place_at(mounts.proc, "/proc");
+  if (done) done = place_at(mounts.devices, "/dev");
+  if (done) done = place_at(mounts.shared_memory, "/dev/shm");
+  if (done) {
+    done = place(plan.tmp, "/tmp");
+    if (!done) return fail(std::move(done.error()), "the root file system needs a directory /tmp");
+  }
+  if (done && mounts.task) done = place_at(mounts.task, "/var/task");
+  if (!done) return done;
+  struct stat hosts {};
+  if (::lstat("/etc/hosts", &hosts) == 0 && S_ISREG(hosts.st_mode) && hosts.st_size == 0) {
+    if (done = place(mounts.hosts.get(), "/etc/hosts"); !done) return done;
+  }
+  // Belongs to this network namespace. An HTTP function may listen on port 80.
+  done = write_file_at(AT_FDCWD, "/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+  if (!done) return done;
+  return mask_proc();
+}
+
+Result<Done> set_capabilities(bool all) {
+  __user_cap_header_struct header{};
+  header.version = _LINUX_CAPABILITY_VERSION_3;
+  __user_cap_data_struct data[2] = {};
+  if (all) {
+    if (::syscall(SYS_capget, &header, data) != 0)
+      return fail(Error::from_errno("read capabilities"));
+    data[0].effective = data[0].permitted;
+    data[1].effective = data[1].permitted;
+  }
+  if (::syscall(SYS_capset, &header, data) != 0) return fail(Error::from_errno("set capabilities"));
+  return Done{};
+}
+
+// Becomes an id that nobody else on the machine has, and calls it 993 inside. A single id may be
+// mapped by its own process: nobody outside has to help.
+Result<Done> change_identity(uid_t outside) {
+  if (::setgroups(0, nullptr) != 0) return fail(Error::from_errno("drop groups"));
+  if (::prctl(PR_SET_KEEPCAPS, 1) != 0) return fail(Error::from_errno("keep capabilities"));
+  if (::setresgid(outside, outside, outside) != 0) return fail(Error::from_errno("set the gid"));
+  if (::setresuid(outside, outside, outside) != 0) return fail(Error::from_errno("set the uid"));
+  if (auto done = set_capabilities(true); !done) return done;
+  // Else /proc/self/uid_map would belong to root, which we are no more.
+  ::prctl(PR_SET_DUMPABLE, 1);
+  if (::unshare(CLONE_NEWUSER) != 0) return fail(Error::from_errno("make a user namespace"));
+  auto done = write_file_at(AT_FDCWD, "/proc/self/setgroups", "deny");
+  if (done) {
+    done =
+        write_file_at(AT_FDCWD, "/proc/self/gid_map", fmt::format("{} {} 1", kInsideGid, outside));
+  }
+  if (done) {
+    done =
+        write_file_at(AT_FDCWD, "/proc/self/uid_map", fmt::format("{} {} 1", kInsideUid, outside));
+  }
+  return done;
+}
+
+Result<Done> drop_privileges(const SandboxPlan& plan) {
+  for (int capability = 0; ::prctl(PR_CAPBSET_DROP, capability) == 0; ++capability) {
+  }
+  const unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
+                             SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
+                             SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+  if (::prctl(PR_SET_SECUREBITS, bits) != 0) return fail(Error::from_errno("lock securebits"));
+  if (auto done = set_capabilities(false); !done) return done;
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    return fail(Error::from_errno("set no_new_privs"));
+  if (::prctl(PR_SET_DUMPABLE, 0) != 0) return fail(Error::from_errno("become undumpable"));
+  // A change of identity clears it, so it comes after: whoever kills lambda-spawn kills sandboxes.
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return fail(Error::from_errno("set PDEATHSIG"));
+  return install(*plan.filter);
+}
+
+// Returns only when it failed.
+void run_init(int program) {
+  char name[] = "lambda-init";
+  char option[] = "--fd";
+  char number[] = "3";
+  char* const arguments[] = {name, option, number, nullptr};
+  char* const environment[] = {nullptr};
+  ::syscall(SYS_execveat, program, "", arguments, environment, AT_EMPTY_PATH);
+}
+
+// 0, 1, 2: /dev/null; 3: the control socket; all others end with the exec.
+Result<Done> arrange_descriptors(const SandboxPlan& plan) {
+  const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (!null) return fail(Error::from_errno("open /dev/null"));
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (::dup2(null.get(), fd) < 0) return fail(Error::from_errno("redirect a descriptor"));
+  }
+  if (::dup2(plan.control, 3) < 0) return fail(Error::from_errno("pass on the control socket"));
+  if (::close_range(4, ~0u, CLOSE_RANGE_CLOEXEC) != 0)
+    return fail(Error::from_errno("close descriptors"));
+  return Done{};
+}
+
+Result<Done> set_up(const SandboxPlan& plan) {
+  Mounts mounts;
+  auto done = enter_cgroups(plan);
+  if (done) done = name_and_loopback();
+  if (done) done = make_mounts(plan, mounts);
+  if (done) done = pivot(mounts);
+  if (done) done = place_mounts(plan, mounts);
+  if (done) done = change_identity(plan.outside_id);
+  if (done) done = arrange_descriptors(plan);
+  if (done) done = drop_privileges(plan);
+  return done;
+}
+
+}  // namespace
+
+void set_up_and_run_init(const SandboxPlan& plan) {
+  auto done = set_up(plan);
+  if (done) {
+    run_init(plan.init_program);
+    done = fail(Error::from_errno("execute lambda-init"));
+  }
+  const auto& text = done.error().message();
+  [[maybe_unused]] const auto ignored = ::write(plan.status, text.data(), text.size());
+  ::_exit(1);
+}
+
+}  // namespace lambda::sandbox::native

@@ -1,0 +1,33 @@
+// The child's side of making a sandbox: from clone3 to the exec of lambda-init, in the order that
+// keeps it tight (sandbox_setup.cc). Runs in a process of its own with one thread.
+#pragma once
+
+#include "sandbox/native/seccomp_filter.h"
+
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace lambda::sandbox::native {
+
+// The identity inside, as on AWS (sbx_user1051); base file systems have a passwd entry for it.
+inline constexpr uid_t kInsideUid = 993;
+inline constexpr gid_t kInsideGid = 990;
+
+// All descriptors belong to lambda-spawn; the child uses copies.
+struct SandboxPlan {
+  std::vector<int> cgroup_entries;  // cgroup.procs to write "0" to
+  std::string root_base;            // kDataMount or kRuntimesMount
+  std::string root;                 // below it
+  std::string task;                 // below kDataMount; "": none
+  int tmp = -1;                     // detached tmpfs for /tmp
+  int control = -1;                 // init's end of the control socket
+  int init_program = -1;
+  int status = -1;  // close-on-exec; gets the reason if something fails
+  uid_t outside_id = 0;
+  const SeccompFilter* filter = nullptr;
+};
+
+[[noreturn]] void set_up_and_run_init(const SandboxPlan& plan);
+
+}  // namespace lambda::sandbox::native

@@ -1,0 +1,77 @@
+#include "sandbox/native/spawn_request.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace lambda::sandbox::native {
+namespace {
+
+constexpr std::uint64_t kMiB = 1ull << 20;
+
+template <std::size_t Size>
+bool is_terminated(const char (&text)[Size]) {
+  return std::memchr(text, '\0', Size) != nullptr;
+}
+
+Result<Done> check_start(const SpawnRequest& request) {
+  if (!is_terminated(request.root) || !is_terminated(request.task))
+    return fail(ErrorCode::invalid, "a path of the sandbox is too long");
+  const std::string_view root = request.root;
+  const std::string_view task = request.task;
+  if (request.root_kind != RootKind::runtime && request.root_kind != RootKind::image)
+    return fail(ErrorCode::invalid, "the sandbox's root is neither a runtime nor an image");
+  if (!is_clean_path(root))
+    return fail(ErrorCode::invalid, "\"{}\" is no root for a sandbox", root);
+  if (request.root_kind == RootKind::runtime && root.find('/') != std::string_view::npos)
+    return fail(ErrorCode::invalid, "\"{}\" is no runtime's name", root);
+  if (!task.empty() && !is_clean_path(task))
+    return fail(ErrorCode::invalid, "\"{}\" is no directory for a function's code", task);
+  if (request.memory_bytes < 16 * kMiB || request.memory_bytes > 1024 * 1024 * kMiB)
+    return fail(ErrorCode::invalid, "{} bytes of memory cannot be a limit", request.memory_bytes);
+  if (request.tmp_bytes < kMiB || request.tmp_bytes > 1024 * 1024 * kMiB)
+    return fail(ErrorCode::invalid, "{} bytes cannot be the size of /tmp", request.tmp_bytes);
+  if (request.processes < 1 || request.processes > 1'000'000)
+    return fail(ErrorCode::invalid, "{} cannot be a limit of processes", request.processes);
+  return Done{};
+}
+
+}  // namespace
+
+bool is_sandbox_id(std::string_view id) {
+  if (id.empty() || id.size() > 40) return false;
+  return std::all_of(id.begin(), id.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  });
+}
+
+bool is_clean_path(std::string_view path) {
+  if (path.empty() || path.front() == '/' || path.back() == '/') return false;
+  if (std::any_of(path.begin(), path.end(), [](char c) { return c >= 0 && c < ' '; })) return false;
+  while (true) {
+    const auto end = path.find('/');
+    const auto part = path.substr(0, end);
+    if (part.empty() || part == "." || part == "..") return false;
+    if (end == std::string_view::npos) return true;
+    path.remove_prefix(end + 1);
+  }
+}
+
+Result<Done> check_request(const SpawnRequest& request) {
+  switch (request.operation) {
+    case Operation::reap:
+      return Done{};
+    case Operation::start:
+    case Operation::stop:
+    case Operation::freeze:
+    case Operation::thaw:
+    case Operation::status:
+      break;
+    default:
+      return fail(ErrorCode::invalid, "lambda-spawn knows no such operation");
+  }
+  if (!is_terminated(request.id) || !is_sandbox_id(request.id))
+    return fail(ErrorCode::invalid, "a sandbox's id is 1 to 40 of a-z, 0-9 and -");
+  return request.operation == Operation::start ? check_start(request) : Result<Done>(Done{});
+}
+
+}  // namespace lambda::sandbox::native

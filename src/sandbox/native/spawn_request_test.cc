@@ -1,0 +1,90 @@
+#include "sandbox/native/spawn_request.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+namespace lambda::sandbox::native {
+namespace {
+
+SpawnRequest good() {
+  SpawnRequest request;
+  request.operation = Operation::start;
+  std::strcpy(request.id, "greet-1");
+  std::strcpy(request.root, "python3.11");
+  std::strcpy(request.task, "packages/abc/files");
+  request.memory_bytes = 128u << 20;
+  request.tmp_bytes = 512u << 20;
+  request.processes = 100;
+  return request;
+}
+
+bool accepted(const SpawnRequest& request) {
+  return check_request(request).has_value();
+}
+
+TEST(SpawnRequest, AWholeOneIsAccepted) {
+  EXPECT_TRUE(accepted(good()));
+}
+
+TEST(SpawnRequest, IdsThatAreFilesOrPathsAreRefused) {
+  for (const char* id : {"", "../x", "a/b", "cgroup.procs", "UPPER", "a b", "."}) {
+    auto request = good();
+    std::strcpy(request.id, id);
+    EXPECT_FALSE(accepted(request)) << id;
+  }
+  auto request = good();
+  std::memset(request.id, 'a', sizeof(request.id));  // no end
+  EXPECT_FALSE(accepted(request));
+}
+
+TEST(SpawnRequest, RootsOutsideAreRefused) {
+  for (const char* root : {"", "..", "/etc", "a/../..", "python3.11/rootfs", "a//b", "./a"}) {
+    auto request = good();
+    std::strcpy(request.root, root);
+    EXPECT_FALSE(accepted(request)) << root;
+  }
+  auto request = good();
+  request.root_kind = RootKind::image;
+  std::strcpy(request.root, "images/sha/rootfs");
+  EXPECT_TRUE(accepted(request));
+  request.root_kind = static_cast<RootKind>(9);
+  EXPECT_FALSE(accepted(request));
+}
+
+TEST(SpawnRequest, CodeOutsideIsRefused) {
+  for (const char* task : {"/etc", "../x", "a/", "a\nb"}) {
+    auto request = good();
+    std::strcpy(request.task, task);
+    EXPECT_FALSE(accepted(request)) << task;
+  }
+  auto request = good();
+  std::memset(request.task, 'a', sizeof(request.task));
+  EXPECT_FALSE(accepted(request));
+}
+
+TEST(SpawnRequest, LimitsMustBeLimits) {
+  auto request = good();
+  request.memory_bytes = 0;
+  EXPECT_FALSE(accepted(request));
+  request = good();
+  request.memory_bytes = ~0ull;
+  EXPECT_FALSE(accepted(request));
+  request = good();
+  request.processes = 0;
+  EXPECT_FALSE(accepted(request));
+  request = good();
+  request.tmp_bytes = ~0ull;
+  EXPECT_FALSE(accepted(request));
+}
+
+TEST(SpawnRequest, UnknownOperationsAreRefused) {
+  auto request = good();
+  request.operation = static_cast<Operation>(77);
+  EXPECT_FALSE(accepted(request));
+  request.operation = Operation::hello;
+  EXPECT_FALSE(accepted(request));
+}
+
+}  // namespace
+}  // namespace lambda::sandbox::native

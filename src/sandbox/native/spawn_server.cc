@@ -1,0 +1,438 @@
+// Steps of a start: check the request -> cgroups -> clone3 -> the child sets itself up
+// (sandbox_setup.cc) and executes lambda-init -> its status pipe ends -> reply.
+#include "sandbox/native/spawn_server.h"
+
+#include "sandbox/native/cgroup_files.h"
+#include "sandbox/native/mount_tree.h"
+#include "sandbox/native/sandbox_setup.h"
+#include "sandbox/native/spawn_request.h"
+#include "sandbox/native/workspace.h"
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstring>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sys/epoll.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <utility>
+
+namespace lambda::sandbox::native {
+namespace {
+
+using std::chrono::milliseconds;
+
+// How often running sandboxes are compared with their memory limit: seldom, and often where one has
+// used three quarters of it.
+constexpr milliseconds kLookEvery{20};
+constexpr milliseconds kLookEveryWhenHot{2};
+// With very many sandboxes the looks are spread out, so that they cost at most about 2 % of a CPU.
+constexpr unsigned kSandboxesPerLook = 250;
+constexpr milliseconds kRemovalRetry{1};
+constexpr milliseconds kRemovalLimit{5000};
+// Inodes of /tmp are kernel memory that its size limit does not see.
+constexpr std::uint64_t kBytesPerInode = 4096;
+
+// What an event's tag says: which sandbox (0: the socket), and which of its two descriptors.
+constexpr std::uint64_t kStatusBit = 1ull << 32;
+
+template <std::size_t Size>
+void copy_text(char (&to)[Size], std::string_view from) {
+  const auto length = std::min(from.size(), Size - 1);
+  std::memcpy(to, from.data(), length);
+  to[length] = '\0';
+}
+
+Result<UniqueFd> make_tmp(std::uint64_t bytes) {
+  return make_file_system("tmpfs",
+                          {{"size", std::to_string(bytes)},
+                           {"nr_inodes", std::to_string(bytes / kBytesPerInode)},
+                           {"mode", "1777"}},
+                          MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+}
+
+void kill_through(const UniqueFd& pidfd) {
+  ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
+}
+
+std::uint64_t bytes_in(int tmp) {
+  struct statfs status {};
+  if (::fstatfs(tmp, &status) != 0) return 0;
+  return static_cast<std::uint64_t>(status.f_blocks - status.f_bfree) *
+         static_cast<std::uint64_t>(status.f_bsize);
+}
+
+}  // namespace
+
+struct SpawnServer::Sandbox {
+  std::string id;
+  std::uint32_t number = 0;
+  State state = State::starting;
+  CgroupLimits limits;
+  Cgroup cgroup;
+  pid_t pid = -1;
+  UniqueFd pidfd;
+  UniqueFd status;  // read end; ends when lambda-init was executed
+  UniqueFd tmp;     // keeps the sandbox's /tmp in sight
+  std::uint32_t start_request = 0;
+  std::vector<std::uint32_t> stop_requests;
+  bool frozen = false;
+  bool over_memory = false;
+  std::string setup_failure;
+  Clock::time_point removal_began;
+};
+
+SpawnServer::SpawnServer(SpawnServerParts parts)
+    : parts_(std::move(parts)), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+  watch(parts_.socket.get(), 0);
+}
+
+SpawnServer::~SpawnServer() = default;
+
+void SpawnServer::watch(int fd, std::uint64_t tag) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = tag;
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+}
+
+// A child that is being set up still has a copy, so closing alone would not end the watching.
+void SpawnServer::unwatch(UniqueFd& fd) {
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd.get(), nullptr);
+  fd.reset();
+}
+
+int SpawnServer::wait_time() const {
+  if (removing_ > 0) return static_cast<int>(kRemovalRetry.count());
+  if (watched_ == 0) return -1;
+  const auto left = std::chrono::ceil<milliseconds>(next_look_ - Clock::now());
+  return static_cast<int>(std::max<milliseconds::rep>(left.count(), 0));
+}
+
+void SpawnServer::run() {
+  std::array<epoll_event, 64> events{};
+  while (!ending_ || !sandboxes_.empty()) {
+    const int count =
+        ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_time());
+    for (int i = 0; i < count; ++i) dispatch(events[static_cast<std::size_t>(i)].data.u64);
+    if (removing_ > 0) finish_removals();
+    if (watched_ > 0 && Clock::now() >= next_look_) look_at_memory();
+  }
+  parts_.cgroups.remove_parent();
+}
+
+void SpawnServer::dispatch(std::uint64_t tag) {
+  if (tag == 0) return take_requests();
+  const auto found = by_number_.find(static_cast<std::uint32_t>(tag));
+  if (found == by_number_.end()) return;
+  Sandbox& sandbox = *found->second;
+  if ((tag & kStatusBit) != 0) {
+    if (sandbox.status) setup_ended(sandbox);
+  } else if (sandbox.pidfd) {
+    pid_one_ended(sandbox);
+  }
+}
+
+void SpawnServer::take_requests() {
+  while (!ending_) {
+    SpawnRequest request;
+    iovec part{&request, sizeof(request)};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    alignas(cmsghdr) char ancillary[CMSG_SPACE(sizeof(int))] = {};
+    message.msg_control = ancillary;
+    message.msg_controllen = sizeof(ancillary);
+    const ssize_t size = ::recvmsg(parts_.socket.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    UniqueFd control;
+    const cmsghdr* header = size > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
+    if (header != nullptr && header->cmsg_type == SCM_RIGHTS &&
+        header->cmsg_len == CMSG_LEN(sizeof(int))) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+      control.reset(fd);
+    }
+    // lambdad is gone, or no longer itself.
+    if (size != sizeof(request)) return end_all();
+    handle(request, std::move(control));
+  }
+}
+
+void SpawnServer::handle(const SpawnRequest& request, UniqueFd control) {
+  const auto operation = request.operation;
+  if (auto checked = check_request(request); !checked)
+    return reply_failed(operation, request.request, checked.error());
+  if (operation == Operation::reap) {
+    std::vector<std::string> keep;
+    for (const auto& [id, sandbox] : sandboxes_) keep.push_back(id);
+    const auto count = parts_.cgroups.reap(keep);
+    return reply_done(operation, request.request, std::to_string(count));
+  }
+  if (operation == Operation::start) {
+    if (auto started = start(request, control); !started)
+      reply_failed(operation, request.request, started.error());
+    return;
+  }
+  const auto found = sandboxes_.find(std::string_view(request.id));
+  if (found == sandboxes_.end()) {
+    // Stopping what is gone is no failure.
+    if (operation == Operation::stop) return reply_done(operation, request.request);
+    return reply_failed(
+        operation, request.request,
+        Error(ErrorCode::not_found, fmt::format("there is no sandbox {}", request.id)));
+  }
+  Sandbox& sandbox = *found->second;
+  if (operation == Operation::status) return answer_status(sandbox, request);
+  if (operation == Operation::stop) {
+    sandbox.stop_requests.push_back(request.request);
+    return stop(sandbox);
+  }
+  const bool freeze = operation == Operation::freeze;
+  if (auto done = sandbox.cgroup.set_frozen(freeze); !done)
+    return reply_failed(operation, request.request, done.error());
+  if (sandbox.state == State::running && sandbox.frozen != freeze) watched_ += freeze ? -1u : 1u;
+  sandbox.frozen = freeze;
+  reply_done(operation, request.request);
+}
+
+Result<Done> SpawnServer::start(const SpawnRequest& request, const UniqueFd& control) {
+  const std::string id = request.id;
+  if (!control) return fail(ErrorCode::invalid, "a sandbox needs a control socket");
+  if (sandboxes_.contains(id)) return fail(ErrorCode::conflict, "sandbox {} exists", id);
+  auto sandbox = std::make_unique<Sandbox>();
+  sandbox->id = id;
+  sandbox->number = ++last_number_;
+  sandbox->start_request = request.request;
+  sandbox->limits.memory_bytes = request.memory_bytes;
+  sandbox->limits.tmp_bytes = request.tmp_bytes;
+  sandbox->limits.processes = request.processes + 1;  // and init
+  auto cgroup = parts_.cgroups.make(id, sandbox->limits);
+  if (!cgroup) return fail(std::move(cgroup.error()).as(ErrorCode::sandbox_failed));
+  sandbox->cgroup = std::move(*cgroup);
+  auto launched = launch(*sandbox, request, control);
+  if (!launched) {
+    [[maybe_unused]] const bool gone = sandbox->cgroup.remove();
+    return fail(std::move(launched.error()).as(ErrorCode::sandbox_failed));
+  }
+  watch(sandbox->pidfd.get(), sandbox->number);
+  watch(sandbox->status.get(), sandbox->number | kStatusBit);
+  by_number_.emplace(sandbox->number, sandbox.get());
+  sandboxes_.emplace(id, std::move(sandbox));
+  return Done{};
+}
+
+Result<Done> SpawnServer::launch(Sandbox& sandbox, const SpawnRequest& request,
+                                 const UniqueFd& control) {
+  auto tmp = make_tmp(request.tmp_bytes);
+  if (!tmp) return fail(std::move(tmp.error()));
+  sandbox.tmp = std::move(*tmp);
+  int ends[2] = {-1, -1};
+  if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return fail(Error::from_errno("make a pipe"));
+  sandbox.status.reset(ends[0]);
+  const UniqueFd status(ends[1]);
+
+  SandboxPlan plan;
+  for (const auto& entry : sandbox.cgroup.entries()) plan.cgroup_entries.push_back(entry.get());
+  const bool runtime = request.root_kind == RootKind::runtime;
+  plan.root_base = runtime ? kRuntimesMount : kDataMount;
+  plan.root = runtime ? std::string(request.root) + "/rootfs" : std::string(request.root);
+  plan.task = request.task;
+  plan.tmp = sandbox.tmp.get();
+  plan.control = control.get();
+  plan.init_program = parts_.init_program.get();
+  plan.status = status.get();
+  plan.outside_id = next_uid();
+  plan.filter = &parts_.filter;
+
+  int pidfd = -1;
+  clone_args arguments{};
+  arguments.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET |
+                    CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
+  arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
+  arguments.exit_signal = SIGCHLD;
+  if (sandbox.cgroup.clone_into() >= 0) {
+    arguments.flags |= CLONE_INTO_CGROUP;
+    arguments.cgroup = static_cast<std::uint64_t>(sandbox.cgroup.clone_into());
+  }
+  const long pid = ::syscall(SYS_clone3, &arguments, sizeof(arguments));
+  if (pid < 0) return fail(Error::from_errno("make a process with namespaces of its own"));
+  if (pid == 0) set_up_and_run_init(plan);
+  sandbox.pid = static_cast<pid_t>(pid);
+  sandbox.pidfd.reset(pidfd);
+  sandbox.cgroup.close_entries();
+  sandbox.cgroup.close_clone_into();
+  return Done{};
+}
+
+uid_t SpawnServer::next_uid() {
+  last_uid_ = (last_uid_ + 1) % kUidBlock;
+  return parts_.first_uid + last_uid_;
+}
+
+void SpawnServer::setup_ended(Sandbox& sandbox) {
+  char buffer[800];
+  const ssize_t count = ::read(sandbox.status.get(), buffer, sizeof(buffer));
+  if (count < 0) return;
+  if (count > 0) {
+    sandbox.setup_failure.append(buffer, static_cast<std::size_t>(count));
+    return;  // the end of the pipe follows
+  }
+  unwatch(sandbox.status);
+  if (!sandbox.setup_failure.empty() || sandbox.state != State::starting) return stop(sandbox);
+  sandbox.state = State::running;
+  ++watched_;
+  if (watched_ == 1) next_look_ = Clock::now() + kLookEvery;
+  reply_done(Operation::start, std::exchange(sandbox.start_request, 0),
+             sandbox.cgroup.memory_path());
+}
+
+void SpawnServer::stop(Sandbox& sandbox) {
+  if (sandbox.state == State::dead) {
+    sandbox.state = State::removing;
+    sandbox.removal_began = Clock::now();
+    ++removing_;
+    return;
+  }
+  if (sandbox.state == State::stopping || sandbox.state == State::removing) return;
+  if (sandbox.state == State::running && !sandbox.frozen) --watched_;
+  sandbox.state = State::stopping;
+  // The kernel kills all of the namespace with its pid 1, and reports pid 1 when all are gone.
+  kill_through(sandbox.pidfd);
+  if (sandbox.frozen) [[maybe_unused]]
+    const auto thawed = sandbox.cgroup.set_frozen(false);
+}
+
+void SpawnServer::pid_one_ended(Sandbox& sandbox) {
+  siginfo_t info{};
+  ::waitid(P_PIDFD, static_cast<id_t>(sandbox.pidfd.get()), &info, WEXITED);
+  unwatch(sandbox.pidfd);
+  sandbox.tmp.reset();
+  // A setup that failed: its pipe may not have been read yet.
+  while (sandbox.status) {
+    const auto before = sandbox.setup_failure.size();
+    char buffer[800];
+    const ssize_t count = ::read(sandbox.status.get(), buffer, sizeof(buffer));
+    if (count > 0) sandbox.setup_failure.append(buffer, static_cast<std::size_t>(count));
+    if (sandbox.setup_failure.size() == before) unwatch(sandbox.status);
+  }
+  if (sandbox.state == State::running) {
+    if (!sandbox.frozen) --watched_;
+    sandbox.state = State::dead;
+    if (ending_) stop(sandbox);
+    return;
+  }
+  sandbox.state = State::removing;
+  sandbox.removal_began = Clock::now();
+  ++removing_;
+}
+
+void SpawnServer::finish_removals() {
+  for (auto entry = sandboxes_.begin(); entry != sandboxes_.end();) {
+    Sandbox& sandbox = *entry->second;
+    if (sandbox.state != State::removing) {
+      ++entry;
+      continue;
+    }
+    const bool removed = sandbox.cgroup.remove();
+    if (!removed && Clock::now() - sandbox.removal_began < kRemovalLimit) {
+      ++entry;
+      continue;
+    }
+    --removing_;
+    for (const auto request : sandbox.stop_requests) {
+      if (removed) {
+        reply_done(Operation::stop, request);
+      } else {
+        reply_failed(Operation::stop, request,
+                     Error(ErrorCode::sandbox_failed, fmt::format("the cgroup {} cannot be removed",
+                                                                  sandbox.cgroup.memory_path())));
+      }
+    }
+    if (sandbox.start_request != 0) {
+      auto why = sandbox.setup_failure.empty() ? "it was killed while it was set up"
+                                               : sandbox.setup_failure;
+      reply_failed(Operation::start, sandbox.start_request, Error(ErrorCode::sandbox_failed, why));
+    }
+    by_number_.erase(sandbox.number);
+    entry = sandboxes_.erase(entry);
+  }
+}
+
+void SpawnServer::answer_status(const Sandbox& sandbox, const SpawnRequest& request) {
+  SpawnReply answer;
+  answer.operation = Operation::status;
+  answer.request = request.request;
+  answer.alive = sandbox.state == State::running ? 1 : 0;
+  answer.out_of_memory = sandbox.over_memory || sandbox.cgroup.kernel_killed_for_memory() ? 1 : 0;
+  reply(answer);
+}
+
+void SpawnServer::look_at_memory() {
+  hot_ = false;
+  unsigned looked = 0;
+  for (auto& [id, sandbox] : sandboxes_) {
+    if (sandbox->state != State::running || sandbox->frozen || sandbox->over_memory) continue;
+    check_memory(*sandbox);
+    ++looked;
+  }
+  const auto spread = 1 + looked / kSandboxesPerLook;
+  next_look_ = Clock::now() + (hot_ ? kLookEveryWhenHot : kLookEvery) * spread;
+}
+
+// See cgroups.h for why the kernel's own limit cannot do this.
+void SpawnServer::check_memory(Sandbox& sandbox) {
+  const auto limit = sandbox.limits.memory_bytes;
+  const auto charged = sandbox.cgroup.charged();
+  if (charged < limit / 4 * 3) return;
+  if (charged > limit) {
+    const auto held = sandbox.cgroup.held();
+    const auto in_tmp = bytes_in(sandbox.tmp.get());
+    if (held > limit + in_tmp) {
+      sandbox.over_memory = true;
+      kill_through(sandbox.pidfd);
+      return;
+    }
+    // All of it is /tmp and page cache: no hurry.
+    if (held < in_tmp + limit / 4 * 3) return;
+  }
+  hot_ = true;
+}
+
+void SpawnServer::end_all() {
+  ending_ = true;
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, parts_.socket.get(), nullptr);
+  for (auto& [id, sandbox] : sandboxes_) stop(*sandbox);
+}
+
+void SpawnServer::reply(const SpawnReply& answer) {
+  // lambdad's reader takes replies as they come; when its end is gone, nobody needs one.
+  while (::send(parts_.socket.get(), &answer, sizeof(answer), MSG_NOSIGNAL) < 0 && errno == EINTR) {
+  }
+}
+
+void SpawnServer::reply_done(Operation operation, std::uint32_t request, const std::string& text) {
+  SpawnReply answer;
+  answer.operation = operation;
+  answer.request = request;
+  copy_text(answer.text, text);
+  reply(answer);
+}
+
+void SpawnServer::reply_failed(Operation operation, std::uint32_t request, const Error& error) {
+  SpawnReply answer;
+  answer.operation = operation;
+  answer.request = request;
+  answer.failed = 1;
+  answer.error_code = static_cast<std::uint32_t>(error.code());
+  copy_text(answer.text, error.message());
+  reply(answer);
+}
+
+}  // namespace lambda::sandbox::native

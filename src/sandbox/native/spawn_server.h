@@ -1,0 +1,91 @@
+// SpawnServer: lambda-spawn's loop. One thread; it never waits for one sandbox while another has
+// something to do: setup runs in the children, and ends are events.
+//
+//   start -> starting --exec'd--> running --stop--> stopping --pid 1 gone--> removing cgroups ->
+//   (gone)
+//               |                    |
+//               | setup failed       | died of itself, or over its memory
+//               v                    v
+//             (gone)               dead --stop--> (gone)
+#pragma once
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "sandbox/native/cgroups.h"
+#include "sandbox/native/seccomp_filter.h"
+#include "sandbox/native/spawn_protocol.h"
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace lambda::sandbox::native {
+
+struct SpawnServerParts {
+  UniqueFd socket;
+  UniqueFd init_program;
+  Cgroups cgroups;
+  SeccompFilter filter;
+  uid_t first_uid = 0;  // of a block of kUidBlock ids that are this server's alone
+};
+
+// Ids for sandboxes: from 1,900,000,000 up to 2^31, in blocks, one block a server.
+inline constexpr uid_t kFirstUid = 1'900'000'000;
+inline constexpr uid_t kUidBlock = 65'536;
+inline constexpr uid_t kUidBlocks = 3'700;
+
+class SpawnServer {
+ public:
+  explicit SpawnServer(SpawnServerParts parts);
+  ~SpawnServer();
+  SpawnServer(const SpawnServer&) = delete;
+  SpawnServer& operator=(const SpawnServer&) = delete;
+
+  // Until lambdad's end of the socket closes; then everything is killed and removed.
+  void run();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  enum class State { starting, running, stopping, dead, removing };
+  struct Sandbox;
+
+  void take_requests();
+  void handle(const SpawnRequest& request, UniqueFd control);
+  Result<Done> start(const SpawnRequest& request, const UniqueFd& control);
+  Result<Done> launch(Sandbox& sandbox, const SpawnRequest& request, const UniqueFd& control);
+  void stop(Sandbox& sandbox);
+  void answer_status(const Sandbox& sandbox, const SpawnRequest& request);
+  void setup_ended(Sandbox& sandbox);
+  void pid_one_ended(Sandbox& sandbox);
+  void finish_removals();
+  void look_at_memory();
+  void check_memory(Sandbox& sandbox);
+  void end_all();
+  void dispatch(std::uint64_t tag);
+  void watch(int fd, std::uint64_t tag);
+  void unwatch(UniqueFd& fd);
+  [[nodiscard]] int wait_time() const;
+  [[nodiscard]] uid_t next_uid();
+
+  void reply(const SpawnReply& reply);
+  void reply_done(Operation operation, std::uint32_t request, const std::string& text = {});
+  void reply_failed(Operation operation, std::uint32_t request, const Error& error);
+
+  SpawnServerParts parts_;
+  UniqueFd epoll_;
+  std::map<std::string, std::unique_ptr<Sandbox>, std::less<>> sandboxes_;
+  std::map<std::uint32_t, Sandbox*> by_number_;
+  std::uint32_t last_number_ = 0;
+  uid_t last_uid_ = 0;
+  unsigned removing_ = 0;
+  unsigned watched_ = 0;  // running, not frozen
+  bool hot_ = false;      // some sandbox is near its memory limit
+  bool ending_ = false;
+  Clock::time_point next_look_;
+};
+
+}  // namespace lambda::sandbox::native
