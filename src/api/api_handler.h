@@ -1,0 +1,30 @@
+// ApiHandler: the control API behind every host that is no function's. Authenticates, routes, runs,
+// answers. Any loop; a request stays on its connection's.
+#pragma once
+
+#include "api/authenticator.h"
+#include "api/operation.h"
+#include "api/operation_router.h"
+#include "http/server.h"
+
+namespace lambda::api {
+
+class ApiHandler final : public http::Handler {
+ public:
+  ApiHandler(Services services, const Authenticator& authenticator)
+      : services_(std::move(services)), authenticator_(authenticator) {}
+
+  Task<void> handle(http::Request& request, http::BodyReader& body,
+                    http::ResponseWriter& writer) override;
+
+ private:
+  Task<Answer> run(http::Request& request, http::BodyReader& body, http::ResponseWriter& writer,
+                   const std::string& request_id);
+  Task<Result<gateway::Caller>> authenticate(http::Request& request, std::string_view body);
+
+  Services services_;
+  const Authenticator& authenticator_;
+  OperationRouter router_;
+};
+
+}  // namespace lambda::api

@@ -1,0 +1,223 @@
+#include "api/deploy_api.h"
+
+#include "api/error_response.h"
+#include "base/encoding.h"
+
+#include <deque>
+#include <memory>
+
+namespace lambda::api {
+namespace {
+
+namespace json = boost::json;
+
+// Progress as lines, written by a coroutine of their own: what reports progress must not wait for a
+// slow client. The first line starts the response, so that what is wrong at the door can still be
+// an ordinary error.
+class LineWriter final : public deploy::Progress, public std::enable_shared_from_this<LineWriter> {
+ public:
+  LineWriter(http::ResponseWriter& writer, LoopExecutor executor, std::string request_id)
+      : writer_(writer), executor_(executor), request_id_(std::move(request_id)) {}
+
+  void begin_step(int number, std::string_view text) override {
+    add(json::object{{"event", "begin"}, {"step", number}, {"text", text}});
+  }
+  void output(std::string_view text) override {
+    add(json::object{{"event", "output"}, {"text", text}});
+  }
+  void end_step(int number, std::string_view text) override {
+    add(json::object{{"event", "end"}, {"step", number}, {"text", text}});
+  }
+
+  void add(json::object line) {
+    lines_.push_back(json::serialize(line) + "\n");
+    more_.set();
+    if (!running_) {
+      running_ = true;
+      asio::co_spawn(executor_, write_lines(shared_from_this()), asio::detached);
+    }
+  }
+  [[nodiscard]] bool begun() const { return running_; }
+
+  // Resolves when everything was written.
+  Task<void> finish() {
+    last_ = true;
+    more_.set();
+    if (running_) co_await done_.wait();
+  }
+
+ private:
+  Task<void> write_lines(std::shared_ptr<LineWriter> self) {
+    http::Response head(200);
+    head.headers.add("Content-Type", "application/x-ndjson");
+    head.headers.add("x-amzn-RequestId", request_id_);
+    bool alive = (co_await writer_.start(std::move(head))).has_value();
+    while (true) {
+      while (!lines_.empty()) {
+        std::string piece;
+        for (auto& line : lines_) piece += line;
+        lines_.clear();
+        // A client that went away does not end its deploy.
+        if (alive) alive = (co_await writer_.write(std::move(piece))).has_value();
+      }
+      if (last_) break;
+      more_.reset();
+      co_await more_.wait();
+    }
+    if (alive) co_await writer_.finish();
+    done_.set();
+  }
+
+  http::ResponseWriter& writer_;
+  LoopExecutor executor_;
+  std::string request_id_;
+  std::deque<std::string> lines_;
+  bool running_ = false;
+  bool last_ = false;
+  AsyncEvent more_;
+  AsyncEvent done_;
+};
+
+Result<deploy::Source> read_source(const json::object& settings) {
+  auto text = text_member(settings, "source");
+  if (!text) return fail(std::move(text.error()));
+  if (*text == "zip") return deploy::Source::zip;
+  if (*text == "context") return deploy::Source::context;
+  if (*text == "image") return deploy::Source::image;
+  return fail(ErrorCode::invalid, "source must be zip, context or image");
+}
+
+Result<Done> read_numbers(const json::object& settings, deploy::DeployRequest& request) {
+  struct Field {
+    std::string_view name;
+    std::optional<int>* into;
+  };
+  for (const auto& [name, into] :
+       {Field{"timeout", &request.timeout_seconds}, Field{"memory", &request.memory_mb},
+        Field{"ephemeralStorage", &request.ephemeral_storage_mb}}) {
+    auto number = number_member(settings, name);
+    if (!number) return fail(std::move(number.error()));
+    if (*number && (**number < 0 || **number > 1'000'000))
+      return fail(ErrorCode::invalid, "{} is out of range", name);
+    if (*number) *into = static_cast<int>(**number);
+  }
+  auto port = number_member(settings, "port");
+  if (!port) return fail(std::move(port.error()));
+  if (*port && (**port < 1 || **port > 65535))
+    return fail(ErrorCode::invalid, "port must be a number from 1 to 65535");
+  if (*port) request.port = static_cast<std::uint16_t>(**port);
+  return Done{};
+}
+
+Result<Done> read_texts(const json::object& settings, deploy::DeployRequest& request) {
+  struct Field {
+    std::string_view name;
+    std::optional<std::string>* into;
+  };
+  for (const auto& [name, into] :
+       {Field{"runtime", &request.runtime}, Field{"handler", &request.handler},
+        Field{"description", &request.description}}) {
+    auto text = text_member(settings, name);
+    if (!text) return fail(std::move(text.error()));
+    *into = std::move(*text);
+  }
+  auto image = text_member(settings, "image");
+  auto message = text_member(settings, "message");
+  if (!image) return fail(std::move(image.error()));
+  if (!message) return fail(std::move(message.error()));
+  request.image = image->value_or("");
+  request.message = message->value_or("");
+  return Done{};
+}
+
+// A word out of a few, each with its value.
+template <class Value>
+Result<Done> read_word(const json::object& settings, std::string_view name,
+                       std::optional<Value> (*parse)(std::string_view), std::string_view words,
+                       std::optional<Value>& into) {
+  auto text = text_member(settings, name);
+  if (!text) return fail(std::move(text.error()));
+  if (!*text) return Done{};
+  into = parse(**text);
+  if (!into) return fail(ErrorCode::invalid, "{} must be {}, not \"{}\"", name, words, **text);
+  return Done{};
+}
+
+Result<deploy::DeployRequest> read_settings(const Exchange& exchange) {
+  deploy::DeployRequest request;
+  request.name = exchange.captures.at(0);
+  const auto decoded = base64_decode(exchange.request.headers.get("X-Lambda-Settings"));
+  boost::system::error_code error;
+  const auto value = decoded ? json::parse(*decoded, error) : json::value();
+  if (!decoded || error || !value.is_object()) {
+    return fail(ErrorCode::invalid, "X-Lambda-Settings must be the base64 of a JSON object");
+  }
+  const auto& settings = value.as_object();
+  auto source = read_source(settings);
+  if (!source) return fail(std::move(source.error()));
+  request.source = *source;
+  auto done = read_texts(settings, request);
+  if (done) done = read_numbers(settings, request);
+  if (done)
+    done = read_word(settings, "kind", function::parse_kind, "handler or http", request.kind);
+  if (done)
+    done =
+        read_word(settings, "url", function::parse_url_auth, "open, iam, key or none", request.url);
+  if (done)
+    done =
+        read_word(settings, "driver", function::parse_driver, "native or docker", request.driver);
+  if (!done) return fail(std::move(done.error()));
+  auto environment = texts_member(settings, "environment");
+  if (!environment) return fail(std::move(environment.error()));
+  request.environment = environment->value_or(std::map<std::string, std::string>());
+  auto clear = flag_member(settings, "environmentClear");
+  if (!clear) return fail(std::move(clear.error()));
+  request.environment_clear = clear->value_or(false);
+  auto tags = texts_member(settings, "tags");
+  if (!tags) return fail(std::move(tags.error()));
+  request.tags = tags->value_or(std::map<std::string, std::string>());
+  return request;
+}
+
+json::object result_line(Services& services, const deploy::DeployReport& report) {
+  json::object line{{"event", "result"}};
+  line["version"] = report.version->number;
+  line["unchanged"] = report.unchanged;
+  const auto snapshot = services.catalog.snapshot();
+  const auto found = snapshot->functions.find(report.version->function);
+  line["url"] = found == snapshot->functions.end() ? "" : services.addresses.url_of(*found->second);
+  line["urlAuth"] =
+      found == snapshot->functions.end() ? "" : function::to_string(found->second->url.auth);
+  line["cleaned"] = json::array(report.cleaned.begin(), report.cleaned.end());
+  line["driver"] = report.driver;
+  line["initMicroseconds"] = report.init.count();
+  return line;
+}
+
+}  // namespace
+
+Task<Answer> deploy_function(Services& services, Exchange& exchange) {
+  auto request = read_settings(exchange);
+  if (!request) co_return fail(std::move(request.error()));
+  const auto executor = co_await asio::this_coro::executor;
+  const auto lines = std::make_shared<LineWriter>(exchange.writer, executor, exchange.request_id);
+  deploy::DeployFailure failure;
+  auto report =
+      co_await services.deployer.deploy(std::move(*request), exchange.body, *lines, failure);
+  if (!report && !lines->begun()) co_return fail(std::move(report.error()));
+  if (report) {
+    lines->add(result_line(services, *report));
+  } else {
+    json::object line{{"event", "error"}};
+    line["code"] = to_string(report.error().code());
+    line["status"] = shape_of(report.error()).status;
+    line["message"] = report.error().message();
+    line["functionPayload"] = failure.function_payload;
+    line["log"] = failure.log;
+    lines->add(std::move(line));
+  }
+  co_await lines->finish();
+  co_return std::nullopt;
+}
+
+}  // namespace lambda::api

@@ -1,0 +1,137 @@
+#include "api/function_json.h"
+
+#include "base/time_text.h"
+
+namespace lambda::api {
+namespace {
+
+namespace json = boost::json;
+using function::State;
+using function::UpdateStatus;
+
+std::string_view name_of(State state) {
+  switch (state) {
+    case State::pending:
+      return "Pending";
+    case State::active:
+      return "Active";
+    case State::inactive:
+      return "Inactive";
+    case State::failed:
+      return "Failed";
+  }
+  return "Active";
+}
+
+std::string_view name_of(UpdateStatus status) {
+  switch (status) {
+    case UpdateStatus::none:
+      return "";
+    case UpdateStatus::successful:
+      return "Successful";
+    case UpdateStatus::failed:
+      return "Failed";
+    case UpdateStatus::in_progress:
+      return "InProgress";
+  }
+  return "";
+}
+
+void add_if(json::object& object, std::string_view key, const std::string& text) {
+  if (!text.empty()) object[key] = text;
+}
+
+// Fields that are kept for AWS's clients and change nothing here; the defaults are AWS's.
+void add_echoed(json::object& object, const function::Configuration& configuration,
+                const std::string& name) {
+  object["TracingConfig"] = {{"Mode", "PassThrough"}};
+  object["SnapStart"] = {{"ApplyOn", "None"}, {"OptimizationStatus", "Off"}};
+  object["LoggingConfig"] = {{"LogFormat", "Text"}, {"LogGroup", "/aws/lambda/" + name}};
+  for (const auto& [field, text] : configuration.echoed) {
+    boost::system::error_code error;
+    auto value = json::parse(text, error);
+    if (error) continue;
+    const auto* given = value.if_object();
+    auto* standard = object.contains(field) ? object[field].if_object() : nullptr;
+    if (given != nullptr && standard != nullptr) {
+      for (const auto& [key, item] : *given) (*standard)[key] = item;
+    } else {
+      object[field] = std::move(value);
+    }
+  }
+}
+
+void add_image_config(json::object& object, const function::ImageConfig& config) {
+  json::object image;
+  if (!config.entry_point.empty())
+    image["EntryPoint"] = json::array(config.entry_point.begin(), config.entry_point.end());
+  if (!config.command.empty())
+    image["Command"] = json::array(config.command.begin(), config.command.end());
+  add_if(image, "WorkingDirectory", config.working_directory);
+  object["ImageConfigResponse"] = {{"ImageConfig", std::move(image)}};
+}
+
+}  // namespace
+
+std::string aws_time(WallTime time) {
+  return format_iso(time) + "+0000";
+}
+
+json::object configuration_json(const function::Catalog& catalog, const function::Version& version,
+                                bool qualified) {
+  const auto& configuration = version.configuration;
+  json::object object;
+  object["FunctionName"] = version.function;
+  object["FunctionArn"] = catalog.function_arn(
+      version.function, version.is_latest() && !qualified ? "" : version.label());
+  if (configuration.package_type == function::PackageType::zip) {
+    object["Runtime"] = configuration.runtime;
+    object["Handler"] = configuration.handler;
+  }
+  object["Role"] = configuration.role;
+  object["CodeSize"] = version.code.size;
+  object["Description"] = configuration.description;
+  object["Timeout"] = configuration.timeout_seconds;
+  object["MemorySize"] = configuration.memory_mb;
+  object["LastModified"] = aws_time(version.last_modified);
+  object["CodeSha256"] = version.code.sha256;
+  object["Version"] = version.label();
+  object["RevisionId"] = version.revision_id;
+  object["PackageType"] = function::to_string(configuration.package_type);
+  object["Architectures"] = json::array{configuration.architecture};
+  object["EphemeralStorage"] = {{"Size", configuration.ephemeral_storage_mb}};
+  object["State"] = name_of(version.state);
+  add_if(object, "StateReason", version.state_reason);
+  add_if(object, "StateReasonCode", version.state_reason_code);
+  add_if(object, "LastUpdateStatus", std::string(name_of(version.last_update)));
+  if (version.last_update == UpdateStatus::none && version.state == State::active)
+    object["LastUpdateStatus"] = "Successful";
+  add_if(object, "LastUpdateStatusReason", version.last_update_reason);
+  add_if(object, "LastUpdateStatusReasonCode", version.last_update_reason_code);
+  if (configuration.environment) {
+    json::object variables;
+    for (const auto& [name, value] : *configuration.environment) variables[name] = value;
+    object["Environment"] = {{"Variables", std::move(variables)}};
+  }
+  if (configuration.image_config) add_image_config(object, *configuration.image_config);
+  add_echoed(object, configuration, version.function);
+  return object;
+}
+
+json::object alias_json(const function::Catalog& catalog, std::string_view name,
+                        const function::Alias& alias) {
+  json::object object;
+  object["AliasArn"] = catalog.function_arn(name, alias.name);
+  object["Name"] = alias.name;
+  object["FunctionVersion"] = alias.version == 0 ? "$LATEST" : std::to_string(alias.version);
+  object["Description"] = alias.description;
+  object["RevisionId"] = alias.revision_id;
+  if (alias.additional) {
+    json::object weights;
+    weights[std::to_string(alias.additional->first)] = alias.additional->second;
+    object["RoutingConfig"] = {{"AdditionalVersionWeights", std::move(weights)}};
+  }
+  return object;
+}
+
+}  // namespace lambda::api

@@ -1,0 +1,335 @@
+#include "api/functions_api.h"
+
+#include "api/code_request.h"
+#include "api/configuration_request.h"
+#include "api/function_json.h"
+#include "base/crypto.h"
+#include "base/encoding.h"
+#include "function/validation.h"
+
+#include <charconv>
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace lambda::api {
+namespace {
+
+namespace json = boost::json;
+
+constexpr auto kLinkLife = std::chrono::minutes(10);
+constexpr std::size_t kDownloadPiece = 256 * 1024;
+
+std::string link_signature(const Services& services, std::string_view digest,
+                           std::string_view expires) {
+  return hex_encode(hmac_sha256(services.link_secret, fmt::format("{}:{}", digest, expires)));
+}
+
+json::object code_json(const Services& services, const function::Version& version) {
+  json::object code;
+  if (version.configuration.package_type == function::PackageType::image) {
+    code["RepositoryType"] = "ECR";
+    code["ImageUri"] = version.code.image_uri;
+    code["ResolvedImageUri"] = version.code.image_id;
+    return code;
+  }
+  const auto expires = std::to_string(std::chrono::duration_cast<std::chrono::seconds>(
+                                          (services.clock.now() + kLinkLife).time_since_epoch())
+                                          .count());
+  const auto& digest = version.code.package_digest;
+  code["RepositoryType"] = "S3";
+  code["Location"] =
+      fmt::format("{}/_lambda/code/{}.zip?expires={}&signature={}", services.addresses.base, digest,
+                  expires, link_signature(services, digest, expires));
+  return code;
+}
+
+// What CreateFunction wants of a body before it looks at the code.
+Result<function::Configuration> read_new_configuration(Services& services, const json::object& body,
+                                                       std::string& name) {
+  auto given = text_member(body, "FunctionName");
+  if (!given) return fail(std::move(given.error()));
+  function::ValidationErrors missing;
+  if (!*given) missing.add_missing("functionName");
+  if (!body.contains("Role")) missing.add_missing("role");
+  if (!body.contains("Code")) missing.add_missing("code");
+  auto complete = missing.result();
+  if (!complete) return fail(std::move(complete.error()));
+  auto parsed = parse_function_name(**given, std::nullopt, services.catalog.tenant());
+  if (!parsed) return fail(std::move(parsed.error()));
+  name = parsed->name;
+  function::Configuration fresh;
+  auto type = text_member(body, "PackageType");
+  if (!type) return fail(std::move(type.error()));
+  if (*type == "Image") {
+    fresh.package_type = function::PackageType::image;
+  } else if (*type && *type != "Zip") {
+    return fail(ErrorCode::validation,
+                "1 validation error detected: Value '{}' at 'packageType' failed to satisfy "
+                "constraint: Member must satisfy enum "
+                "value set: [Zip, Image]",
+                **type);
+  }
+  auto configuration = apply_configuration(std::move(fresh), body);
+  if (!configuration) return fail(std::move(configuration.error()));
+  const bool zip = configuration->package_type == function::PackageType::zip;
+  if (zip && (configuration->runtime.empty() || configuration->handler.empty())) {
+    return fail(ErrorCode::invalid,
+                "Runtime and Handler are mandatory parameters for functions created with "
+                "deployment packages.");
+  }
+  auto fits = function::check_configuration(*configuration);
+  if (!fits) return fail(std::move(fits.error()));
+  if (zip) {
+    auto runs = services.check_runtime(configuration->runtime);
+    if (!runs) return fail(std::move(runs.error()));
+  }
+  return configuration;
+}
+
+// An image with an EXPOSEd port is still a handler function here, as on AWS; `lambda deploy` makes
+// HTTP functions.
+Result<Done> check_package_type(const function::Configuration& configuration,
+                                const function::Code& code) {
+  const bool image = configuration.package_type == function::PackageType::image;
+  if (image == !code.image_id.empty()) return Done{};
+  const char* what =
+      image ? "Please provide ImageUri when updating a function with packageType Image."
+            : "Please don't provide ImageUri when updating a function with packageType Zip.";
+  return fail(ErrorCode::invalid, "{}", what);
+}
+
+Result<std::optional<std::string>> revision_of(const json::object& body) {
+  return text_member(body, "RevisionId");
+}
+
+}  // namespace
+
+Task<Answer> create_function(Services& services, Exchange& exchange) {
+  auto body = co_await read_object(exchange, kMaxRequestBytes);
+  if (!body) co_return fail(std::move(body.error()));
+  std::string name;
+  auto configuration = read_new_configuration(services, *body, name);
+  if (!configuration) co_return fail(std::move(configuration.error()));
+  auto tags = texts_member(*body, "Tags");
+  if (!tags) co_return fail(std::move(tags.error()));
+  auto publish = flag_member(*body, "Publish");
+  if (!publish) co_return fail(std::move(publish.error()));
+  const auto& code_value = body->at("Code");
+  if (!code_value.is_object())
+    co_return fail(Error(ErrorCode::invalid, "Code must be an object")
+                       .with_aws_type("SerializationException"));
+  if (services.catalog.snapshot()->functions.contains(name))
+    co_return fail(ErrorCode::conflict, "Function already exist: {}", name);
+  auto code = co_await take_code(services, code_value.as_object(), "CreateFunction");
+  if (!code) co_return fail(std::move(code.error()));
+  auto fits = check_package_type(*configuration, *code);
+  if (!fits) co_return fail(std::move(fits.error()));
+  auto job = [&catalog = services.catalog, name, configuration = std::move(*configuration),
+              code = std::move(*code), tags = tags->value_or(std::map<std::string, std::string>()),
+              publish = publish->value_or(false)]() mutable {
+    return catalog.create_function(name, std::move(configuration), std::move(code), std::move(tags),
+                                   publish);
+  };
+  auto version = co_await change(services, std::move(job));
+  if (!version) co_return fail(std::move(version.error()));
+  co_return json_response(201, configuration_json(services.catalog, **version, false));
+}
+
+Task<Answer> get_function(Services& services, Exchange& exchange) {
+  auto name = exchange.function_name(services);
+  if (!name) co_return fail(std::move(name.error()));
+  auto resolved = services.catalog.resolve(name->name, name->qualifier);
+  if (!resolved) co_return fail(std::move(resolved.error()));
+  json::object reply;
+  reply["Configuration"] =
+      configuration_json(services.catalog, *resolved->version, !name->qualifier.empty());
+  reply["Code"] = code_json(services, *resolved->version);
+  if (!resolved->function->tags.empty()) {
+    json::object tags;
+    for (const auto& [key, value] : resolved->function->tags) tags[key] = value;
+    reply["Tags"] = std::move(tags);
+  }
+  if (resolved->function->reserved_concurrency) {
+    reply["Concurrency"] = {
+        {"ReservedConcurrentExecutions", *resolved->function->reserved_concurrency}};
+  }
+  co_return json_response(200, reply);
+}
+
+Task<Answer> get_function_configuration(Services& services, Exchange& exchange) {
+  auto name = exchange.function_name(services);
+  if (!name) co_return fail(std::move(name.error()));
+  auto resolved = services.catalog.resolve(name->name, name->qualifier);
+  if (!resolved) co_return fail(std::move(resolved.error()));
+  co_return json_response(
+      200, configuration_json(services.catalog, *resolved->version, !name->qualifier.empty()));
+}
+
+Result<Page> page_of(const http::Request& request, std::size_t count, std::size_t most) {
+  std::size_t size = most;
+  if (const auto text = request.query_value("MaxItems")) {
+    std::size_t wanted = 0;
+    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), wanted);
+    if (error != std::errc() || end != text->data() + text->size() || wanted == 0 ||
+        wanted > 10'000) {
+      return fail(ErrorCode::validation,
+                  "1 validation error detected: Value '{}' at 'maxItems' failed to satisfy "
+                  "constraint: Member must have value "
+                  "greater than or equal to 1",
+                  *text);
+    }
+    size = std::min(size, wanted);
+  }
+  Page page;
+  if (const auto marker = request.query_value("Marker"); marker && !marker->empty()) {
+    const auto text = base64_decode(*marker);
+    std::size_t begin = 0;
+    if (!text ||
+        std::from_chars(text->data(), text->data() + text->size(), begin).ec != std::errc()) {
+      return fail(ErrorCode::invalid, "Invalid Marker: take it from NextMarker of the page before");
+    }
+    page.begin = std::min(begin, count);
+  }
+  page.end = std::min(count, page.begin + size);
+  if (page.end < count) page.next = base64_encode(std::to_string(page.end));
+  return page;
+}
+
+Task<Answer> list_functions(Services& services, Exchange& exchange) {
+  const auto snapshot = services.catalog.snapshot();
+  const bool all = exchange.request.query_value("FunctionVersion") == "ALL";
+  std::vector<function::VersionPtr> versions;
+  for (const auto& [name, function] : snapshot->functions) {
+    versions.push_back(function->latest);
+    if (!all) continue;
+    for (const auto& [number, version] : function->versions) versions.push_back(version);
+  }
+  const auto page = page_of(exchange.request, versions.size(), 50);
+  if (!page) co_return fail(Error(page.error()));
+  json::array functions;
+  for (std::size_t i = page->begin; i < page->end; ++i)
+    functions.push_back(configuration_json(services.catalog, *versions[i], all));
+  json::object reply{{"Functions", std::move(functions)}};
+  if (!page->next.empty()) reply["NextMarker"] = page->next;
+  co_return json_response(200, reply);
+}
+
+Task<Answer> update_function_code(Services& services, Exchange& exchange) {
+  auto name = exchange.function_name(services);
+  if (!name) co_return fail(std::move(name.error()));
+  auto resolved = services.catalog.resolve(name->name, "");
+  if (!resolved) co_return fail(std::move(resolved.error()));
+  auto body = co_await read_object(exchange, kMaxRequestBytes);
+  if (!body) co_return fail(std::move(body.error()));
+  auto publish = flag_member(*body, "Publish");
+  if (!publish) co_return fail(std::move(publish.error()));
+  auto dry_run = flag_member(*body, "DryRun");
+  if (!dry_run) co_return fail(std::move(dry_run.error()));
+  auto revision = revision_of(*body);
+  if (!revision) co_return fail(std::move(revision.error()));
+  auto changed = apply_configuration(resolved->version->configuration, *body);
+  if (!changed) co_return fail(std::move(changed.error()));
+  auto code = co_await take_code(services, *body, "UpdateFunctionCode");
+  if (!code) co_return fail(std::move(code.error()));
+  auto fits = check_package_type(resolved->version->configuration, *code);
+  if (!fits) co_return fail(std::move(fits.error()));
+  if (dry_run->value_or(false)) {
+    function::Version would(*resolved->version);
+    would.code = std::move(*code);
+    co_return json_response(200, configuration_json(services.catalog, would, false));
+  }
+  auto job = [&catalog = services.catalog, name = name->name, code = std::move(*code),
+              architecture = changed->architecture, revision = revision->value_or(""),
+              publish = publish->value_or(false)]() mutable {
+    return catalog.update_code(name, std::move(code), architecture, revision, publish);
+  };
+  auto version = co_await change(services, std::move(job));
+  if (!version) co_return fail(std::move(version.error()));
+  co_return json_response(200, configuration_json(services.catalog, **version, false));
+}
+
+Task<Answer> update_function_configuration(Services& services, Exchange& exchange) {
+  auto name = exchange.function_name(services);
+  if (!name) co_return fail(std::move(name.error()));
+  auto body = co_await read_object(exchange);
+  if (!body) co_return fail(std::move(body.error()));
+  auto revision = revision_of(*body);
+  if (!revision) co_return fail(std::move(revision.error()));
+  auto runtime = text_member(*body, "Runtime");
+  if (!runtime) co_return fail(std::move(runtime.error()));
+  if (*runtime) {
+    auto runs = services.check_runtime(**runtime);
+    if (!runs) co_return fail(std::move(runs.error()));
+  }
+  auto job = [&catalog = services.catalog, name = name->name, body = std::move(*body),
+              revision = revision->value_or("")] {
+    const auto apply = [&body](function::Configuration before) {
+      return apply_configuration(std::move(before), body);
+    };
+    return catalog.update_configuration(name, apply, revision);
+  };
+  auto version = co_await change(services, std::move(job));
+  if (!version) co_return fail(std::move(version.error()));
+  co_return json_response(200, configuration_json(services.catalog, **version, false));
+}
+
+Task<Answer> delete_function(Services& services, Exchange& exchange) {
+  auto name = exchange.function_name(services);
+  if (!name) co_return fail(std::move(name.error()));
+  auto job = [&catalog = services.catalog, name = *name]() -> Result<Done> {
+    if (name.qualifier.empty()) return catalog.delete_function(name.name);
+    const auto number = function::parse_version(name.qualifier);
+    if (!number)
+      return fail(ErrorCode::invalid,
+                  "Deletion of aliases is not currently supported: use DeleteAlias for {}",
+                  name.qualifier);
+    return catalog.delete_version(name.name, *number);
+  };
+  auto done = co_await change(services, std::move(job));
+  if (!done) co_return fail(std::move(done.error()));
+  if (name->qualifier.empty()) services.logs.forget(name->name);
+  co_return http::Response(204);
+}
+
+Task<Answer> download_code(Services& services, Exchange& exchange) {
+  std::string digest = exchange.captures.at(0);
+  if (digest.ends_with(".zip")) digest.resize(digest.size() - 4);
+  const auto expires = exchange.request.query_value("expires").value_or("");
+  const auto signature = exchange.request.query_value("signature").value_or("");
+  if (!equals_in_constant_time(signature, link_signature(services, digest, expires))) {
+    co_return fail(ErrorCode::denied,
+                   "this link is not one that this server gave (links end with a restart): ask "
+                   "GetFunction for a new one");
+  }
+  const auto now =
+      std::chrono::duration_cast<std::chrono::seconds>(services.clock.now().time_since_epoch())
+          .count();
+  if (std::strtoll(expires.c_str(), nullptr, 10) < now) {
+    co_return fail(ErrorCode::denied, "this link has expired: ask GetFunction for a new one");
+  }
+  auto open = [&packages = services.packages, digest] { return packages.open_zip(digest); };
+  auto file = co_await run_blocking(services.disk, std::move(open));
+  if (!file) co_return fail(std::move(file.error()));
+  http::Response head(200);
+  head.headers.add("Content-Type", "application/zip");
+  head.headers.add("Content-Length", std::to_string(::lseek(file->get(), 0, SEEK_END)));
+  ::lseek(file->get(), 0, SEEK_SET);
+  head.headers.add("x-amzn-RequestId", exchange.request_id);
+  co_await exchange.writer.start(std::move(head));
+  while (true) {
+    auto read = [fd = file->get()] {
+      std::string bytes(kDownloadPiece, '\0');
+      const ssize_t count = ::read(fd, bytes.data(), bytes.size());
+      bytes.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
+      return bytes;
+    };
+    auto bytes = co_await run_blocking(services.disk, std::move(read));
+    if (bytes.empty()) break;
+    auto written = co_await exchange.writer.write(std::move(bytes));
+    if (!written) break;
+  }
+  co_await exchange.writer.finish();
+  co_return std::nullopt;
+}
+
+}  // namespace lambda::api

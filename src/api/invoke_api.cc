@@ -1,0 +1,152 @@
+#include "api/invoke_api.h"
+
+#include "base/crypto.h"
+#include "base/encoding.h"
+
+#include <spdlog/fmt/fmt.h>
+
+namespace lambda::api {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kMaxClientContext = 3583;
+constexpr std::size_t kMaxPayload = 6'291'456;
+
+Result<std::string> read_client_context(const http::Request& request) {
+  const auto encoded = request.headers.get("X-Amz-Client-Context");
+  if (encoded.empty()) return std::string();
+  if (encoded.size() > kMaxClientContext) {
+    return fail(ErrorCode::bad_content,
+                "Client context must be no more than {} bytes when base64-encoded",
+                kMaxClientContext);
+  }
+  auto text = base64_decode(encoded);
+  boost::system::error_code error;
+  if (text) static_cast<void>(json::parse(*text, error));
+  if (!text || error)
+    return fail(ErrorCode::bad_content,
+                "Client context must be a valid Base64-encoded JSON object.");
+  // It travels in a header line.
+  std::erase_if(*text, [](char c) { return c == '\n' || c == '\r'; });
+  return text;
+}
+
+Result<Done> check_json(const std::string& payload) {
+  json::stream_parser parser;
+  boost::system::error_code error;
+  parser.write(payload, error);
+  if (!error) parser.finish(error);
+  if (error)
+    return fail(ErrorCode::bad_content, "Could not parse request body into json: {}",
+                error.message());
+  return Done{};
+}
+
+std::string trace_id_of(const http::Request& request) {
+  const auto given = request.headers.get("X-Amzn-Trace-Id");
+  if (!given.empty()) return std::string(given);
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(
+      std::chrono::system_clock::now().time_since_epoch());
+  return fmt::format("Root=1-{:08x}-{};Parent={};Sampled=0", seconds.count(),
+                     hex_encode(random_bytes(12)), hex_encode(random_bytes(8)));
+}
+
+std::string timing_text(const invoke::Timing& timing) {
+  return fmt::format("waiting={};start={};init={};handler={};total={};cold={}",
+                     timing.waiting.count(), timing.start.count(), timing.init.count(),
+                     timing.handler.count(), timing.total.count(), timing.cold ? 1 : 0);
+}
+
+tl::unexpected<Error> no_queue() {
+  return fail(ErrorCode::invalid,
+              "asynchronous invocation (Event) needs the event queue, which this build does not "
+              "have yet: invoke with "
+              "RequestResponse");
+}
+
+// Steps that both spellings share, once the target is known.
+Task<Answer> run(Services& services, Exchange& exchange, function::Resolved target, bool timing) {
+  const auto& request = exchange.request;
+  const auto type = request.headers.get("X-Amz-Invocation-Type", "RequestResponse");
+  if (type == "DryRun") co_return http::Response(204);
+  if (type == "Event") co_return no_queue();
+  if (type != "RequestResponse") {
+    co_return fail(ErrorCode::validation,
+                   "1 validation error detected: Value '{}' at 'invocationType' failed to satisfy "
+                   "constraint: Member must satisfy "
+                   "enum value set: [Event, RequestResponse, DryRun]",
+                   type);
+  }
+  auto context = read_client_context(request);
+  if (!context) co_return fail(std::move(context.error()));
+  auto payload = co_await http::read_all(exchange.body, kMaxPayload);
+  if (!payload) {
+    if (payload.error().code() != ErrorCode::too_large) co_return fail(std::move(payload.error()));
+    const auto declared = exchange.body.declared_length();
+    co_return fail(
+        ErrorCode::too_large,
+        "{} byte payload is too large for the RequestResponse invocation type (limit {} bytes)",
+        declared ? std::to_string(*declared) : "more than 6291456", kMaxPayload);
+  }
+  if (payload->empty()) *payload = "{}";
+  auto fits = check_json(*payload);
+  if (!fits) co_return fail(std::move(fits.error()));
+  invoke::Call call;
+  call.invoked_arn = services.catalog.function_arn(target.function->name, target.qualifier);
+  call.target = std::move(target);
+  call.payload = std::move(*payload);
+  call.request_id = exchange.request_id;
+  call.trace_id = trace_id_of(request);
+  call.client_context = std::move(*context);
+  auto outcome = co_await services.invoker.invoke(std::move(call));
+  if (!outcome) co_return fail(std::move(outcome.error()));
+  http::Response response(200, "application/json", std::move(outcome->payload));
+  response.headers.add("X-Amz-Executed-Version", outcome->executed_version);
+  if (outcome->error != invoke::FunctionError::none)
+    response.headers.add("X-Amz-Function-Error", "Unhandled");
+  if (request.headers.get("X-Amz-Log-Type") == "Tail")
+    response.headers.add("X-Amz-Log-Result", base64_encode(outcome->log_tail));
+  response.headers.add("X-Amzn-Trace-Id", outcome->trace_id);
+  if (timing) response.headers.add("X-Lambda-Timing", timing_text(outcome->timing));
+  co_return response;
+}
+
+}  // namespace
+
+Task<Answer> invoke_function(Services& services, Exchange& exchange) {
+  auto name = exchange.function_name(services);
+  if (!name) co_return fail(std::move(name.error()));
+  auto target = services.catalog.resolve(name->name, name->qualifier);
+  if (!target) {
+    // AWS names the draft here even when no qualifier was given.
+    if (name->qualifier.empty() && target.error().code() == ErrorCode::not_found) {
+      co_return fail(ErrorCode::not_found, "Function not found: {}",
+                     services.catalog.function_arn(name->name, "$LATEST"));
+    }
+    co_return fail(std::move(target.error()));
+  }
+  co_return co_await run(services, exchange, std::move(*target), false);
+}
+
+Task<Answer> invoke_async(Services&, Exchange&) {
+  co_return no_queue();
+}
+
+Task<Answer> invoke_live(Services& services, Exchange& exchange) {
+  const auto& name = exchange.captures.at(0);
+  const auto qualifier = exchange.request.query_value("qualifier").value_or("");
+  auto target = qualifier.empty() ? services.catalog.resolve_live(name)
+                                  : services.catalog.resolve(name, qualifier);
+  if (!target) {
+    const auto nearest = services.catalog.nearest_name(name);
+    if (qualifier.empty() && !nearest.empty() && target.error().code() == ErrorCode::not_found) {
+      co_return fail(ErrorCode::not_found, "there is no function \"{}\"; did you mean \"{}\"?",
+                     name, nearest);
+    }
+    co_return fail(std::move(target.error()));
+  }
+  co_return co_await run(services, exchange, std::move(*target), true);
+}
+
+}  // namespace lambda::api

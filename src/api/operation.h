@@ -1,0 +1,103 @@
+// What an operation of the control API gets, and how it answers. One coroutine a request, on the
+// connection's loop.
+#pragma once
+
+#include "api/function_name.h"
+#include "base/async.h"
+#include "base/blocking.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "deploy/deployer.h"
+#include "function/catalog.h"
+#include "function/package_store.h"
+#include "gateway/key_checker.h"
+#include "http/body.h"
+#include "http/message.h"
+#include "http/server.h"
+#include "invoke/invoker.h"
+#include "observe/log_store.h"
+
+#include <boost/json.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lambda::api {
+
+// The code of a local image that ImageUri names. Errors: not_found, unavailable.
+using ResolveImage = std::function<Task<Result<function::Code>>(std::string reference)>;
+
+// How a function's URL is written on this server.
+struct Addresses {
+  std::string domain;
+  std::uint16_t port = 80;
+  std::string base;  // "http://127.0.0.1:8080": the API
+
+  // "http://greet.localhost:8080", or base + "/fn/NAME/" for a name that is no host label.
+  [[nodiscard]] std::string url_of(const function::Function& function) const;
+};
+
+// Everything that operations work with. All of it outlives the API.
+struct Services {
+  function::Catalog& catalog;
+  function::PackageStore& packages;
+  invoke::Invoker& invoker;
+  deploy::Deployer& deployer;
+  observe::LogStore& logs;
+  BlockingPool& store_thread;
+  BlockingPool& disk;
+  const Clock& clock;
+  Addresses addresses;
+  ResolveImage resolve_image;
+  // Done when this server can run the runtime; else says why not and what to do.
+  std::function<Result<Done>(std::string_view runtime)> check_runtime;
+  // What GET /_lambda/status says.
+  std::function<boost::json::object()> status;
+  // Signs links for downloads; new at each start.
+  std::string link_secret;
+};
+
+// One request on its way through an operation.
+struct Exchange {
+  http::Request& request;
+  http::BodyReader& body;
+  http::ResponseWriter& writer;
+  std::string request_id;
+  gateway::Caller caller;
+  std::vector<std::string> captures;  // the path's variable parts, decoded
+
+  // The function that the first capture names, with ?Qualifier=.
+  [[nodiscard]] Result<FunctionName> function_name(const Services& services) const;
+};
+
+// The answer, or nothing when the operation has written it itself (streams).
+using Answer = Result<std::optional<http::Response>>;
+using Operation = std::function<Task<Answer>(Services& services, Exchange& exchange)>;
+
+// --- what most operations need
+
+// The body as a JSON object; an empty body is {}. Errors: invalid (SerializationException),
+// too_large.
+Task<Result<boost::json::object>> read_object(Exchange& exchange, std::size_t limit = 1 << 20);
+[[nodiscard]] http::Response json_response(unsigned status, const boost::json::value& value);
+
+// Typed members. A wrong type is a SerializationException that names the member.
+Result<std::optional<std::string>> text_member(const boost::json::object& object,
+                                               std::string_view name);
+Result<std::optional<std::int64_t>> number_member(const boost::json::object& object,
+                                                  std::string_view name);
+Result<std::optional<bool>> flag_member(const boost::json::object& object, std::string_view name);
+Result<std::optional<std::map<std::string, std::string>>> texts_member(
+    const boost::json::object& object, std::string_view name);
+
+// Runs a change of the catalog on the store's thread.
+template <class Job>
+auto change(Services& services, Job job) {
+  return run_blocking(services.store_thread, std::move(job));
+}
+
+}  // namespace lambda::api

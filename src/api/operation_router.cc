@@ -1,0 +1,179 @@
+#include "api/operation_router.h"
+
+#include "api/deploy_api.h"
+#include "api/functions_api.h"
+#include "api/invoke_api.h"
+#include "api/own_api.h"
+#include "api/settings_api.h"
+#include "api/versions_api.h"
+#include "base/encoding.h"
+
+#include <spdlog/fmt/ranges.h>
+
+#include <algorithm>
+#include <set>
+
+namespace lambda::api {
+namespace {
+
+std::vector<std::string> segments_of(std::string_view path) {
+  std::vector<std::string> segments;
+  if (path.starts_with('/')) path.remove_prefix(1);
+  if (path.ends_with('/')) path.remove_suffix(1);
+  while (!path.empty()) {
+    const auto end = path.find('/');
+    segments.emplace_back(path.substr(0, end));
+    if (end == std::string_view::npos) break;
+    path.remove_prefix(end + 1);
+  }
+  return segments;
+}
+
+bool matches(const std::vector<std::string>& pattern, const std::vector<std::string>& segments) {
+  return std::ranges::equal(pattern, segments,
+                            [](const std::string& wanted, const std::string& given) {
+                              return wanted == "*" ? !given.empty() : wanted == given;
+                            });
+}
+
+}  // namespace
+
+OperationRouter::OperationRouter() {
+  add_aws();
+  add_refused();
+  add_own();
+}
+
+void OperationRouter::add(std::string method, std::string_view path, Operation operation,
+                          std::string when_query) {
+  Route route;
+  route.method = std::move(method);
+  route.segments = segments_of(path);
+  route.when_query = std::move(when_query);
+  route.operation = std::move(operation);
+  routes_.push_back(std::move(route));
+}
+
+void OperationRouter::add_aws() {
+  add("POST", "/2015-03-31/functions", create_function);
+  add("GET", "/2015-03-31/functions", list_functions);
+  add("GET", "/2015-03-31/functions/*", get_function);
+  add("DELETE", "/2015-03-31/functions/*", delete_function);
+  add("GET", "/2015-03-31/functions/*/configuration", get_function_configuration);
+  add("PUT", "/2015-03-31/functions/*/configuration", update_function_configuration);
+  add("PUT", "/2015-03-31/functions/*/code", update_function_code);
+  add("POST", "/2015-03-31/functions/*/invocations", invoke_function);
+  add("POST", "/2014-11-13/functions/*/invoke-async", invoke_async);
+  add("POST", "/2015-03-31/functions/*/versions", publish_version);
+  add("GET", "/2015-03-31/functions/*/versions", list_versions);
+  add("POST", "/2015-03-31/functions/*/aliases", create_alias);
+  add("GET", "/2015-03-31/functions/*/aliases", list_aliases);
+  add("GET", "/2015-03-31/functions/*/aliases/*", get_alias);
+  add("PUT", "/2015-03-31/functions/*/aliases/*", update_alias);
+  add("DELETE", "/2015-03-31/functions/*/aliases/*", delete_alias);
+  add("GET", "/2017-03-31/tags/*", list_tags);
+  add("POST", "/2017-03-31/tags/*", tag_resource);
+  add("DELETE", "/2017-03-31/tags/*", untag_resource);
+  add("PUT", "/2017-10-31/functions/*/concurrency", put_concurrency);
+  add("DELETE", "/2017-10-31/functions/*/concurrency", delete_concurrency);
+  add("GET", "/2019-09-30/functions/*/concurrency", get_concurrency);
+  add("POST", "/2021-10-31/functions/*/url", create_url_config);
+  add("GET", "/2021-10-31/functions/*/url", get_url_config);
+  add("PUT", "/2021-10-31/functions/*/url", update_url_config);
+  add("DELETE", "/2021-10-31/functions/*/url", delete_url_config);
+  add("GET", "/2021-10-31/functions/*/urls", list_url_configs);
+  add("GET", "/2016-08-19/account-settings", get_account_settings);
+  add("GET", "/2020-06-30/functions/*/code-signing-config", get_code_signing_config);
+  add("GET", "/2021-07-20/functions/*/runtime-management-config", get_runtime_management_config);
+  add("GET", "/2024-08-31/functions/*/recursion-config", get_recursion_config);
+  add("GET", "/2015-03-31/event-source-mappings", list_event_source_mappings);
+  add("GET", "/2015-03-31/functions/*/policy", get_policy);
+}
+
+// What AWS has and this server does not: answered by name, never half done.
+void OperationRouter::add_refused() {
+  const auto queue = refuse_operation(
+      "event invoke configurations belong to the event queue, which this build does not have yet");
+  for (const char* method : {"PUT", "POST", "GET", "DELETE"})
+    add(method, "/2019-09-25/functions/*/event-invoke-config", queue);
+  add("GET", "/2019-09-25/functions/*/event-invoke-config/list", queue);
+  const auto provisioned =
+      refuse_operation("provisioned concurrency is not supported in this build");
+  for (const char* method : {"PUT", "GET", "DELETE"})
+    add(method, "/2019-09-30/functions/*/provisioned-concurrency", provisioned);
+  const auto layers =
+      refuse_operation("layers are not supported: put their files into the function's package");
+  for (const char* path :
+       {"/2018-10-31/layers", "/2018-10-31/layers/*/versions", "/2018-10-31/layers/*/versions/*"}) {
+    for (const char* method : {"POST", "GET", "DELETE"}) add(method, path, layers);
+  }
+  const auto policy = refuse_operation(
+      "resource policies are not supported: keys decide who may call the API, and `lambda url` who "
+      "may "
+      "call a function's URL");
+  add("POST", "/2015-03-31/functions/*/policy", policy);
+  add("DELETE", "/2015-03-31/functions/*/policy/*", policy);
+  const auto sources = refuse_operation(
+      "event source mappings are not supported: there is no stream or queue service here");
+  add("POST", "/2015-03-31/event-source-mappings", sources);
+  for (const char* method : {"GET", "PUT", "DELETE"})
+    add(method, "/2015-03-31/event-source-mappings/*", sources);
+  add("POST", "/2021-11-15/functions/*/response-streaming-invocations",
+      refuse_operation("response streaming is not supported in this build: use Invoke"));
+  const auto recursion =
+      refuse_operation("recursion is not detected here: the setting cannot be changed");
+  add("PUT", "/2024-08-31/functions/*/recursion-config", recursion);
+  const auto runtime =
+      refuse_operation("runtimes are updated by runtimes/build: the setting cannot be changed");
+  add("PUT", "/2021-07-20/functions/*/runtime-management-config", runtime);
+}
+
+void OperationRouter::add_own() {
+  add("GET", "/_lambda/health", get_health);
+  routes_.back().needs_key = false;
+  add("GET", "/_lambda/code/*", download_code);
+  routes_.back().needs_key = false;
+  add("GET", "/_lambda/status", get_status);
+  add("GET", "/_lambda/functions", own_list_functions);
+  add("GET", "/_lambda/functions/*", own_get_function);
+  add("DELETE", "/_lambda/functions/*", own_delete_function);
+  add("GET", "/_lambda/functions/*/versions", own_list_versions);
+  add("POST", "/_lambda/functions/*/deploy", deploy_function);
+  add("POST", "/_lambda/functions/*/rollback", rollback);
+  add("POST", "/_lambda/functions/*/promote", promote);
+  add("PUT", "/_lambda/functions/*/url", put_url);
+  add("POST", "/_lambda/functions/*/invocations", invoke_live);
+  add("GET", "/_lambda/functions/*/logs", get_logs);
+}
+
+Result<Matched> OperationRouter::match(const http::Request& request) const {
+  const auto segments = segments_of(request.path());
+  std::set<std::string> methods;
+  for (const auto& route : routes_) {
+    if (!matches(route.segments, segments)) continue;
+    methods.insert(route.method);
+    if (route.method != request.method) continue;
+    if (!route.when_query.empty() && !request.query_value(route.when_query)) continue;
+    Matched matched;
+    matched.operation = &route.operation;
+    matched.needs_key = route.needs_key;
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+      if (route.segments[i] == "*") matched.captures.push_back(percent_decode(segments[i]));
+    }
+    return matched;
+  }
+  if (!methods.empty()) {
+    return fail(Error(ErrorCode::invalid, fmt::format("{} is not possible here: {}", request.method,
+                                                      fmt::join(methods, ", ")))
+                    .with_aws_type("MethodNotAllowedException"));
+  }
+  return fail(
+      Error(ErrorCode::not_found,
+            fmt::format(
+                "there is no operation at {} {}; a function is reached at its host name or at "
+                "/fn/NAME/",
+                request.method, request.path()))
+          .with_aws_type("UnknownOperationException"));
+}
+
+}  // namespace lambda::api

@@ -1,0 +1,246 @@
+#include "api/own_api.h"
+
+#include "base/time_text.h"
+
+#include <charconv>
+
+namespace lambda::api {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kMaxLogLines = 10'000;
+
+std::string iso_z(WallTime time) {
+  return format_iso(time) + "Z";
+}
+
+Result<function::FunctionPtr> find(Services& services, const Exchange& exchange) {
+  const auto& name = exchange.captures.at(0);
+  const auto snapshot = services.catalog.snapshot();
+  const auto found = snapshot->functions.find(name);
+  if (found != snapshot->functions.end()) return found->second;
+  const auto nearest = services.catalog.nearest_name(name);
+  if (nearest.empty()) return fail(ErrorCode::not_found, "there is no function \"{}\"", name);
+  return fail(ErrorCode::not_found, "there is no function \"{}\"; did you mean \"{}\"?", name,
+              nearest);
+}
+
+// The version that the URL answers with.
+function::VersionPtr answering(const function::Function& function) {
+  const auto* live = function.live();
+  auto version = live == nullptr ? nullptr : function.version(live->version);
+  return version ? version : function.latest;
+}
+
+// AWS's tools change the draft alone: then it differs from what the URL answers with.
+bool latest_is_newer(const function::Function& function) {
+  const auto version = answering(function);
+  return version != function.latest && function.latest->last_modified > version->last_modified &&
+         !(version->code == function.latest->code &&
+           version->configuration == function.latest->configuration);
+}
+
+json::object function_json(Services& services, const function::Function& function) {
+  const auto version = answering(function);
+  const auto& configuration = version->configuration;
+  json::object object;
+  object["name"] = function.name;
+  object["url"] = services.addresses.url_of(function);
+  object["urlAuth"] = function::to_string(function.url.auth);
+  const auto* live = function.live();
+  if (live != nullptr && live->version != 0) {
+    object["live"] = live->version;
+  } else {
+    object["live"] = nullptr;
+  }
+  object["latestNewerThanLive"] = latest_is_newer(function);
+  object["runtime"] = configuration.runtime;
+  object["packageType"] = function::to_string(configuration.package_type);
+  object["kind"] = function::to_string(configuration.kind);
+  object["handler"] = configuration.handler;
+  object["timeout"] = configuration.timeout_seconds;
+  object["memory"] = configuration.memory_mb;
+  object["driver"] = configuration.driver ? function::to_string(*configuration.driver) : "";
+  object["versions"] = function.versions.size();
+  json::array aliases;
+  for (const auto& [name, alias] : function.aliases) {
+    aliases.push_back(
+        {{"name", name},
+         {"version", alias.version == 0 ? "$LATEST" : std::to_string(alias.version)}});
+  }
+  object["aliases"] = std::move(aliases);
+  object["codeSize"] = version->code.size;
+  object["codeSha256"] = version->code.sha256;
+  object["lastModified"] = iso_z(version->last_modified);
+  object["state"] = function::to_string(version->state);
+  return object;
+}
+
+// {"version": n} or {}. Versions may be written as text too.
+Result<std::optional<std::uint64_t>> wanted_version(const json::object& body) {
+  const auto* value = body.if_contains("version");
+  if (value == nullptr || value->is_null()) return std::optional<std::uint64_t>();
+  boost::system::error_code error;
+  if (const auto number = value->to_number<std::uint64_t>(error); !error && number > 0)
+    return number;
+  return fail(ErrorCode::invalid, "version must be the number of a published version");
+}
+
+Task<Answer> move_live(Services& services, Exchange& exchange, bool back) {
+  auto found = find(services, exchange);
+  if (!found) co_return fail(std::move(found.error()));
+  auto body = co_await read_object(exchange);
+  if (!body) co_return fail(std::move(body.error()));
+  auto version = wanted_version(*body);
+  if (!version) co_return fail(std::move(version.error()));
+  auto job = [&catalog = services.catalog, name = (*found)->name, version = *version, back] {
+    return back ? catalog.rollback(name, version) : catalog.promote(name, version);
+  };
+  auto moved = co_await change(services, std::move(job));
+  if (!moved) co_return fail(std::move(moved.error()));
+  json::object reply;
+  if (moved->from) {
+    reply["from"] = moved->from->number;
+  } else {
+    reply["from"] = nullptr;
+  }
+  reply["to"] = moved->to->number;
+  reply["url"] = services.addresses.url_of(**found);
+  co_return json_response(200, reply);
+}
+
+}  // namespace
+
+Task<Answer> get_health(Services&, Exchange&) {
+  co_return json_response(200, json::object{{"status", "ok"}});
+}
+
+Task<Answer> get_status(Services& services, Exchange&) {
+  co_return json_response(200, services.status());
+}
+
+Task<Answer> own_list_functions(Services& services, Exchange&) {
+  const auto snapshot = services.catalog.snapshot();
+  json::array functions;
+  for (const auto& [name, function] : snapshot->functions)
+    functions.push_back(function_json(services, *function));
+  co_return json_response(200, json::object{{"functions", std::move(functions)}});
+}
+
+Task<Answer> own_get_function(Services& services, Exchange& exchange) {
+  auto found = find(services, exchange);
+  if (!found) co_return fail(std::move(found.error()));
+  co_return json_response(200, function_json(services, **found));
+}
+
+Task<Answer> own_list_versions(Services& services, Exchange& exchange) {
+  auto found = find(services, exchange);
+  if (!found) co_return fail(std::move(found.error()));
+  const auto& function = **found;
+  const auto* live = function.live();
+  json::array versions;
+  for (auto at = function.versions.rbegin(); at != function.versions.rend(); ++at) {
+    const auto& version = *at->second;
+    json::object item;
+    item["version"] = version.number;
+    item["created"] = iso_z(version.last_modified);
+    item["codeSize"] = version.code.size;
+    item["codeSha256"] = version.code.sha256;
+    item["message"] = version.message;
+    item["description"] = version.configuration.description;
+    item["live"] = live != nullptr && live->version == version.number;
+    if (version.live_since) {
+      item["liveSince"] = iso_z(*version.live_since);
+    } else {
+      item["liveSince"] = nullptr;
+    }
+    item["deployed"] = version.deployed;
+    item["runtime"] = version.configuration.runtime;
+    item["packageType"] = function::to_string(version.configuration.package_type);
+    versions.push_back(std::move(item));
+  }
+  json::object reply{{"versions", std::move(versions)}};
+  reply["latestNewerThanLive"] = latest_is_newer(function);
+  co_return json_response(200, reply);
+}
+
+Task<Answer> own_delete_function(Services& services, Exchange& exchange) {
+  auto found = find(services, exchange);
+  if (!found) co_return fail(std::move(found.error()));
+  auto job = [&catalog = services.catalog, name = (*found)->name] {
+    return catalog.delete_function(name);
+  };
+  auto done = co_await change(services, std::move(job));
+  if (!done) co_return fail(std::move(done.error()));
+  services.logs.forget((*found)->name);
+  json::array aliases;
+  for (const auto& [name, alias] : (*found)->aliases) aliases.emplace_back(name);
+  json::object reply;
+  reply["versions"] = (*found)->versions.size();
+  reply["aliases"] = std::move(aliases);
+  co_return json_response(200, reply);
+}
+
+Task<Answer> rollback(Services& services, Exchange& exchange) {
+  co_return co_await move_live(services, exchange, true);
+}
+Task<Answer> promote(Services& services, Exchange& exchange) {
+  co_return co_await move_live(services, exchange, false);
+}
+
+Task<Answer> put_url(Services& services, Exchange& exchange) {
+  auto found = find(services, exchange);
+  if (!found) co_return fail(std::move(found.error()));
+  auto body = co_await read_object(exchange);
+  if (!body) co_return fail(std::move(body.error()));
+  auto text = text_member(*body, "auth");
+  if (!text) co_return fail(std::move(text.error()));
+  const auto auth = function::parse_url_auth(text->value_or(""));
+  if (!auth)
+    co_return fail(ErrorCode::invalid, "auth must be open, iam, key or none, not \"{}\"",
+                   text->value_or(""));
+  auto url = (*found)->url;
+  url.auth = *auth;
+  url.modified = services.clock.now();
+  if (url.created == WallTime()) url.created = url.modified;
+  auto job = [&catalog = services.catalog, name = (*found)->name, url] {
+    return catalog.set_url(name, url);
+  };
+  auto done = co_await change(services, std::move(job));
+  if (!done) co_return fail(std::move(done.error()));
+  co_return co_await own_get_function(services, exchange);
+}
+
+Task<Answer> get_logs(Services& services, Exchange& exchange) {
+  auto found = find(services, exchange);
+  if (!found) co_return fail(std::move(found.error()));
+  observe::LogStore::Query query;
+  query.function = (*found)->name;
+  query.request_id = exchange.request.query_value("requestId");
+  query.version = exchange.request.query_value("version");
+  if (const auto limit = exchange.request.query_value("limit")) {
+    const auto [end, error] =
+        std::from_chars(limit->data(), limit->data() + limit->size(), query.limit);
+    if (error != std::errc() || end != limit->data() + limit->size() || query.limit == 0 ||
+        query.limit > kMaxLogLines) {
+      co_return fail(ErrorCode::invalid, "limit must be a number from 1 to {}, not \"{}\"",
+                     kMaxLogLines, *limit);
+    }
+  }
+  auto read = [&logs = services.logs, query] { return logs.recent(query); };
+  auto lines = co_await run_blocking(services.disk, std::move(read));
+  json::array shown;
+  for (const auto& line : lines) {
+    json::object item;
+    item["time"] = iso_z(line.time);
+    item["version"] = line.version;
+    item["instance"] = line.instance;
+    item["requestId"] = line.request_id;
+    item["text"] = line.text;
+    shown.push_back(std::move(item));
+  }
+  co_return json_response(200, json::object{{"lines", std::move(shown)}});
+}
+
+}  // namespace lambda::api
