@@ -66,7 +66,8 @@ Task<Result<Done>> Instance::start(sandbox::Driver& driver, sandbox::SandboxSpec
   co_return Done{};
 }
 
-Task<void> Instance::watch_exit(std::shared_ptr<Instance> self) {
+// `self` keeps the instance for as long as its sandbox lives.
+Task<void> Instance::watch_exit([[maybe_unused]] std::shared_ptr<Instance> self) {
   exit_ = co_await sandbox_->wait_exit();
   api_->abandon();
   ended_.set();
