@@ -1,0 +1,328 @@
+// The graph, bottom up: database, keys, catalog, packages, logs -> drivers -> invoker -> deployer
+// -> API and gateway -> server.
+#include "server/application.h"
+
+#include "api/api_handler.h"
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/encoding.h"
+#include "deploy/staged_deployer.h"
+#include "gateway/gateway.h"
+#include "http/server.h"
+#include "invoke/instance_starter.h"
+#include "invoke/sharded_invoker.h"
+#include "observe/log_store.h"
+#include "sandbox/native/native_driver.h"
+#include "sandbox/runtime_catalog.h"
+#include "server/housekeeper.h"
+#include "server/loop_threads.h"
+#include "server/privileges.h"
+#include "server/server_files.h"
+#include "store/database.h"
+#include "store/key_table.h"
+
+#include <boost/asio/use_future.hpp>
+#include <boost/json.hpp>
+#include <spdlog/fmt/ranges.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <future>
+#include <sys/resource.h>
+#include <thread>
+#include <unistd.h>
+
+namespace lambda::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Descriptors that an idle instance costs, with room for its calls.
+constexpr std::size_t kDescriptorsPerInstance = 6;
+// The least an instance takes of the machine's memory.
+constexpr std::size_t kBytesPerInstance = 24ull << 20;
+
+std::size_t instance_limit(const Configuration& configuration) {
+  if (configuration.max_instances != 0) return configuration.max_instances;
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  const auto pages = static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES));
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return std::max<std::size_t>(1, std::min<std::size_t>(files.rlim_cur / kDescriptorsPerInstance,
+                                                        pages * page / kBytesPerInstance));
+}
+
+// Emptied at the start: what is in it belonged to deploys of a server that is gone.
+Result<fs::path> temporary_directory(const fs::path& data) {
+  const auto path = data / "tmp";
+  std::error_code error;
+  fs::remove_all(path, error);
+  fs::create_directories(path, error);
+  if (error) return fail(ErrorCode::denied, "make {}: {}", path.string(), error.message());
+  return path;
+}
+
+}  // namespace
+
+struct Application::Parts {
+  explicit Parts(Configuration settings)
+      : configuration(std::move(settings)),
+        threads(configuration.loops != 0 ? configuration.loops
+                                         : std::max(1u, std::thread::hardware_concurrency())) {}
+
+  Configuration configuration;
+  Listeners listeners;
+  SystemClock clock;
+  std::unique_ptr<sandbox::native::SpawnClient> spawn;
+  std::unique_ptr<store::Database> database;
+  std::unique_ptr<store::KeyTable> keys;
+  std::unique_ptr<function::Catalog> catalog;
+  std::unique_ptr<function::PackageStore> packages;
+  std::unique_ptr<observe::LogStore> logs;
+  sandbox::RuntimeCatalog runtimes;
+  BlockingPool store_thread{"store", 1};
+  BlockingPool disk{"disk", 2};
+  LoopThreads threads;
+  std::unique_ptr<sandbox::native::NativeDriver> native;
+  invoke::Drivers drivers;
+  std::string driver_reason;
+  std::string docker_text;
+  std::unique_ptr<invoke::InstanceStarter> starter;
+  std::unique_ptr<invoke::ShardedInvoker> invoker;
+  std::unique_ptr<deploy::StagedDeployer> deployer;
+  std::unique_ptr<Housekeeper> housekeeper;
+  std::unique_ptr<api::Authenticator> authenticator;
+  std::unique_ptr<api::ApiHandler> api;
+  std::unique_ptr<gateway::Gateway> gateway;
+  std::unique_ptr<http::Server> server;
+
+  Result<Done> open_state();
+  Result<Done> make_drivers();
+  Result<Done> make_services();
+  [[nodiscard]] api::Services services();
+  [[nodiscard]] boost::json::object status() const;
+  [[nodiscard]] std::string base_url() const;
+  Task<Result<function::Code>> resolve_image(std::string reference);
+};
+
+Result<Done> Application::Parts::open_state() {
+  const auto& data = configuration.data_directory;
+  auto opened = store::Database::open(data);
+  if (!opened) return fail(std::move(opened.error()));
+  database = std::move(*opened);
+  auto table =
+      store::KeyTable::load(*database, clock, data, configuration.account, configuration.region);
+  if (!table) return fail(std::move(table.error()));
+  keys = std::move(*table);
+  auto admin = ensure_admin_key(*keys, data);
+  if (!admin) return admin;
+  function::Tenant tenant;
+  tenant.account = configuration.account;
+  tenant.region = configuration.region;
+  auto loaded = function::Catalog::load(*database, clock, tenant);
+  if (!loaded) return fail(std::move(loaded.error()));
+  catalog = std::move(*loaded);
+  auto store = function::PackageStore::open(data);
+  if (!store) return fail(std::move(store.error()));
+  packages = std::move(*store);
+  auto log = observe::LogStore::open(data / "logs");
+  if (!log) return fail(std::move(log.error()));
+  logs = std::move(*log);
+  auto found = sandbox::RuntimeCatalog::load(configuration.runtimes_directory);
+  if (!found) return fail(std::move(found.error()));
+  runtimes = std::move(*found);
+  return Done{};
+}
+
+Result<Done> Application::Parts::make_drivers() {
+  drivers.native_missing = "it needs lambdad to be started as root";
+  if (spawn) {
+    auto works = spawn->description();
+    if (works) {
+      native = std::make_unique<sandbox::native::NativeDriver>(*spawn);
+      drivers.native = native.get();
+      driver_reason = *works;
+    } else {
+      drivers.native_missing = works.error().message();
+    }
+  }
+  drivers.docker_missing = "this build has no Docker driver";
+  docker_text = drivers.docker_missing;
+  using function::DriverName;
+  drivers.standard = configuration.driver.value_or(drivers.native != nullptr ? DriverName::native
+                                                                             : DriverName::docker);
+  const bool there = drivers.standard == DriverName::native ? drivers.native != nullptr
+                                                            : drivers.docker != nullptr;
+  if (!there && configuration.driver) {
+    return fail(
+        ErrorCode::unavailable, "the {} driver cannot work here: {}",
+        function::to_string(drivers.standard),
+        drivers.standard == DriverName::native ? drivers.native_missing : drivers.docker_missing);
+  }
+  if (!there) {
+    driver_reason =
+        fmt::format("none: native: {}; docker: {}", drivers.native_missing, drivers.docker_missing);
+    spdlog::warn("no driver can work here, so functions cannot start. {}", driver_reason);
+  } else if (drivers.standard == DriverName::docker && !configuration.driver) {
+    driver_reason = "native cannot work here: " + drivers.native_missing;
+  }
+  return Done{};
+}
+
+std::string Application::Parts::base_url() const {
+  return listeners.port == 80 ? "http://127.0.0.1"
+                              : fmt::format("http://127.0.0.1:{}", listeners.port);
+}
+
+boost::json::object Application::Parts::status() const {
+  boost::json::object object;
+  object["version"] = LAMBDA_VERSION;
+  object["driver"] = function::to_string(drivers.standard);
+  object["driverReason"] = driver_reason;
+  object["docker"] = docker_text;
+  const auto names = runtimes.names();
+  object["runtimes"] = boost::json::array(names.begin(), names.end());
+  object["domain"] = configuration.domain;
+  object["port"] = listeners.port;
+  object["portReason"] = listeners.port_reason;
+  object["account"] = configuration.account;
+  object["region"] = configuration.region;
+  object["functions"] = catalog->snapshot()->functions.size();
+  object["instances"] = invoker->budget().used();
+  object["maxInstances"] = invoker->budget().limit();
+  object["insecure"] = configuration.insecure;
+  object["dataDir"] = configuration.data_directory.string();
+  return object;
+}
+
+Task<Result<function::Code>> Application::Parts::resolve_image(std::string reference) {
+  co_return fail(ErrorCode::invalid, "ImageUri {}: {}", reference, drivers.docker_missing);
+}
+
+api::Services Application::Parts::services() {
+  api::Addresses addresses;
+  addresses.domain = configuration.domain;
+  addresses.port = listeners.port;
+  addresses.base = base_url();
+  return api::Services{
+      *catalog,
+      *packages,
+      *invoker,
+      *deployer,
+      *logs,
+      store_thread,
+      disk,
+      clock,
+      addresses,
+      [this](std::string reference) { return resolve_image(std::move(reference)); },
+      [this](std::string_view runtime) -> Result<Done> {
+        auto found = runtimes.find(runtime);
+        if (!found) return fail(std::move(found.error()));
+        return Done{};
+      },
+      [this] { return status(); },
+      random_bytes(32)};
+}
+
+Result<Done> Application::Parts::make_services() {
+  function::Tenant tenant;
+  tenant.account = configuration.account;
+  tenant.region = configuration.region;
+  starter =
+      std::make_unique<invoke::InstanceStarter>(drivers, runtimes, *packages, *logs, clock, tenant);
+  pool::PoolLimits limits;
+  limits.idle_time = configuration.idle_time;
+  limits.longest_wait = configuration.longest_wait;
+  invoker = std::make_unique<invoke::ShardedInvoker>(threads.loops(), *starter, limits,
+                                                     instance_limit(configuration), clock);
+  auto temporary = temporary_directory(configuration.data_directory);
+  if (!temporary) return fail(std::move(temporary.error()));
+  deployer = std::make_unique<deploy::StagedDeployer>(deploy::StagedDeployer::Parts{
+      *catalog, *packages, *invoker, nullptr, drivers.docker_missing, store_thread, disk, clock,
+      *temporary, drivers.standard, configuration.keep_versions});
+  housekeeper = std::make_unique<Housekeeper>(*catalog, *packages, nullptr, disk, clock);
+  housekeeper->clean_at_start();
+  catalog->on_change(
+      [this](const std::vector<function::VersionPtr>& gone, const function::SnapshotPtr&) {
+        invoker->retire(gone);
+        housekeeper->gone(gone);
+      });
+  api::Authenticator::Options who;
+  who.insecure = configuration.insecure;
+  who.account = configuration.account;
+  who.group = find_group("lambda");
+  authenticator = std::make_unique<api::Authenticator>(*keys, clock, who);
+  api = std::make_unique<api::ApiHandler>(services(), *authenticator);
+  gateway = std::make_unique<gateway::Gateway>(configuration.domain, *catalog, *invoker,
+                                               *authenticator, clock, *api);
+  server = std::make_unique<http::Server>(threads.loops(), *gateway, http::ServerLimits());
+  return Done{};
+}
+
+Application::Application(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Application::~Application() {
+  parts_->threads.stop();
+}
+
+Result<std::unique_ptr<Application>> Application::build(
+    Configuration configuration, Listeners listeners,
+    std::unique_ptr<sandbox::native::SpawnClient> spawn) {
+  auto parts = std::make_unique<Parts>(std::move(configuration));
+  parts->listeners = std::move(listeners);
+  parts->spawn = std::move(spawn);
+  auto done = parts->open_state();
+  if (done) done = parts->make_drivers();
+  if (done) done = parts->make_services();
+  if (!done) return fail(std::move(done.error()));
+  return std::unique_ptr<Application>(new Application(std::move(parts)));
+}
+
+Result<Done> Application::start() {
+  auto& parts = *parts_;
+  parts.threads.start();
+  parts.invoker->start();
+  asio::co_spawn(*parts.threads.loops().front(), parts.housekeeper->run(), asio::detached);
+  for (auto& socket : parts.listeners.sockets) parts.server->add_listener(std::move(socket));
+  if (parts.listeners.unix_socket)
+    parts.server->add_listener(std::move(parts.listeners.unix_socket));
+  ServerFacts facts;
+  facts.url = parts.base_url();
+  facts.domain = parts.configuration.domain;
+  facts.port = parts.listeners.port;
+  facts.port_reason = parts.listeners.port_reason;
+  facts.addresses = parts.listeners.addresses;
+  facts.driver = function::to_string(parts.drivers.standard);
+  facts.driver_reason = parts.driver_reason;
+  facts.docker = parts.docker_text;
+  facts.socket = parts.configuration.socket.string();
+  facts.version = LAMBDA_VERSION;
+  auto written = write_server_file(facts, parts.configuration.data_directory);
+  if (!written) return written;
+  spdlog::info("lambdad {} serves {} (functions at NAME.{}), driver {}: {}", LAMBDA_VERSION,
+               fmt::join(facts.addresses, ", "), facts.domain, facts.driver, facts.driver_reason);
+  if (parts.listeners.beyond_loopback) {
+    spdlog::warn(
+        "lambdad listens beyond loopback: functions with an open URL can be called by whoever "
+        "reaches it. Keys over plain "
+        "HTTP are {} from there",
+        parts.configuration.insecure ? "ACCEPTED (--insecure)" : "refused");
+  }
+  return Done{};
+}
+
+void Application::shut_down() {
+  auto& parts = *parts_;
+  remove_server_file(parts.configuration.data_directory);
+  const auto deadline = std::chrono::steady_clock::now() + parts.configuration.drain_time;
+  auto drain = [](http::Server& server, invoke::ShardedInvoker& invoker,
+                  SteadyTime until) -> Task<void> {
+    co_await server.drain(until);
+    co_await invoker.stop(until);
+  };
+  auto drained = asio::co_spawn(*parts.threads.loops().front(),
+                                drain(*parts.server, *parts.invoker, deadline), asio::use_future);
+  drained.wait_until(deadline + std::chrono::seconds(15));
+}
+
+}  // namespace lambda::server

@@ -1,0 +1,67 @@
+#include "server/housekeeper.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <set>
+
+namespace lambda::server {
+namespace {
+
+// The longest call takes 15 minutes.
+constexpr std::chrono::minutes kLastCalls{20};
+constexpr std::chrono::minutes kPause{5};
+
+}  // namespace
+
+Housekeeper::Housekeeper(function::Catalog& catalog, function::PackageStore& packages,
+                         sandbox::ImageBuilder* images, BlockingPool& disk, const Clock& clock)
+    : catalog_(catalog), packages_(packages), images_(images), disk_(disk), clock_(clock) {}
+
+void Housekeeper::gone(const std::vector<function::VersionPtr>& versions) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& version : versions) left_.push_back({version, clock_.steady_now()});
+}
+
+void Housekeeper::clean_at_start() {
+  auto removed = packages_.collect_garbage(catalog_.used_packages(), std::chrono::seconds(0));
+  if (!removed) spdlog::warn("delete unused packages: {}", removed.error().message());
+}
+
+Task<void> Housekeeper::run() {
+  while (co_await sleep_for(kPause)) {
+    std::vector<Left> due;
+    auto used = catalog_.used_packages();
+    {
+      const std::lock_guard lock(mutex_);
+      const auto now = clock_.steady_now();
+      const auto old = std::ranges::partition(
+          left_, [now](const Left& item) { return now - item.since < kLastCalls; });
+      due.assign(old.begin(), old.end());
+      left_.erase(old.begin(), left_.end());
+      for (const auto& item : left_) used.push_back(item.version->code.package_digest);
+    }
+    auto collect = [this, used = std::move(used)] { return packages_.collect_garbage(used); };
+    auto removed = co_await run_blocking(disk_, std::move(collect));
+    if (!removed) spdlog::warn("delete unused packages: {}", removed.error().message());
+    co_await remove_images(std::move(due));
+  }
+}
+
+Task<void> Housekeeper::remove_images(std::vector<Left> due) {
+  if (images_ == nullptr) co_return;
+  const auto listed = catalog_.used_images();
+  const std::set<std::string> used(listed.begin(), listed.end());
+  for (const auto& item : due) {
+    const auto& code = item.version->code;
+    if (code.image_id.empty() || used.contains(code.image_id)) continue;
+    // Only tags that deploys made: an image that the user named is the user's.
+    if (!code.image_uri.starts_with("func-")) continue;
+    auto removed = co_await images_->remove(code.image_uri);
+    if (!removed && removed.error().code() != ErrorCode::not_found) {
+      spdlog::warn("delete image {}: {}", code.image_uri, removed.error().message());
+    }
+  }
+}
+
+}  // namespace lambda::server

@@ -1,0 +1,177 @@
+// lambdad. Steps: configuration -> everything that needs root (sockets, the data directory's owner,
+// lambda-spawn) -> an ordinary user -> the object graph -> serve until SIGTERM or SIGINT -> drain.
+#include "server/application.h"
+#include "server/configuration.h"
+#include "server/flags.h"
+#include "server/listeners.h"
+#include "server/privileges.h"
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <signal.h>
+#include <string>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace lambda::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kStandardFile = "/etc/lambda/lambdad.toml";
+
+int refuse(const Error& error) {
+  std::fprintf(stderr, "lambdad: %s\n", error.message().c_str());
+  return error.code() == ErrorCode::invalid ? 2 : 1;
+}
+
+Result<Configuration> read_configuration(const Flags& flags) {
+  std::vector<Setting> settings;
+  const bool standard = flags.config_file.empty();
+  const fs::path file = standard ? fs::path(kStandardFile) : fs::path(flags.config_file);
+  if (!standard || fs::exists(file)) {
+    auto read = settings_from_file(file);
+    if (!read) return fail(std::move(read.error()));
+    settings = std::move(*read);
+  }
+  for (auto& setting : settings_from_environment(
+           [](const char* name) -> const char* { return std::getenv(name); })) {
+    settings.push_back(std::move(setting));
+  }
+  settings.insert(settings.end(), flags.settings.begin(), flags.settings.end());
+  const char* home = std::getenv("HOME");
+  return make_configuration(settings, ::geteuid() == 0, home == nullptr ? "/" : home);
+}
+
+void set_up_log(const Configuration& configuration) {
+  auto logger = spdlog::stderr_logger_mt("lambdad");
+  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
+  logger->set_level(spdlog::level::from_str(configuration.log_level));
+  logger->flush_on(spdlog::level::trace);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+// What root does before it becomes somebody else.
+struct Privileged {
+  Listeners listeners;
+  std::unique_ptr<sandbox::native::SpawnClient> spawn;
+};
+
+fs::path docker_socket(const Configuration& configuration) {
+  std::string host = configuration.docker_host;
+  if (host.empty() && std::getenv("DOCKER_HOST") != nullptr) host = std::getenv("DOCKER_HOST");
+  if (host.starts_with("unix://")) return host.substr(7);
+  return "/var/run/docker.sock";
+}
+
+Result<Done> drop_privileges(const Configuration& configuration, const User& user) {
+  std::vector<gid_t> keep;
+  // Whoever may use Docker is as good as root on this machine: see docs/security.md.
+  if (const auto group = group_of(docker_socket(configuration)); group && *group != 0)
+    keep.push_back(*group);
+  return become(user, keep);
+}
+
+Result<Privileged> prepare(const Configuration& configuration) {
+  const bool root = ::geteuid() == 0;
+  std::optional<User> user;
+  if (root) {
+    auto found = find_user(configuration.user);
+    if (!found) return fail(std::move(found.error()));
+    user = std::move(*found);
+    auto given = give_directory(configuration.data_directory, *user);
+    if (!given) return fail(std::move(given.error()));
+  } else {
+    std::error_code error;
+    fs::create_directories(configuration.data_directory, error);
+    if (error) {
+      return fail(ErrorCode::denied,
+                  "make the data directory {}: {}; choose another with --data-dir",
+                  configuration.data_directory.string(), error.message());
+    }
+  }
+  Privileged made;
+  auto listeners = open_listeners(configuration);
+  if (!listeners) return fail(std::move(listeners.error()));
+  made.listeners = std::move(*listeners);
+  if (!configuration.socket.empty()) {
+    const auto group = find_group("lambda");
+    auto socket = open_unix_socket(configuration.socket.string(), group.value_or(::getegid()));
+    if (!socket) return fail(std::move(socket.error()));
+    made.listeners.unix_socket = std::move(*socket);
+  }
+  if (root && configuration.driver != function::DriverName::docker) {
+    sandbox::native::SpawnOptions options;
+    options.data_directory = configuration.data_directory;
+    options.runtimes_directory = configuration.runtimes_directory;
+    made.spawn = sandbox::native::SpawnClient::launch(options);
+  }
+  if (user) {
+    auto dropped = drop_privileges(configuration, *user);
+    if (!dropped) return fail(std::move(dropped.error()));
+  }
+  return made;
+}
+
+int serve(Configuration configuration) {
+  auto prepared = prepare(configuration);
+  if (!prepared) return refuse(prepared.error());
+  // Taken by sigwait below, on this thread; every thread made from here on has them blocked.
+  sigset_t endings;
+  sigemptyset(&endings);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&endings, signal);
+  ::pthread_sigmask(SIG_BLOCK, &endings, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  auto application = Application::build(std::move(configuration), std::move(prepared->listeners),
+                                        std::move(prepared->spawn));
+  if (!application) return refuse(application.error());
+  auto started = (*application)->start();
+  if (!started) return refuse(started.error());
+  int signal = 0;
+  do {
+    ::sigwait(&endings, &signal);
+  } while (signal == SIGHUP);  // a terminal that went away is no reason to stop serving
+  spdlog::info("{}: ending; running calls may go on for a while (once more: end now)",
+               ::sigabbrev_np(signal));
+  // A second signal ends at once.
+  ::signal(SIGTERM, SIG_DFL);
+  ::signal(SIGINT, SIG_DFL);
+  ::pthread_sigmask(SIG_UNBLOCK, &endings, nullptr);
+  (*application)->shut_down();
+  application->reset();
+  spdlog::info("ended");
+  return 0;
+}
+
+}  // namespace
+}  // namespace lambda::server
+
+int main(int argc, char** argv) {
+  using namespace lambda;
+  try {
+    ::umask(022);
+    const auto flags = server::parse_flags(argc, argv);
+    if (flags.exit_code >= 0) return flags.exit_code;
+    auto configuration = server::read_configuration(flags);
+    if (!configuration) return server::refuse(configuration.error());
+    if (flags.check_only) {
+      std::puts("The configuration is fine.");
+      return 0;
+    }
+    server::set_up_log(*configuration);
+    return server::serve(std::move(*configuration));
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "lambdad: %s\n", error.what());
+    return 1;
+  }
+}
