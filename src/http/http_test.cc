@@ -208,7 +208,7 @@ INSTANTIATE_TEST_SUITE_P(
         Smuggled{"NotHttp", "hello\r\n\r\n", "400"},
         Smuggled{"NegativeLength", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
                  "400"}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& chosen) { return chosen.param.name; });
 
 TEST_F(HttpServer, RefusesBadChunks) {
   const auto reply =

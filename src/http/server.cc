@@ -36,7 +36,7 @@ bool is_shortage(int error_number) {
 struct LoopShare {
   explicit LoopShare(Loop& its_loop) : loop(its_loop) {}
   Loop& loop;
-  std::list<std::unique_ptr<Listening>> listening;
+  std::list<Listening*> listening;  // owned by their coroutines, which end with this loop
   std::list<Connection*> connections;
   bool draining = false;
 };
@@ -48,7 +48,7 @@ struct Server::Impl : std::enable_shared_from_this<Impl> {
   }
 
   // The coroutines hold the Impl, because they outlive the Server when it is destroyed first.
-  static Task<void> accept(std::shared_ptr<Impl> self, LoopShare& share, Listening& listening);
+  static Task<void> accept(std::shared_ptr<Impl> self, LoopShare& share, UniqueFd fd);
   static Task<void> serve(std::shared_ptr<Impl> self, LoopShare& share, UniqueFd fd);
   // errno of the failed accept, or 0.
   int accept_some(LoopShare& share, int listening_fd);
@@ -81,8 +81,9 @@ int Server::Impl::accept_some(LoopShare& share, int listening_fd) {
   return 0;
 }
 
-Task<void> Server::Impl::accept(std::shared_ptr<Impl> self, LoopShare& share,
-                                Listening& listening) {
+Task<void> Server::Impl::accept(std::shared_ptr<Impl> self, LoopShare& share, UniqueFd fd) {
+  Listening listening(share.loop, fd.release());
+  const auto place = share.listening.insert(share.listening.end(), &listening);
   bool told = false;
   while (!share.draining) {
     if (self->open >= self->limits.connections) {
@@ -94,13 +95,16 @@ Task<void> Server::Impl::accept(std::shared_ptr<Impl> self, LoopShare& share,
     const int failure = self->accept_some(share, listening.native_handle());
     if (is_shortage(failure)) {
       // The connection stays in the backlog and readable: without a pause this would spin.
-      if (!told) spdlog::warn("accept a connection: {}", Error::from_errno("", failure).message());
+      if (!told) {
+        spdlog::warn("{}", Error::from_errno("accept a connection", failure).message());
+      }
       told = true;
       co_await sleep_for(kPauseWithoutDescriptors);
     } else {
       told = false;
     }
   }
+  share.listening.erase(place);
   boost::system::error_code ignored;
   listening.close(ignored);
   --self->accepting;
@@ -123,7 +127,7 @@ Task<void> Server::Impl::serve(std::shared_ptr<Impl> self, LoopShare& share, Uni
 void Server::Impl::stop_accepting() {
   on_every_loop([](LoopShare& share) {
     share.draining = true;
-    for (auto& listening : share.listening) {
+    for (auto* listening : share.listening) {
       boost::system::error_code ignored;
       listening->cancel(ignored);
     }
@@ -152,11 +156,7 @@ void Server::add_listener(UniqueFd listening) {
     }
     ::fcntl(own.get(), F_SETFL, ::fcntl(own.get(), F_GETFL) | O_NONBLOCK);
     ++impl_->accepting;
-    auto start = [impl = impl_, &share = *share, fd = own.release()] {
-      auto& listener = *share.listening.emplace_back(std::make_unique<Listening>(share.loop, fd));
-      asio::co_spawn(share.loop, Impl::accept(impl, share, listener), asio::detached);
-    };
-    asio::post(share->loop, std::move(start));
+    asio::co_spawn(share->loop, Impl::accept(impl_, *share, std::move(own)), asio::detached);
   }
 }
 

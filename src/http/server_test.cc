@@ -1,0 +1,262 @@
+// The server as a whole: several loops, shortages, draining, clients that are slow or do not read.
+#include "http/server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <future>
+#include <netinet/in.h>
+#include <set>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <thread>
+
+namespace lambda::http {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+using namespace std::chrono_literals;
+
+std::chrono::steady_clock::time_point in(std::chrono::milliseconds time) {
+  return std::chrono::steady_clock::now() + time;
+}
+
+class Behaviour final : public Handler {
+ public:
+  Task<void> handle(Request& request, BodyReader& body, ResponseWriter& writer) override {
+    if (request.target == "/large") {
+      Response head(200);
+      head.headers.add("Content-Length", std::to_string(kLarge));
+      co_await writer.start(std::move(head));
+      for (std::size_t sent = 0; sent < kLarge; sent += 65536) {
+        auto written = co_await writer.write(std::string(65536, 'l'));
+        if (!written) break;
+        produced += 65536;
+      }
+      co_await writer.finish();
+      co_return;
+    }
+    if (request.target == "/slow") {
+      ++waiting;
+      co_await release.wait_until(in(5s));
+    }
+    if (request.target == "/refuse") {
+      Response answer(413, "text/plain", "too large");
+      co_await writer.send(std::move(answer));
+      co_return;
+    }
+    if (request.target == "/headers") {
+      Response answer(200, "text/plain", std::string(request.headers.get("X-Long")));
+      co_await writer.send(std::move(answer));
+      co_return;
+    }
+    auto all = co_await read_all(body, 1 << 20);
+    Response answer(200, "text/plain", all ? "ok " + *all : all.error().message());
+    co_await writer.send(std::move(answer));
+  }
+  static constexpr std::size_t kLarge = 64 << 20;
+  std::atomic<std::size_t> produced = 0;
+  std::atomic<int> waiting = 0;
+  AsyncEvent release;  // the one loop of the test that uses it
+};
+
+class ServerTest : public testing::Test {
+ protected:
+  void start(unsigned loops, ServerLimits limits = {}) {
+    std::vector<Loop*> all;
+    for (unsigned i = 0; i < loops; ++i) {
+      loops_.push_back(std::make_unique<Loop>(1));
+      guards_.push_back(asio::make_work_guard(*loops_.back()));
+      all.push_back(loops_.back().get());
+    }
+    ListenAddress address;
+    address.host = "127.0.0.1";
+    auto listening = listen_on(address);
+    ASSERT_TRUE(listening);
+    port_ = bound_port(listening->get());
+    server_ = std::make_unique<Server>(all, behaviour_, limits);
+    server_->add_listener(std::move(*listening));
+    for (auto& loop : loops_) threads_.emplace_back([&loop] { loop->run(); });
+  }
+  ~ServerTest() override {
+    guards_.clear();
+    for (auto& loop : loops_) loop->stop();
+    for (auto& thread : threads_) thread.join();
+  }
+  UniqueFd connect() const {
+    UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    connect(fd);
+    return fd;
+  }
+  void connect(const UniqueFd& fd) const {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port_);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    const timeval limit{5, 0};
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  }
+  static void say(const UniqueFd& fd, const std::string& bytes) {
+    ::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  }
+  // Until the end of the connection, or until `until` has come.
+  static std::string hear(const UniqueFd& fd, const std::string& until = {}) {
+    std::string all;
+    std::array<char, 65536> buffer;
+    while (until.empty() || all.find(until) == std::string::npos) {
+      const auto count = ::recv(fd.get(), buffer.data(), buffer.size(), 0);
+      if (count <= 0) break;
+      all.append(buffer.data(), static_cast<std::size_t>(count));
+    }
+    return all;
+  }
+  std::future<void> drain(std::chrono::milliseconds time) {
+    auto done = std::make_shared<std::promise<void>>();
+    auto work = [](Server& server, std::chrono::milliseconds limit,
+                   std::shared_ptr<std::promise<void>> finished) -> Task<void> {
+      co_await server.drain(in(limit));
+      finished->set_value();
+    };
+    asio::co_spawn(*loops_.front(), work(*server_, time, done), asio::detached);
+    return done->get_future();
+  }
+
+  Behaviour behaviour_;
+  std::vector<std::unique_ptr<Loop>> loops_;
+  std::vector<asio::executor_work_guard<LoopExecutor>> guards_;
+  std::unique_ptr<Server> server_;
+  std::vector<std::thread> threads_;
+  std::uint16_t port_ = 0;
+};
+
+TEST_F(ServerTest, ServesManyConnectionsOnSeveralLoops) {
+  start(3);
+  std::vector<UniqueFd> clients;
+  for (int i = 0; i < 200; ++i) clients.push_back(connect());
+  for (const auto& client : clients) say(client, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  for (const auto& client : clients) EXPECT_THAT(hear(client, "ok "), StartsWith("HTTP/1.1 200"));
+  EXPECT_EQ(server_->open_connections(), 200u);
+}
+
+TEST_F(ServerTest, HoldsASlowReaderWithABufferOnly) {
+  start(1);
+  const auto client = connect();
+  say(client, "GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  std::size_t before = 0;
+  do {  // until the kernel's buffers are full
+    before = behaviour_.produced;
+    std::this_thread::sleep_for(50ms);
+  } while (behaviour_.produced != before || before == 0);
+  EXPECT_LT(before, Behaviour::kLarge / 2);
+  const auto all = hear(client);
+  EXPECT_GT(all.size(), Behaviour::kLarge);
+  EXPECT_EQ(behaviour_.produced, Behaviour::kLarge);
+}
+
+TEST_F(ServerTest, LosesNoRefusalToAReset) {
+  start(1);
+  for (int i = 0; i < 20; ++i) {
+    const auto client = connect();
+    say(client, "POST /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 400000\r\n\r\n");
+    say(client, std::string(300'000, 'x'));
+    EXPECT_THAT(hear(client), HasSubstr("too large"));
+  }
+}
+
+TEST_F(ServerTest, TakesHeaderLinesOf32KiBAndCountsThem) {
+  start(1);
+  const std::string value(40'000, 'v');
+  auto client = connect();
+  say(client,
+      "GET /headers HTTP/1.1\r\nHost: x\r\nX-Long: " + value + "\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(hear(client), HasSubstr("\r\n\r\n" + value));
+  client = connect();
+  std::string many = "GET / HTTP/1.1\r\nHost: x\r\n";
+  for (int i = 0; i < 300; ++i) many += "X-A: 1\r\n";
+  say(client, many + "\r\n");
+  EXPECT_THAT(hear(client), StartsWith("HTTP/1.1 431"));
+}
+
+TEST_F(ServerTest, EndsAnIdleConnectionAndOneWhoseBodyDoesNotCome) {
+  ServerLimits limits;
+  limits.idle_time = 1s;
+  limits.body_time = 1s;
+  start(1, limits);
+  const auto idle = connect();
+  const auto silent = connect();
+  say(idle, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  say(silent, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab");
+  EXPECT_THAT(hear(silent), HasSubstr("silent too long"));
+  EXPECT_THAT(hear(idle), HasSubstr("ok "));
+  const auto limit = in(2s);
+  while (server_->open_connections() > 0 && std::chrono::steady_clock::now() < limit) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(server_->open_connections(), 0u);
+}
+
+TEST_F(ServerTest, DrainLetsTheCurrentResponseFinish) {
+  start(1);
+  const auto busy = connect();
+  say(busy, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+  while (behaviour_.waiting == 0) std::this_thread::yield();
+  auto drained = drain(5s);
+  EXPECT_EQ(drained.wait_for(20ms), std::future_status::timeout);
+  asio::post(*loops_.front(), [this] { behaviour_.release.set(); });
+  const auto reply = hear(busy);
+  EXPECT_THAT(reply, HasSubstr("ok "));
+  EXPECT_THAT(reply, HasSubstr("Connection: close"));
+  drained.wait();
+  EXPECT_EQ(server_->open_connections(), 0u);
+}
+
+TEST_F(ServerTest, DrainClosesWhatIsLeftAtTheDeadline) {
+  start(1);
+  const auto busy = connect();
+  say(busy, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+  while (behaviour_.waiting == 0) std::this_thread::yield();
+  auto drained = drain(20ms);
+  EXPECT_EQ(hear(busy), "");
+  asio::post(*loops_.front(), [this] { behaviour_.release.set(); });
+  drained.wait();
+  EXPECT_EQ(server_->open_connections(), 0u);
+}
+
+TEST_F(ServerTest, LetsMoreThanItsConnectionsWait) {
+  ServerLimits limits;
+  limits.connections = 2;
+  start(1, limits);
+  auto first = connect();
+  auto second = connect();
+  say(first, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(hear(first, "ok "), HasSubstr("ok "));
+  auto third = connect();
+  say(third, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  first.reset();
+  EXPECT_THAT(hear(third), HasSubstr("ok "));
+}
+
+TEST_F(ServerTest, OutlivesAShortageOfDescriptors) {
+  start(1);
+  const auto earlier = connect();  // once the loop runs, it needs no descriptors of its own
+  say(earlier, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(hear(earlier, "ok "), HasSubstr("ok "));
+  const UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  rlimit tight = before;
+  tight.rlim_cur = 3;  // nothing new can be opened
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &tight), 0);
+  connect(client);
+  say(client, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  std::this_thread::sleep_for(80ms);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_THAT(hear(client), HasSubstr("ok "));
+}
+
+}  // namespace
+}  // namespace lambda::http
