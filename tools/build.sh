@@ -22,7 +22,7 @@ build_preset() {
     NINJA_STATUS='[%f/%t] ' ninja -C "build/$preset" "$@" 2>&1 | tee "$output" | show_progress
   else
     ninja -C "build/$preset" "$@" >"$output" 2>&1
-  fi || { grep -E -A 12 'error|FAILED|undefined' "$output" | head -n 60 >&2; say "The build failed; $output has everything." >&2; return 1; }
+  fi || { grep -a -E -A 12 'error|FAILED|undefined' "$output" | head -n 60 >&2; say "The build failed; $output has everything." >&2; return 1; }
   say "Built in $((SECONDS - began)) s."
 }
 

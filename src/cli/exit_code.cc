@@ -10,18 +10,24 @@ int exit_code_of(ErrorCode code) {
     case ErrorCode::validation:
     case ErrorCode::bad_content:
     case ErrorCode::too_large:
-    case ErrorCode::unsupported: return kUsage;
-    case ErrorCode::function_failed: return kFunctionFailed;
+    case ErrorCode::unsupported:
+      return kUsage;
+    case ErrorCode::function_failed:
+      return kFunctionFailed;
     case ErrorCode::unauthenticated:
-    case ErrorCode::denied: return kNotAllowed;
-    case ErrorCode::not_found: return kNotFound;
+    case ErrorCode::denied:
+      return kNotAllowed;
+    case ErrorCode::not_found:
+      return kNotFound;
     case ErrorCode::unavailable:
-    case ErrorCode::timeout: return kUnreachable;
+    case ErrorCode::timeout:
+      return kUnreachable;
     case ErrorCode::conflict:
     case ErrorCode::precondition:
     case ErrorCode::overloaded:
     case ErrorCode::sandbox_failed:
-    case ErrorCode::internal: return kFailed;
+    case ErrorCode::internal:
+      return kFailed;
   }
   return kFailed;
 }

@@ -1,19 +1,21 @@
 #include "cli/output.h"
 
 #include <spdlog/fmt/fmt.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <unistd.h>
 
 namespace lambda::cli {
 namespace {
 
-// Characters, for aligning; combining marks and wide scripts are rare in names and cost a space at most.
+// Characters, for aligning; combining marks and wide scripts are rare in names and cost a space at
+// most.
 std::size_t width(std::string_view text) {
-  return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(std::ranges::count_if(
+      text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
 std::size_t distance(std::string_view a, std::string_view b) {
@@ -66,10 +68,14 @@ std::string size_text(std::uint64_t bytes) {
 
 std::int64_t seconds_of(std::string_view iso) {
   int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
-  if (std::sscanf(std::string(iso).c_str(), "%d-%d-%dT%d:%d:%d", &year, &month, &day, &hour, &minute, &second) != 6) return 0;
-  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
+  if (std::sscanf(std::string(iso).c_str(), "%d-%d-%dT%d:%d:%d", &year, &month, &day, &hour,
+                  &minute, &second) != 6)
+    return 0;
+  const std::chrono::year_month_day date{std::chrono::year(year),
+                                         std::chrono::month(static_cast<unsigned>(month)),
                                          std::chrono::day(static_cast<unsigned>(day))};
-  return std::chrono::sys_days(date).time_since_epoch().count() * 86'400LL + hour * 3'600 + minute * 60 + second;
+  return std::chrono::sys_days(date).time_since_epoch().count() * 86'400LL + hour * 3'600 +
+         minute * 60 + second;
 }
 
 std::string ago_text(std::string_view iso, std::int64_t now) {
@@ -83,7 +89,9 @@ std::string ago_text(std::string_view iso, std::int64_t now) {
   return say(seconds / 86'400, "day");
 }
 
-bool is_terminal(int descriptor) { return ::isatty(descriptor) == 1; }
+bool is_terminal(int descriptor) {
+  return ::isatty(descriptor) == 1;
+}
 
 std::string nearest(std::string_view word, const std::vector<std::string>& words) {
   std::string best;

@@ -1,4 +1,5 @@
-// What people read: tables, sizes, times ago; and whether there is a person at all. Pure but for is_terminal().
+// What people read: tables, sizes, times ago; and whether there is a person at all. Pure but for
+// is_terminal().
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,7 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-[[nodiscard]] std::string size_text(std::uint64_t bytes);             // "1.2 KB"
+[[nodiscard]] std::string size_text(std::uint64_t bytes);  // "1.2 KB"
 // "2026-01-02T03:04:05.678Z" -> "3 minutes ago"; `now` in seconds since 1970.
 [[nodiscard]] std::string ago_text(std::string_view iso, std::int64_t now);
 [[nodiscard]] std::int64_t seconds_of(std::string_view iso);

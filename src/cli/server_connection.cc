@@ -1,14 +1,14 @@
 #include "cli/server_connection.h"
 
+#include "base/encoding.h"
+#include "cli/settings_file.h"
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <utility>
 #include <vector>
-
-#include "base/encoding.h"
-#include "cli/settings_file.h"
 
 namespace lambda::cli {
 namespace {
@@ -34,8 +34,10 @@ std::string first_line(const fs::path& path) {
 // Where a server on this machine keeps its files.
 std::vector<fs::path> data_directories() {
   std::vector<fs::path> directories;
-  if (const auto named = variable("LAMBDA_DATA_DIR"); !named.empty()) directories.emplace_back(named);
-  if (const auto home = variable("HOME"); !home.empty()) directories.push_back(fs::path(home) / ".local/share/lambda");
+  if (const auto named = variable("LAMBDA_DATA_DIR"); !named.empty())
+    directories.emplace_back(named);
+  if (const auto home = variable("HOME"); !home.empty())
+    directories.push_back(fs::path(home) / ".local/share/lambda");
   directories.emplace_back("/var/lib/lambda");
   return directories;
 }
@@ -53,7 +55,8 @@ std::string url_in(const fs::path& server_file) {
 
 bool is_loopback(const http::Endpoint& endpoint) {
   const auto& host = endpoint.host;
-  return !endpoint.unix_path.empty() || host == "localhost" || host.ends_with(".localhost") || host == "::1" || host.starts_with("127.");
+  return !endpoint.unix_path.empty() || host == "localhost" || host.ends_with(".localhost") ||
+         host == "::1" || host.starts_with("127.");
 }
 
 struct Local {
@@ -78,14 +81,22 @@ std::optional<Local> find_local() {
 ErrorCode code_of_status(unsigned status) {
   switch (status) {
     case 401:
-    case 403: return ErrorCode::denied;
-    case 404: return ErrorCode::not_found;
-    case 409: return ErrorCode::conflict;
-    case 412: return ErrorCode::precondition;
-    case 413: return ErrorCode::too_large;
-    case 429: return ErrorCode::overloaded;
-    case 504: return ErrorCode::timeout;
-    default: return status >= 500 ? ErrorCode::internal : ErrorCode::invalid;
+    case 403:
+      return ErrorCode::denied;
+    case 404:
+      return ErrorCode::not_found;
+    case 409:
+      return ErrorCode::conflict;
+    case 412:
+      return ErrorCode::precondition;
+    case 413:
+      return ErrorCode::too_large;
+    case 429:
+      return ErrorCode::overloaded;
+    case 504:
+      return ErrorCode::timeout;
+    default:
+      return status >= 500 ? ErrorCode::internal : ErrorCode::invalid;
   }
 }
 
@@ -96,7 +107,8 @@ T run(Task<T> task, T otherwise) {
   T result = std::move(otherwise);
   auto outer = [](Task<T> inner, T& into) -> Task<void> { into = co_await std::move(inner); };
   std::exception_ptr thrown;
-  asio::co_spawn(loop, outer(std::move(task), result), [&thrown](std::exception_ptr error) { thrown = error; });
+  asio::co_spawn(loop, outer(std::move(task), result),
+                 [&thrown](std::exception_ptr error) { thrown = error; });
   loop.run();
   if (thrown) std::rethrow_exception(thrown);
   return result;
@@ -104,7 +116,8 @@ T run(Task<T> task, T otherwise) {
 
 using Pieces = std::function<void(std::string_view)>;
 
-Task<Result<http::Response>> exchange(http::Endpoint endpoint, http::Request request, http::BodyReader& body, const Pieces& on_piece) {
+Task<Result<http::Response>> exchange(http::Endpoint endpoint, http::Request request,
+                                      http::BodyReader& body, const Pieces& on_piece) {
   const auto connect_limit = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   auto connection = co_await http::ClientConnection::connect(std::move(endpoint), connect_limit);
   if (!connection) co_return fail(std::move(connection.error()));
@@ -148,8 +161,10 @@ Result<Target> find_target(const ConnectionOptions& options) {
     const auto local = find_local();
     if (!local) {
       return fail(ErrorCode::unavailable,
-                  "no server was found: start one on this machine (./run, or systemctl start lambdad), or name one with `lambda config "
-                  "set-host URL` or LAMBDA_HOST. (A server's key can be read by its own user and root alone; others need `lambda config "
+                  "no server was found: start one on this machine (./run, or systemctl start "
+                  "lambdad), or name one with `lambda config "
+                  "set-host URL` or LAMBDA_HOST. (A server's key can be read by its own user and "
+                  "root alone; others need `lambda config "
                   "set-key`, or to be members of the group lambda)");
     }
     host = local->url;
@@ -174,9 +189,11 @@ Result<Target> find_target(const ConnectionOptions& options) {
       target.key_source = local->place + "/admin.key";
     }
   }
-  if (!target.key.empty() && !target.url.endpoint.tls && !is_loopback(target.url.endpoint) && !options.insecure) {
+  if (!target.key.empty() && !target.url.endpoint.tls && !is_loopback(target.url.endpoint) &&
+      !options.insecure) {
     return fail(ErrorCode::denied,
-                "the key would go to {} over plain HTTP, where it can be read on the way: use https://, an SSH tunnel, or --insecure",
+                "the key would go to {} over plain HTTP, where it can be read on the way: use "
+                "https://, an SSH tunnel, or --insecure",
                 target.url.host_header);
   }
   return target;
@@ -192,9 +209,13 @@ Error error_of(const http::Response& response) {
       if (text != nullptr && text->is_string()) message = text->as_string();
     }
   }
-  if (message.empty()) message = fmt::format("the server answered {} {}", response.status, response.body.substr(0, 500));
+  if (message.empty())
+    message =
+        fmt::format("the server answered {} {}", response.status, response.body.substr(0, 500));
   if (response.status == 403 && message.find("security token") != std::string::npos) {
-    message = "the server does not know this key: set another with `lambda config set-key`, or LAMBDA_API_KEY";
+    message =
+        "the server does not know this key: set another with `lambda config set-key`, or "
+        "LAMBDA_API_KEY";
   }
   return Error(code_of_status(response.status), message);
 }
@@ -202,7 +223,8 @@ Error error_of(const http::Response& response) {
 ServerConnection::ServerConnection(Target target) : target_(std::move(target)) {}
 ServerConnection::~ServerConnection() = default;
 
-http::Request ServerConnection::make_request(std::string method, std::string path, http::Headers headers) const {
+http::Request ServerConnection::make_request(std::string method, std::string path,
+                                             http::Headers headers) const {
   http::Request request;
   request.method = std::move(method);
   std::string prefix = target_.url.path;
@@ -215,14 +237,17 @@ http::Request ServerConnection::make_request(std::string method, std::string pat
   return request;
 }
 
-Result<http::Response> ServerConnection::stream(std::string method, std::string path, http::BodyReader& body, http::Headers headers,
-                                                const std::function<void(std::string_view)>& on_piece) {
+Result<http::Response> ServerConnection::stream(
+    std::string method, std::string path, http::BodyReader& body, http::Headers headers,
+    const std::function<void(std::string_view)>& on_piece) {
   auto request = make_request(std::move(method), std::move(path), std::move(headers));
   Result<http::Response> nothing = fail(ErrorCode::internal, "no answer");
-  auto response = run(exchange(target_.url.endpoint, std::move(request), body, on_piece), std::move(nothing));
+  auto response =
+      run(exchange(target_.url.endpoint, std::move(request), body, on_piece), std::move(nothing));
   if (!response) {
     if (response.error().code() == ErrorCode::unavailable) {
-      return fail(std::move(response.error()), "cannot reach the server at {} (from {})", target_.url.host_header, target_.source);
+      return fail(std::move(response.error()), "cannot reach the server at {} (from {})",
+                  target_.url.host_header, target_.source);
     }
     return fail(std::move(response.error()));
   }
@@ -230,7 +255,8 @@ Result<http::Response> ServerConnection::stream(std::string method, std::string 
   return response;
 }
 
-Result<http::Response> ServerConnection::call(std::string method, std::string path, std::string body, http::Headers headers) {
+Result<http::Response> ServerConnection::call(std::string method, std::string path,
+                                              std::string body, http::Headers headers) {
   http::BufferedBody sent(std::move(body));
   std::string received;
   const std::function<void(std::string_view)> collect = [&received](std::string_view piece) {
@@ -241,15 +267,20 @@ Result<http::Response> ServerConnection::call(std::string method, std::string pa
   return response;
 }
 
-Result<json::object> ServerConnection::json(std::string method, std::string path, const json::object* body) {
+Result<json::object> ServerConnection::json(std::string method, std::string path,
+                                            const json::object* body) {
   http::Headers headers;
   if (body != nullptr) headers.add("Content-Type", "application/json");
-  auto response = call(std::move(method), std::move(path), body == nullptr ? std::string() : json::serialize(*body), std::move(headers));
+  auto response =
+      call(std::move(method), std::move(path),
+           body == nullptr ? std::string() : json::serialize(*body), std::move(headers));
   if (!response) return fail(std::move(response.error()));
   boost::system::error_code error;
   auto value = json::parse(response->body, error);
   if (error || !value.is_object()) {
-    return fail(ErrorCode::internal, "{} answered something that is no Lambda server's: is LAMBDA_HOST right?", target_.url.host_header);
+    return fail(ErrorCode::internal,
+                "{} answered something that is no Lambda server's: is LAMBDA_HOST right?",
+                target_.url.host_header);
   }
   return std::move(value.as_object());
 }

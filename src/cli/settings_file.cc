@@ -11,7 +11,8 @@ namespace lambda::cli {
 namespace fs = std::filesystem;
 
 fs::path settings_path() {
-  if (const char* base = std::getenv("XDG_CONFIG_HOME"); base != nullptr && *base != '\0') return fs::path(base) / "lambda/config.toml";
+  if (const char* base = std::getenv("XDG_CONFIG_HOME"); base != nullptr && *base != '\0')
+    return fs::path(base) / "lambda/config.toml";
   const char* home = std::getenv("HOME");
   return fs::path(home == nullptr ? "/" : home) / ".config/lambda/config.toml";
 }
@@ -26,7 +27,8 @@ Result<SettingsFile> read_settings() {
     settings.host = table["host"].value_or("");
     settings.key = table["key"].value_or("");
   } catch (const toml::parse_error& problem) {
-    return fail(ErrorCode::invalid, "{} line {}: {}", path.string(), problem.source().begin.line, problem.description());
+    return fail(ErrorCode::invalid, "{} line {}: {}", path.string(), problem.source().begin.line,
+                problem.description());
   }
   return settings;
 }
@@ -35,7 +37,8 @@ Result<Done> write_settings(const SettingsFile& settings) {
   const auto path = settings_path();
   std::error_code error;
   fs::create_directories(path.parent_path(), error);
-  if (error) return fail(ErrorCode::denied, "make {}: {}", path.parent_path().string(), error.message());
+  if (error)
+    return fail(ErrorCode::denied, "make {}: {}", path.parent_path().string(), error.message());
   toml::table table;
   if (!settings.host.empty()) table.insert("host", settings.host);
   if (!settings.key.empty()) table.insert("key", settings.key);

@@ -1,11 +1,12 @@
-// The command line's own configuration: ~/.config/lambda/config.toml ($XDG_CONFIG_HOME), mode 0600, with `host` and `key`.
+// The command line's own configuration: ~/.config/lambda/config.toml ($XDG_CONFIG_HOME), mode 0600,
+// with `host` and `key`.
 #pragma once
-
-#include <filesystem>
-#include <string>
 
 #include "base/blocking.h"
 #include "base/result.h"
+
+#include <filesystem>
+#include <string>
 
 namespace lambda::cli {
 

@@ -1,0 +1,77 @@
+// The commands of `lambda`, one file each (or one family). Each returns the exit code. Blocking;
+// main thread.
+#pragma once
+
+#include "cli/server_connection.h"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lambda::cli {
+
+struct DeployOptions {
+  std::string folder = ".";
+  std::string name;
+  std::optional<std::string> runtime, handler, kind, description, url, driver, image;
+  std::optional<std::int64_t> timeout, memory, ephemeral_storage, port;
+  std::vector<std::string> environment;  // K=V
+  std::string environment_file;
+  bool environment_clear = false;
+  std::vector<std::string> tags;  // K=V
+  std::string message;
+  bool all = false;
+  bool json = false;
+};
+int deploy(const ConnectionOptions& connection, const DeployOptions& options);
+
+struct InvokeOptions {
+  std::string name;
+  std::optional<std::string> data;
+  std::string file;
+  std::string qualifier;
+  bool timing = false;
+  bool logs = false;
+};
+int invoke(const ConnectionOptions& connection, const InvokeOptions& options);
+
+int list(const ConnectionOptions& connection, bool json);
+int remove(const ConnectionOptions& connection, const std::string& name, bool yes);
+int versions(const ConnectionOptions& connection, const std::string& name, bool json);
+// `back`: rollback, else promote.
+int move_live(const ConnectionOptions& connection, const std::string& name,
+              std::optional<std::uint64_t> version, bool back, bool json);
+int set_url(const ConnectionOptions& connection, const std::string& name, const std::string& auth);
+
+struct LogsOptions {
+  std::string name;
+  std::uint64_t lines = 100;
+  std::string request_id;
+  std::string version;
+  bool json = false;
+};
+int logs(const ConnectionOptions& connection, const LogsOptions& options);
+
+int config_set_host(const std::string& url);
+// From standard input; without an echo where that is a terminal.
+int config_set_key();
+int config_show(const ConnectionOptions& connection);
+int config_aws(const ConnectionOptions& connection);
+int doctor(const ConnectionOptions& connection, bool json);
+
+// --- what several of them need
+
+// The connection, or the exit code after saying why there is none.
+struct Connected {
+  std::optional<ServerConnection> server;
+  int code = 0;
+};
+Connected connect(const ConnectionOptions& options);
+[[nodiscard]] std::string text_in(const boost::json::object& object, std::string_view name);
+[[nodiscard]] std::int64_t number_in(const boost::json::object& object, std::string_view name);
+[[nodiscard]] bool flag_in(const boost::json::object& object, std::string_view name);
+[[nodiscard]] std::string function_path(std::string_view name, std::string_view rest = {});
+
+}  // namespace lambda::cli

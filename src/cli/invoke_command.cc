@@ -1,0 +1,103 @@
+// lambda invoke: the payload on standard output, verbatim; everything else on standard error.
+#include "base/encoding.h"
+#include "cli/commands.h"
+#include "cli/exit_code.h"
+#include "cli/output.h"
+
+#include <boost/json.hpp>
+
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <sstream>
+#include <unistd.h>
+
+namespace lambda::cli {
+namespace {
+
+Result<std::string> read_payload(const InvokeOptions& options) {
+  std::ostringstream text;
+  if (options.data) {
+    text << *options.data;
+  } else if (options.file == "-" || (options.file.empty() && !is_terminal(STDIN_FILENO))) {
+    text << std::cin.rdbuf();
+  } else if (!options.file.empty()) {
+    std::ifstream file(options.file, std::ios::binary);
+    if (!file) return fail(ErrorCode::invalid, "cannot read the file {}", options.file);
+    text << file.rdbuf();
+  }
+  auto payload = text.str();
+  if (payload.find_first_not_of(" \t\r\n") == std::string::npos) return std::string("{}");
+  boost::system::error_code error;
+  static_cast<void>(boost::json::parse(payload, error));
+  if (error) {
+    return fail(ErrorCode::invalid,
+                "the event is not JSON ({}). Quote it for the shell: --data '{{\"name\": "
+                "\"World\"}}'; a plain text is "
+                "--data '\"text\"'",
+                error.message());
+  }
+  return payload;
+}
+
+void show_timing(std::string_view text) {
+  std::map<std::string, double> parts;
+  std::istringstream items{std::string(text)};
+  std::string item;
+  while (std::getline(items, item, ';')) {
+    const auto equals = item.find('=');
+    if (equals != std::string::npos)
+      parts[item.substr(0, equals)] = std::strtod(item.c_str() + equals + 1, nullptr) / 1000.0;
+  }
+  const bool cold = parts["cold"] > 0;
+  std::fprintf(stderr, "%s start: %.1f ms in all", cold ? "cold" : "warm", parts["total"]);
+  if (cold)
+    std::fprintf(stderr, " (sandbox %.1f, init %.1f, handler %.1f)", parts["start"], parts["init"],
+                 parts["handler"]);
+  else
+    std::fprintf(stderr, " (waiting %.1f, handler %.1f)", parts["waiting"], parts["handler"]);
+  std::fputc('\n', stderr);
+}
+
+void explain_failure(const std::string& name, const std::string& payload) {
+  boost::system::error_code error;
+  const auto value = boost::json::parse(payload, error);
+  std::string what = "the function failed";
+  if (!error && value.is_object()) {
+    what = fmt::format("the function failed: {}: {}", text_in(value.as_object(), "errorType"),
+                       text_in(value.as_object(), "errorMessage"));
+  }
+  std::fprintf(stderr, "lambda: %s\n        (its output: lambda logs %s)\n", what.c_str(),
+               name.c_str());
+}
+
+}  // namespace
+
+int invoke(const ConnectionOptions& connection, const InvokeOptions& options) {
+  auto payload = read_payload(options);
+  if (!payload) return explain(payload.error());
+  auto connected = connect(connection);
+  if (!connected.server) return connected.code;
+  http::Headers headers;
+  headers.add("Content-Type", "application/json");
+  if (options.logs) headers.add("X-Amz-Log-Type", "Tail");
+  auto path = function_path(options.name, "/invocations");
+  if (!options.qualifier.empty()) path += "?qualifier=" + percent_encode(options.qualifier);
+  auto response =
+      connected.server->call("POST", std::move(path), std::move(*payload), std::move(headers));
+  if (!response) return explain(response.error());
+  std::fwrite(response->body.data(), 1, response->body.size(), stdout);
+  if (is_terminal(STDOUT_FILENO) && !response->body.ends_with('\n')) std::fputc('\n', stdout);
+  std::fflush(stdout);
+  if (options.logs) {
+    const auto log = base64_decode(response->headers.get("X-Amz-Log-Result"));
+    if (log) std::fprintf(stderr, "%s", log->c_str());
+  }
+  if (options.timing) show_timing(response->headers.get("X-Lambda-Timing"));
+  if (!response->headers.has("X-Amz-Function-Error")) return kDone;
+  explain_failure(options.name, response->body);
+  return kFunctionFailed;
+}
+
+}  // namespace lambda::cli

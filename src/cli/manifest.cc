@@ -1,0 +1,141 @@
+#include "cli/manifest.h"
+
+#include "cli/output.h"
+
+#include <toml++/toml.h>
+
+namespace lambda::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::vector<std::string>& known_keys() {
+  static const std::vector<std::string> keys = {
+      "name",    "runtime", "handler", "kind",   "description",       "url",
+      "driver",  "port",    "timeout", "memory", "ephemeral_storage", "environment",
+      "include", "path",    "function"};
+  return keys;
+}
+
+struct Reader {
+  const fs::path& file;
+
+  tl::unexpected<Error> wrong(const toml::node& node, std::string_view key,
+                              std::string_view what) const {
+    return fail(ErrorCode::invalid, "{} line {}: {} {}", file.string(), node.source().begin.line,
+                key, what);
+  }
+  Result<Done> text(const toml::table& table, const char* key,
+                    std::optional<std::string>& into) const {
+    const auto* node = table.get(key);
+    if (node == nullptr) return Done{};
+    if (!node->is_string()) return wrong(*node, key, "must be a text in quotes");
+    into = node->as_string()->get();
+    return Done{};
+  }
+  Result<Done> number(const toml::table& table, const char* key,
+                      std::optional<std::int64_t>& into) const {
+    const auto* node = table.get(key);
+    if (node == nullptr) return Done{};
+    if (!node->is_integer()) return wrong(*node, key, "must be a whole number");
+    into = node->as_integer()->get();
+    return Done{};
+  }
+  Result<Done> environment(const toml::table& table, Manifest& manifest) const {
+    const auto* node = table.get("environment");
+    if (node == nullptr) return Done{};
+    if (!node->is_table()) return wrong(*node, "environment", "must be a table of texts");
+    for (const auto& [name, value] : *node->as_table()) {
+      if (!value.is_string()) return wrong(value, "environment", "must hold texts in quotes");
+      manifest.environment[std::string(name.str())] = value.as_string()->get();
+    }
+    return Done{};
+  }
+  Result<Done> include(const toml::table& table, const fs::path& folder, Manifest& manifest) const {
+    const auto* node = table.get("include");
+    if (node == nullptr) return Done{};
+    if (!node->is_array()) return wrong(*node, "include", "must be a list of paths");
+    for (const auto& item : *node->as_array()) {
+      if (!item.is_string()) return wrong(item, "include", "must be a list of paths");
+      manifest.include.push_back(folder / item.as_string()->get());
+    }
+    return Done{};
+  }
+  Result<Done> check_keys(const toml::table& table) const {
+    for (const auto& [key, node] : table) {
+      const std::string name(key.str());
+      if (std::find(known_keys().begin(), known_keys().end(), name) != known_keys().end()) continue;
+      const auto near = nearest(name, known_keys());
+      return wrong(node, "unknown key \"" + name + "\"",
+                   near.empty() ? "" : "(did you mean \"" + near + "\"?)");
+    }
+    return Done{};
+  }
+  Result<Manifest> read(const toml::table& table, const fs::path& folder) const;
+};
+
+Result<Manifest> Reader::read(const toml::table& table, const fs::path& folder) const {
+  Manifest manifest;
+  std::optional<std::string> path;
+  auto done = check_keys(table);
+  if (done) done = text(table, "path", path);
+  if (done) done = text(table, "name", manifest.name);
+  if (done) done = text(table, "runtime", manifest.runtime);
+  if (done) done = text(table, "handler", manifest.handler);
+  if (done) done = text(table, "kind", manifest.kind);
+  if (done) done = text(table, "description", manifest.description);
+  if (done) done = text(table, "url", manifest.url);
+  if (done) done = text(table, "driver", manifest.driver);
+  if (done) done = number(table, "port", manifest.port);
+  if (done) done = number(table, "timeout", manifest.timeout);
+  if (done) done = number(table, "memory", manifest.memory);
+  if (done) done = number(table, "ephemeral_storage", manifest.ephemeral_storage);
+  if (done) done = environment(table, manifest);
+  if (done) done = include(table, folder, manifest);
+  if (!done) return fail(std::move(done.error()));
+  manifest.directory = path ? folder / *path : folder;
+  return manifest;
+}
+
+}  // namespace
+
+Result<std::vector<Manifest>> read_manifests(const fs::path& folder) {
+  const fs::path file = folder / "lambda.toml";
+  std::error_code error;
+  if (!fs::exists(file, error)) {
+    Manifest plain;
+    plain.directory = folder;
+    return std::vector<Manifest>{plain};
+  }
+  toml::table table;
+  try {
+    table = toml::parse_file(file.string());
+  } catch (const toml::parse_error& problem) {
+    return fail(ErrorCode::invalid, "{} line {}: {}", file.string(), problem.source().begin.line,
+                problem.description());
+  }
+  const Reader reader{file};
+  const auto* functions = table.get("function");
+  if (functions == nullptr) {
+    auto one = reader.read(table, folder);
+    if (!one) return fail(std::move(one.error()));
+    return std::vector<Manifest>{std::move(*one)};
+  }
+  if (!functions->is_array_of_tables())
+    return reader.wrong(*functions, "function", "must be written as [[function]]");
+  auto shared = reader.check_keys(table);
+  if (!shared) return fail(std::move(shared.error()));
+  std::vector<Manifest> all;
+  for (const auto& item : *functions->as_array()) {
+    auto one = reader.read(*item.as_table(), folder);
+    if (!one) return fail(std::move(one.error()));
+    // `include` at the top is shared by all.
+    auto common = reader.include(table, folder, *one);
+    if (!common) return fail(std::move(common.error()));
+    if (!one->name) return reader.wrong(item, "[[function]]", "needs a name");
+    all.push_back(std::move(*one));
+  }
+  return all;
+}
+
+}  // namespace lambda::cli

@@ -1,0 +1,38 @@
+// lambda.toml: what a folder says of its function, or of several. Errors name the line. Blocking
+// reads at the start.
+#pragma once
+
+#include "base/blocking.h"
+#include "base/result.h"
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lambda::cli {
+
+struct Manifest {
+  std::filesystem::path directory;  // of the function's code
+  std::optional<std::string> name;
+  std::optional<std::string> runtime;
+  std::optional<std::string> handler;
+  std::optional<std::string> kind;
+  std::optional<std::string> description;
+  std::optional<std::string> url;
+  std::optional<std::string> driver;
+  std::optional<std::int64_t> port;
+  std::optional<std::int64_t> timeout;
+  std::optional<std::int64_t> memory;
+  std::optional<std::int64_t> ephemeral_storage;
+  std::map<std::string, std::string> environment;
+  std::vector<std::filesystem::path>
+      include;  // further files and folders, packed at the root under their own names
+};
+
+// The functions that the folder declares: one for a plain file or none at all, several for
+// [[function]] tables.
+Result<std::vector<Manifest>> read_manifests(const std::filesystem::path& folder);
+
+}  // namespace lambda::cli
