@@ -39,9 +39,13 @@ Task<Result<function::Code>> take_zip(Services& services, std::string text,
   auto package = co_await run_blocking(services.disk, std::move(work));
   if (!package) {
     if (package.error().code() == ErrorCode::invalid && package.error().aws_type().empty()) {
-      co_return fail(
-          std::move(package.error()),
-          "Could not unzip uploaded file. Please check your file, then try to upload again");
+      // AWS's sentence stands before every reason; the package store has said it where it is the
+      // zip itself.
+      constexpr std::string_view kSentence =
+          "Could not unzip uploaded file. Please check your file, then try to upload again";
+      if (package.error().message().starts_with(kSentence))
+        co_return fail(std::move(package.error()));
+      co_return fail(std::move(package.error()), "{}", kSentence);
     }
     co_return fail(std::move(package.error()));
   }

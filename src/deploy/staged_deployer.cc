@@ -64,10 +64,9 @@ Task<Result<DeployReport>> StagedDeployer::deploy(DeployRequest request, http::B
   auto received = co_await receive(request, body, draft);
   if (!received) co_return fail(std::move(received.error()));
   const auto turn = co_await queue_.wait_turn(request.name);
-  spdlog::info("deploy {}: check", request.name);
+  spdlog::info("deploy {}: build", request.name);
   auto checked = check(request, draft);
   if (!checked) co_return fail(std::move(checked.error()));
-  spdlog::info("deploy {}: build", request.name);
   auto built = co_await build(request, draft, progress);
   if (!built) co_return fail(std::move(built.error()));
   if (!draft.unchanged) {

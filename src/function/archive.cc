@@ -213,11 +213,12 @@ Result<Done> Unpacker::add_directory(const std::string& path) {
 Result<Done> Unpacker::add_link(const std::string& path, struct archive_entry* entry) {
   const char* text = ::archive_entry_symlink(entry);
   const std::string target = text == nullptr ? "" : text;
-  // A target stored compressed comes out as the compressed bytes.
+  // A target compressed otherwise than by deflate comes out as the compressed bytes.
   const char* format = ::archive_format_name(reader_.get());
-  const bool stored =
-      format == nullptr || std::string_view(format).find("uncompressed") != std::string_view::npos;
-  if (!stored || target.empty() || target.size() > kLongestLink) {
+  const std::string_view compression = format == nullptr ? "uncompressed" : format;
+  const bool readable = compression.find("uncompressed") != std::string_view::npos ||
+                        compression.find("deflation") != std::string_view::npos;
+  if (!readable || target.empty() || target.size() > kLongestLink) {
     return bad_zip("the symlink {} has no readable target: store it without compression",
                    shown(path));
   }

@@ -16,8 +16,10 @@ namespace {
 constexpr std::size_t kHeadRead = 4 * 1024;
 // After the last response: what a client still sends is read, so that the kernel does not answer it
 // with a reset that would take the response along.
-constexpr std::chrono::seconds kLingerTime{2};
-constexpr std::size_t kLingerBytes = 512 * 1024;
+constexpr std::chrono::seconds kLingerTime{5};
+constexpr std::size_t kLingerRead = 64 * 1024;
+// What a handler leaves of a body is read up to this, to keep the connection.
+constexpr std::size_t kDroppedBytes = 512 * 1024;
 
 void log_exception(const Request& request, const std::exception_ptr& thrown) {
   try {
@@ -163,7 +165,7 @@ Task<bool> Connection::serve_one() {
 Task<bool> Connection::drop_rest(RequestBody& body) {
   std::size_t dropped = 0;
   while (!body.whole()) {
-    if (!body.may_be_dropped() || dropped > kLingerBytes) co_return false;
+    if (!body.may_be_dropped() || dropped > kDroppedBytes) co_return false;
     auto piece = co_await body.read_some();
     if (!piece) co_return false;
     dropped += piece->size();
@@ -186,14 +188,12 @@ Task<void> Connection::linger() {
   boost::system::error_code error;
   socket_->shutdown(asio::socket_base::shutdown_send, error);
   if (error || closed_) co_return;
-  std::size_t dropped = 0;
   deadline_.expire_after(kLingerTime);
-  while (dropped < kLingerBytes) {
+  while (true) {
     ahead_.clear();
     auto [read_error, count] =
-        co_await socket_->async_read_some(ahead_.prepare(kHeadRead), kAsTuple);
+        co_await socket_->async_read_some(ahead_.prepare(kLingerRead), kAsTuple);
     if (read_error) co_return;
-    dropped += count;
   }
 }
 

@@ -11,7 +11,7 @@ import unittest
 
 from lambda_server import LambdaServer, on_both_drivers
 
-STEPS = ("receive", "check", "build", "initialise", "commit")
+STEPS = ("receive", "build", "initialise", "commit")
 KILLS = 5
 ATTEMPTS = 40  # for one step, before the test gives up
 

@@ -24,7 +24,7 @@ class Doors(ServerTest):
 
     def test_the_host_is_the_function(self):
         event = self.server.get("open", "/a/b%20c?x=1&x=2&y=", headers={"X-Custom": "v", "Cookie": "k=v; l=w"}).json()
-        self.assertEqual(event["rawPath"], "/a/b c")
+        self.assertEqual(event["rawPath"], "/a/b%20c")  # as it was sent
         self.assertEqual(event["rawQueryString"], "x=1&x=2&y=")
         self.assertEqual(event["queryStringParameters"], {"x": "1,2", "y": ""})
         self.assertEqual(event["headers"]["x-custom"], "v")

@@ -121,8 +121,8 @@ class Restarts(unittest.TestCase):
     def test_everything_acknowledged_outlives_a_restart_and_a_kill(self):
         server = LambdaServer(self.driver).start()
         self.addCleanup(server.close)
-        server.deploy({"app.py": "import os\ndef handler(e, c): return os.environ['A']"}, "kept", "--handler", "app.handler", "-e", "A=1")
-        server.deploy({"app.py": "import os\ndef handler(e, c): return os.environ['A']"}, "kept", "-e", "A=2")
+        server.deploy({"app.py": "import os\ndef handler(e, c): return os.environ['STAGE']"}, "kept", "--handler", "app.handler", "-e", "STAGE=1")
+        server.deploy({"app.py": "import os\ndef handler(e, c): return os.environ['STAGE']"}, "kept", "-e", "STAGE=2")
         server.cli("rollback", "kept")
         key = server.key
         for end in (server.stop, server.kill):
