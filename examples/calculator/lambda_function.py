@@ -23,9 +23,9 @@ def number(values, name):
     except KeyError:
         raise ValueError(f"{name} is missing: call me with ?a=1&b=2&op=add") from None
     except (TypeError, ValueError):
-        raise ValueError(f"{name} is not a number: {values[name]}") from None
+        raise ValueError(f"{name} is not a finite number: {values[name]}") from None
     if not math.isfinite(value):
-        raise ValueError(f"{name} is not a finite number")
+        raise ValueError(f"{name} is not a finite number: {values[name]}")
     return value
 
 

@@ -214,8 +214,11 @@ Result<Recognised> recognise(const fs::path& folder, const std::string& runtime,
   if (runtime.starts_with("provided") || (runtime.empty() && is_file(folder / "bootstrap"))) {
     if (!is_file(folder / "bootstrap")) {
       return fail(ErrorCode::invalid,
-                  "the runtime {} runs a program named \"bootstrap\", which is not in {}", runtime,
-                  folder.string());
+                  "the runtime {} runs a program named \"bootstrap\", which is not in {}{}",
+                  runtime, folder.string(),
+                  is_file(folder / "Makefile")
+                      ? fmt::format(". Build it, then deploy again:\n  make -C {}", folder.string())
+                      : "");
     }
     if (runtime.empty()) recognised.runtime = "provided.al2023";
     return recognised;

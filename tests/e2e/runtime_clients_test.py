@@ -1,14 +1,17 @@
 """Runtime clients that are not ours, unmodified: AWS's aws-lambda-ric for Node, from npm; and what is said of a bootstrap that cannot run."""
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
 import unittest
+from pathlib import Path
 
-from lambda_server import ROOT, ServerTest, on_both_drivers
+from lambda_server import ServerTest, on_both_drivers
 
-CACHE = ROOT / "build" / "npm-aws-lambda-ric"
 VERSION = "3.3.0"  # the last for Node 20
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "lambda-tests" / f"aws-lambda-ric-{VERSION}"
 
 HANDLER = '''
 export const handler = async (event, context) => {
@@ -25,19 +28,27 @@ START = "#!/bin/sh\nexec node /var/task/node_modules/aws-lambda-ric/bin/index.mj
 
 
 def installed_client():
-    """node_modules with the client, built here once (its native part takes minutes)."""
-    done = CACHE / f"done-{VERSION}"
-    if not done.exists():
-        shutil.rmtree(CACHE, ignore_errors=True)
-        CACHE.mkdir(parents=True)
-        (CACHE / "package.json").write_text('{"name": "functions", "version": "1.0.0", "private": true}')
-        environment = dict(os.environ, npm_config_nodedir=os.environ.get("npm_config_nodedir", "/usr"), CXX="g++", CC="gcc")
-        built = subprocess.run(["npm", "install", "--no-audit", "--no-fund", f"aws-lambda-ric@{VERSION}"], cwd=CACHE, env=environment,
-                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900, check=False)
-        if built.returncode != 0:
-            raise AssertionError(f"npm install aws-lambda-ric failed:\n{built.stdout[-4000:]}")
-        done.touch()
+    """node_modules with the client, built once (its native part takes minutes) and kept outside the tree."""
+    CACHE.parent.mkdir(parents=True, exist_ok=True)
+    with open(CACHE.with_suffix(".lock"), "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not CACHE.exists():
+            work = Path(tempfile.mkdtemp(prefix=f"{CACHE.name}.", dir=CACHE.parent))
+            try:
+                install_client(work)
+                work.rename(CACHE)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
     return CACHE / "node_modules"
+
+
+def install_client(directory):
+    (directory / "package.json").write_text('{"name": "functions", "version": "1.0.0", "private": true}')
+    environment = dict(os.environ, CXX="g++", CC="gcc")
+    built = subprocess.run(["npm", "install", "--no-audit", "--no-fund", f"aws-lambda-ric@{VERSION}"], cwd=directory, env=environment,
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900, check=False)
+    if built.returncode != 0:
+        raise AssertionError(f"npm install aws-lambda-ric@{VERSION} failed:\n{built.stdout[-4000:]}")
 
 
 def package_of(modules, directory):
