@@ -1,6 +1,7 @@
 """Runtime clients that are not ours, unmodified: AWS's aws-lambda-ric for Node, from npm; and what is said of a bootstrap that cannot run."""
 
 import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -8,7 +9,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from lambda_server import ServerTest, on_both_drivers
+from lambda_server import EXAMPLES, ServerTest, on_both_drivers
 
 VERSION = "3.3.0"  # the last for Node 20
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "lambda-tests" / f"aws-lambda-ric-{VERSION}"
@@ -25,6 +26,31 @@ export const streaming = awslambda.streamifyResponse(async (event, stream) => {
 });
 '''
 START = "#!/bin/sh\nexec node /var/task/node_modules/aws-lambda-ric/bin/index.mjs \"$_HANDLER\"\n"
+PROGRAM = r'''
+#include "lambda_runtime.h"
+#include <cstdlib>
+static int calls = 0;
+static std::string answer(const std::string& event) {
+  ++calls;
+  const auto asked = [&event](const char* what) { return event.find(what) != std::string::npos && event.size() < 100; };
+  if (asked("throw")) throw std::runtime_error("as \"asked\"");
+  if (asked("abort")) std::abort();
+  if (asked("exit")) std::exit(3);
+  if (asked("long")) return lambda_runtime::json_string(std::string(7 << 20, 'x'));
+  if (asked("count"))
+    return "{\"calls\": " + std::to_string(calls) + ", \"greeting\": " + lambda_runtime::json_string(std::getenv("GREETING")) + "}";
+  return event;
+}
+int main() { return lambda_runtime::run(answer); }
+'''
+# The shell alone, with curl.
+SCRIPT = r'''#!/bin/bash
+api=http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation
+while event=$(curl -sS -D /tmp/head "$api/next"); do
+  id=$(grep -i '^lambda-runtime-aws-request-id:' /tmp/head | tr -d '\r' | cut -d ' ' -f 2)
+  curl -sS -o /dev/null --data-binary "$event" "$api/$id/response"
+done
+'''
 
 
 def installed_client():
@@ -93,16 +119,59 @@ class AwsLambdaRic(ServerTest):
 
 
 @on_both_drivers
+class CppBootstrap(ServerTest):
+    """A program that speaks the Runtime API by itself, linked statically (examples/cpp)."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.folder = cls.server.folder({"main.cc": PROGRAM, "Makefile": f"include {EXAMPLES}/cpp/bootstrap.mk\n"})
+        subprocess.run(["make", "-s", "-C", cls.folder], check=True, timeout=300)
+        cls.server.deploy(cls.folder, "cpp", "-e", "GREETING=hé")
+
+    def test_one_process_answers_one_call_after_the_other(self):
+        calls = [self.server.invoke("cpp", {"do": "count"}).json() for _ in range(3)]
+        self.assertEqual({call["greeting"] for call in calls}, {"hé"})
+        self.assertEqual([call["calls"] - calls[0]["calls"] for call in calls], [0, 1, 2])
+
+    def test_large_payloads(self):
+        event = {"do": "echo", "text": "ü" * 2_900_000}
+        reply = self.server.invoke("cpp", json.dumps(event, ensure_ascii=False).encode())
+        self.assertEqual(reply.json(), event)
+
+    def test_a_result_that_is_too_large(self):
+        reply = self.server.invoke("cpp", {"do": "long"})
+        self.assertEqual(reply.json()["errorType"], "Function.ResponseSizeTooLarge")
+        self.assertEqual(self.server.invoke("cpp", {"do": "echo"}).json(), {"do": "echo"})
+
+    def test_an_exception(self):
+        reply = self.server.invoke("cpp", {"do": "throw"})
+        self.assertEqual(reply.headers["x-amz-function-error"], "Unhandled")
+        self.assertEqual(reply.json(), {"errorMessage": "as \"asked\"", "errorType": "Error", "stackTrace": []})
+        self.assertIn("[ERROR] as", reply.log)
+
+    def test_a_crash_and_the_call_after_it(self):
+        reply = self.server.invoke("cpp", {"do": "abort"})
+        self.assertEqual(reply.json()["errorType"], "Runtime.ExitError")
+        self.assertIn("signal: aborted", reply.json()["errorMessage"])
+        self.assertEqual(self.server.invoke("cpp", {"do": "count"}).json()["calls"], 1)
+
+    def test_an_exit(self):
+        self.assertIn("exit status 3", self.server.invoke("cpp", {"do": "exit"}).json()["errorMessage"])
+
+
+@on_both_drivers
 class Provided(ServerTest):
     def test_a_missing_bootstrap(self):
         done = self.server.deploy({"notes.txt": "x"}, "none", "--runtime", "provided.al2023", check=False)
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("bootstrap", done.stderr)
 
-    def test_a_bootstrap_that_is_not_executable(self):
-        done = self.server.deploy({"bootstrap": "#!/bin/sh\n"}, "none", "--runtime", "provided.al2023", check=False)
-        self.assertNotEqual(done.returncode, 0)
-        self.assertIn("chmod +x", done.stderr)
+    def test_a_script_that_is_no_longer_executable_runs(self):
+        # Archives from systems without such modes lose them.
+        self.server.deploy({"bootstrap": SCRIPT}, "script", "--runtime", "provided.al2023")
+        for number in range(3):
+            self.assertEqual(self.server.invoke("script", {"number": number}).json(), {"number": number})
 
     def test_a_bootstrap_that_ends_at_once(self):
         done = self.server.deploy({"bootstrap": ("#!/bin/sh\necho cannot go on >&2\nexit 42\n", 0o755)}, "ends", "--runtime", "provided.al2023",
