@@ -99,7 +99,8 @@ def compiled_units():
     for entry in json.loads(database.read_text()):
         source = Path(entry["file"])
         if source.is_relative_to(ROOT) and not source.is_relative_to(ROOT / "build"):
-            outputs[entry["output"]] = source
+            words = entry["command"].split()
+            outputs[words[words.index("-o") + 1]] = source
     units = {source: [source] for source in outputs.values()}
     current = None
     for line in output_of(["ninja", "-C", BUILD, "-t", "deps"]).splitlines():
