@@ -82,6 +82,7 @@ struct RuntimeApi::Impl final : http::Handler, std::enable_shared_from_this<Runt
   std::string current_id;  // fetched, not yet answered
   std::optional<RuntimeReply> reply;
   AsyncEvent reply_done;
+  bool receiving = false;  // a body comes: a function may make us hold one, not one a connection
   AsyncEvent all_closed;
 
   Task<void> accept_loop(std::shared_ptr<Impl> self);
@@ -97,6 +98,8 @@ struct RuntimeApi::Impl final : http::Handler, std::enable_shared_from_this<Runt
                         http::ResponseWriter& writer);
   // The refusal for a response or error to `id`, if it may not come now.
   std::optional<http::Response> refuse(std::string_view id) const;
+  // The body of the one response or error that may come at a time.
+  Task<Result<std::string>> receive(http::BodyReader& body, std::size_t limit);
   void finish(RuntimeReply result);
   void check_closed() {
     if (closing && connections == 0 && !listener.is_open()) all_closed.set();
@@ -202,11 +205,18 @@ Task<void> RuntimeApi::Impl::next(http::ResponseWriter& writer) {
 }
 
 std::optional<http::Response> RuntimeApi::Impl::refuse(std::string_view id) const {
-  if (phase != Phase::busy) {
+  if (phase != Phase::busy || receiving) {
     return json_error(403, "InvalidStateTransition", "State transition is not allowed");
   }
   if (id != current_id) return json_error(400, "InvalidRequestID", "Invalid request ID");
   return std::nullopt;
+}
+
+Task<Result<std::string>> RuntimeApi::Impl::receive(http::BodyReader& body, std::size_t limit) {
+  receiving = true;
+  auto bytes = co_await http::read_all(body, limit);
+  receiving = false;
+  co_return std::move(bytes);
 }
 
 void RuntimeApi::Impl::finish(RuntimeReply result) {
@@ -233,7 +243,7 @@ Task<void> RuntimeApi::Impl::respond(std::string_view id, http::Request& request
     finish(std::move(result));
     co_return;
   }
-  auto bytes = co_await http::read_all(body, kMaxResponseBytes);
+  auto bytes = co_await receive(body, kMaxResponseBytes);
   // The deadline may have passed while the body came.
   if (phase != Phase::busy || id != current_id) co_return;
   if (bytes) {
@@ -262,7 +272,7 @@ Task<void> RuntimeApi::Impl::report_error(std::string_view id, http::Request& re
     co_await writer.send(std::move(*refusal));
     co_return;
   }
-  auto bytes = co_await http::read_all(body, kMaxErrorBytes);
+  auto bytes = co_await receive(body, kMaxErrorBytes);
   if (phase != Phase::busy || id != current_id) co_return;
   RuntimeReply result;
   result.kind = RuntimeReply::Kind::error;

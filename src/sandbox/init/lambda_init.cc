@@ -216,7 +216,10 @@ void execute() {
   }
   ::close_range(3, ~0u, 0);
   if (open_files > 0) lower_limit(RLIMIT_NOFILE, open_files);
-  lower_limit(RLIMIT_CORE, 0);
+  // Not 0: a core_pattern that is a program would be started all the same.
+  lower_limit(RLIMIT_CORE, 1);
+  lower_limit(RLIMIT_RTPRIO, 0);
+  lower_limit(RLIMIT_NICE, 0);
   if (::chdir(directory) != 0) {
     note_exec_error("cannot enter the working directory", directory);
   } else {

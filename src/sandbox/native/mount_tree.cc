@@ -57,10 +57,28 @@ Result<UniqueFd> make_file_system(const char* type,
   return mount;
 }
 
+Result<UniqueFd> open_target(const std::string& path) {
+  open_how how{};
+  how.flags = O_PATH | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  UniqueFd found(
+      static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof(how))));
+  if (!found) return fail(Error::from_errno("open " + path));
+  return found;
+}
+
+Result<Done> place(int tree, const UniqueFd& target) {
+  if (::move_mount(tree, "", target.get(), "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) !=
+      0)
+    return fail(Error::from_errno("place a mount"));
+  return Done{};
+}
+
 Result<Done> place(int tree, const std::string& path) {
-  if (::move_mount(tree, "", AT_FDCWD, path.c_str(),
-                   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS) != 0)
-    return fail(Error::from_errno("mount at " + path));
+  auto target = open_target(path);
+  if (!target) return fail(std::move(target.error()));
+  if (auto done = place(tree, *target); !done)
+    return fail(std::move(done.error()), "mount at {}", path);
   return Done{};
 }
 

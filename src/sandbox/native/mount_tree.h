@@ -30,7 +30,12 @@ Result<UniqueFd> make_file_system(const char* type,
                                   const std::vector<std::pair<std::string, std::string>>& options,
                                   std::uint64_t attributes);
 
-// Puts a detached mount at `path`, which follows symlinks of the current root.
+// A directory or file of the current root by its absolute path. No symlink on the way: whoever made
+// the root file system does not choose where root mounts or writes.
+Result<UniqueFd> open_target(const std::string& path);
+
+// Puts a detached mount there.
+Result<Done> place(int tree, const UniqueFd& target);
 Result<Done> place(int tree, const std::string& path);
 
 }  // namespace lambda::sandbox::native

@@ -34,8 +34,9 @@ namespace {
 constexpr std::uint64_t kReadOnly = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 constexpr char kSharedMemorySize[] = "64m";
 // Files of /proc that tell about the machine or steer it. Most are root's alone already.
-constexpr const char* kMaskedFiles[] = {"/proc/kcore", "/proc/keys", "/proc/sysrq-trigger",
-                                        "/proc/timer_list", "/proc/kallsyms"};
+constexpr const char* kMaskedFiles[] = {"/proc/cmdline",    "/proc/kallsyms", "/proc/kcore",
+                                        "/proc/keys",       "/proc/modules",  "/proc/sysrq-trigger",
+                                        "/proc/timer_list", "/proc/iomem"};
 
 Result<Done> enter_cgroups(const SandboxPlan& plan) {
   for (const int entry : plan.cgroup_entries) {
@@ -43,6 +44,10 @@ Result<Done> enter_cgroups(const SandboxPlan& plan) {
   }
   // lambda-spawn runs ahead of everyone; functions do not.
   ::setpriority(PRIO_PROCESS, 0, 0);
+  // With a limit of 0 the kernel still starts a core_pattern program, as root of the machine, and
+  // pipes the function's memory to it; with 1 it does not. The filter keeps it at 1.
+  const rlimit no_core{1, 1};
+  ::setrlimit(RLIMIT_CORE, &no_core);
   if (::unshare(CLONE_NEWCGROUP) != 0) return fail(Error::from_errno("make a cgroup namespace"));
   return Done{};
 }
@@ -105,6 +110,9 @@ Result<Done> make_mounts(const SandboxPlan& plan, Mounts& mounts) {
         mounts.proc,
         make_file_system("proc", {}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
   }
+  // Belongs to this network namespace. An HTTP function may listen on port 80. Written while /proc
+  // is nowhere yet, so that no path of the root file system is followed.
+  if (done) done = write_file_at(mounts.proc.get(), "sys/net/ipv4/ip_unprivileged_port_start", "0");
   if (!done) return done;
   // Device nodes stay usable on a read-only mount; nothing else there can be changed.
   done = set_attributes(mounts.devices.get(),
@@ -122,13 +130,23 @@ Result<Done> pivot(const Mounts& mounts) {
   return Done{};
 }
 
-// From here on every path is one of the sandbox's own root: a symlink in an image leads nowhere
-// else.
-Result<Done> place_at(const UniqueFd& tree, const char* path) {
-  auto done = place(tree.get(), path);
-  if (!done)
-    return fail(std::move(done.error()), "the root file system needs a directory {}", path);
+// From here on every path is one of the sandbox's own root, and place() follows no symlink in it.
+Result<Done> place_at(int tree, const char* path) {
+  auto done = place(tree, path);
+  if (!done) {
+    return fail(std::move(done.error()), "the root file system needs a directory {} (no link)",
+                path);
+  }
   return done;
+}
+
+// Images leave it empty; one that is filled, or a link, is the image's own business.
+Result<Done> place_hosts(const UniqueFd& tree) {
+  const auto hosts = open_target("/etc/hosts");
+  struct stat status {};
+  if (!hosts || ::fstat(hosts->get(), &status) != 0) return Done{};
+  if (!S_ISREG(status.st_mode) || status.st_size != 0) return Done{};
+  return place(tree.get(), *hosts);
 }
 
 Result<Done> mask_proc() {
@@ -146,21 +164,12 @@ Result<Done> mask_proc() {
 }
 
 Result<Done> place_mounts(const SandboxPlan& plan, const Mounts& mounts) {
-  auto done = place_at(mounts.proc, "/proc");
-  if (done) done = place_at(mounts.devices, "/dev");
-  if (done) done = place_at(mounts.shared_memory, "/dev/shm");
-  if (done) {
-    done = place(plan.tmp, "/tmp");
-    if (!done) return fail(std::move(done.error()), "the root file system needs a directory /tmp");
-  }
-  if (done && mounts.task) done = place_at(mounts.task, "/var/task");
-  if (!done) return done;
-  struct stat hosts {};
-  if (::lstat("/etc/hosts", &hosts) == 0 && S_ISREG(hosts.st_mode) && hosts.st_size == 0) {
-    if (done = place(mounts.hosts.get(), "/etc/hosts"); !done) return done;
-  }
-  // Belongs to this network namespace. An HTTP function may listen on port 80.
-  done = write_file_at(AT_FDCWD, "/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+  auto done = place_at(mounts.proc.get(), "/proc");
+  if (done) done = place_at(mounts.devices.get(), "/dev");
+  if (done) done = place_at(mounts.shared_memory.get(), "/dev/shm");
+  if (done) done = place_at(plan.tmp, "/tmp");
+  if (done && mounts.task) done = place_at(mounts.task.get(), "/var/task");
+  if (done) done = place_hosts(mounts.hosts);
   if (!done) return done;
   return mask_proc();
 }

@@ -10,10 +10,13 @@
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <memory>
+#include <netinet/in.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -58,16 +61,38 @@ Result<Done> add_clone(const Context& context) {
   return added;
 }
 
+// TCP and UDP; a raw socket is refused as the kernel would. Asking for any other protocol makes the
+// kernel load its module (SCTP, DCCP, ...): not for functions, whose default (ENOSYS) it is.
+Result<Done> add_internet(const Context& context, std::uint64_t family) {
+  struct Kind {
+    std::uint64_t type;
+    std::uint64_t protocol;
+  };
+  constexpr std::uint64_t kTypeMask = 0xf;  // less SOCK_CLOEXEC and SOCK_NONBLOCK
+  for (const auto& kind : {Kind{SOCK_STREAM, 0}, Kind{SOCK_STREAM, IPPROTO_TCP},
+                           Kind{SOCK_DGRAM, 0}, Kind{SOCK_DGRAM, IPPROTO_UDP}}) {
+    auto added = add(context, SCMP_ACT_ALLOW, "socket",
+                     {{0, SCMP_CMP_EQ, family, 0},
+                      {1, SCMP_CMP_MASKED_EQ, kTypeMask, kind.type},
+                      {2, SCMP_CMP_EQ, kind.protocol, 0}});
+    if (!added) return added;
+  }
+  return add(context, SCMP_ACT_ERRNO(EPERM), "socket",
+             {{0, SCMP_CMP_EQ, family, 0}, {1, SCMP_CMP_MASKED_EQ, kTypeMask, SOCK_RAW}});
+}
+
 // Local, IPv4, IPv6, and the netlink protocol that lists interfaces. AF_VSOCK reaches the
 // hypervisor and AF_ALG the kernel's crypto from any network namespace.
 Result<Done> add_socket(const Context& context) {
-  for (const int family : {AF_UNIX, AF_INET, AF_INET6}) {
-    auto added = add(context, SCMP_ACT_ALLOW, "socket",
-                     {{0, SCMP_CMP_EQ, static_cast<std::uint64_t>(family), 0}});
-    if (!added) return added;
+  auto added = add(context, SCMP_ACT_ALLOW, "socket", {{0, SCMP_CMP_EQ, AF_UNIX, 0}});
+  // Of another family it would load that family's module (TIPC has pairs).
+  if (added) added = add(context, SCMP_ACT_ALLOW, "socketpair", {{0, SCMP_CMP_EQ, AF_UNIX, 0}});
+  for (const std::uint64_t family : {std::uint64_t{AF_INET}, std::uint64_t{AF_INET6}}) {
+    if (added) added = add_internet(context, family);
   }
-  auto added = add(context, SCMP_ACT_ALLOW, "socket",
-                   {{0, SCMP_CMP_EQ, AF_NETLINK, 0}, {2, SCMP_CMP_EQ, NETLINK_ROUTE, 0}});
+  if (!added) return added;
+  added = add(context, SCMP_ACT_ALLOW, "socket",
+              {{0, SCMP_CMP_EQ, AF_NETLINK, 0}, {2, SCMP_CMP_EQ, NETLINK_ROUTE, 0}});
   for (const int family : {3, 4, 5, 9}) {
     if (!added) return added;
     added = add(context, SCMP_ACT_ERRNO(EAFNOSUPPORT), "socket",
@@ -75,6 +100,52 @@ Result<Done> add_socket(const Context& context) {
   }
   if (!added) return added;
   return add(context, SCMP_ACT_ERRNO(EAFNOSUPPORT), "socket", {{0, SCMP_CMP_GT, AF_NETLINK, 0}});
+}
+
+// Huge pages come out of a pool of the machine's that no memory limit counts.
+Result<Done> add_memory(const Context& context) {
+  struct Call {
+    const char* name;
+    unsigned argument;
+    std::uint64_t huge;
+    std::uint32_t refusal;
+  };
+  for (const auto& call :
+       {Call{"mmap", 3, MAP_HUGETLB, ENOMEM}, Call{"memfd_create", 1, MFD_HUGETLB, ENODEV},
+        Call{"shmget", 2, SHM_HUGETLB, EPERM}}) {
+    auto added = add(context, SCMP_ACT_ALLOW, call.name,
+                     {{call.argument, SCMP_CMP_MASKED_EQ, call.huge, 0}});
+    if (added) {
+      added = add(context, SCMP_ACT_ERRNO(call.refusal), call.name,
+                  {{call.argument, SCMP_CMP_MASKED_EQ, call.huge, call.huge}});
+    }
+    if (!added) return added;
+  }
+  return Done{};
+}
+
+// Everything but the limit of core files, which lambda-init has set for good; whoever changes it is
+// told that it went well: there will be no core file, and some programs insist on that.
+Result<Done> add_limits(const Context& context) {
+  Result<Done> added = Done{};
+  for (std::uint64_t resource = 0; resource < RLIM_NLIMITS; ++resource) {
+    if (resource == RLIMIT_CORE) continue;
+    if (added) added = add(context, SCMP_ACT_ALLOW, "setrlimit", {{0, SCMP_CMP_EQ, resource, 0}});
+    if (added) added = add(context, SCMP_ACT_ALLOW, "prlimit64", {{1, SCMP_CMP_EQ, resource, 0}});
+  }
+  const scmp_arg_cmp core{1, SCMP_CMP_EQ, RLIMIT_CORE, 0};
+  if (added) added = add(context, SCMP_ACT_ALLOW, "prlimit64", {core, {2, SCMP_CMP_EQ, 0, 0}});
+  if (added) added = add(context, SCMP_ACT_ERRNO(0), "prlimit64", {core, {2, SCMP_CMP_NE, 0, 0}});
+  if (added)
+    added = add(context, SCMP_ACT_ERRNO(0), "setrlimit", {{0, SCMP_CMP_EQ, RLIMIT_CORE, 0}});
+  return added;
+}
+
+// Functions write to memory alone; these would make the whole machine write its files out.
+Result<Done> add_sync(const Context& context) {
+  auto added = add(context, SCMP_ACT_ERRNO(0), "sync");
+  if (added) added = add(context, SCMP_ACT_ERRNO(0), "syncfs");
+  return added;
 }
 
 // Asking, and the standard one.
@@ -111,7 +182,8 @@ Result<SeccompFilter> compile_seccomp_filter() {
     if (auto added = add(context, SCMP_ACT_ALLOW, name); !added)
       return fail(std::move(added.error()));
   }
-  for (const auto part : {add_clone, add_socket, add_personality}) {
+  for (const auto part :
+       {add_clone, add_socket, add_memory, add_limits, add_sync, add_personality}) {
     if (auto added = part(context); !added) return fail(std::move(added.error()));
   }
   return exported(context);

@@ -61,6 +61,23 @@ void kill_through(const UniqueFd& pidfd) {
   ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
 }
 
+// All of them, whatever the message is worth: none may stay open here. (The room for one, rounded
+// up, is room for two.)
+std::vector<UniqueFd> take_descriptors(msghdr& message) {
+  std::vector<UniqueFd> taken;
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+       header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(fd));
+      taken.emplace_back(fd);
+    }
+  }
+  return taken;
+}
+
 std::uint64_t bytes_in(int tmp) {
   struct statfs status {};
   if (::fstatfs(tmp, &status) != 0) return 0;
@@ -76,6 +93,7 @@ struct SpawnServer::Sandbox {
   State state = State::starting;
   CgroupLimits limits;
   Cgroup cgroup;
+  uid_t uid = 0;
   pid_t pid = -1;
   UniqueFd pidfd;
   UniqueFd status;  // read end; ends when lambda-init was executed
@@ -151,17 +169,11 @@ void SpawnServer::take_requests() {
     message.msg_controllen = sizeof(ancillary);
     const ssize_t size = ::recvmsg(parts_.socket.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    UniqueFd control;
-    const cmsghdr* header = size > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
-    if (header != nullptr && header->cmsg_type == SCM_RIGHTS &&
-        header->cmsg_len == CMSG_LEN(sizeof(int))) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(header), sizeof(fd));
-      control.reset(fd);
-    }
+    auto descriptors = size > 0 ? take_descriptors(message) : std::vector<UniqueFd>{};
     // lambdad is gone, or no longer itself.
-    if (size != sizeof(request)) return end_all();
-    handle(request, std::move(control));
+    if (size != sizeof(request) || (message.msg_flags & MSG_TRUNC) != 0 || descriptors.size() > 1)
+      return end_all();
+    handle(request, descriptors.empty() ? UniqueFd() : std::move(descriptors.front()));
   }
 }
 
@@ -194,10 +206,15 @@ void SpawnServer::handle(const SpawnRequest& request, UniqueFd control) {
     sandbox.stop_requests.push_back(request.request);
     return stop(sandbox);
   }
+  if (sandbox.state != State::running) {
+    return reply_failed(
+        operation, request.request,
+        Error(ErrorCode::sandbox_failed, fmt::format("sandbox {} does not run", request.id)));
+  }
   const bool freeze = operation == Operation::freeze;
   if (auto done = sandbox.cgroup.set_frozen(freeze); !done)
     return reply_failed(operation, request.request, done.error());
-  if (sandbox.state == State::running && sandbox.frozen != freeze) watched_ += freeze ? -1u : 1u;
+  if (sandbox.frozen != freeze) watched_ += freeze ? -1u : 1u;
   sandbox.frozen = freeze;
   reply_done(operation, request.request);
 }
@@ -248,7 +265,10 @@ Result<Done> SpawnServer::launch(Sandbox& sandbox, const SpawnRequest& request,
   plan.control = control.get();
   plan.init_program = parts_.init_program.get();
   plan.status = status.get();
-  plan.outside_id = next_uid();
+  const auto uid = next_uid();
+  if (!uid) return fail(ErrorCode::overloaded, "every uid for sandboxes is in use");
+  sandbox.uid = *uid;
+  plan.outside_id = *uid;
   plan.filter = &parts_.filter;
 
   int pidfd = -1;
@@ -271,9 +291,16 @@ Result<Done> SpawnServer::launch(Sandbox& sandbox, const SpawnRequest& request,
   return Done{};
 }
 
-uid_t SpawnServer::next_uid() {
-  last_uid_ = (last_uid_ + 1) % kUidBlock;
-  return parts_.first_uid + last_uid_;
+// One that no living sandbox has, used longest ago.
+std::optional<uid_t> SpawnServer::next_uid() {
+  for (uid_t tried = 0; tried < kUidBlock; ++tried) {
+    last_uid_ = (last_uid_ + 1) % kUidBlock;
+    const uid_t uid = parts_.first_uid + last_uid_;
+    const bool used = std::any_of(sandboxes_.begin(), sandboxes_.end(),
+                                  [uid](const auto& entry) { return entry.second->uid == uid; });
+    if (!used) return uid;
+  }
+  return std::nullopt;
 }
 
 void SpawnServer::setup_ended(Sandbox& sandbox) {

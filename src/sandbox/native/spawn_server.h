@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -69,7 +70,7 @@ class SpawnServer {
   void watch(int fd, std::uint64_t tag);
   void unwatch(UniqueFd& fd);
   [[nodiscard]] int wait_time() const;
-  [[nodiscard]] uid_t next_uid();
+  [[nodiscard]] std::optional<uid_t> next_uid();
 
   void reply(const SpawnReply& reply);
   void reply_done(Operation operation, std::uint32_t request, const std::string& text = {});

@@ -1,6 +1,6 @@
 // The system calls that a function may make, by name; what is not here does not exist for it
 // (ENOSYS), on every architecture that libseccomp knows. Names a machine's kernel headers lack are
-// skipped. Calls with conditions (clone, socket, personality) are in seccomp_filter.cc.
+// skipped. Calls with conditions (clone, socket, mmap, ...) are in seccomp_filter.cc.
 //
 // Left out on purpose, among others: bpf, perf_event_open, userfaultfd, io_uring_*, io_setup
 // (a machine-wide quota), ptrace, process_vm_*, kcmp, pidfd_getfd, keyctl and add_key, the mount
@@ -64,7 +64,6 @@ inline constexpr const char* kAllowedCalls[] = {
     "lseek",
     "lsetxattr",
     "lstat",
-    "memfd_create",
     "mkdir",
     "mkdirat",
     "mknod",
@@ -99,9 +98,7 @@ inline constexpr const char* kAllowedCalls[] = {
     "statx",
     "symlink",
     "symlinkat",
-    "sync",
     "sync_file_range",
-    "syncfs",
     "tee",
     "truncate",
     "umask",
@@ -122,7 +119,6 @@ inline constexpr const char* kAllowedCalls[] = {
     "mlock",
     "mlock2",
     "mlockall",
-    "mmap",
     "mprotect",
     "mremap",
     "msync",
@@ -175,7 +171,6 @@ inline constexpr const char* kAllowedCalls[] = {
     "pidfd_open",
     "pidfd_send_signal",
     "prctl",
-    "prlimit64",
     "restart_syscall",
     "rseq",
     "rt_sigaction",
@@ -211,7 +206,6 @@ inline constexpr const char* kAllowedCalls[] = {
     "setresgid",
     "setresuid",
     "setreuid",
-    "setrlimit",
     "setsid",
     "setuid",
     "sigaltstack",
@@ -256,7 +250,7 @@ inline constexpr const char* kAllowedCalls[] = {
     "select",
     "signalfd",
     "signalfd4",
-    // Network; socket() itself has conditions
+    // Network; socket() and socketpair() have conditions
     "accept",
     "accept4",
     "bind",
@@ -273,7 +267,6 @@ inline constexpr const char* kAllowedCalls[] = {
     "sendto",
     "setsockopt",
     "shutdown",
-    "socketpair",
     // Between processes
     "mq_getsetattr",
     "mq_notify",
@@ -292,7 +285,6 @@ inline constexpr const char* kAllowedCalls[] = {
     "shmat",
     "shmctl",
     "shmdt",
-    "shmget",
     // Chance
     "getrandom",
 };

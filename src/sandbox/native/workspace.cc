@@ -1,5 +1,5 @@
-// Steps: own mount namespace, private -> copies of the two directories -> tmpfs root with /dev and
-// /files -> pivot_root -> the host's mounts are gone.
+// Steps: own mount and network namespace, private -> copies of the two directories -> tmpfs root
+// with /dev and /files -> pivot_root -> the host's mounts are gone.
 #include "sandbox/native/workspace.h"
 
 #include "sandbox/native/cgroup_files.h"
@@ -88,7 +88,8 @@ Result<Done> change_root(const std::string& top) {
 
 Result<Done> enter_workspace(const std::string& data_directory,
                              const std::string& runtimes_directory) {
-  if (::unshare(CLONE_NEWNS) != 0) return fail(Error::from_errno("make a mount namespace"));
+  if (::unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC) != 0)
+    return fail(Error::from_errno("make a mount, network and ipc namespace"));
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
     return fail(Error::from_errno("make mounts private"));
   // Any directory will do: it is covered in this namespace only, and left right away.
