@@ -1,0 +1,122 @@
+"""Attacks run inside real functions of a real lambdad, on the native driver.
+
+    class Sight(AttackTest):
+        def test_no_host_name(self):
+            self.assertEqual(self.inside("import socket; result = socket.gethostname()"), "lambda")
+
+`inside` sends Python source to a deployed function, which executes it and answers with its `result`. `attacker()` compiles attacker.c,
+a static program that speaks the Runtime API by itself, for attacks that need system calls."""
+
+import functools
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "e2e"))
+
+from lambda_server import ServerTest  # noqa: E402
+
+EVALUATOR = '''
+def handler(event, context):
+    scope = {"context": context}
+    exec(event["code"], scope)
+    return scope.get("result")
+'''
+
+
+@functools.cache
+def attacker():
+    """The bytes of the static program."""
+    with tempfile.TemporaryDirectory() as directory:
+        program = Path(directory) / "bootstrap"
+        subprocess.run(["gcc", "-std=gnu17", "-O1", "-static", "-Wall", "-o", program, HERE / "attacker.c"], check=True)
+        return program.read_bytes()
+
+
+class AttackTest(ServerTest):
+    driver = "native"
+
+    @classmethod
+    def deploy_evaluator(cls, name, *arguments, files=()):
+        cls.server.deploy({"app.py": EVALUATOR, **dict(files)}, name, "--handler", "app.handler", "--timeout", "20", *arguments)
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.deploy_evaluator("victim")
+
+    def call(self, code, name="victim", **more):
+        return self.server.invoke(name, {"code": code}, **more)
+
+    def inside(self, code, name="victim", **more):
+        """The `result` of source that ran to its end inside."""
+        reply = self.call(code, name, **more)
+        self.assertEqual(reply.status, 200, reply)
+        self.assertNotIn("x-amz-function-error", reply.headers, reply)
+        return reply.json()
+
+    def error_of(self, code, name="victim"):
+        """The errno name of an OSError that the source must end with."""
+        lines = "\n".join("        " + line for line in code.splitlines())
+        return self.inside("import ctypes, errno, os, signal, socket\nresult = 'done'\n"
+                           "def attack():\n    global result\n    try:\n" + lines + "\n"
+                           "    except OSError as error:\n        result = errno.errorcode.get(error.errno, str(error))\n"
+                           "attack()\n", name)
+
+
+def eventually(condition, seconds=15, what="it"):
+    """Waits until `condition()` is true; what it came to at last."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not happen in {seconds} s")
+        time.sleep(0.05)
+
+
+def processes_below(pid):
+    """Every descendant of a process, by the kernel's own list."""
+    children = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                fields = Path(f"/proc/{entry}/stat").read_text().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            children.setdefault(int(fields[1]), []).append(int(entry))
+    found, queue = [], [pid]
+    while queue:
+        for child in children.get(queue.pop(), []):
+            found.append(child)
+            queue.append(child)
+    return found
+
+
+def status_of(pid):
+    """/proc/PID/status as a dictionary."""
+    return dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
+
+
+def sandbox_processes(server):
+    """The processes of all sandboxes of the server, once none is being made or ended."""
+    def look():
+        return [pid for pid in processes_below(server.process.pid) if is_in_sandbox(pid)]
+
+    def steady():
+        found = look()
+        time.sleep(0.2)
+        return [found] if found == look() else None
+    return eventually(steady, what="a steady state")[0]
+
+
+def is_in_sandbox(pid):
+    try:
+        return int(status_of(pid)["Uid"].split()[0]) >= 1_900_000_000
+    except OSError:
+        return False
