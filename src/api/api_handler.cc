@@ -32,6 +32,8 @@ Task<Answer> ApiHandler::run(http::Request& request, http::BodyReader& body,
   // A caller without a key learns nothing, not even which operations there are.
   std::string whole;
   if (signed_request) {
+    auto known = authenticator_.check_before_body(request);
+    if (!known) co_return fail(std::move(known.error()));
     auto text = co_await http::read_all(body, kMaxRequestBytes);
     if (!text) {
       if (text.error().code() != ErrorCode::too_large) co_return fail(std::move(text.error()));

@@ -3,6 +3,7 @@
 // admit_socket_peer() reads the group database, on a worker thread.
 #pragma once
 
+#include "api/sigv4.h"
 #include "base/blocking.h"
 #include "base/clock.h"
 #include "base/result.h"
@@ -29,6 +30,9 @@ class Authenticator final : public gateway::KeyChecker {
 
   // True when the body must be whole before verify() can tell (a signature covers it).
   [[nodiscard]] static bool needs_body(const http::Request& request);
+  // What can be told of a signed request before its body is there: nobody without a key of ours
+  // makes the server hold a large one. Errors: as verify().
+  [[nodiscard]] Result<Done> check_before_body(const http::Request& request) const;
   // A key by either spelling. Errors: unauthenticated with AWS's texts, denied (plain HTTP from
   // afar).
   [[nodiscard]] Result<gateway::Caller> verify(const http::Request& request,
@@ -42,6 +46,11 @@ class Authenticator final : public gateway::KeyChecker {
                                                         std::string_view body) const override;
 
  private:
+  struct Signer {
+    Signature signature;
+    store::Key key;
+  };
+  [[nodiscard]] Result<Signer> find_signer(const http::Request& request) const;
   [[nodiscard]] Result<Done> check_transport(const http::Request& request) const;
   [[nodiscard]] gateway::Caller caller_of(std::string_view key_id) const;
 

@@ -1,6 +1,10 @@
 #include "api/configuration_request.h"
 
-#include "api/operation.h"
+#include "api/echoed_fields.h"
+#include "api/json_members.h"
+#include "function/validation.h"
+
+#include <spdlog/fmt/ranges.h>
 
 #include <array>
 
@@ -9,22 +13,22 @@ namespace {
 
 namespace json = boost::json;
 
-// Echoed to AWS's clients; they change nothing on this server.
-constexpr std::array<std::string_view, 6> kEchoed = {"VpcConfig",     "KMSKeyArn",
-                                                     "TracingConfig", "SnapStart",
-                                                     "LoggingConfig", "CodeSigningConfigArn"};
-
 struct Unsupported {
   std::string_view member;
   std::string_view instead;
 };
-constexpr std::array<Unsupported, 4> kUnsupported = {{
+constexpr std::array<Unsupported, 8> kUnsupported = {{
     {"Layers", "layers are not supported: put their files into the function's package"},
     {"DeadLetterConfig",
      "dead letters are not supported in this build: they come with the event queue"},
     {"FileSystemConfigs",
      "file systems cannot be mounted: use /tmp, or a service over the network"},
+    {"CodeSigningConfigArn", "code signing is not supported: keys decide who may change code"},
     {"DurableConfig", "durable executions are not supported"},
+    {"CapacityProviderConfig",
+     "there are no capacity providers here: functions run on this server"},
+    {"TenancyConfig", "tenant isolation is not supported"},
+    {"PublishTo", "versions are numbered: use Publish, or PublishVersion"},
 }};
 
 bool is_empty(const json::value& value) {
@@ -67,58 +71,62 @@ Result<Done> take_number(const json::object& body, std::string_view name, int& i
 }
 
 Result<Done> take_environment(const json::object& body, function::Configuration& configuration) {
-  const auto* environment = body.if_contains("Environment");
-  if (environment == nullptr || environment->is_null()) return Done{};
-  if (!environment->is_object())
-    return fail(Error(ErrorCode::invalid, "Environment must be an object")
-                    .with_aws_type("SerializationException"));
-  auto variables = texts_member(environment->as_object(), "Variables");
+  auto environment = object_member(body, "Environment");
+  if (!environment) return fail(std::move(environment.error()));
+  if (*environment == nullptr) return Done{};
+  auto variables = texts_member(**environment, "Variables");
   if (!variables) return fail(std::move(variables.error()));
   configuration.environment = variables->value_or(std::map<std::string, std::string>());
   return Done{};
 }
 
 Result<Done> take_storage(const json::object& body, function::Configuration& configuration) {
-  const auto* storage = body.if_contains("EphemeralStorage");
-  if (storage == nullptr || !storage->is_object()) return Done{};
-  return take_number(storage->as_object(), "Size", configuration.ephemeral_storage_mb);
+  auto storage = object_member(body, "EphemeralStorage");
+  if (!storage) return fail(std::move(storage.error()));
+  if (*storage == nullptr) return Done{};
+  return take_number(**storage, "Size", configuration.ephemeral_storage_mb);
 }
 
 Result<Done> take_architecture(const json::object& body, function::Configuration& configuration) {
-  const auto* list = body.if_contains("Architectures");
-  if (list == nullptr || !list->is_array()) return Done{};
-  for (const auto& item : list->as_array()) {
-    if (item.is_string()) configuration.architecture = item.as_string();
+  auto list = list_member(body, "Architectures");
+  if (!list) return fail(std::move(list.error()));
+  if (!*list) return Done{};
+  function::ValidationErrors errors;
+  if ((*list)->size() != 1) {
+    errors.add("architectures", fmt::format("[{}]", fmt::join(**list, ", ")),
+               "Member must have length equal to 1");
   }
+  for (const auto& name : **list) errors.check_enum("architectures", name, {"x86_64", "arm64"});
+  if (auto good = errors.result(); !good) return good;
+  configuration.architecture = (*list)->front();
   return Done{};
 }
 
-std::vector<std::string> texts_of(const json::object& object, std::string_view name) {
-  std::vector<std::string> texts;
-  const auto* list = object.if_contains(name);
-  if (list == nullptr || !list->is_array()) return texts;
-  for (const auto& item : list->as_array()) {
-    if (item.is_string()) texts.emplace_back(item.as_string());
-  }
-  return texts;
-}
-
-void take_image_config(const json::object& body, function::Configuration& configuration) {
-  const auto* given = body.if_contains("ImageConfig");
-  if (given == nullptr || !given->is_object()) return;
+Result<Done> take_image_config(const json::object& body, function::Configuration& configuration) {
+  auto given = object_member(body, "ImageConfig");
+  if (!given) return fail(std::move(given.error()));
+  if (*given == nullptr) return Done{};
+  auto entry_point = list_member(**given, "EntryPoint");
+  if (!entry_point) return fail(std::move(entry_point.error()));
+  auto command = list_member(**given, "Command");
+  if (!command) return fail(std::move(command.error()));
+  auto directory = text_member(**given, "WorkingDirectory");
+  if (!directory) return fail(std::move(directory.error()));
   function::ImageConfig config;
-  config.entry_point = texts_of(given->as_object(), "EntryPoint");
-  config.command = texts_of(given->as_object(), "Command");
-  const auto* directory = given->as_object().if_contains("WorkingDirectory");
-  if (directory != nullptr && directory->is_string())
-    config.working_directory = directory->as_string();
-  configuration.image_config = std::move(config);
+  config.entry_point = entry_point->value_or(std::vector<std::string>());
+  config.command = command->value_or(std::vector<std::string>());
+  config.working_directory = directory->value_or("");
+  // {} clears it.
+  configuration.image_config.reset();
+  if (config != function::ImageConfig()) configuration.image_config = std::move(config);
+  return Done{};
 }
 
 }  // namespace
 
 Result<function::Configuration> apply_configuration(function::Configuration configuration,
-                                                    const json::object& body) {
+                                                    const json::object& body,
+                                                    std::string_view name) {
   auto done = refuse_unsupported(body);
   if (done) done = take_text(body, "Runtime", configuration.runtime);
   if (done) done = take_text(body, "Handler", configuration.handler);
@@ -129,13 +137,9 @@ Result<function::Configuration> apply_configuration(function::Configuration conf
   if (done) done = take_environment(body, configuration);
   if (done) done = take_storage(body, configuration);
   if (done) done = take_architecture(body, configuration);
+  if (done) done = take_image_config(body, configuration);
+  if (done) done = take_echoed(body, name, configuration);
   if (!done) return fail(std::move(done.error()));
-  take_image_config(body, configuration);
-  for (const auto name : kEchoed) {
-    const auto* value = body.if_contains(name);
-    if (value != nullptr && !value->is_null())
-      configuration.echoed[std::string(name)] = json::serialize(*value);
-  }
   return configuration;
 }
 

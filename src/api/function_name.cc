@@ -20,6 +20,15 @@ std::vector<std::string> split(std::string_view text) {
 
 }  // namespace
 
+tl::unexpected<Error> not_a_function_name(std::string_view text) {
+  return fail(ErrorCode::validation,
+              "1 validation error detected: Value '{}' at 'functionName' failed to satisfy "
+              "constraint: Member must satisfy regular expression pattern: "
+              "(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{{2}}(-gov)?-[a-z]+-\\d{{1}}:)?(\\d{{12}}:)?"
+              "(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?",
+              text);
+}
+
 Result<FunctionName> parse_function_name(std::string_view text,
                                          const std::optional<std::string>& query_qualifier,
                                          const function::Tenant& tenant) {
@@ -35,21 +44,15 @@ Result<FunctionName> parse_function_name(std::string_view text,
       return fail(ErrorCode::not_found, "Function not found: {}", text);
     parts.erase(parts.begin(), parts.begin() + 6);
   } else if (parts.size() >= 3 && parts[1] == "function") {
+    if (parts[0] != tenant.account)
+      return fail(ErrorCode::not_found, "Function not found: {}", text);
     parts.erase(parts.begin(), parts.begin() + 2);
   } else if (parts.size() >= 2 && parts[0] == "function") {
     parts.erase(parts.begin());
   }
   FunctionName parsed;
   parsed.name = parts[0];
-  if (parts.size() > 2) {
-    return fail(ErrorCode::validation,
-                "1 validation error detected: Value '{}' at 'functionName' failed to satisfy "
-                "constraint: Member must satisfy "
-                "regular expression pattern: "
-                "(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{{2}}(-gov)?-[a-z]+-\\d{{1}}:)?(\\d{{12}}:)?"
-                "(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?",
-                text);
-  }
+  if (parts.size() > 2) return not_a_function_name(text);
   if (parts.size() == 2) parsed.qualifier = parts[1];
   auto fits = function::check_function_name(parsed.name);
   if (!fits) return fail(std::move(fits.error()));

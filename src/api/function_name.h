@@ -21,4 +21,7 @@ Result<FunctionName> parse_function_name(std::string_view text,
                                          const std::optional<std::string>& query_qualifier,
                                          const function::Tenant& tenant);
 
+// AWS's error for a text that names no function.
+[[nodiscard]] tl::unexpected<Error> not_a_function_name(std::string_view text);
+
 }  // namespace lambda::api

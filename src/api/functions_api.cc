@@ -1,30 +1,19 @@
 #include "api/functions_api.h"
 
+#include "api/code_link.h"
 #include "api/code_request.h"
 #include "api/configuration_request.h"
 #include "api/function_json.h"
-#include "base/crypto.h"
-#include "base/encoding.h"
+#include "api/paging.h"
 #include "function/validation.h"
-
-#include <charconv>
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace lambda::api {
 namespace {
 
 namespace json = boost::json;
 
-constexpr auto kLinkLife = std::chrono::minutes(10);
-constexpr std::size_t kDownloadPiece = 256 * 1024;
-
-std::string link_signature(const Services& services, std::string_view digest,
-                           std::string_view expires) {
-  return hex_encode(hmac_sha256(services.link_secret, fmt::format("{}:{}", digest, expires)));
-}
-
-json::object code_json(const Services& services, const function::Version& version) {
+json::object code_json(const Services& services, const http::Request& request,
+                       const function::Version& version) {
   json::object code;
   if (version.configuration.package_type == function::PackageType::image) {
     code["RepositoryType"] = "ECR";
@@ -32,15 +21,19 @@ json::object code_json(const Services& services, const function::Version& versio
     code["ResolvedImageUri"] = version.code.image_id;
     return code;
   }
-  const auto expires = std::to_string(std::chrono::duration_cast<std::chrono::seconds>(
-                                          (services.clock.now() + kLinkLife).time_since_epoch())
-                                          .count());
-  const auto& digest = version.code.package_digest;
   code["RepositoryType"] = "S3";
-  code["Location"] =
-      fmt::format("{}/_lambda/code/{}.zip?expires={}&signature={}", services.addresses.base, digest,
-                  expires, link_signature(services, digest, expires));
+  code["Location"] = code_link(services, request, version.code.package_digest);
   return code;
+}
+
+// The version whose settings are shown: of a weighted alias always the one it points to.
+Result<function::Resolved> resolve_to_show(const Services& services, const FunctionName& name) {
+  auto resolved = services.catalog.resolve(name.name, name.qualifier);
+  if (!resolved) return resolved;
+  const auto& aliases = resolved->function->aliases;
+  if (const auto alias = aliases.find(name.qualifier); alias != aliases.end())
+    resolved->version = resolved->function->version(alias->second.version);
+  return resolved;
 }
 
 // What CreateFunction wants of a body before it looks at the code.
@@ -56,6 +49,7 @@ Result<function::Configuration> read_new_configuration(Services& services, const
   if (!complete) return fail(std::move(complete.error()));
   auto parsed = parse_function_name(**given, std::nullopt, services.catalog.tenant());
   if (!parsed) return fail(std::move(parsed.error()));
+  if (!parsed->qualifier.empty()) return not_a_function_name(**given);
   name = parsed->name;
   function::Configuration fresh;
   auto type = text_member(body, "PackageType");
@@ -69,14 +63,9 @@ Result<function::Configuration> read_new_configuration(Services& services, const
                 "value set: [Zip, Image]",
                 **type);
   }
-  auto configuration = apply_configuration(std::move(fresh), body);
+  auto configuration = apply_configuration(std::move(fresh), body, name);
   if (!configuration) return fail(std::move(configuration.error()));
   const bool zip = configuration->package_type == function::PackageType::zip;
-  if (zip && (configuration->runtime.empty() || configuration->handler.empty())) {
-    return fail(ErrorCode::invalid,
-                "Runtime and Handler are mandatory parameters for functions created with "
-                "deployment packages.");
-  }
   auto fits = function::check_configuration(*configuration);
   if (!fits) return fail(std::move(fits.error()));
   if (zip) {
@@ -138,12 +127,12 @@ Task<Answer> create_function(Services& services, Exchange& exchange) {
 Task<Answer> get_function(Services& services, Exchange& exchange) {
   auto name = exchange.function_name(services);
   if (!name) co_return fail(std::move(name.error()));
-  auto resolved = services.catalog.resolve(name->name, name->qualifier);
+  auto resolved = resolve_to_show(services, *name);
   if (!resolved) co_return fail(std::move(resolved.error()));
   json::object reply;
   reply["Configuration"] =
       configuration_json(services.catalog, *resolved->version, !name->qualifier.empty());
-  reply["Code"] = code_json(services, *resolved->version);
+  reply["Code"] = code_json(services, exchange.request, *resolved->version);
   if (!resolved->function->tags.empty()) {
     json::object tags;
     for (const auto& [key, value] : resolved->function->tags) tags[key] = value;
@@ -159,52 +148,31 @@ Task<Answer> get_function(Services& services, Exchange& exchange) {
 Task<Answer> get_function_configuration(Services& services, Exchange& exchange) {
   auto name = exchange.function_name(services);
   if (!name) co_return fail(std::move(name.error()));
-  auto resolved = services.catalog.resolve(name->name, name->qualifier);
+  auto resolved = resolve_to_show(services, *name);
   if (!resolved) co_return fail(std::move(resolved.error()));
   co_return json_response(
       200, configuration_json(services.catalog, *resolved->version, !name->qualifier.empty()));
 }
 
-Result<Page> page_of(const http::Request& request, std::size_t count, std::size_t most) {
-  std::size_t size = most;
-  if (const auto text = request.query_value("MaxItems")) {
-    std::size_t wanted = 0;
-    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), wanted);
-    if (error != std::errc() || end != text->data() + text->size() || wanted == 0 ||
-        wanted > 10'000) {
-      return fail(ErrorCode::validation,
-                  "1 validation error detected: Value '{}' at 'maxItems' failed to satisfy "
-                  "constraint: Member must have value "
-                  "greater than or equal to 1",
-                  *text);
-    }
-    size = std::min(size, wanted);
-  }
-  Page page;
-  if (const auto marker = request.query_value("Marker"); marker && !marker->empty()) {
-    const auto text = base64_decode(*marker);
-    std::size_t begin = 0;
-    if (!text ||
-        std::from_chars(text->data(), text->data() + text->size(), begin).ec != std::errc()) {
-      return fail(ErrorCode::invalid, "Invalid Marker: take it from NextMarker of the page before");
-    }
-    page.begin = std::min(begin, count);
-  }
-  page.end = std::min(count, page.begin + size);
-  if (page.end < count) page.next = base64_encode(std::to_string(page.end));
-  return page;
-}
-
 Task<Answer> list_functions(Services& services, Exchange& exchange) {
   const auto snapshot = services.catalog.snapshot();
-  const bool all = exchange.request.query_value("FunctionVersion") == "ALL";
+  const auto which = exchange.request.query_value("FunctionVersion");
+  if (which && *which != "ALL") {
+    function::ValidationErrors errors;
+    errors.check_enum("functionVersion", *which, {"ALL"});
+    co_return fail(std::move(errors.result().error()));
+  }
+  const bool all = which.has_value();
   std::vector<function::VersionPtr> versions;
   for (const auto& [name, function] : snapshot->functions) {
     versions.push_back(function->latest);
     if (!all) continue;
     for (const auto& [number, version] : function->versions) versions.push_back(version);
   }
-  const auto page = page_of(exchange.request, versions.size(), 50);
+  std::vector<std::string> keys;
+  for (const auto& version : versions)
+    keys.push_back(version_key(version->function, version->number));
+  const auto page = page_of(exchange.request, keys, kPageSize);
   if (!page) co_return fail(Error(page.error()));
   json::array functions;
   for (std::size_t i = page->begin; i < page->end; ++i)
@@ -215,7 +183,7 @@ Task<Answer> list_functions(Services& services, Exchange& exchange) {
 }
 
 Task<Answer> update_function_code(Services& services, Exchange& exchange) {
-  auto name = exchange.function_name(services);
+  auto name = exchange.unqualified_name(services);
   if (!name) co_return fail(std::move(name.error()));
   auto resolved = services.catalog.resolve(name->name, "");
   if (!resolved) co_return fail(std::move(resolved.error()));
@@ -227,13 +195,17 @@ Task<Answer> update_function_code(Services& services, Exchange& exchange) {
   if (!dry_run) co_return fail(std::move(dry_run.error()));
   auto revision = revision_of(*body);
   if (!revision) co_return fail(std::move(revision.error()));
-  auto changed = apply_configuration(resolved->version->configuration, *body);
+  auto changed = apply_configuration(resolved->version->configuration, *body, name->name);
   if (!changed) co_return fail(std::move(changed.error()));
   auto code = co_await take_code(services, *body, "UpdateFunctionCode");
   if (!code) co_return fail(std::move(code.error()));
   auto fits = check_package_type(resolved->version->configuration, *code);
   if (!fits) co_return fail(std::move(fits.error()));
   if (dry_run->value_or(false)) {
+    auto current = function::check_revision(revision->value_or(""), resolved->version->revision_id);
+    if (!current) co_return fail(std::move(current.error()));
+    auto runs = function::check_configuration(*changed);
+    if (!runs) co_return fail(std::move(runs.error()));
     function::Version would(*resolved->version);
     would.code = std::move(*code);
     co_return json_response(200, configuration_json(services.catalog, would, false));
@@ -249,7 +221,7 @@ Task<Answer> update_function_code(Services& services, Exchange& exchange) {
 }
 
 Task<Answer> update_function_configuration(Services& services, Exchange& exchange) {
-  auto name = exchange.function_name(services);
+  auto name = exchange.unqualified_name(services);
   if (!name) co_return fail(std::move(name.error()));
   auto body = co_await read_object(exchange);
   if (!body) co_return fail(std::move(body.error()));
@@ -263,8 +235,8 @@ Task<Answer> update_function_configuration(Services& services, Exchange& exchang
   }
   auto job = [&catalog = services.catalog, name = name->name, body = std::move(*body),
               revision = revision->value_or("")] {
-    const auto apply = [&body](function::Configuration before) {
-      return apply_configuration(std::move(before), body);
+    const auto apply = [&body, &name](function::Configuration before) {
+      return apply_configuration(std::move(before), body, name);
     };
     return catalog.update_configuration(name, apply, revision);
   };
@@ -289,47 +261,6 @@ Task<Answer> delete_function(Services& services, Exchange& exchange) {
   if (!done) co_return fail(std::move(done.error()));
   if (name->qualifier.empty()) services.logs.forget(name->name);
   co_return http::Response(204);
-}
-
-Task<Answer> download_code(Services& services, Exchange& exchange) {
-  std::string digest = exchange.captures.at(0);
-  if (digest.ends_with(".zip")) digest.resize(digest.size() - 4);
-  const auto expires = exchange.request.query_value("expires").value_or("");
-  const auto signature = exchange.request.query_value("signature").value_or("");
-  if (!equals_in_constant_time(signature, link_signature(services, digest, expires))) {
-    co_return fail(ErrorCode::denied,
-                   "this link is not one that this server gave (links end with a restart): ask "
-                   "GetFunction for a new one");
-  }
-  const auto now =
-      std::chrono::duration_cast<std::chrono::seconds>(services.clock.now().time_since_epoch())
-          .count();
-  if (std::strtoll(expires.c_str(), nullptr, 10) < now) {
-    co_return fail(ErrorCode::denied, "this link has expired: ask GetFunction for a new one");
-  }
-  auto open = [&packages = services.packages, digest] { return packages.open_zip(digest); };
-  auto file = co_await run_blocking(services.disk, std::move(open));
-  if (!file) co_return fail(std::move(file.error()));
-  http::Response head(200);
-  head.headers.add("Content-Type", "application/zip");
-  head.headers.add("Content-Length", std::to_string(::lseek(file->get(), 0, SEEK_END)));
-  ::lseek(file->get(), 0, SEEK_SET);
-  head.headers.add("x-amzn-RequestId", exchange.request_id);
-  co_await exchange.writer.start(std::move(head));
-  while (true) {
-    auto read = [fd = file->get()] {
-      std::string bytes(kDownloadPiece, '\0');
-      const ssize_t count = ::read(fd, bytes.data(), bytes.size());
-      bytes.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
-      return bytes;
-    };
-    auto bytes = co_await run_blocking(services.disk, std::move(read));
-    if (bytes.empty()) break;
-    auto written = co_await exchange.writer.write(std::move(bytes));
-    if (!written) break;
-  }
-  co_await exchange.writer.finish();
-  co_return std::nullopt;
 }
 
 }  // namespace lambda::api

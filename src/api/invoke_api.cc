@@ -1,5 +1,6 @@
 #include "api/invoke_api.h"
 
+#include "api/json_check.h"
 #include "base/crypto.h"
 #include "base/encoding.h"
 
@@ -30,17 +31,6 @@ Result<std::string> read_client_context(const http::Request& request) {
   // It travels in a header line.
   std::erase_if(*text, [](char c) { return c == '\n' || c == '\r'; });
   return text;
-}
-
-Result<Done> check_json(const std::string& payload) {
-  json::stream_parser parser;
-  boost::system::error_code error;
-  parser.write(payload, error);
-  if (!error) parser.finish(error);
-  if (error)
-    return fail(ErrorCode::bad_content, "Could not parse request body into json: {}",
-                error.message());
-  return Done{};
 }
 
 std::string trace_id_of(const http::Request& request) {

@@ -5,11 +5,6 @@ namespace {
 
 namespace json = boost::json;
 
-tl::unexpected<Error> serialization(std::string message) {
-  return fail(
-      Error(ErrorCode::invalid, std::move(message)).with_aws_type("SerializationException"));
-}
-
 }  // namespace
 
 std::string Addresses::url_of(const function::Function& function) const {
@@ -23,6 +18,15 @@ Result<FunctionName> Exchange::function_name(const Services& services) const {
                              services.catalog.tenant());
 }
 
+Result<FunctionName> Exchange::unqualified_name(const Services& services) const {
+  auto name = function_name(services);
+  if (!name || name->qualifier.empty() || name->qualifier == "$LATEST") return name;
+  return fail(ErrorCode::invalid,
+              "This operation is permitted on Lambda functions only. Aliases and versions do not "
+              "support this operation. Please specify either a function name or an unqualified "
+              "function ARN.");
+}
+
 Task<Result<json::object>> read_object(Exchange& exchange, std::size_t limit) {
   auto text = co_await http::read_all(exchange.body, limit);
   if (!text) co_return fail(std::move(text.error()));
@@ -30,52 +34,13 @@ Task<Result<json::object>> read_object(Exchange& exchange, std::size_t limit) {
   boost::system::error_code error;
   auto value = json::parse(*text, error);
   if (error || !value.is_object())
-    co_return serialization("Could not parse request body into json: it is not a JSON object");
+    co_return serialization_error(
+        "Could not parse request body into json: it is not a JSON object");
   co_return std::move(value.as_object());
 }
 
 http::Response json_response(unsigned status, const json::value& value) {
   return http::Response(status, "application/json", json::serialize(value));
-}
-
-Result<std::optional<std::string>> text_member(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(name);
-  if (value == nullptr || value->is_null()) return std::optional<std::string>();
-  if (!value->is_string()) return serialization(fmt::format("{} must be a string", name));
-  return std::string(value->as_string());
-}
-
-Result<std::optional<std::int64_t>> number_member(const json::object& object,
-                                                  std::string_view name) {
-  const auto* value = object.if_contains(name);
-  if (value == nullptr || value->is_null()) return std::optional<std::int64_t>();
-  boost::system::error_code error;
-  const auto number = value->to_number<std::int64_t>(error);
-  if (error) return serialization(fmt::format("{} must be a whole number", name));
-  return number;
-}
-
-Result<std::optional<bool>> flag_member(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(name);
-  if (value == nullptr || value->is_null()) return std::optional<bool>();
-  if (!value->is_bool()) return serialization(fmt::format("{} must be true or false", name));
-  return value->as_bool();
-}
-
-Result<std::optional<std::map<std::string, std::string>>> texts_member(const json::object& object,
-                                                                       std::string_view name) {
-  const auto* value = object.if_contains(name);
-  if (value == nullptr || value->is_null())
-    return std::optional<std::map<std::string, std::string>>();
-  if (!value->is_object())
-    return serialization(fmt::format("{} must be an object of strings", name));
-  std::map<std::string, std::string> texts;
-  for (const auto& [key, item] : value->as_object()) {
-    if (!item.is_string())
-      return serialization(fmt::format("{}.{} must be a string", name, std::string_view(key)));
-    texts.emplace(key, item.as_string());
-  }
-  return texts;
 }
 
 }  // namespace lambda::api

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "api/function_name.h"
+#include "api/json_members.h"
 #include "base/async.h"
 #include "base/blocking.h"
 #include "base/clock.h"
@@ -72,6 +73,9 @@ struct Exchange {
 
   // The function that the first capture names, with ?Qualifier=.
   [[nodiscard]] Result<FunctionName> function_name(const Services& services) const;
+  // The same where the operation is about the whole function: a version or alias (other than
+  // $LATEST, which means the same) is refused instead of changing something else than was named.
+  [[nodiscard]] Result<FunctionName> unqualified_name(const Services& services) const;
 };
 
 // The answer, or nothing when the operation has written it itself (streams).
@@ -80,19 +84,13 @@ using Operation = std::function<Task<Answer>(Services& services, Exchange& excha
 
 // --- what most operations need
 
+// AWS gives no more items than this in one page.
+inline constexpr std::size_t kPageSize = 50;
+
 // The body as a JSON object; an empty body is {}. Errors: invalid (SerializationException),
 // too_large.
 Task<Result<boost::json::object>> read_object(Exchange& exchange, std::size_t limit = 1 << 20);
 [[nodiscard]] http::Response json_response(unsigned status, const boost::json::value& value);
-
-// Typed members. A wrong type is a SerializationException that names the member.
-Result<std::optional<std::string>> text_member(const boost::json::object& object,
-                                               std::string_view name);
-Result<std::optional<std::int64_t>> number_member(const boost::json::object& object,
-                                                  std::string_view name);
-Result<std::optional<bool>> flag_member(const boost::json::object& object, std::string_view name);
-Result<std::optional<std::map<std::string, std::string>>> texts_member(
-    const boost::json::object& object, std::string_view name);
 
 // Runs a change of the catalog on the store's thread.
 template <class Job>

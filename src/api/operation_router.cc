@@ -1,10 +1,12 @@
 #include "api/operation_router.h"
 
+#include "api/code_link.h"
 #include "api/deploy_api.h"
 #include "api/functions_api.h"
 #include "api/invoke_api.h"
 #include "api/own_api.h"
 #include "api/settings_api.h"
+#include "api/url_api.h"
 #include "api/versions_api.h"
 #include "base/encoding.h"
 
@@ -20,13 +22,12 @@ std::vector<std::string> segments_of(std::string_view path) {
   std::vector<std::string> segments;
   if (path.starts_with('/')) path.remove_prefix(1);
   if (path.ends_with('/')) path.remove_suffix(1);
-  while (!path.empty()) {
+  while (true) {
     const auto end = path.find('/');
     segments.emplace_back(path.substr(0, end));
-    if (end == std::string_view::npos) break;
+    if (end == std::string_view::npos) return segments;
     path.remove_prefix(end + 1);
   }
-  return segments;
 }
 
 bool matches(const std::vector<std::string>& pattern, const std::vector<std::string>& segments) {
@@ -90,42 +91,64 @@ void OperationRouter::add_aws() {
   add("GET", "/2015-03-31/functions/*/policy", get_policy);
 }
 
-// What AWS has and this server does not: answered by name, never half done.
+// What AWS has and this server does not: refused by name, never half done. Where reading is all a
+// client wants, it is told that there is none.
 void OperationRouter::add_refused() {
+  add_refused_families();
   const auto queue = refuse_operation(
       "event invoke configurations belong to the event queue, which this build does not have yet");
-  for (const char* method : {"PUT", "POST", "GET", "DELETE"})
+  for (const char* method : {"PUT", "POST", "DELETE"})
     add(method, "/2019-09-25/functions/*/event-invoke-config", queue);
-  add("GET", "/2019-09-25/functions/*/event-invoke-config/list", queue);
+  add("GET", "/2019-09-25/functions/*/event-invoke-config", get_event_invoke_config);
+  add("GET", "/2019-09-25/functions/*/event-invoke-config/list", list_event_invoke_configs);
   const auto provisioned =
       refuse_operation("provisioned concurrency is not supported in this build");
-  for (const char* method : {"PUT", "GET", "DELETE"})
+  for (const char* method : {"PUT", "DELETE"})
     add(method, "/2019-09-30/functions/*/provisioned-concurrency", provisioned);
-  const auto layers =
-      refuse_operation("layers are not supported: put their files into the function's package");
-  for (const char* path :
-       {"/2018-10-31/layers", "/2018-10-31/layers/*/versions", "/2018-10-31/layers/*/versions/*"}) {
-    for (const char* method : {"POST", "GET", "DELETE"}) add(method, path, layers);
-  }
+  add("GET", "/2019-09-30/functions/*/provisioned-concurrency", list_provisioned_concurrency,
+      "List");
+  add("GET", "/2019-09-30/functions/*/provisioned-concurrency", get_provisioned_concurrency);
   const auto policy = refuse_operation(
-      "resource policies are not supported: keys decide who may call the API, and `lambda url` who "
-      "may "
-      "call a function's URL");
+      "resource policies are not supported: keys decide who may call the API, and `lambda deploy "
+      "--url` who may call a function's URL");
   add("POST", "/2015-03-31/functions/*/policy", policy);
   add("DELETE", "/2015-03-31/functions/*/policy/*", policy);
+  for (const char* method : {"GET", "PUT", "DELETE"})
+    add(method, "/2026-07-09/resource-policy/*", policy);
+  add("POST", "/2021-11-15/functions/*/response-streaming-invocations",
+      refuse_operation("response streaming is not supported in this build: use Invoke"));
+  add("PUT", "/2024-08-31/functions/*/recursion-config",
+      refuse_operation("recursion is not detected here: the setting cannot be changed"));
+  add("PUT", "/2021-07-20/functions/*/runtime-management-config",
+      refuse_operation("runtimes are updated by runtimes/build: the setting cannot be changed"));
+}
+
+void OperationRouter::add_refused_families() {
+  const auto layers =
+      refuse_operation("layers are not supported: put their files into the function's package");
+  add("GET", "/2018-10-31/layers", layers, "find");
+  add("GET", "/2018-10-31/layers", list_layers);
+  add("GET", "/2018-10-31/layers/*/versions", list_layer_versions);
+  add("POST", "/2018-10-31/layers/*/versions", layers);
+  for (const char* path :
+       {"/2018-10-31/layers/*/versions/*", "/2018-10-31/layers/*/versions/*/policy",
+        "/2018-10-31/layers/*/versions/*/policy/*"}) {
+    for (const char* method : {"POST", "GET", "DELETE"}) add(method, path, layers);
+  }
   const auto sources = refuse_operation(
       "event source mappings are not supported: there is no stream or queue service here");
   add("POST", "/2015-03-31/event-source-mappings", sources);
   for (const char* method : {"GET", "PUT", "DELETE"})
     add(method, "/2015-03-31/event-source-mappings/*", sources);
-  add("POST", "/2021-11-15/functions/*/response-streaming-invocations",
-      refuse_operation("response streaming is not supported in this build: use Invoke"));
-  const auto recursion =
-      refuse_operation("recursion is not detected here: the setting cannot be changed");
-  add("PUT", "/2024-08-31/functions/*/recursion-config", recursion);
-  const auto runtime =
-      refuse_operation("runtimes are updated by runtimes/build: the setting cannot be changed");
-  add("PUT", "/2021-07-20/functions/*/runtime-management-config", runtime);
+  const auto signing =
+      refuse_operation("code signing is not supported: keys decide who may change code");
+  add("GET", "/2020-04-22/code-signing-configs", list_code_signing_configs);
+  add("POST", "/2020-04-22/code-signing-configs", signing);
+  for (const char* method : {"GET", "PUT", "DELETE"})
+    add(method, "/2020-04-22/code-signing-configs/*", signing);
+  add("GET", "/2020-04-22/code-signing-configs/*/functions", signing);
+  for (const char* method : {"PUT", "DELETE"})
+    add(method, "/2020-06-30/functions/*/code-signing-config", signing);
 }
 
 void OperationRouter::add_own() {

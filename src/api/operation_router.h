@@ -40,6 +40,7 @@ class OperationRouter {
            std::string when_query = {});
   void add_aws();
   void add_refused();
+  void add_refused_families();
   void add_own();
 
   std::vector<Route> routes_;

@@ -1,168 +1,35 @@
 #include "api/settings_api.h"
 
-#include "base/time_text.h"
+#include "function/validation.h"
 
 namespace lambda::api {
 namespace {
 
 namespace json = boost::json;
-using function::UrlAuth;
 
 constexpr int kAccountConcurrency = 1000;
 constexpr std::uint64_t kCodeStorage = 80'530'636'800;
 
 Result<function::FunctionPtr> find_function(Services& services, const Exchange& exchange) {
-  auto name = exchange.function_name(services);
+  auto name = exchange.unqualified_name(services);
   if (!name) return fail(std::move(name.error()));
   auto found = services.catalog.resolve(name->name, "");
   if (!found) return fail(std::move(found.error()));
   return found->function;
 }
 
-// URLs belong to the function here; on AWS they may belong to an alias.
-Result<function::FunctionPtr> function_for_url(Services& services, const Exchange& exchange) {
+// The same for an operation about a version or alias.
+Result<function::Resolved> find_qualified(Services& services, const Exchange& exchange) {
   auto name = exchange.function_name(services);
   if (!name) return fail(std::move(name.error()));
-  if (!name->qualifier.empty() && name->qualifier != function::kLiveAlias) {
-    return fail(
-        ErrorCode::invalid,
-        "a function has one URL here, which follows the alias \"live\": leave Qualifier out");
-  }
-  auto found = services.catalog.resolve(name->name, "");
-  if (!found) return fail(std::move(found.error()));
-  return found->function;
-}
-
-bool has_url(const function::UrlConfig& url) {
-  return url.auth != UrlAuth::closed;
+  return services.catalog.resolve(name->name, name->qualifier);
 }
 
 tl::unexpected<Error> no_such_resource() {
   return fail(ErrorCode::not_found, "The resource you requested does not exist.");
 }
 
-std::string iso_z(WallTime time) {
-  return format_iso(time) + "Z";
-}
-
-json::object url_json(Services& services, const function::Function& function,
-                      const function::UrlConfig& url, bool created) {
-  json::object object;
-  auto address = services.addresses.url_of(function);
-  if (!address.ends_with('/')) address += '/';
-  object["FunctionUrl"] = address;
-  object["FunctionArn"] = services.catalog.function_arn(function.name);
-  // A URL that wants one of our keys looks signed to AWS's clients: they may not call it as they
-  // are either.
-  object["AuthType"] = url.auth == UrlAuth::open ? "NONE" : "AWS_IAM";
-  boost::system::error_code error;
-  if (!url.cors_json.empty()) object["Cors"] = json::parse(url.cors_json, error);
-  object["CreationTime"] = iso_z(url.created);
-  if (!created) object["LastModifiedTime"] = iso_z(url.modified);
-  object["InvokeMode"] = url.invoke_mode;
-  return object;
-}
-
-Result<function::UrlConfig> apply_url(function::UrlConfig url, const json::object& body) {
-  auto auth = text_member(body, "AuthType");
-  if (!auth) return fail(std::move(auth.error()));
-  if (*auth) {
-    if (**auth != "NONE" && **auth != "AWS_IAM") {
-      return fail(ErrorCode::validation,
-                  "1 validation error detected: Value '{}' at 'authType' failed to satisfy "
-                  "constraint: Member must satisfy enum value "
-                  "set: [AWS_IAM, NONE]",
-                  **auth);
-    }
-    url.auth = **auth == "NONE" ? UrlAuth::open : UrlAuth::iam;
-  }
-  auto mode = text_member(body, "InvokeMode");
-  if (!mode) return fail(std::move(mode.error()));
-  if (*mode && **mode != "BUFFERED") {
-    return fail(ErrorCode::invalid,
-                "InvokeMode {}: responses are buffered in this build; leave InvokeMode out",
-                **mode);
-  }
-  const auto* cors = body.if_contains("Cors");
-  if (cors != nullptr && cors->is_object())
-    url.cors_json = cors->as_object().empty() ? "" : json::serialize(*cors);
-  return url;
-}
-
-Task<Answer> store_url(Services& services, function::FunctionPtr function, function::UrlConfig url,
-                       unsigned status, bool created) {
-  auto job = [&catalog = services.catalog, name = function->name, url] {
-    return catalog.set_url(name, url);
-  };
-  auto done = co_await change(services, std::move(job));
-  if (!done) co_return fail(std::move(done.error()));
-  co_return json_response(status, url_json(services, *function, url, created));
-}
-
 }  // namespace
-
-Task<Answer> create_url_config(Services& services, Exchange& exchange) {
-  auto function = function_for_url(services, exchange);
-  if (!function) co_return fail(std::move(function.error()));
-  auto body = co_await read_object(exchange);
-  if (!body) co_return fail(std::move(body.error()));
-  if (has_url((*function)->url)) {
-    co_return fail(ErrorCode::conflict,
-                   "Failed to create function url config for [functionArn = {}]. Error message:  "
-                   "FunctionUrlConfig exists for this "
-                   "Lambda function",
-                   services.catalog.function_arn((*function)->name));
-  }
-  if (!body->contains("AuthType")) {
-    co_return fail(ErrorCode::validation,
-                   "1 validation error detected: Value null at 'authType' failed to satisfy "
-                   "constraint: Member must not be null");
-  }
-  auto url = apply_url({}, *body);
-  if (!url) co_return fail(std::move(url.error()));
-  url->created = url->modified = services.clock.now();
-  co_return co_await store_url(services, *function, std::move(*url), 201, true);
-}
-
-Task<Answer> get_url_config(Services& services, Exchange& exchange) {
-  auto function = function_for_url(services, exchange);
-  if (!function) co_return fail(std::move(function.error()));
-  if (!has_url((*function)->url)) co_return no_such_resource();
-  co_return json_response(200, url_json(services, **function, (*function)->url, false));
-}
-
-Task<Answer> update_url_config(Services& services, Exchange& exchange) {
-  auto function = function_for_url(services, exchange);
-  if (!function) co_return fail(std::move(function.error()));
-  if (!has_url((*function)->url)) co_return no_such_resource();
-  auto body = co_await read_object(exchange);
-  if (!body) co_return fail(std::move(body.error()));
-  auto url = apply_url((*function)->url, *body);
-  if (!url) co_return fail(std::move(url.error()));
-  url->modified = services.clock.now();
-  co_return co_await store_url(services, *function, std::move(*url), 200, false);
-}
-
-Task<Answer> delete_url_config(Services& services, Exchange& exchange) {
-  auto function = function_for_url(services, exchange);
-  if (!function) co_return fail(std::move(function.error()));
-  if (!has_url((*function)->url)) co_return no_such_resource();
-  auto job = [&catalog = services.catalog, name = (*function)->name] {
-    return catalog.set_url(name, function::UrlConfig());
-  };
-  auto done = co_await change(services, std::move(job));
-  if (!done) co_return fail(std::move(done.error()));
-  co_return http::Response(204);
-}
-
-Task<Answer> list_url_configs(Services& services, Exchange& exchange) {
-  auto function = function_for_url(services, exchange);
-  if (!function) co_return fail(std::move(function.error()));
-  json::array configs;
-  if (has_url((*function)->url))
-    configs.push_back(url_json(services, **function, (*function)->url, false));
-  co_return json_response(200, json::object{{"FunctionUrlConfigs", std::move(configs)}});
-}
 
 Task<Answer> put_concurrency(Services& services, Exchange& exchange) {
   auto function = find_function(services, exchange);
@@ -171,13 +38,11 @@ Task<Answer> put_concurrency(Services& services, Exchange& exchange) {
   if (!body) co_return fail(std::move(body.error()));
   auto number = number_member(*body, "ReservedConcurrentExecutions");
   if (!number) co_return fail(std::move(number.error()));
-  if (!*number || **number < 0 || **number > kAccountConcurrency) {
-    co_return fail(ErrorCode::validation,
-                   "1 validation error detected: Value '{}' at 'reservedConcurrentExecutions' "
-                   "failed to satisfy constraint: Member must "
-                   "have value between 0 and {}",
-                   *number ? std::to_string(**number) : "null", kAccountConcurrency);
-  }
+  function::ValidationErrors errors;
+  if (!*number) errors.add_missing("reservedConcurrentExecutions");
+  if (*number) errors.check_range("reservedConcurrentExecutions", **number, 0, INT32_MAX);
+  auto good = errors.result();
+  if (!good) co_return fail(std::move(good.error()));
   const auto limit = static_cast<int>(**number);
   auto job = [&catalog = services.catalog, name = (*function)->name, limit] {
     return catalog.set_reserved_concurrency(name, limit);
@@ -234,11 +99,12 @@ Task<Answer> get_code_signing_config(Services& services, Exchange& exchange) {
 }
 
 Task<Answer> get_runtime_management_config(Services& services, Exchange& exchange) {
-  auto function = find_function(services, exchange);
+  auto function = find_qualified(services, exchange);
   if (!function) co_return fail(std::move(function.error()));
   co_return json_response(
       200, json::object{{"UpdateRuntimeOn", "Auto"},
-                        {"FunctionArn", services.catalog.function_arn((*function)->name)}});
+                        {"FunctionArn", services.catalog.function_arn(function->function->name,
+                                                                      function->qualifier)}});
 }
 
 Task<Answer> get_recursion_config(Services& services, Exchange& exchange) {
@@ -252,9 +118,49 @@ Task<Answer> list_event_source_mappings(Services&, Exchange&) {
 }
 
 Task<Answer> get_policy(Services& services, Exchange& exchange) {
-  auto function = find_function(services, exchange);
+  auto function = find_qualified(services, exchange);
   if (!function) co_return fail(std::move(function.error()));
   co_return no_such_resource();
+}
+
+Task<Answer> list_layers(Services&, Exchange&) {
+  co_return json_response(200, json::object{{"Layers", json::array()}});
+}
+
+Task<Answer> list_layer_versions(Services&, Exchange&) {
+  co_return json_response(200, json::object{{"LayerVersions", json::array()}});
+}
+
+Task<Answer> list_event_invoke_configs(Services& services, Exchange& exchange) {
+  auto function = find_function(services, exchange);
+  if (!function) co_return fail(std::move(function.error()));
+  co_return json_response(200, json::object{{"FunctionEventInvokeConfigs", json::array()}});
+}
+
+Task<Answer> get_event_invoke_config(Services& services, Exchange& exchange) {
+  auto found = find_qualified(services, exchange);
+  if (!found) co_return fail(std::move(found.error()));
+  const auto qualifier = found->qualifier.empty() ? "$LATEST" : found->qualifier;
+  co_return fail(ErrorCode::not_found, "The function {} doesn't have an EventInvokeConfig",
+                 services.catalog.function_arn(found->function->name, qualifier));
+}
+
+Task<Answer> list_provisioned_concurrency(Services& services, Exchange& exchange) {
+  auto function = find_function(services, exchange);
+  if (!function) co_return fail(std::move(function.error()));
+  co_return json_response(200, json::object{{"ProvisionedConcurrencyConfigs", json::array()}});
+}
+
+Task<Answer> get_provisioned_concurrency(Services& services, Exchange& exchange) {
+  auto found = find_qualified(services, exchange);
+  if (!found) co_return fail(std::move(found.error()));
+  co_return fail(
+      Error(ErrorCode::not_found, "No Provisioned Concurrency Config found for this function")
+          .with_aws_type("ProvisionedConcurrencyConfigNotFoundException"));
+}
+
+Task<Answer> list_code_signing_configs(Services&, Exchange&) {
+  co_return json_response(200, json::object{{"CodeSigningConfigs", json::array()}});
 }
 
 Operation refuse_operation(std::string what) {

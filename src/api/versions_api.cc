@@ -1,7 +1,7 @@
 #include "api/versions_api.h"
 
 #include "api/function_json.h"
-#include "api/functions_api.h"
+#include "api/paging.h"
 #include "function/validation.h"
 
 namespace lambda::api {
@@ -12,18 +12,17 @@ namespace json = boost::json;
 // RoutingConfig.AdditionalVersionWeights; nothing where it was not given.
 Result<std::optional<std::map<std::string, double>>> read_weights(const json::object& body) {
   using Weights = std::optional<std::map<std::string, double>>;
-  const auto* routing = body.if_contains("RoutingConfig");
-  if (routing == nullptr || !routing->is_object()) return Weights();
-  const auto* weights = routing->as_object().if_contains("AdditionalVersionWeights");
+  auto routing = object_member(body, "RoutingConfig");
+  if (!routing) return fail(std::move(routing.error()));
+  if (*routing == nullptr) return Weights();
+  auto weights = object_member(**routing, "AdditionalVersionWeights");
+  if (!weights) return fail(std::move(weights.error()));
   std::map<std::string, double> parsed;
-  if (weights != nullptr && weights->is_object()) {
-    for (const auto& [version, weight] : weights->as_object()) {
+  if (*weights != nullptr) {
+    for (const auto& [version, weight] : **weights) {
       boost::system::error_code error;
       const auto number = weight.to_number<double>(error);
-      if (error) {
-        return fail(Error(ErrorCode::invalid, "AdditionalVersionWeights must hold numbers")
-                        .with_aws_type("SerializationException"));
-      }
+      if (error) return serialization_error("AdditionalVersionWeights must hold numbers");
       parsed.emplace(version, number);
     }
   }
@@ -85,7 +84,7 @@ Task<Answer> change_tags(Services& services, std::string name,
 }  // namespace
 
 Task<Answer> publish_version(Services& services, Exchange& exchange) {
-  auto name = exchange.function_name(services);
+  auto name = exchange.unqualified_name(services);
   if (!name) co_return fail(std::move(name.error()));
   auto body = co_await read_object(exchange);
   if (!body) co_return fail(std::move(body.error()));
@@ -105,13 +104,15 @@ Task<Answer> publish_version(Services& services, Exchange& exchange) {
 }
 
 Task<Answer> list_versions(Services& services, Exchange& exchange) {
-  auto name = exchange.function_name(services);
+  auto name = exchange.unqualified_name(services);
   if (!name) co_return fail(std::move(name.error()));
   auto resolved = services.catalog.resolve(name->name, "");
   if (!resolved) co_return fail(std::move(resolved.error()));
   std::vector<function::VersionPtr> all{resolved->function->latest};
   for (const auto& [number, version] : resolved->function->versions) all.push_back(version);
-  auto page = page_of(exchange.request, all.size(), 50);
+  std::vector<std::string> keys;
+  for (const auto& version : all) keys.push_back(version_key(version->function, version->number));
+  auto page = page_of(exchange.request, keys, kPageSize);
   if (!page) co_return fail(std::move(page.error()));
   json::array versions;
   for (std::size_t i = page->begin; i < page->end; ++i)
@@ -122,7 +123,7 @@ Task<Answer> list_versions(Services& services, Exchange& exchange) {
 }
 
 Task<Answer> create_alias(Services& services, Exchange& exchange) {
-  auto name = exchange.function_name(services);
+  auto name = exchange.unqualified_name(services);
   if (!name) co_return fail(std::move(name.error()));
   auto body = co_await read_object(exchange);
   if (!body) co_return fail(std::move(body.error()));
@@ -146,7 +147,7 @@ Task<Answer> create_alias(Services& services, Exchange& exchange) {
 }
 
 Task<Answer> get_alias(Services& services, Exchange& exchange) {
-  auto name = exchange.function_name(services);
+  auto name = exchange.unqualified_name(services);
   if (!name) co_return fail(std::move(name.error()));
   auto resolved = services.catalog.resolve(name->name, "");
   if (!resolved) co_return fail(std::move(resolved.error()));
@@ -160,18 +161,20 @@ Task<Answer> get_alias(Services& services, Exchange& exchange) {
 }
 
 Task<Answer> list_aliases(Services& services, Exchange& exchange) {
-  auto name = exchange.function_name(services);
+  auto name = exchange.unqualified_name(services);
   if (!name) co_return fail(std::move(name.error()));
   auto resolved = services.catalog.resolve(name->name, "");
   if (!resolved) co_return fail(std::move(resolved.error()));
   const auto of_version = exchange.request.query_value("FunctionVersion");
+  std::vector<std::string> keys;
   json::array all;
   for (const auto& [alias_name, alias] : resolved->function->aliases) {
     auto item = alias_json(services.catalog, name->name, alias);
-    if (!of_version || item["FunctionVersion"].as_string() == *of_version)
-      all.push_back(std::move(item));
+    if (of_version && item["FunctionVersion"].as_string() != *of_version) continue;
+    keys.push_back(alias_name);
+    all.push_back(std::move(item));
   }
-  auto page = page_of(exchange.request, all.size(), 50);
+  auto page = page_of(exchange.request, keys, kPageSize);
   if (!page) co_return fail(std::move(page.error()));
   json::array shown;
   for (std::size_t i = page->begin; i < page->end; ++i) shown.push_back(all[i]);
@@ -181,7 +184,7 @@ Task<Answer> list_aliases(Services& services, Exchange& exchange) {
 }
 
 Task<Answer> update_alias(Services& services, Exchange& exchange) {
-  auto name = exchange.function_name(services);
+  auto name = exchange.unqualified_name(services);
   if (!name) co_return fail(std::move(name.error()));
   auto body = co_await read_object(exchange);
   if (!body) co_return fail(std::move(body.error()));
@@ -200,7 +203,7 @@ Task<Answer> update_alias(Services& services, Exchange& exchange) {
 }
 
 Task<Answer> delete_alias(Services& services, Exchange& exchange) {
-  auto name = exchange.function_name(services);
+  auto name = exchange.unqualified_name(services);
   if (!name) co_return fail(std::move(name.error()));
   auto job = [&catalog = services.catalog, name = name->name, alias = exchange.captures.at(1)] {
     return catalog.delete_alias(name, alias);

@@ -58,13 +58,6 @@ std::vector<VersionPtr> unreachable(const Function& before, const Function& afte
 
 }  // namespace
 
-Result<Done> check_revision(std::string_view expected, std::string_view actual) {
-  if (expected.empty() || expected == actual) return Done{};
-  return fail(ErrorCode::precondition,
-              "The Revision Id provided does not match the latest Revision Id. Call the "
-              "GetFunction/GetAlias API to retrieve the latest Revision Id");
-}
-
 SnapshotPtr Catalog::Impl::snapshot() const {
   const std::lock_guard guard(mutex);
   return current;

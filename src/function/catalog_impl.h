@@ -60,9 +60,6 @@ struct Catalog::Impl {
   bool move_live(Function& function, std::uint64_t number) const;
 };
 
-// Error: precondition, AWS's text; an empty `expected` is not checked.
-[[nodiscard]] Result<Done> check_revision(std::string_view expected, std::string_view actual);
-
 // The aliases that point to that version, wholly or with a weight.
 [[nodiscard]] std::vector<std::string> aliases_of(const Function& function, std::uint64_t number);
 

@@ -335,6 +335,13 @@ Result<Done> check_configuration(const Configuration& configuration) {
   return configuration.environment ? check_environment(*configuration.environment) : Done{};
 }
 
+Result<Done> check_revision(std::string_view expected, std::string_view actual) {
+  if (expected.empty() || expected == actual) return Done{};
+  return fail(ErrorCode::precondition,
+              "The Revision Id provided does not match the latest Revision Id. Call the "
+              "GetFunction/GetAlias API to retrieve the latest Revision Id");
+}
+
 Result<Done> check_tags(const std::map<std::string, std::string>& tags) {
   if (tags.size() > kMaxTags) {
     return fail(ErrorCode::invalid, "Number of tags exceeds resource tag limit.");

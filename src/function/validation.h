@@ -66,6 +66,9 @@ class ValidationErrors {
 // Names and total size (4 KB of JSON). Part of check_configuration.
 [[nodiscard]] Result<Done> check_environment(const std::map<std::string, std::string>& variables);
 
+// A RevisionId that a caller expects. Error: precondition; an empty `expected` is not checked.
+[[nodiscard]] Result<Done> check_revision(std::string_view expected, std::string_view actual);
+
 inline constexpr std::size_t kMaxTags = 50;
 // The whole set that a function would have.
 [[nodiscard]] Result<Done> check_tags(const std::map<std::string, std::string>& tags);
