@@ -32,5 +32,6 @@ struct DriverHostFactory {
 std::vector<DriverHostFactory> driver_hosts();
 
 std::unique_ptr<DriverHost> make_native_host();
+std::unique_ptr<DriverHost> make_docker_host();
 
 }  // namespace lambda::sandbox

@@ -11,10 +11,12 @@
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <netinet/in.h>
 #include <optional>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 namespace lambda::sandbox {
 namespace {
@@ -25,7 +27,7 @@ using init::Report;
 using init::ReportType;
 using TimePoint = InitChannel::TimePoint;
 
-constexpr std::size_t kMaxDescriptors = 2;
+constexpr std::size_t kMaxDescriptors = 3;
 
 struct Received {
   Report report;
@@ -59,6 +61,14 @@ bool is_runtime_listener(int fd) {
 bool is_readable_pipe(int fd) {
   struct stat status {};
   return ::fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode) &&
+         (::fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
+}
+
+// Reading a file of a cgroup never waits.
+bool is_cgroup_file(int fd) {
+  struct statfs system {};
+  return ::fstatfs(fd, &system) == 0 &&
+         (system.f_type == CGROUP_SUPER_MAGIC || system.f_type == CGROUP2_SUPER_MAGIC) &&
          (::fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
 }
 
@@ -239,14 +249,17 @@ bool InitChannel::Impl::take(Received received) {
 }
 
 bool InitChannel::Impl::take_hello(Received& received) {
-  if (hello || hello_done.is_set() || received.descriptors.size() != 2) return false;
+  const auto count = received.descriptors.size();
+  if (hello || hello_done.is_set() || count < 2) return false;
   if (received.report.number != static_cast<std::int32_t>(init::kProtocolVersion)) return false;
   const int log = received.descriptors[1].get();
   if (!is_runtime_listener(received.descriptors[0].get()) || !is_readable_pipe(log)) return false;
+  if (count > 2 && !is_cgroup_file(received.descriptors[2].get())) return false;
   ::fcntl(log, F_SETFL, O_NONBLOCK);
   hello.emplace();
   hello->listener = std::move(received.descriptors[0]);
   hello->log = std::move(received.descriptors[1]);
+  if (count > 2) hello->memory = std::move(received.descriptors[2]);
   hello_done.set();
   return true;
 }
@@ -274,6 +287,7 @@ void InitChannel::Impl::take_exit(const Report& report) {
   } else {
     exit->code = report.number;
   }
+  exit->out_of_memory = report.out_of_memory != 0;
   exit->detail = report.text;
   start_done.set();
   exit_done.set();

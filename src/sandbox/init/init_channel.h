@@ -31,6 +31,7 @@ namespace lambda::sandbox {
 struct InitHello {
   UniqueFd listener;  // listens on 127.0.0.1:9001 inside
   UniqueFd log;       // read end, non-blocking
+  UniqueFd memory;    // a file of its cgroup, where init guards the memory; else empty
 };
 
 struct StartRequest {

@@ -1,11 +1,14 @@
 // lambda-init: pid 1 of every sandbox, in both back ends. Static, no allocation, one thread.
 //
 //   lambda-init --fd N           the control socket is descriptor N (native driver)
-//   lambda-init --socket PATH    it is the SOCK_SEQPACKET socket at PATH (Docker driver)
+//   lambda-init --socket PATH --memory BYTES
+//                                it is the SOCK_SEQPACKET socket at PATH (Docker driver), and init
+//                                ends a function that holds more memory than that
 //
 // Steps: hide from the function (same uid) -> control socket -> loopback up, where allowed ->
 // listener and log pipe -> hello -> serve commands and reap children until the socket closes.
 // The function's process gets /dev/null, the log pipe, and no other descriptor.
+#include "sandbox/init/memory_guard.h"
 #include "sandbox/init/protocol.h"
 
 #include <climits>
@@ -47,6 +50,7 @@ int control = -1;
 int log_pipe = -1;
 int null_device = -1;
 pid_t runtime = -1;
+MemoryGuard memory;
 
 // Written by the child while it shares our memory (vfork), read after it is gone.
 volatile int exec_error = 0;
@@ -57,7 +61,7 @@ void send_report(const Report& report, const int* descriptors = nullptr, std::si
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
-  alignas(cmsghdr) char ancillary[CMSG_SPACE(2 * sizeof(int))] = {};
+  alignas(cmsghdr) char ancillary[CMSG_SPACE(3 * sizeof(int))] = {};
   if (count > 0) {
     message.msg_control = ancillary;
     message.msg_controllen = CMSG_SPACE(count * sizeof(int));
@@ -137,8 +141,8 @@ void say_hello() {
   Report report;
   report.type = ReportType::hello;
   report.number = static_cast<std::int32_t>(kProtocolVersion);
-  const int descriptors[2] = {listener, pipe_ends[0]};
-  send_report(report, descriptors, 2);
+  const int descriptors[3] = {listener, pipe_ends[0], memory.peak()};
+  send_report(report, descriptors, memory.peak() < 0 ? 2 : 3);
   // Ours would keep the port open and the pipe alive after the server closed its own.
   ::close(listener);
   ::close(pipe_ends[0]);
@@ -361,14 +365,31 @@ void reap() {
     report.type = ReportType::exited;
     report.number = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     report.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    // A runtime that survived the death of one of its children ended for a reason of its own.
+    report.out_of_memory = report.signal == SIGKILL && memory.kernel_killed() ? 1 : 0;
     send_report(report);
   }
+}
+
+void check_memory() {
+  if (!memory.look()) return;
+  if (runtime > 0) {
+    Report report;
+    report.type = ReportType::exited;
+    report.number = -1;
+    report.signal = SIGKILL;
+    report.out_of_memory = 1;
+    send_report(report);
+  }
+  end_everything();
 }
 
 [[noreturn]] void serve(int signals) {
   while (true) {
     pollfd watched[2] = {{control, POLLIN, 0}, {signals, POLLIN, 0}};
-    if (::poll(watched, 2, -1) < 0) continue;
+    const int ready = ::poll(watched, 2, memory.pause());
+    check_memory();
+    if (ready <= 0) continue;
     if (watched[1].revents != 0) {
       signalfd_siginfo ignored;
       while (::read(signals, &ignored, sizeof(ignored)) > 0) {
@@ -393,11 +414,14 @@ int main(int argc, char** argv) {
   if (argc == 3 && std::strcmp(argv[1], "--fd") == 0) {
     control = std::atoi(argv[2]);
     if (control <= 2 || ::fcntl(control, F_SETFD, FD_CLOEXEC) != 0) give_up("take over --fd");
-  } else if (argc == 3 && std::strcmp(argv[1], "--socket") == 0) {
+  } else if (argc == 5 && std::strcmp(argv[1], "--socket") == 0 &&
+             std::strcmp(argv[3], "--memory") == 0) {
     control = connect_control(argv[2]);
     if (control < 0) give_up("connect to the control socket");
+    if (!memory.open(std::strtoull(argv[4], nullptr, 10)))
+      give_up("find its memory cgroup below /sys/fs/cgroup");
   } else {
-    ::dprintf(2, "usage: lambda-init --fd NUMBER | --socket PATH\n");
+    ::dprintf(2, "usage: lambda-init --fd NUMBER | --socket PATH --memory BYTES\n");
     return 2;
   }
   sigset_t children;

@@ -2,7 +2,8 @@
 // SOCK_SEQPACKET unix socket. Both ends run on one machine and are built together: plain structs in
 // the machine's own byte order. Both check every length before they believe a word.
 //
-//   init -> server   hello + [listener of 127.0.0.1:9001, read end of the log pipe]
+//   init -> server   hello + [listener of 127.0.0.1:9001, read end of the log pipe,
+//                              and where init guards the memory: the cgroup's record of its peak]
 //   server -> init   start
 //   init -> server   started | exited (exec failed: text says why)
 //   server -> init   connect(port)      any number, any time after hello
@@ -18,7 +19,7 @@
 
 namespace lambda::sandbox::init {
 
-inline constexpr std::uint32_t kProtocolVersion = 1;
+inline constexpr std::uint32_t kProtocolVersion = 2;
 inline constexpr std::uint16_t kListenPort = 9001;
 
 // Environment and arguments together; one packet. The kernel's default socket buffer holds 208 KiB.
@@ -42,7 +43,7 @@ struct Command {
 };
 
 enum class ReportType : std::uint32_t {
-  hello = 1,           // number: kProtocolVersion; two descriptors
+  hello = 1,           // number: kProtocolVersion; two or three descriptors
   started = 2,         // number: pid inside
   connected = 3,       // request; one descriptor, connected or about to be
   connect_failed = 4,  // request; number: errno
@@ -55,7 +56,8 @@ struct Report {
   std::uint32_t request = 0;
   std::int32_t number = 0;
   std::int32_t signal = 0;
-  char text[240] = {};  // NUL-terminated
+  std::uint32_t out_of_memory = 0;  // exited: something inside was killed for memory
+  char text[240] = {};              // NUL-terminated
 };
 
 // Where AWS looks for the program of a provided runtime, in its order, and its words when there is

@@ -1,0 +1,146 @@
+#include "sandbox/docker/container.h"
+
+#include <boost/json.hpp>
+#include <spdlog/spdlog.h>
+
+namespace lambda::sandbox::docker {
+namespace {
+
+namespace json = boost::json;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+// The Engine is not told to hurry: whoever waits has a deadline of its own, and what comes too late
+// is removed.
+constexpr seconds kMakeLimit{120};
+constexpr seconds kRemoveLimit{30};
+constexpr int kRemoveAttempts = 6;
+
+SteadyTime in(std::chrono::steady_clock::duration duration) {
+  return std::chrono::steady_clock::now() + duration;
+}
+
+std::string text_in(const json::object& object, std::string_view key) {
+  const auto* found = object.if_contains(key);
+  return found != nullptr && found->is_string() ? std::string(found->as_string()) : std::string();
+}
+
+json::object object_in(std::string_view text) {
+  boost::system::error_code error;
+  auto value = json::parse(text, error);
+  return !error && value.is_object() ? std::move(value.as_object()) : json::object();
+}
+
+Task<void> remove_in_background(std::shared_ptr<EngineClient> engine, std::string id) {
+  auto removed = co_await remove_container(std::move(engine), id);
+  if (!removed) spdlog::warn("remove container {}: {}", id, removed.error().message());
+}
+
+}  // namespace
+
+void Container::discard() const {
+  asio::co_spawn(executor, remove_in_background(engine, id), asio::detached);
+}
+
+Task<void> make_container(std::shared_ptr<Container> container, std::string name,
+                          std::string body) {
+  auto& engine = *container->engine;
+  auto created = co_await engine.call("POST", "/containers/create?name=" + url_encode(name),
+                                      std::move(body), in(kMakeLimit));
+  if (!created) {
+    container->error = std::move(created.error());
+  } else {
+    container->id = text_in(object_in(*created), "Id");
+    if (!container->abandoned) {
+      auto started =
+          co_await engine.call("POST", fmt::format("/containers/{}/start", container->id),
+                               std::string(), in(kMakeLimit));
+      // 404 here is a program or library that is not there, not an image.
+      if (!started) container->error = Error(ErrorCode::sandbox_failed, started.error().message());
+    }
+    if (container->abandoned || container->error)
+      co_await remove_in_background(container->engine, container->id);
+  }
+  container->made.set();
+}
+
+AbandonUnlessTaken::~AbandonUnlessTaken() {
+  if (container_->taken) return;
+  container_->abandoned = true;
+  // Still being made: make_container() will see it.
+  if (!container_->made.is_set() || container_->error) return;
+  container_->discard();
+}
+
+Task<Result<Done>> remove_container(std::shared_ptr<EngineClient> engine, std::string id) {
+  const auto path = fmt::format("/containers/{}?force=1&v=1", id);
+  auto pause = milliseconds(50);
+  for (int attempt = 1;; ++attempt) {
+    auto removed = co_await engine->call("DELETE", path, std::string(), in(kRemoveLimit));
+    if (removed || removed.error().code() == ErrorCode::not_found) co_return Done{};
+    // Somebody else is removing it, or a mount in it is busy: both pass.
+    if (attempt == kRemoveAttempts || removed.error().code() == ErrorCode::unavailable)
+      co_return fail(std::move(removed.error()), "remove container {}", id);
+    co_await sleep_for(pause);
+    pause *= 3;
+  }
+}
+
+Task<std::optional<std::string>> last_words_of(const Container& container, SteadyTime deadline) {
+  const auto path = fmt::format("/containers/{}/", container.id);
+  auto answer = co_await container.engine->call("GET", path + "json", std::string(), deadline);
+  if (!answer) co_return answer.error().message();
+  const auto inspected = object_in(*answer);
+  const auto* state = inspected.if_contains("State");
+  if (state == nullptr || !state->is_object()) co_return std::nullopt;
+  const auto& object = state->as_object();
+  if (const auto* running = object.if_contains("Running"); running && *running == true)
+    co_return std::nullopt;
+  auto text = text_in(object, "Error");
+  auto log = co_await container.engine->call("GET", path + "logs?stdout=1&stderr=1&tail=20",
+                                             std::string(), deadline);
+  if (log) text += (text.empty() ? "" : "; ") + log_text(*log);
+  if (text.empty()) text = "status " + text_in(object, "Status");
+  co_return text;
+}
+
+Result<std::vector<std::string>> ids_in(std::string_view answer) {
+  boost::system::error_code error;
+  const auto value = json::parse(answer, error);
+  if (error || !value.is_array())
+    return fail(ErrorCode::unavailable, "Docker Engine answered with no list of containers");
+  std::vector<std::string> ids;
+  for (const auto& item : value.as_array()) {
+    if (item.is_object()) ids.push_back(text_in(item.as_object(), "Id"));
+  }
+  std::erase(ids, "");
+  return ids;
+}
+
+std::vector<std::string> declared_volumes(std::string_view answer) {
+  std::vector<std::string> volumes;
+  const auto image = object_in(answer);
+  const auto* config = image.if_contains("Config");
+  if (config == nullptr || !config->is_object()) return volumes;
+  const auto* declared = config->as_object().if_contains("Volumes");
+  if (declared == nullptr || !declared->is_object()) return volumes;
+  for (const auto& [path, ignored] : declared->as_object()) volumes.emplace_back(path);
+  return volumes;
+}
+
+std::string log_text(std::string_view frames) {
+  constexpr std::size_t kHead = 8;
+  std::string text;
+  while (frames.size() >= kHead) {
+    std::size_t size = 0;
+    for (std::size_t i = 4; i < kHead; ++i)
+      size = size << 8 | static_cast<unsigned char>(frames[i]);
+    text += frames.substr(kHead, size);
+    frames.remove_prefix(std::min(frames.size(), kHead + size));
+  }
+  while (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
+}  // namespace lambda::sandbox::docker

@@ -1,0 +1,116 @@
+#include "sandbox/docker/container_request.h"
+
+#include "sandbox/docker/engine_client.h"
+
+#include <boost/json.hpp>
+
+#include <algorithm>
+
+namespace lambda::sandbox::docker {
+namespace {
+
+namespace json = boost::json;
+
+// The same on both drivers: see native/cgroups.cc.
+constexpr std::uint64_t kHardLimitSlack = 32ull << 20;
+constexpr std::uint64_t kMemoryOfOneCpu = 1769ull << 20;
+constexpr std::uint64_t kSharesOfOneCpu = 1024;
+constexpr std::uint64_t kSharedMemoryBytes = 64ull << 20;
+constexpr std::uint64_t kBytesPerInode = 4096;
+// The user that the runtimes' /etc/passwd has; an image's own USER does not count.
+constexpr const char* kUser = "993:990";
+
+json::object read_only_bind(const std::string& source, std::string_view target) {
+  json::object mount;
+  mount["Type"] = "bind";
+  mount["Source"] = source;
+  mount["Target"] = target;
+  mount["ReadOnly"] = true;
+  return mount;
+}
+
+json::array mounts(const SandboxSpec& spec, const ContainerPlan& plan) {
+  json::array all;
+  all.push_back(read_only_bind(plan.init_program.string(), kInitProgram));
+  all.push_back(read_only_bind(plan.control_directory.string(), kControlDirectory));
+  if (!spec.task_directory.empty())
+    all.push_back(read_only_bind(spec.task_directory.string(), "/var/task"));
+  for (const auto& path : plan.volumes) {
+    json::object mount;
+    mount["Type"] = "volume";
+    mount["Target"] = path;
+    mount["ReadOnly"] = true;
+    all.push_back(std::move(mount));
+  }
+  return all;
+}
+
+// /tmp lies in memory and is charged to the container, but is not the function's memory: the hard
+// limit leaves room for both, and lambda-init watches the function's own share (--memory).
+json::object host_config(const SandboxSpec& spec, const ContainerPlan& plan) {
+  const auto hard_limit = spec.memory_bytes + spec.tmp_bytes + kHardLimitSlack;
+  json::object host;
+  host["Memory"] = hard_limit;
+  host["MemorySwap"] = hard_limit;  // memory and swap together: no swap
+  host["CpuShares"] = std::clamp<std::uint64_t>(
+      kSharesOfOneCpu * (spec.memory_bytes >> 20) / (kMemoryOfOneCpu >> 20), 2, 262'144);
+  host["PidsLimit"] = spec.processes + 1;  // and init
+  host["OomScoreAdj"] = 500;               // functions go before the server does
+  host["ReadonlyRootfs"] = true;
+  host["CapDrop"] = json::array{"ALL"};
+  host["SecurityOpt"] = json::array{"no-new-privileges"};
+  host["NetworkMode"] = "none";
+  host["IpcMode"] = "private";
+  host["ShmSize"] = kSharedMemoryBytes;
+  json::object tmpfs;
+  tmpfs["/tmp"] = fmt::format("rw,exec,nosuid,nodev,mode=1777,size={},nr_inodes={}", spec.tmp_bytes,
+                              spec.tmp_bytes / kBytesPerInode);
+  host["Tmpfs"] = std::move(tmpfs);
+  // Belongs to the container's own network namespace. An HTTP function may listen on port 80.
+  host["Sysctls"] = json::object{{"net.ipv4.ip_unprivileged_port_start", "0"}};
+  host["Mounts"] = mounts(spec, plan);
+  host["RestartPolicy"] = json::object{{"Name", "no"}};
+  // Only init's last words before it has a channel come this way.
+  json::object log;
+  log["Type"] = "json-file";
+  log["Config"] = json::object{{"max-size", "64k"}, {"max-file", "1"}};
+  host["LogConfig"] = std::move(log);
+  return host;
+}
+
+}  // namespace
+
+std::string container_name(std::string_view sandbox_id) {
+  return fmt::format("lambda-{}", sandbox_id);
+}
+
+std::string own_filter(std::string_view server) {
+  const auto label = fmt::format("{}={}", kServerLabel, server);
+  json::object filter;
+  filter["label"] = json::array{label};
+  return url_encode(json::serialize(filter));
+}
+
+std::string container_body(const SandboxSpec& spec, const ContainerPlan& plan) {
+  json::object labels;
+  labels[kLabel] = "sandbox";
+  labels[kServerLabel] = plan.server;
+  labels["lambda.function"] = spec.function;
+  labels["lambda.version"] = spec.version;
+  json::object body;
+  body["Image"] = plan.image;
+  body["Hostname"] = "lambda";
+  body["User"] = kUser;
+  // The function's own program, environment and directory go to init, through its channel.
+  body["Entrypoint"] = json::array{kInitProgram};
+  body["Cmd"] = json::array{"--socket", fmt::format("{}/{}", kControlDirectory, kControlSocket),
+                            "--memory", std::to_string(spec.memory_bytes)};
+  body["WorkingDir"] = "/";
+  body["NetworkDisabled"] = false;
+  body["Healthcheck"] = json::object{{"Test", json::array{"NONE"}}};
+  body["Labels"] = std::move(labels);
+  body["HostConfig"] = host_config(spec, plan);
+  return json::serialize(body);
+}
+
+}  // namespace lambda::sandbox::docker

@@ -1,0 +1,37 @@
+// What Docker Engine is told about a sandbox's container. Pure; any thread.
+#pragma once
+
+#include "sandbox/sandbox.h"
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lambda::sandbox::docker {
+
+// Every container and image of a server carries its id, so that it knows its own again.
+inline constexpr std::string_view kLabel = "lambda";
+inline constexpr std::string_view kServerLabel = "lambda.server";
+// Where the control socket and our init are inside.
+inline constexpr std::string_view kControlDirectory = "/run/lambda";
+inline constexpr std::string_view kControlSocket = "init.sock";
+inline constexpr std::string_view kInitProgram = "/run/lambda-init";
+
+struct ContainerPlan {
+  std::string image;                        // a reference or "sha256:..."
+  std::string server;                       // kServerLabel
+  std::filesystem::path init_program;       // on the host
+  std::filesystem::path control_directory;  // on the host; holds kControlSocket
+  // VOLUMEs of the image. Docker would make each a writable place on the host's disk, without a
+  // limit; they are mounted read-only, with what the image has there.
+  std::vector<std::string> volumes;
+};
+
+// The body of POST /containers/create.
+[[nodiscard]] std::string container_body(const SandboxSpec& spec, const ContainerPlan& plan);
+[[nodiscard]] std::string container_name(std::string_view sandbox_id);
+// ?filters=... for what this server made.
+[[nodiscard]] std::string own_filter(std::string_view server);
+
+}  // namespace lambda::sandbox::docker

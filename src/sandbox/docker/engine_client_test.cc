@@ -1,0 +1,103 @@
+// The pure parts, and the words for a daemon that is not there; the daemon itself is spoken to by
+// the contract tests (tests/contract).
+#include "sandbox/docker/engine_client.h"
+
+#include "sandbox/docker/container.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <unistd.h>
+
+namespace lambda::sandbox::docker {
+namespace {
+
+TEST(EngineClient, SpeaksTheNewestVersionThatBothKnow) {
+  EXPECT_EQ(choose_api("1.41").value_or(0), 41);
+  EXPECT_EQ(choose_api("1.43").value_or(0), 43);
+  EXPECT_EQ(choose_api("1.44").value_or(0), 44);
+  EXPECT_EQ(choose_api("1.52").value_or(0), 44);  // Engine 29: at least 1.44, at most 1.52
+}
+
+TEST(EngineClient, RefusesADaemonThatIsTooOldOrNone) {
+  for (const char* version : {"1.40", "1.24", "", "abc", "2.1", "1.", "1.x"}) {
+    const auto chosen = choose_api(version);
+    ASSERT_FALSE(chosen) << version;
+    EXPECT_EQ(chosen.error().code(), ErrorCode::unavailable) << version;
+  }
+  EXPECT_NE(choose_api("1.40").error().message().find("20.10"), std::string::npos);
+}
+
+TEST(EngineClient, ARefusalHasTheDaemonsWords) {
+  const auto error = engine_error(404, R"({"message":"No such image: x"})");
+  EXPECT_EQ(error.code(), ErrorCode::not_found);
+  EXPECT_EQ(error.message(), "Docker Engine: No such image: x");
+  EXPECT_EQ(engine_error(409, "{}").code(), ErrorCode::conflict);
+  EXPECT_EQ(engine_error(400, "{}").code(), ErrorCode::invalid);
+  EXPECT_EQ(engine_error(500, "").message(), "Docker Engine: HTTP status 500");
+  EXPECT_EQ(engine_error(502, "<html>").message(), "Docker Engine: <html>");
+}
+
+TEST(EngineClient, EncodesWhatStandsInAQuery) {
+  EXPECT_EQ(url_encode("func-a:1"), "func-a%3A1");
+  EXPECT_EQ(url_encode("{\"a b\"}"), "%7B%22a%20b%22%7D");
+  EXPECT_EQ(url_encode("a-b_c.d~e"), "a-b_c.d~e");
+}
+
+Error error_of_call(const std::string& socket) {
+  Loop loop{1};
+  EngineClient engine(socket);
+  std::optional<Result<std::string>> answer;
+  auto done = [&answer](std::exception_ptr, Result<std::string> result) {
+    answer.emplace(std::move(result));
+  };
+  asio::co_spawn(loop.get_executor(),
+                 engine.call("GET", "/info", std::string(),
+                             std::chrono::steady_clock::now() + std::chrono::seconds(5)),
+                 done);
+  loop.run();
+  if (!answer || *answer) return Error(ErrorCode::internal, "the call was answered");
+  return answer->error();
+}
+
+TEST(EngineClient, SaysThatThereIsNoDaemon) {
+  const auto error = error_of_call("/nonexistent/docker.sock");
+  EXPECT_EQ(error.code(), ErrorCode::unavailable);
+  EXPECT_NE(error.message().find("/nonexistent/docker.sock"), std::string::npos);
+  EXPECT_NE(error.message().find("systemctl start docker"), std::string::npos);
+}
+
+TEST(EngineClient, SaysThatNobodyListens) {
+  char path[] = "/tmp/lambda-engine-XXXXXX";
+  ::close(::mkstemp(path));
+  const auto error = error_of_call(path);
+  ::unlink(path);
+  EXPECT_EQ(error.code(), ErrorCode::unavailable);
+  EXPECT_NE(error.message().find("does not answer"), std::string::npos) << error.message();
+}
+
+TEST(Container, FindsItsOwnInAList) {
+  const auto ids = ids_in(R"([{"Id":"abc","Names":["/lambda-x"]},{"Id":"def"},{}])");
+  ASSERT_TRUE(ids);
+  EXPECT_EQ(*ids, (std::vector<std::string>{"abc", "def"}));
+  EXPECT_FALSE(ids_in("{}"));
+  EXPECT_FALSE(ids_in("not json"));
+}
+
+TEST(Container, FindsTheVolumesOfAnImage) {
+  EXPECT_EQ(declared_volumes(R"({"Config":{"Volumes":{"/data":{},"/var/lib/x":{}}}})"),
+            (std::vector<std::string>{"/data", "/var/lib/x"}));
+  EXPECT_TRUE(declared_volumes(R"({"Config":{"Volumes":null}})").empty());
+  EXPECT_TRUE(declared_volumes("nonsense").empty());
+}
+
+TEST(Container, ReadsDockersLogFrames) {
+  const std::string frames =
+      std::string("\2\0\0\0\0\0\0\6", 8) + "hello\n" + std::string("\1\0\0\0\0\0\0\3", 8) + "two";
+  EXPECT_EQ(log_text(frames), "hello\ntwo");
+  EXPECT_EQ(log_text(frames.substr(0, 10)), "he");  // cut short
+  EXPECT_EQ(log_text("short"), "");
+}
+
+}  // namespace
+}  // namespace lambda::sandbox::docker
