@@ -35,12 +35,26 @@ show_progress() {
   printf '\r\033[K'
 }
 
-# build_programs PRESET: builds all and links the programs into bin/.
+programs=(lambdad lambda lambda-spawn lambda-init)
+
+# build_programs PRESET: builds them and links them into bin/.
 build_programs() {
-  build_preset "$1" lambdad lambda lambda-spawn lambda-init || exit 1
+  if [[ ! -w . || (-d build && ! -w build) ]]; then use_programs_as_they_are; return; fi
+  build_preset "$1" "${programs[@]}" || exit 1
   mkdir -p bin
   local program
-  for program in lambda lambdad lambda-spawn lambda-init; do
+  for program in "${programs[@]}"; do
     [[ $(readlink "bin/$program" 2>/dev/null) == "../build/$1/bin/$program" ]] || ln -sfn "../build/$1/bin/$program" "bin/$program"
   done
+}
+
+# For who may not write here: the tree is somebody else's.
+use_programs_as_they_are() {
+  local program
+  for program in "${programs[@]}"; do
+    [[ -x bin/$program ]] && continue
+    say "$PWD belongs to $(stat -c %U .) and is not built. Let them run ./run there first, or clone the repository into a directory of your own." >&2
+    exit 1
+  done
+  say "$PWD belongs to $(stat -c %U .): using the programs as they were built there."
 }

@@ -1,11 +1,45 @@
 # shellcheck shell=bash
 # Starting and stopping the one lambdad of ./run. Sourced; the current directory is the repository's root.
 
-if [[ $EUID -eq 0 ]]; then data=/var/lib/lambda; else data=$HOME/.local/share/lambda; fi
-data=${LAMBDA_DATA_DIR:-$data}
-log=$data/lambdad.log
-pid_file=$data/lambdad.pid
-export LAMBDA_RUNTIMES_DIR=${LAMBDA_RUNTIMES_DIR:-/var/lib/lambda-runtimes}
+# Where the server keeps things, and the base file systems: lambdad says it, for it knows its configuration file too.
+# Before the first build, and where the configuration is wrong, the defaults.
+find_places() {
+  local settings=""
+  if [[ $EUID -eq 0 ]]; then data=/var/lib/lambda; else data=$HOME/.local/share/lambda; fi
+  data=${LAMBDA_DATA_DIR:-$data}
+  # shellcheck disable=SC2034 # for ./run
+  runtimes=${LAMBDA_RUNTIMES_DIR:-/var/lib/lambda-runtimes}
+  if [[ -x bin/lambdad ]] && settings=$(bin/lambdad --check 2>/dev/null); then
+    data=$(setting_in "$settings" data_dir)
+    runtimes=$(setting_in "$settings" runtimes_dir)
+  fi
+  log=$data/lambdad.log
+  pid_file=$data/lambdad.pid
+}
+setting_in() { sed -n "s/^$2 = \"\(.*\)\"  # .*/\1/p" <<<"$1"; }
+find_places
+
+# Stops here where a setting is wrong; lambdad has said which and why.
+check_settings() {
+  bin/lambdad --check >/dev/null || exit 2
+  find_places
+}
+
+# in_turn FILE FUNCTION: runs it while no other ./run does. A file that cannot be made (a tree that belongs to somebody
+# else, a data directory that FUNCTION will complain about) protects nothing that could be written.
+in_turn() {
+  if ! { mkdir -p "$(dirname "$1")" && : >>"$1"; } 2>/dev/null; then
+    "$2"
+    return
+  fi
+  exec 9>>"$1"
+  if ! flock -n 9; then
+    say "Another ./run is at work; waiting for it..."
+    flock 9
+  fi
+  "$2"
+  exec 9>&-
+}
 
 # server_fact KEY: a value of what the running server says of itself; empty where it says nothing.
 server_fact() {
@@ -29,33 +63,38 @@ running_pid() {
   echo "$pid"
 }
 
-# Whether the program that runs is the newest build: the linker replaces the file, and the old one is then "deleted".
-runs_newest_build() { [[ $(readlink "/proc/$1/exe" 2>/dev/null) == "$(readlink -f bin/lambdad)" ]]; }
+# One word for the programs as they are now: the linker replaces a file, it never writes into one that runs.
+build_mark() { stat -L -c '%d.%i.%Y' bin/lambdad bin/lambda-spawn bin/lambda-init 2>/dev/null | tr '\n' ','; }
+runs_newest_build() {
+  local mark
+  read -r _ _ mark 2>/dev/null <"$pid_file" && [[ $mark == "$(build_mark)" ]]
+}
 
-# The container or machine may have no curl proxy of its own in mind for loopback.
+# Whatever proxy the environment names, it is not meant for this machine itself.
 health_answers() { [[ $(curl -s --noproxy '*' --max-time 2 "$1/_lambda/health" 2>/dev/null) == *'"ok"'* ]]; }
 
 start_server() {
-  local pid
+  local pid from
   if pid=$(running_pid); then
-    if runs_newest_build "$pid" && health_answers "$(server_fact url)"; then
+    if ! runs_newest_build; then
+      say "lambdad (pid $pid) runs an older build: restarting it."
+    elif health_answers "$(server_fact url)"; then
       say "lambdad is running already (pid $pid)."
       return
+    else
+      say "lambdad (pid $pid) does not answer: restarting it."
     fi
-    say "lambdad (pid $pid) runs an older build, or does not answer: restarting it."
     stop_server
   fi
-  if ! mkdir -p "$data" 2>/dev/null || [[ ! -w $data ]]; then
-    say "The data directory $data cannot be written. Make it writable, or choose another with LAMBDA_DATA_DIR." >&2
+  if ! mkdir -p "$data" 2>/dev/null || ! : 2>/dev/null >>"$log"; then
+    say "The data directory $data cannot be written by $(id -un). Make it writable, or choose another: LAMBDA_DATA_DIR=DIR ./run" >&2
     exit 1
   fi
   rm -f "$data/server.json"
-  : >>"$log"
-  local from
   from=$(($(wc -c <"$log") + 1))
-  setsid nohup bin/lambdad >>"$log" 2>&1 </dev/null &
+  setsid nohup bin/lambdad >>"$log" 2>&1 </dev/null 9>&- &
   pid=$!
-  printf '%s %s\n' "$pid" "$(began_at "$pid")" >"$pid_file"
+  printf '%s %s %s\n' "$pid" "$(began_at "$pid")" "$(build_mark)" >"$pid_file"
   wait_until_it_answers "$pid" "$from"
 }
 
@@ -87,7 +126,10 @@ stop_server() {
     rm -f "$pid_file"
     return
   fi
-  kill -TERM "$pid" || exit 1
+  if ! kill -TERM "$pid" 2>/dev/null; then
+    say "lambdad (pid $pid) belongs to $(stat -c %U "/proc/$pid"), who alone (and root) may stop it." >&2
+    exit 1
+  fi
   for ((turn = 0; turn < 600; ++turn)); do
     if ! running_pid >/dev/null; then
       rm -f "$pid_file"
@@ -105,8 +147,16 @@ server_status() {
   local pid
   if pid=$(running_pid); then
     say "lambdad runs (pid $pid) at $(server_fact url), driver $(server_fact driver); its log is $log"
+  elif [[ -f $pid_file ]]; then
+    say "lambdad is not running: it ended, or was killed, without ./run stop; its log is $log. Start it with ./run"
+    exit 1
   else
     say "lambdad is not running. Start it with ./run"
     exit 1
   fi
+}
+
+follow_log() {
+  [[ -f $log ]] || { say "There is no log yet: $log. Start the server with ./run" >&2; exit 1; }
+  exec tail -n 200 -F "$log"
 }

@@ -21,6 +21,31 @@ tl::unexpected<Error> unknown_key() {
 
 constexpr std::string_view kBearer = "Bearer ";
 
+struct UserName {
+  std::string name;
+  gid_t group = 0;
+};
+
+std::optional<UserName> name_of(uid_t uid) {
+  std::vector<char> buffer(16384);
+  passwd entry{};
+  passwd* found = nullptr;
+  if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
+    return std::nullopt;
+  return UserName{entry.pw_name, entry.pw_gid};
+}
+
+bool is_member(const std::string& user, gid_t own, gid_t group) {
+  std::vector<gid_t> groups(256);
+  int count = static_cast<int>(groups.size());
+  if (::getgrouplist(user.c_str(), own, groups.data(), &count) < 0) {
+    groups.resize(static_cast<std::size_t>(count));
+    if (::getgrouplist(user.c_str(), own, groups.data(), &count) < 0) return false;
+  }
+  groups.resize(static_cast<std::size_t>(count));
+  return std::ranges::find(groups, group) != groups.end();
+}
+
 }  // namespace
 
 Authenticator::Authenticator(const store::KeyTable& keys, const Clock& clock, Options options)
@@ -104,21 +129,19 @@ Result<gateway::Caller> Authenticator::verify(const http::Request& request,
 Result<gateway::Caller> Authenticator::admit_socket_peer(const http::Peer& peer) const {
   const auto uid = peer.unix_uid.value_or(65534);
   if (uid == 0 || uid == ::geteuid()) return caller_of("root");
+  const auto name = name_of(uid);
   if (options_.group) {
-    char buffer[16384];
-    passwd entry{};
-    passwd* found = nullptr;
-    if (::getpwuid_r(uid, &entry, buffer, sizeof buffer, &found) == 0 && found != nullptr) {
-      std::vector<gid_t> groups(256);
-      int count = static_cast<int>(groups.size());
-      if (::getgrouplist(entry.pw_name, entry.pw_gid, groups.data(), &count) >= 0) {
-        groups.resize(static_cast<std::size_t>(count));
-        if (std::ranges::find(groups, *options_.group) != groups.end())
-          return caller_of(entry.pw_name);
-      }
-    }
+    const gid_t group = *options_.group;
+    // Who came by `newgrp lambda` or runs as a service in that group is one of it, too.
+    if (peer.unix_gid == group || (name && is_member(name->name, name->group, group)))
+      return caller_of(name ? name->name : fmt::format("uid-{}", uid));
   }
-  return fail(ErrorCode::denied, "the user with id {} is not a member of the group lambda", uid);
+  return fail(
+      ErrorCode::denied,
+      "{} is not a member of the group lambda: as root, `adduser {} lambda`, then log in again; "
+      "or give a key (`lambda config set-key`)",
+      name ? "the user " + name->name : fmt::format("the user with id {}", uid),
+      name ? name->name : "NAME");
 }
 
 }  // namespace lambda::api

@@ -42,15 +42,19 @@ std::vector<fs::path> data_directories() {
   return directories;
 }
 
-std::string url_in(const fs::path& server_file) {
+// What the running server says of itself, which others may read, too; empty where it is not there.
+json::object facts_in(const fs::path& server_file) {
   std::ifstream file(server_file);
   std::ostringstream text;
   text << file.rdbuf();
   boost::system::error_code error;
-  const auto value = json::parse(text.str(), error);
-  if (error || !value.is_object()) return {};
-  const auto* url = value.as_object().if_contains("url");
-  return url != nullptr && url->is_string() ? std::string(url->as_string()) : std::string();
+  auto value = json::parse(text.str(), error);
+  return error || !value.is_object() ? json::object() : std::move(value.as_object());
+}
+
+std::string text_of(const json::object& facts, const char* name) {
+  const auto* text = facts.if_contains(name);
+  return text != nullptr && text->is_string() ? std::string(text->as_string()) : std::string();
 }
 
 bool is_loopback(const http::Endpoint& endpoint) {
@@ -65,14 +69,17 @@ struct Local {
   std::string place;
 };
 
-// The server on this machine: by its files, or by its socket.
+// The server on this machine: by its files where its key can be read, else by its socket.
 std::optional<Local> find_local() {
   std::error_code error;
   for (const auto& directory : data_directories()) {
-    const auto url = url_in(directory / "server.json");
+    const auto facts = facts_in(directory / "server.json");
+    const auto url = text_of(facts, "url");
     if (url.empty()) continue;
     auto key = first_line(directory / "admin.key");
     if (!key.empty()) return Local{url, key, directory.string()};
+    const auto socket = text_of(facts, "socket");
+    if (!socket.empty() && fs::exists(socket, error)) return Local{"unix:" + socket, "", socket};
   }
   if (fs::exists(kSocket, error)) return Local{std::string("unix:") + kSocket, "", kSocket};
   return std::nullopt;

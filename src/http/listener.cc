@@ -19,9 +19,13 @@ namespace {
 
 constexpr int kBacklog = 4096;
 
-// The inode of a socket that listens on `port`, from /proc/net/tcp and tcp6.
-std::string listening_inode(std::uint16_t port) {
+// The inode of a socket that listens on `port`. A socket for every IPv6 address holds the port of
+// IPv4 too, but not the other way round.
+std::string listening_inode(const ListenAddress& address) {
+  const std::uint16_t port = address.port;
+  const bool v6 = address.host.find(':') != std::string::npos;
   for (const char* table : {"/proc/net/tcp", "/proc/net/tcp6"}) {
+    if (v6 && std::string_view(table) == "/proc/net/tcp") continue;
     std::ifstream file(table);
     std::string line;
     std::getline(file, line);
@@ -39,8 +43,8 @@ std::string listening_inode(std::uint16_t port) {
 }
 
 // "nginx (pid 812)", or "" where /proc does not show it.
-std::string holder_of(std::uint16_t port) {
-  const std::string inode = listening_inode(port);
+std::string holder_of(const ListenAddress& address) {
+  const std::string inode = listening_inode(address);
   if (inode.empty()) return {};
   const std::string wanted = "socket:[" + inode + "]";
   DIR* processes = ::opendir("/proc");
@@ -77,10 +81,11 @@ Error bind_error(const ListenAddress& address, int error_number) {
     return error_number == EADDRINUSE ? std::move(error).as(ErrorCode::conflict) : error;
   }
   if (error_number == EADDRINUSE) {
-    const std::string holder = holder_of(address.port);
-    return Error(ErrorCode::conflict,
-                 fmt::format("port {} of {} is in use{}", address.port, address.host,
-                             holder.empty() ? "" : " by " + holder));
+    const std::string holder = holder_of(address);
+    return Error(
+        ErrorCode::conflict,
+        fmt::format("port {} of {} is in use by {}", address.port, address.host,
+                    holder.empty() ? "a program that only root can name (`ss -ltnp`)" : holder));
   }
   if (error_number == EACCES) {
     return Error(ErrorCode::denied,

@@ -14,6 +14,7 @@
 #include "observe/log_store.h"
 #include "sandbox/native/native_driver.h"
 #include "sandbox/runtime_catalog.h"
+#include "server/admin_key.h"
 #include "server/housekeeper.h"
 #include "server/loop_threads.h"
 #include "server/privileges.h"
@@ -171,8 +172,7 @@ Result<Done> Application::Parts::make_drivers() {
 }
 
 std::string Application::Parts::base_url() const {
-  return listeners.port == 80 ? "http://127.0.0.1"
-                              : fmt::format("http://127.0.0.1:{}", listeners.port);
+  return local_url(listeners);
 }
 
 boost::json::object Application::Parts::status() const {

@@ -46,8 +46,11 @@ struct Configuration {
 struct Key {
   std::string name;
   std::string value_name;  // "DIR"; "" for a switch
+  std::string standard;    // the default, in words: "127.0.0.1 and ::1, port 80, else 8080"
   std::string help;
   std::function<Result<Done>(Configuration&, const std::string& text)> set;
+  // As a TOML value; "" where nothing is set and the default decides at the start.
+  std::function<std::string(const Configuration&)> show;
   bool repeatable = false;
 };
 [[nodiscard]] const std::vector<Key>& configuration_keys();
@@ -65,5 +68,8 @@ std::vector<Setting> settings_from_environment(const std::function<const char*(c
 // Applies them over the defaults of this machine (root or not).
 Result<Configuration> make_configuration(const std::vector<Setting>& settings, bool root,
                                          const std::string& home);
+// Every key with its value and where that came from, as a file that settings_from_file() reads.
+[[nodiscard]] std::string describe(const Configuration& configuration,
+                                   const std::vector<Setting>& settings);
 
 }  // namespace lambda::server

@@ -58,6 +58,8 @@ TEST_P(WrongValue, IsNamedWithItsSourceAndKey) {
 INSTANTIATE_TEST_SUITE_P(
     Values, WrongValue,
     testing::Values(Wrong{"listen", "8080", "ADDRESS:PORT"}, Wrong{"listen", "::1:80", "brackets"},
+                    Wrong{"listen", "example.org:80", "not an IP address"},
+                    Wrong{"docker_host", "tcp://127.0.0.1:2375", "unix:///"},
                     Wrong{"listen", "127.0.0.1:70000", "a port"},
                     Wrong{"domain", "Example.ORG", "lower case"}, Wrong{"domain", ".x", "domain"},
                     Wrong{"driver", "lxc", "native and docker"},
@@ -79,6 +81,11 @@ TEST(Configuration, ReadsTheEnvironment) {
   EXPECT_EQ(made->data_directory, "/srv/l");
 }
 
+TEST(Configuration, TakesAVariableThatIsEmptyForOneThatIsNotSet) {
+  const auto get = [](const char*) -> const char* { return ""; };
+  EXPECT_TRUE(settings_from_environment(get).empty());
+}
+
 class ConfigurationFile : public testing::Test {
  protected:
   Result<std::vector<Setting>> read(const std::string& text) {
@@ -98,6 +105,33 @@ TEST_F(ConfigurationFile, GivesEveryKindOfValue) {
   EXPECT_TRUE(made->insecure);
   EXPECT_EQ(made->keep_versions, 7u);
   EXPECT_EQ(made->listen.at(0).port, 5);
+}
+
+TEST_F(ConfigurationFile, IsWhatADescriptionCanBeReadAs) {
+  const std::vector<Setting> settings = {setting("data_dir", {"/with \"quotes\" and \\"}),
+                                         setting("listen", {"127.0.0.1:5", "[::1]:6"}),
+                                         setting("driver", {"docker"}),
+                                         setting("socket", {"none"}),
+                                         setting("insecure", {"true"}),
+                                         setting("idle_time", {"17"}),
+                                         setting("docker_host", {"unix:///x.sock"})};
+  const auto made = configure(settings);
+  ASSERT_TRUE(made) << made.error().message();
+  const auto text = describe(*made, settings);
+  EXPECT_NE(text.find("idle_time = 17  # --test\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("region = \"us-east-1\"  # default\n"), std::string::npos) << text;
+  const auto again = read(text);
+  ASSERT_TRUE(again) << again.error().message();
+  const auto same = configure(*again);
+  ASSERT_TRUE(same) << same.error().message();
+  EXPECT_EQ(same->data_directory, made->data_directory);
+  EXPECT_EQ(same->listen.at(1).host, "::1");
+  EXPECT_EQ(same->listen.at(1).port, 6);
+  EXPECT_EQ(same->driver, function::DriverName::docker);
+  EXPECT_TRUE(same->socket.empty());
+  EXPECT_TRUE(same->insecure);
+  EXPECT_EQ(same->idle_time, std::chrono::seconds(17));
+  EXPECT_EQ(same->docker_host, "unix:///x.sock");
 }
 
 TEST_F(ConfigurationFile, SaysWhichLineIsWrong) {

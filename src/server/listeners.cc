@@ -60,7 +60,8 @@ Result<Listeners> open_listeners(const Configuration& configuration) {
     if (!other) {
       return fail(
           std::move(other.error()),
-          "neither port 80 ({}) nor 8080 can be had; choose one with --listen 127.0.0.1:PORT",
+          "neither port 80 ({}) nor 8080 can be had; choose one with --listen 127.0.0.1:PORT "
+          "(LAMBDA_LISTEN=127.0.0.1:PORT)",
           standard.error().message());
     }
     other->port_reason = standard.error().message();
@@ -72,6 +73,19 @@ Result<Listeners> open_listeners(const Configuration& configuration) {
     if (!added) return fail(std::move(added.error()));
   }
   return listeners;
+}
+
+std::string local_url(const Listeners& listeners) {
+  std::string host = "127.0.0.1";
+  if (!listeners.addresses.empty()) {
+    const auto& first = listeners.addresses.front();
+    host = first.substr(0, first.rfind(':'));
+  }
+  // Every address is no address to call: loopback is one of them.
+  if (host == "0.0.0.0") host = "127.0.0.1";
+  if (host == "[::]") host = "[::1]";
+  return listeners.port == 80 ? "http://" + host
+                              : fmt::format("http://{}:{}", host, listeners.port);
 }
 
 Result<UniqueFd> open_unix_socket(const std::string& path, unsigned group) {

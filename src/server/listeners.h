@@ -24,6 +24,10 @@ struct Listeners {
 // names the holder; or exactly what the configuration names.
 Result<Listeners> open_listeners(const Configuration& configuration);
 
+// Where programs on this machine reach it: "http://127.0.0.1:8080", without the port where it
+// is 80.
+[[nodiscard]] std::string local_url(const Listeners& listeners);
+
 // 0660, for the given group; the directory is made. A socket file left by a server that is gone is
 // replaced.
 Result<UniqueFd> open_unix_socket(const std::string& path, unsigned group);

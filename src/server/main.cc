@@ -1,10 +1,14 @@
 // lambdad. Steps: configuration -> everything that needs root (sockets, the data directory's owner,
 // lambda-spawn) -> an ordinary user -> the object graph -> serve until SIGTERM or SIGINT -> drain.
+#include "base/clock.h"
+#include "server/admin_key.h"
 #include "server/application.h"
 #include "server/configuration.h"
 #include "server/flags.h"
 #include "server/listeners.h"
 #include "server/privileges.h"
+#include "store/database.h"
+#include "store/key_table.h"
 
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -18,6 +22,7 @@
 #include <optional>
 #include <signal.h>
 #include <string>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
@@ -35,11 +40,13 @@ int refuse(const Error& error) {
   return error.code() == ErrorCode::invalid ? 2 : 1;
 }
 
-Result<Configuration> read_configuration(const Flags& flags) {
+// From every source, lowest precedence first.
+Result<std::vector<Setting>> read_settings(const Flags& flags) {
   std::vector<Setting> settings;
   const bool standard = flags.config_file.empty();
   const fs::path file = standard ? fs::path(kStandardFile) : fs::path(flags.config_file);
-  if (!standard || fs::exists(file)) {
+  std::error_code ignored;
+  if (!standard || fs::exists(file, ignored)) {
     auto read = settings_from_file(file);
     if (!read) return fail(std::move(read.error()));
     settings = std::move(*read);
@@ -49,6 +56,10 @@ Result<Configuration> read_configuration(const Flags& flags) {
     settings.push_back(std::move(setting));
   }
   settings.insert(settings.end(), flags.settings.begin(), flags.settings.end());
+  return settings;
+}
+
+Result<Configuration> configure(const std::vector<Setting>& settings) {
   const char* home = std::getenv("HOME");
   return make_configuration(settings, ::geteuid() == 0, home == nullptr ? "/" : home);
 }
@@ -74,6 +85,14 @@ fs::path docker_socket(const Configuration& configuration) {
   return "/var/run/docker.sock";
 }
 
+// An instance costs descriptors; the soft limit of a login shell would be a limit of a few of them.
+void raise_descriptor_limit() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+}
+
 Result<Done> drop_privileges(const Configuration& configuration, const User& user) {
   std::vector<gid_t> keep;
   // Whoever may use Docker is as good as root on this machine: see docs/security.md.
@@ -82,30 +101,37 @@ Result<Done> drop_privileges(const Configuration& configuration, const User& use
   return become(user, keep);
 }
 
-Result<Privileged> prepare(const Configuration& configuration) {
-  const bool root = ::geteuid() == 0;
-  std::optional<User> user;
-  if (root) {
-    auto found = find_user(configuration.user);
-    if (!found) return fail(std::move(found.error()));
-    user = std::move(*found);
+// The data directory, made where it is not there, and whom it is for: nobody else where we are not
+// root.
+Result<std::optional<User>> prepare_data_directory(const Configuration& configuration) {
+  if (::geteuid() == 0) {
+    auto user = find_user(configuration.user);
+    if (!user) return fail(std::move(user.error()));
     auto given = give_directory(configuration.data_directory, *user);
     if (!given) return fail(std::move(given.error()));
-  } else {
-    std::error_code error;
-    fs::create_directories(configuration.data_directory, error);
-    if (error) {
-      return fail(ErrorCode::denied,
-                  "make the data directory {}: {}; choose another with --data-dir",
-                  configuration.data_directory.string(), error.message());
-    }
+    return std::optional<User>(std::move(*user));
   }
+  std::error_code error;
+  fs::create_directories(configuration.data_directory, error);
+  if (error) {
+    return fail(ErrorCode::denied, "make the data directory {}: {}; choose another with --data-dir",
+                configuration.data_directory.string(), error.message());
+  }
+  return std::optional<User>();
+}
+
+Result<Privileged> prepare(const Configuration& configuration) {
+  auto owner = prepare_data_directory(configuration);
+  if (!owner) return fail(std::move(owner.error()));
+  const auto& user = *owner;
+  const bool root = user.has_value();
   Privileged made;
   auto listeners = open_listeners(configuration);
   if (!listeners) return fail(std::move(listeners.error()));
   made.listeners = std::move(*listeners);
   if (!configuration.socket.empty()) {
-    const auto group = find_group("lambda");
+    // Only root may give a file to a group that it is not in.
+    const auto group = root ? find_group("lambda") : std::nullopt;
     auto socket = open_unix_socket(configuration.socket.string(), group.value_or(::getegid()));
     if (!socket) return fail(std::move(socket.error()));
     made.listeners.unix_socket = std::move(*socket);
@@ -116,6 +142,8 @@ Result<Privileged> prepare(const Configuration& configuration) {
     options.runtimes_directory = configuration.runtimes_directory;
     made.spawn = sandbox::native::SpawnClient::launch(options);
   }
+  // After lambda-spawn, which hands its own on to functions.
+  raise_descriptor_limit();
   if (user) {
     auto dropped = drop_privileges(configuration, *user);
     if (!dropped) return fail(std::move(dropped.error()));
@@ -153,6 +181,22 @@ int serve(Configuration configuration) {
   return 0;
 }
 
+Result<Done> replace_all_keys(const Configuration& configuration) {
+  auto user = prepare_data_directory(configuration);
+  if (!user) return fail(std::move(user.error()));
+  if (*user) {
+    auto dropped = become(**user, {});
+    if (!dropped) return dropped;
+  }
+  auto database = store::Database::open(configuration.data_directory);
+  if (!database) return fail(std::move(database.error()));
+  const SystemClock clock;
+  auto keys = store::KeyTable::load(**database, clock, configuration.data_directory,
+                                    configuration.account, configuration.region);
+  if (!keys) return fail(std::move(keys.error()));
+  return replace_keys(**keys, configuration.data_directory);
+}
+
 }  // namespace
 }  // namespace lambda::server
 
@@ -162,10 +206,20 @@ int main(int argc, char** argv) {
     ::umask(022);
     const auto flags = server::parse_flags(argc, argv);
     if (flags.exit_code >= 0) return flags.exit_code;
-    auto configuration = server::read_configuration(flags);
+    const auto settings = server::read_settings(flags);
+    if (!settings) return server::refuse(settings.error());
+    auto configuration = server::configure(*settings);
     if (!configuration) return server::refuse(configuration.error());
     if (flags.check_only) {
-      std::puts("The configuration is fine.");
+      std::printf("# The configuration is fine.\n%s",
+                  server::describe(*configuration, *settings).c_str());
+      return 0;
+    }
+    if (flags.replace_keys) {
+      auto replaced = server::replace_all_keys(*configuration);
+      if (!replaced) return server::refuse(replaced.error());
+      std::printf("Every key is revoked; the new one is in %s/admin.key.\n",
+                  configuration->data_directory.c_str());
       return 0;
     }
     server::set_up_log(*configuration);

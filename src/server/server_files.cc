@@ -9,11 +9,9 @@
 #include <unistd.h>
 
 namespace lambda::server {
-namespace {
 
 namespace fs = std::filesystem;
 
-// Either the old content or the whole new one, also after a power loss.
 Result<Done> write_file(const fs::path& path, std::string_view text, mode_t mode) {
   const fs::path temporary = path.string() + ".new";
   ::unlink(temporary.c_str());
@@ -28,22 +26,6 @@ Result<Done> write_file(const fs::path& path, std::string_view text, mode_t mode
   if (::rename(temporary.c_str(), path.c_str()) != 0)
     return fail(Error::from_errno("rename to " + path.string()));
   return Done{};
-}
-
-}  // namespace
-
-Result<Done> ensure_admin_key(store::KeyTable& keys, const fs::path& data_directory) {
-  const fs::path path = data_directory / "admin.key";
-  std::error_code ignored;
-  for (const auto& key : keys.list()) {
-    if (key.revoked || key.name != "admin") continue;
-    // A crash between the database and the file, or a deleted file: the key is still there.
-    if (fs::exists(path, ignored)) return Done{};
-    return write_file(path, key.token() + "\n", 0600);
-  }
-  auto key = keys.create("admin", "admin");
-  if (!key) return fail(std::move(key.error()), "make the administrator's key");
-  return write_file(path, key->token() + "\n", 0600);
 }
 
 Result<Done> write_server_file(const ServerFacts& facts, const fs::path& data_directory) {

@@ -1,20 +1,20 @@
-// The two files that tell the local command line about this server: <data>/admin.key, the
-// administrator's key of the first start, and <data>/server.json, where the running server is to be
-// reached. Blocking, at the start.
+// <data>/server.json tells the local command line where the running server is to be reached, and
+// write_file() makes the small files of the data directory. Blocking, at the start.
 #pragma once
 
 #include "base/blocking.h"
 #include "base/result.h"
-#include "store/key_table.h"
 
 #include <filesystem>
 #include <string>
+#include <string_view>
+#include <sys/types.h>
 #include <vector>
 
 namespace lambda::server {
 
-// Makes the administrator's key where the server has no key at all, and writes it, 0600.
-Result<Done> ensure_admin_key(store::KeyTable& keys, const std::filesystem::path& data_directory);
+// Either the old content or the whole new one, also after a power loss.
+Result<Done> write_file(const std::filesystem::path& path, std::string_view text, mode_t mode);
 
 // What the running server says of itself.
 struct ServerFacts {

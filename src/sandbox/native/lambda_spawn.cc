@@ -81,7 +81,6 @@ Result<SpawnServerParts> prepare(const Arguments& arguments, UniqueFd& lock_file
   if (!locked) return fail(std::move(locked.error()));
   lock_file = std::move(*locked);
   SpawnServerParts parts;
-  parts.socket.reset(kSpawnSocket);
   parts.init_program.reset(::open(arguments.init.c_str(), O_PATH | O_CLOEXEC));
   if (!parts.init_program) return fail(Error::from_errno("open " + arguments.init));
   const auto hash = hash_of(arguments.data);
@@ -98,6 +97,8 @@ Result<SpawnServerParts> prepare(const Arguments& arguments, UniqueFd& lock_file
     return fail(std::move(entered.error()).as(ErrorCode::unavailable),
                 "make a mount namespace (CAP_SYS_ADMIN and Linux 5.12 are needed)");
   }
+  // Last: until here it has to stay open, for the hello that says what failed.
+  parts.socket.reset(kSpawnSocket);
   return parts;
 }
 

@@ -1,0 +1,93 @@
+#include "server/admin_key.h"
+
+#include "base/crypto.h"
+#include "server/server_files.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+#include <sys/stat.h>
+
+namespace lambda::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kName = "admin";
+
+fs::path path_in(const fs::path& data_directory) {
+  return data_directory / "admin.key";
+}
+
+std::string first_line(const fs::path& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+bool is_taken(const store::KeyTable& keys, const std::string& token) {
+  const auto parsed = store::KeyTable::parse_token(token);
+  if (!parsed) return false;
+  const auto key = keys.find(parsed->first);
+  return key && equals_in_constant_time(key->secret, parsed->second);
+}
+
+void warn_of_others(const fs::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0 || (status.st_mode & 077) == 0) return;
+  spdlog::warn(
+      "{} can be read by others (mode {:o}): run `chmod 600 {}`, and if somebody may have read it, "
+      "stop the server and run `lambdad --replace-keys`",
+      path.string(), status.st_mode & 0777, path.string());
+}
+
+Result<Done> make(store::KeyTable& keys, const fs::path& path) {
+  auto key = keys.create(kName, kName);
+  if (!key) return fail(std::move(key.error()), "make the administrator's key");
+  return write_file(path, key->token() + "\n", 0600);
+}
+
+}  // namespace
+
+Result<Done> ensure_admin_key(store::KeyTable& keys, const fs::path& data_directory) {
+  const auto path = path_in(data_directory);
+  std::error_code ignored;
+  const bool there = fs::exists(path, ignored);
+  if (there && is_taken(keys, first_line(path))) {
+    warn_of_others(path);
+    return Done{};
+  }
+  if (there) {
+    spdlog::warn(
+        "{} does not hold a key that this server takes (it belongs to another account or region, "
+        "was "
+        "revoked, or was changed by hand): it is written anew",
+        path.string());
+  }
+  const auto all = keys.list();
+  const auto admin = std::ranges::find_if(
+      all, [](const store::Key& key) { return key.name == kName && !key.revoked; });
+  if (admin == all.end()) return make(keys, path);
+  if (!there) {
+    spdlog::warn(
+        "{} was missing and is written again, with the same key: deleting the file revokes "
+        "nothing. "
+        "To have a new key, stop the server and run `lambdad --replace-keys`",
+        path.string());
+  }
+  return write_file(path, admin->token() + "\n", 0600);
+}
+
+Result<Done> replace_keys(store::KeyTable& keys, const fs::path& data_directory) {
+  for (const auto& key : keys.list()) {
+    if (key.revoked) continue;
+    auto revoked = keys.revoke(key.id);
+    if (!revoked) return revoked;
+  }
+  return make(keys, path_in(data_directory));
+}
+
+}  // namespace lambda::server

@@ -1,0 +1,286 @@
+// The keys of the configuration: how each is read, checked, and written again.
+#include "server/configuration.h"
+
+#include <algorithm>
+#include <arpa/inet.h>
+#include <charconv>
+#include <chrono>
+#include <filesystem>
+#include <netinet/in.h>
+#include <string_view>
+#include <type_traits>
+
+namespace lambda::server {
+namespace {
+
+template <class Number>
+Result<Number> parse_number(const std::string& text, Number least, Number most,
+                            std::string_view unit) {
+  Number value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < least || value > most) {
+    return fail(ErrorCode::invalid, "\"{}\" is not a number of {} from {} to {}", text, unit, least,
+                most);
+  }
+  return value;
+}
+
+Result<bool> parse_switch(const std::string& text) {
+  if (text == "true" || text == "1" || text == "yes" || text == "on") return true;
+  if (text == "false" || text == "0" || text == "no" || text == "off") return false;
+  return fail(ErrorCode::invalid, "\"{}\" is neither true nor false", text);
+}
+
+// "127.0.0.1:8080", "[::1]:8080", "localhost:8080", ":8080" (every address).
+Result<http::ListenAddress> parse_listen(const std::string& text) {
+  const auto colon = text.rfind(':');
+  if (colon == std::string::npos) {
+    return fail(ErrorCode::invalid,
+                "\"{}\" is not ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080", text);
+  }
+  auto port = parse_number<std::uint16_t>(text.substr(colon + 1), 0, 65535, "a port");
+  if (!port) return fail(std::move(port.error()));
+  http::ListenAddress address;
+  address.port = *port;
+  address.host = text.substr(0, colon);
+  if (address.host.starts_with('[') && address.host.ends_with(']')) {
+    address.host = address.host.substr(1, address.host.size() - 2);
+  } else if (address.host.find(':') != std::string::npos) {
+    return fail(ErrorCode::invalid, "\"{}\": write an IPv6 address in brackets, [::1]:8080", text);
+  }
+  if (address.host == "localhost") address.host = "127.0.0.1";
+  if (address.host.empty() || address.host == "*") address.host = "0.0.0.0";
+  in6_addr binary{};
+  if (::inet_pton(AF_INET, address.host.c_str(), &binary) != 1 &&
+      ::inet_pton(AF_INET6, address.host.c_str(), &binary) != 1) {
+    return fail(ErrorCode::invalid, "\"{}\" is not an IP address to listen on", address.host);
+  }
+  return address;
+}
+
+Result<Done> check_domain(const std::string& text) {
+  const bool fits =
+      !text.empty() && text.size() <= 190 && text.front() != '.' && text.back() != '.' &&
+      std::ranges::all_of(text, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+      });
+  if (!fits)
+    return fail(ErrorCode::invalid,
+                "\"{}\" is not a domain in lower case, such as functions.example.org", text);
+  return Done{};
+}
+
+template <class Number>
+std::function<Result<Done>(Configuration&, const std::string&)> number(Number Configuration::*field,
+                                                                       Number least, Number most,
+                                                                       std::string unit) {
+  return [=](Configuration& configuration, const std::string& text) -> Result<Done> {
+    auto value = parse_number<Number>(text, least, most, unit);
+    if (!value) return fail(std::move(value.error()));
+    configuration.*field = *value;
+    return Done{};
+  };
+}
+
+template <class Duration>
+std::function<Result<Done>(Configuration&, const std::string&)> seconds(
+    Duration Configuration::*field, long least, long most) {
+  return [=](Configuration& configuration, const std::string& text) -> Result<Done> {
+    auto value = parse_number<long>(text, least, most, "seconds");
+    if (!value) return fail(std::move(value.error()));
+    configuration.*field = std::chrono::seconds(*value);
+    return Done{};
+  };
+}
+
+template <class Field>
+std::function<Result<Done>(Configuration&, const std::string&)> text_of(
+    Field Configuration::*field) {
+  return [=](Configuration& configuration, const std::string& text) -> Result<Done> {
+    if (text.empty()) return fail(ErrorCode::invalid, "it is empty");
+    configuration.*field = text;
+    return Done{};
+  };
+}
+
+Result<Done> set_listen(Configuration& configuration, const std::string& text) {
+  auto address = parse_listen(text);
+  if (!address) return fail(std::move(address.error()));
+  configuration.listen.push_back(std::move(*address));
+  return Done{};
+}
+
+Result<Done> set_domain(Configuration& configuration, const std::string& text) {
+  auto fits = check_domain(text);
+  if (!fits) return fits;
+  configuration.domain = text;
+  return Done{};
+}
+
+Result<Done> set_driver(Configuration& configuration, const std::string& text) {
+  const auto driver = function::parse_driver(text);
+  if (!driver) return fail(ErrorCode::invalid, "\"{}\" is no driver: native and docker are", text);
+  configuration.driver = driver;
+  return Done{};
+}
+
+Result<Done> set_socket(Configuration& configuration, const std::string& text) {
+  // sun_path holds 107 characters and a NUL.
+  if (text.size() > 107)
+    return fail(ErrorCode::invalid, "\"{}\" is longer than the 107 bytes of a socket's path", text);
+  configuration.socket = text == "none" ? std::string() : text;
+  return Done{};
+}
+
+Result<Done> set_account(Configuration& configuration, const std::string& text) {
+  const bool fits =
+      text.size() == 12 && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+  if (!fits) return fail(ErrorCode::invalid, "\"{}\" is not an account number of 12 digits", text);
+  configuration.account = text;
+  return Done{};
+}
+
+Result<Done> set_region(Configuration& configuration, const std::string& text) {
+  const bool fits = !text.empty() && text.size() <= 32 && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  });
+  if (!fits) return fail(ErrorCode::invalid, "\"{}\" is not a region such as us-east-1", text);
+  configuration.region = text;
+  return Done{};
+}
+
+Result<Done> set_log_level(Configuration& configuration, const std::string& text) {
+  constexpr std::string_view levels[] = {"debug", "info", "warn", "error"};
+  if (std::ranges::find(levels, text) == std::end(levels)) {
+    return fail(ErrorCode::invalid, "\"{}\" is no level: debug, info, warn and error are", text);
+  }
+  configuration.log_level = text;
+  return Done{};
+}
+
+Result<Done> set_insecure(Configuration& configuration, const std::string& text) {
+  auto value = parse_switch(text);
+  if (!value) return fail(std::move(value.error()));
+  configuration.insecure = *value;
+  return Done{};
+}
+
+Result<Done> set_docker_host(Configuration& configuration, const std::string& text) {
+  if (!text.starts_with("unix:///")) {
+    return fail(ErrorCode::invalid,
+                "\"{}\" is not a unix socket such as unix:///run/docker.sock; Docker Engine is "
+                "reached in no other way",
+                text);
+  }
+  configuration.docker_host = text;
+  return Done{};
+}
+
+// As a basic string of TOML.
+std::string toml_text(std::string_view text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') result += '\\';
+    if (static_cast<unsigned char>(c) < 0x20) {
+      result += fmt::format("\\u{:04X}", static_cast<unsigned>(c));
+    } else {
+      result += c;
+    }
+  }
+  return result + '"';
+}
+
+std::string text_or_nothing(std::string_view text) {
+  return text.empty() ? std::string() : toml_text(text);
+}
+
+template <class Field>
+std::function<std::string(const Configuration&)> shown(Field Configuration::*field) {
+  return [field](const Configuration& configuration) {
+    if constexpr (std::is_same_v<Field, std::string>) {
+      return text_or_nothing(configuration.*field);
+    } else if constexpr (std::is_same_v<Field, std::filesystem::path>) {
+      return text_or_nothing((configuration.*field).string());
+    } else if constexpr (std::is_same_v<Field, bool>) {
+      return std::string(configuration.*field ? "true" : "false");
+    } else if constexpr (std::is_integral_v<Field>) {
+      return std::to_string(configuration.*field);
+    } else {
+      return std::to_string(
+          std::chrono::duration_cast<std::chrono::seconds>(configuration.*field).count());
+    }
+  };
+}
+
+std::string shown_listen(const Configuration& configuration) {
+  std::string result;
+  for (const auto& address : configuration.listen) {
+    const bool v6 = address.host.find(':') != std::string::npos;
+    result += result.empty() ? "[" : ", ";
+    result += v6 ? fmt::format("\"[{}]:{}\"", address.host, address.port)
+                 : fmt::format("\"{}:{}\"", address.host, address.port);
+  }
+  return result.empty() ? result : result + "]";
+}
+
+std::string shown_driver(const Configuration& configuration) {
+  return configuration.driver ? toml_text(function::to_string(*configuration.driver))
+                              : std::string();
+}
+
+std::string shown_socket(const Configuration& configuration) {
+  return toml_text(configuration.socket.empty() ? "none" : configuration.socket.string());
+}
+
+// The defaults are words for people; docs/configuration.md has the same.
+std::vector<Key> make_keys() {
+  using C = Configuration;
+  return {
+      {"data_dir", "DIR", "/var/lib/lambda for root, else ~/.local/share/lambda",
+       "functions, packages, keys, logs", text_of(&C::data_directory), shown(&C::data_directory)},
+      {"runtimes_dir", "DIR", "/var/lib/lambda-runtimes",
+       "the base file systems made by runtimes/build", text_of(&C::runtimes_directory),
+       shown(&C::runtimes_directory)},
+      {"listen", "ADDRESS:PORT", "127.0.0.1 and ::1, port 80, else 8080",
+       "where to listen; several are allowed. Beyond loopback is a choice with a warning",
+       set_listen, shown_listen, true},
+      {"domain", "NAME", "localhost", "functions answer at NAME.<domain>", set_domain,
+       shown(&C::domain)},
+      {"driver", "native|docker", "native where it can work, else docker",
+       "what functions run in unless they choose themselves", set_driver, shown_driver},
+      {"socket", "PATH", "/run/lambda/lambda.sock for root, else none",
+       "unix socket for the members of the group lambda; none for none", set_socket, shown_socket},
+      {"account", "NUMBER", "000000000000", "the account number in ARNs", set_account,
+       shown(&C::account)},
+      {"region", "NAME", "us-east-1", "the region in ARNs", set_region, shown(&C::region)},
+      {"user", "NAME", "lambda", "whom lambdad becomes when root starts it", text_of(&C::user),
+       shown(&C::user)},
+      {"docker_host", "unix://PATH", "DOCKER_HOST, else the usual sockets",
+       "where Docker Engine listens", set_docker_host, shown(&C::docker_host)},
+      {"log_level", "LEVEL", "info", "debug, info, warn or error; the log goes to standard error",
+       set_log_level, shown(&C::log_level)},
+      {"insecure", "", "off", "accept keys over plain HTTP from beyond this machine", set_insecure,
+       shown(&C::insecure)},
+      {"loops", "N", "0: one a core", "event loops", number(&C::loops, 0u, 256u, "loops"),
+       shown(&C::loops)},
+      {"max_instances", "N", "0: what memory and descriptors allow", "instances at once",
+       number<std::size_t>(&C::max_instances, 0, 1'000'000, "instances"), shown(&C::max_instances)},
+      {"idle_time", "SECONDS", "300", "an instance without a call for so long is given up",
+       seconds(&C::idle_time, 1, 86'400), shown(&C::idle_time)},
+      {"drain_time", "SECONDS", "30", "how long running calls may go on after SIGTERM",
+       seconds(&C::drain_time, 0, 3'600), shown(&C::drain_time)},
+      {"longest_wait", "SECONDS", "30", "how long a call waits for an instance",
+       seconds(&C::longest_wait, 1, 900), shown(&C::longest_wait)},
+      {"keep_versions", "N", "5", "versions made by lambda deploy that are kept",
+       number<std::size_t>(&C::keep_versions, 1, 10'000, "versions"), shown(&C::keep_versions)},
+  };
+}
+
+}  // namespace
+
+const std::vector<Key>& configuration_keys() {
+  static const std::vector<Key> keys = make_keys();
+  return keys;
+}
+
+}  // namespace lambda::server
