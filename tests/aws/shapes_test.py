@@ -3,6 +3,7 @@
 import unittest
 
 from aws_clients import ARN, AwsTest, zipped
+from operations_table import table
 from shapes import faults_of, faults_of_reply
 
 
@@ -75,7 +76,10 @@ class Shapes(AwsTest):
         c.delete_function(**name, Qualifier="3")
         c.delete_function(**name)
         self.assertEqual(self.faults, [])
-        self.assertEqual(len(self.checked), 34, sorted(self.checked))
+        # Everything that the table of docs/differences.md says is answered, and this botocore knows; but what answers 404 alone.
+        known = set(c.meta.service_model.operation_names)
+        answered = {operation for operation, (answer, note) in table().items() if answer == "yes" and not note.startswith("404")}
+        self.assertEqual(sorted(self.checked), sorted(answered & known))
 
     def test_the_check_finds_what_is_wrong(self):
         model = self.client.meta.service_model.operation_model("GetFunctionConfiguration")
