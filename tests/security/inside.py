@@ -18,7 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 
-from lambda_server import ServerTest  # noqa: E402
+from lambda_server import RUNTIMES, LambdaServer, ServerTest  # noqa: E402, F401
 
 EVALUATOR = '''
 def handler(event, context):
@@ -41,8 +41,8 @@ class AttackTest(ServerTest):
     driver = "native"
 
     @classmethod
-    def deploy_evaluator(cls, name, *arguments, files=()):
-        cls.server.deploy({"app.py": EVALUATOR, **dict(files)}, name, "--handler", "app.handler", "--timeout", "20", *arguments)
+    def deploy_evaluator(cls, name, timeout=20):
+        cls.server.deploy({"app.py": EVALUATOR}, name, "--handler", "app.handler", "--timeout", timeout)
 
     @classmethod
     def setUpClass(cls):

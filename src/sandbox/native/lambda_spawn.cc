@@ -3,8 +3,9 @@
 //   lambda-spawn --data DIR --runtimes DIR --init FILE [--memory BYTES] [--processes N]
 //
 // Started by lambdad (SpawnClient) with the socket at descriptor 3, never by a person. Steps: check
-// that we may -> one server per data directory (lock) -> cgroups -> own mount namespace -> seccomp
-// filter -> hello -> serve until lambdad is gone.
+// that we may -> one server per data directory (lock) -> cgroups, less what a killed one left ->
+// own mount and network namespace -> seccomp filter for functions -> hello -> serve until lambdad
+// is gone.
 #include "sandbox/native/cgroup_files.h"
 #include "sandbox/native/spawn_server.h"
 #include "sandbox/native/workspace.h"
@@ -88,6 +89,8 @@ Result<SpawnServerParts> prepare(const Arguments& arguments, UniqueFd& lock_file
       Cgroups::open(fmt::format("lambda-{:012x}", hash & 0xffff'ffff'ffff), arguments.budget);
   if (!cgroups) return fail(std::move(cgroups.error()));
   parts.cgroups = std::move(*cgroups);
+  // We hold the lock: what is there was left by one that was killed.
+  parts.cgroups.reap({});
   auto filter = compile_seccomp_filter();
   if (!filter) return fail(std::move(filter.error()));
   parts.filter = std::move(*filter);
