@@ -283,6 +283,7 @@ TEST_F(HostileLambdad, DescriptorsItSendsAreClosed) {
     ask(request_of(Operation::stop, "x"), {file.get()});
     ask(request_of(Operation::start, "Not A Name"), {file.get()});
   }
+  ASSERT_TRUE(alive());  // so the last one has been dealt with
   EXPECT_EQ(open_descriptors(), before);
 }
 

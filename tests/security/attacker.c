@@ -84,7 +84,7 @@ static long pair_of(int family) {
   return syscall(SYS_socketpair, family, SOCK_SEQPACKET, 0, ends);
 }
 static long huge_map(void) {
-  void* at = mmap(0, 2 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+  void* at = mmap(0, 2 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_NORESERVE, -1, 0);
   return at == MAP_FAILED ? -1 : 0;
 }
 static long raise_files(void) {
