@@ -3,6 +3,7 @@
 It imports little, because every import is paid for at each cold start: HTTP is spoken by hand over one kept-alive
 connection, and `logging` and `traceback` are loaded when they are needed.
 """
+import io
 import json
 import os
 import socket
@@ -84,16 +85,15 @@ class Api:
         return int(rows[0].split(" ")[1]), fields, content
 
 
-class Identity:
+class CognitoIdentity:
     __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
 
     def __init__(self, data):
-        data = data or {}
         self.cognito_identity_id = data.get("cognitoIdentityId")
         self.cognito_identity_pool_id = data.get("cognitoIdentityPoolId")
 
     def __repr__(self):
-        return f"CognitoIdentity([cognito_identity_id={self.cognito_identity_id},cognito_identity_pool_id={self.cognito_identity_pool_id}])"
+        return describe(self, self.__slots__)
 
 
 class Client:
@@ -103,6 +103,9 @@ class Client:
         for name in self.__slots__:
             setattr(self, name, data.get(name))
 
+    def __repr__(self):
+        return describe(self, self.__slots__)
+
 
 class ClientContext:
     __slots__ = ("custom", "env", "client")
@@ -110,24 +113,28 @@ class ClientContext:
     def __init__(self, data):
         self.custom = data.get("custom")
         self.env = data.get("env")
-        self.client = Client(data["client"]) if data.get("client") else None
+        client = data.get("client")
+        self.client = None if client is None else Client(client)
+
+    def __repr__(self):
+        return describe(self, self.__slots__)
 
 
-class Context:
+class LambdaContext:
     """What AWS documents as the context object."""
 
     def __init__(self, fields):
         self.aws_request_id = fields.get("lambda-runtime-aws-request-id", "")
+        self.log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
+        self.log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
+        self.function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
+        self.memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+        self.function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
         self.invoked_function_arn = fields.get("lambda-runtime-invoked-function-arn", "")
-        self.function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
-        self.function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "")
-        self.memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
-        self.log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME", "")
-        self.log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME", "")
-        client = fields.get("lambda-runtime-client-context")
-        self.client_context = ClientContext(json.loads(client.encode("latin-1"))) if client else None
-        identity = fields.get("lambda-runtime-cognito-identity")
-        self.identity = Identity(json.loads(identity) if identity else None)
+        self.tenant_id = fields.get("lambda-runtime-aws-tenant-id")
+        client = json_field(fields, "lambda-runtime-client-context", "Client Context")
+        self.client_context = None if client is None else ClientContext(client)
+        self.identity = CognitoIdentity(json_field(fields, "lambda-runtime-cognito-identity", "Cognito Identity") or {})
         self._deadline_ms = int(fields.get("lambda-runtime-deadline-ms", "0"))
 
     def get_remaining_time_in_millis(self):
@@ -137,16 +144,43 @@ class Context:
         sys.stdout.write(str(message))
 
     def __repr__(self):
-        return f"LambdaContext([aws_request_id={self.aws_request_id},function_name={self.function_name}])"
+        return describe(self, ("aws_request_id", "log_group_name", "log_stream_name", "function_name", "memory_limit_in_mb", "function_version",
+                               "invoked_function_arn", "client_context", "identity", "tenant_id"))
 
 
-class InitError(Exception):
+def describe(thing, names):
+    return f"{type(thing).__name__}([" + ",".join(f"{name}={getattr(thing, name)}" for name in names) + "])"
+
+
+def json_field(fields, name, title):
+    text = fields.get(name)
+    if not text:
+        return None
+    try:
+        return json.loads(text.encode("latin-1"))
+    except ValueError as error:
+        raise Fault("Runtime.LambdaContextUnmarshalError", f"Unable to parse {title} JSON: {error}") from None
+
+
+class Fault(Exception):
+    """What went wrong at the border between the runtime and the function, under AWS's name for it."""
+
     def __init__(self, kind, message, trace=()):
         super().__init__(message)
         self.kind = kind
         self.trace = list(trace)
 
 
+class UnbufferedText(io.TextIOWrapper):
+    """Everything written is in the pipe at once: a call may end at any moment (time, memory, os._exit)."""
+
+    def write(self, text):
+        count = super().write(text)
+        self.flush()
+        return count
+
+
+json_log = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
 current_request = [""]
 
 
@@ -173,131 +207,207 @@ class LogImporter:
 def set_up_logging(logging):
     class Handler(logging.Handler):
         def emit(self, record):
-            sys.stdout.write(self.format(record))
+            sys.stdout.write(self.format(record) + "\n")
 
     class Filter(logging.Filter):
         def filter(self, record):
             record.aws_request_id = current_request[0]
             return True
 
+    usual = {*vars(logging.makeLogRecord({})), "message", "asctime", "aws_request_id"}
+
+    class JsonFormatter(logging.Formatter):
+        def format(self, record):
+            line = {"timestamp": f"{self.formatTime(record, '%Y-%m-%dT%H:%M:%S')}.{int(record.msecs):03d}Z", "level": record.levelname,
+                    "message": record.getMessage(), "logger": record.name}
+            if record.exc_info and record.exc_info[0]:
+                import traceback
+                kind, error, trace = record.exc_info
+                line.update(stackTrace=traceback.format_tb(trace), errorType=kind.__name__, errorMessage=str(error),
+                            location=f"{record.pathname}:{record.funcName}:{record.lineno}")
+            line["requestId"] = record.aws_request_id
+            line.update((name, value) for name, value in vars(record).items() if name not in usual and name not in line)
+            return json.dumps(line, ensure_ascii=False, default=str)
+
+    logging.Formatter.converter = time.gmtime
     handler = Handler()
-    formatter = logging.Formatter("[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n", "%Y-%m-%dT%H:%M:%S")
-    formatter.converter = time.gmtime
-    handler.setFormatter(formatter)
+    text = logging.Formatter("[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s", "%Y-%m-%dT%H:%M:%S")
+    handler.setFormatter(JsonFormatter() if json_log else text)
     handler.addFilter(Filter())
     logging.root.addHandler(handler)
+    level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper().replace("TRACE", "DEBUG")
+    if level in ("DEBUG", "INFO", "WARN", "WARNING", "ERROR", "CRITICAL", "FATAL"):
+        logging.root.setLevel(level)
 
 
 def load_handler(text):
     module_name, dot, function_name = text.rpartition(".")
     if not dot or not module_name or not function_name:
-        raise InitError("Runtime.MalformedHandlerName", f"Bad handler '{text}': not enough values to unpack (expected 2, got 1)")
+        raise Fault("Runtime.MalformedHandlerName", f"Bad handler '{text}': not enough values to unpack (expected 2, got 1)")
     name = module_name.replace("/", ".")
+    if name.split(".")[0] in sys.builtin_module_names:
+        raise Fault("Runtime.BuiltInModuleConflict", f"Cannot use built-in module {module_name} as a handler module")
     import importlib
     try:
         module = importlib.import_module(name)
     except SyntaxError as error:
         place = f'  File "{error.filename}" Line {error.lineno}\n    {(error.text or "").rstrip()}'
-        raise InitError("Runtime.UserCodeSyntaxError", f"Syntax error in module '{module_name}': {error}", [place])
+        raise Fault("Runtime.UserCodeSyntaxError", f"Syntax error in module '{module_name}': {error}", [place])
     except ImportError as error:
-        raise InitError("Runtime.ImportModuleError", f"Unable to import module '{module_name}': {error}")
+        raise Fault("Runtime.ImportModuleError", f"Unable to import module '{module_name}': {error}")
     handler = getattr(module, function_name, None)
     if handler is None:
-        raise InitError("Runtime.HandlerNotFound", f"Handler '{function_name}' missing on module '{module_name}'")
+        raise Fault("Runtime.HandlerNotFound", f"Handler '{function_name}' missing on module '{module_name}'")
     return handler
 
 
+def describe_error(error, request_id):
+    """The error object that AWS's runtime makes of an exception."""
+    if isinstance(error, Fault):
+        return {"errorMessage": str(error), "errorType": error.kind, "requestId": request_id, "stackTrace": error.trace}
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001 - __str__ is the function's own code
+        message = "<exception str() failed>"
+    return {"errorMessage": message, "errorType": type(error).__name__, "requestId": request_id, "stackTrace": trace_of(error)}
+
+
 def trace_of(error):
-    """Frames from the function's own code on, as AWS formats them."""
+    """Frames from the function's own code on, without the machinery of import in between."""
     import traceback
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename != __file__ and not frame.filename.startswith("<frozen importlib")]
-    return traceback.format_list(own or frames)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen importlib")]
+    for index, frame in enumerate(frames):
+        if frame.filename != __file__ and not frame.filename.endswith("/importlib/__init__.py"):
+            return traceback.format_list(frames[index:])
+    return traceback.format_list(frames)
 
 
-def print_error(kind, message, trace):
+def print_error(described):
+    if json_log:
+        now = time.time()
+        stamp = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now % 1 * 1000):03d}Z"
+        sys.stdout.write(json.dumps({"timestamp": stamp, "level": "ERROR", **described}, ensure_ascii=False) + "\n")
+        return
+    kind, message, trace = described["errorType"], described["errorMessage"], described["stackTrace"]
     lines = [f"[ERROR] {kind}: {message}" if message else f"[ERROR] {kind}"]
     if trace:
         lines.append("Traceback (most recent call last):")
         lines += [row.rstrip("\n") for row in trace]
-    # One line in the log: AWS joins with carriage returns there; a person reads lines.
+    # AWS joins them with carriage returns to one event; a person reads lines.
     sys.stdout.write("\n".join(lines) + "\n")
-    sys.stdout.flush()
 
 
-def error_body(kind, message, trace, request_id):
-    return json.dumps({"errorMessage": message, "errorType": kind, "requestId": request_id, "stackTrace": trace}, ensure_ascii=False).encode("utf-8", "replace")
+def encode(value):
+    """JSON text in UTF-8. Decimals are numbers, digit by digit, as AWS's runtime writes them."""
+    decimals = []
+    mark = ""
+
+    def default(item):
+        nonlocal mark
+        decimal = sys.modules.get("decimal")
+        if decimal is None or not isinstance(item, decimal.Decimal):
+            raise TypeError(f"Object of type {type(item).__name__} is not JSON serializable")
+        if item.is_nan():
+            return float("nan")
+        mark = mark or os.urandom(16).hex()
+        decimals.append(str(item))
+        return f"{mark}{len(decimals) - 1}"
+
+    text = json.dumps(value, ensure_ascii=False, default=default)
+    if decimals:
+        import re
+        text = re.sub(f'"{mark}([0-9]+)"', lambda found: decimals[int(found[1])], text)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which only an escape can carry
+        return "".join(c if c < "\ud800" or c > "\udfff" else f"\\u{ord(c):04x}" for c in text).encode()
 
 
-def fail_init(api, kind, message, trace):
-    print_error(kind, message, trace)
-    api.call("POST", "init/error", error_body(kind, message, trace, ""), [("Content-Type", "application/json"), ("Lambda-Runtime-Function-Error-Type", kind)])
-    sys.exit(1)
+event_loop = []
 
 
-def encode_default(value):
-    # AWS's runtime writes Decimal as a number.
-    if type(value).__name__ == "Decimal":
-        return float(value)
-    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+def finish_coroutine(awaitable):
+    """Runs what an `async def` handler returned, in one loop for all calls: its clients stay usable."""
+    import asyncio
+
+    async def wait():
+        return await awaitable
+
+    if not event_loop:
+        event_loop.append(asyncio.new_event_loop())
+        asyncio.set_event_loop(event_loop[0])
+    return event_loop[0].run_until_complete(wait())
 
 
-def run_event(handler, fields, body):
-    """Returns (operation, body, extra headers)."""
-    request_id = fields.get("lambda-runtime-aws-request-id", "")
+def answer_event(handler, fields, body):
+    """The result's bytes and their content type."""
+    context = LambdaContext(fields)
     try:
         event = json.loads(body)
     except ValueError as error:
-        return "error", error_body("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}", [], request_id), "Runtime.UnmarshalError"
+        raise Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from None
+    result = handler(event, context)
+    if hasattr(result, "__await__"):
+        result = finish_coroutine(result)
+    if isinstance(result, bytes):
+        return result, "application/unknown"
     try:
-        result = handler(event, Context(fields))
-    except Exception as error:  # noqa: BLE001 - whatever the function throws is its answer
-        kind, message, trace = type(error).__name__, str(error), trace_of(error)
-        print_error(kind, message, trace)
-        return "error", error_body(kind, message, trace, request_id), kind
-    try:
-        return "response", json.dumps(result, ensure_ascii=False, default=encode_default).encode("utf-8"), ""
-    except (TypeError, ValueError, RecursionError) as error:
-        message = f"Unable to marshal response: {error}"
-        print_error("Runtime.MarshalError", message, [])
-        return "error", error_body("Runtime.MarshalError", message, [], request_id), "Runtime.MarshalError"
+        return encode(result), "application/json"
+    except Exception as error:  # noqa: BLE001 - a result may be anything, with code of its own
+        raise Fault("Runtime.MarshalError", f"Unable to marshal response: {error}") from None
+
+
+def post_error(api, path, described):
+    print_error(described)
+    return api.call("POST", path, encode(described), [("Content-Type", "application/json"),
+                                                      ("Lambda-Runtime-Function-Error-Type", described["errorType"])])
+
+
+def serve(api, handler):
+    while True:
+        status, fields, body = api.call("GET", "invocation/next")
+        if status != 200:
+            raise ConnectionError(f"the Runtime API answered {status} to next")
+        request_id = current_request[0] = fields.get("lambda-runtime-aws-request-id", "")
+        if "lambda-runtime-trace-id" in fields:
+            os.environ["_X_AMZN_TRACE_ID"] = fields["lambda-runtime-trace-id"]
+        else:
+            os.environ.pop("_X_AMZN_TRACE_ID", None)
+        try:
+            answer, content_type = answer_event(handler, fields, body)
+        except Exception as error:  # noqa: BLE001 - whatever the function throws is its answer
+            status, _, reply = post_error(api, f"invocation/{request_id}/error", describe_error(error, request_id))
+        else:
+            status, _, reply = api.call("POST", f"invocation/{request_id}/response", answer, [("Content-Type", content_type)])
+        if status == 413:
+            sys.stderr.write("the response is larger than 6 MB\n")
+        elif status >= 400:
+            raise ConnectionError(f"the Runtime API answered {status}: {reply.decode('utf-8', 'replace')}")
+
+
+def open_streams():
+    sys.stdout, sys.stderr = (UnbufferedText(stream.buffer, encoding="utf-8", errors="backslashreplace") for stream in (sys.stdout, sys.stderr))
 
 
 def main():
     api = Api(os.environ["AWS_LAMBDA_RUNTIME_API"])
     root = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
+    # In the place of this file's folder: the function's modules may have the names of ours.
     sys.path[0:1] = [root, "/opt/python/lib/python3.11/site-packages", "/opt/python"]
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True, write_through=True, encoding="utf-8", errors="replace")
+    open_streams()
     sys.meta_path.insert(0, LogImporter())
-    # The function's modules see this file under a name that cannot be theirs.
     try:
         handler = load_handler(os.environ.get("_HANDLER", ""))
-    except InitError as error:
-        fail_init(api, error.kind, str(error), error.trace)
     except SystemExit:
         raise
     except BaseException as error:  # noqa: BLE001 - module code may throw anything
-        fail_init(api, type(error).__name__, str(error), trace_of(error))
-    while True:
-        status, fields, body = api.call("GET", "invocation/next")
-        if status != 200:
-            sys.stderr.write(f"the Runtime API answered {status} to next\n")
-            sys.exit(1)
-        request_id = current_request[0] = fields.get("lambda-runtime-aws-request-id", "")
-        if "lambda-runtime-trace-id" in fields:
-            os.environ["_X_AMZN_TRACE_ID"] = fields["lambda-runtime-trace-id"]
-        operation, answer, kind = run_event(handler, fields, body)
-        sys.stdout.flush()
-        headers = [("Content-Type", "application/json")]
-        if kind:
-            headers.append(("Lambda-Runtime-Function-Error-Type", kind))
-        status, _, reply = api.call("POST", f"invocation/{request_id}/{operation}", answer, headers)
-        if status == 413:
-            sys.stderr.write("the response is larger than 6 MB\n")
-        elif status >= 400:
-            sys.stderr.write(f"the Runtime API answered {status}: {reply.decode('utf-8', 'replace')}\n")
-            sys.exit(1)
+        post_error(api, "init/error", describe_error(error, ""))
+        sys.exit(1)
+    try:
+        serve(api, handler)
+    except ConnectionError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)
 
 
 if __name__ == "__main__":
