@@ -66,7 +66,7 @@ Result<std::string> base64_decode(std::string_view text) {
   std::uint32_t group = 0;
   int held = 0;
   for (const char c : text.substr(0, text.size() - padding)) {
-    const int value = kBase64Values[static_cast<unsigned char>(c)];
+    const auto value = kBase64Values[static_cast<unsigned char>(c)];
     if (value < 0)
       return fail(ErrorCode::invalid, "base64 text holds a character outside its alphabet");
     group = (group << 6) | static_cast<std::uint32_t>(value);

@@ -39,7 +39,7 @@ std::vector<std::pair<std::string, std::string>> forwarded_fields(const http::Re
   const bool trusted = request.peer.loopback;
   const auto otherwise = [&sent, trusted](std::string_view name, std::string own) {
     const auto* theirs = trusted ? sent.find(name) : nullptr;
-    return theirs != nullptr && !theirs->empty() ? *theirs : std::move(own);
+    return theirs != nullptr && !theirs->empty() ? *theirs : own;
   };
   const auto way = trusted ? sent.joined("X-Forwarded-For") : std::string();
   const auto address = source_ip(request.peer);

@@ -181,7 +181,7 @@ class Upstream final : public http::Handler {
 };
 
 class GatewayTest : public testing::Test {
- protected:
+ public:
   GatewayTest() {
     database_ = std::move(*store::Database::open_in_memory());
     catalog_ = std::move(*function::Catalog::load(*database_, clock_, function::Tenant{}));

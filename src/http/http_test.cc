@@ -77,7 +77,7 @@ class Echo final : public Handler {
 };
 
 class HttpServer : public testing::Test {
- protected:
+ public:
   HttpServer() {
     ListenAddress address;
     address.host = "127.0.0.1";

@@ -64,7 +64,7 @@ class Behaviour final : public Handler {
 };
 
 class ServerTest : public testing::Test {
- protected:
+ public:
   void start(unsigned loops, ServerLimits limits = {}) {
     std::vector<Loop*> all;
     for (unsigned i = 0; i < loops; ++i) {
