@@ -2,7 +2,7 @@
 // main thread.
 #pragma once
 
-#include "cli/server_connection.h"
+#include "cli/connection/server_connection.h"
 
 #include <cstdint>
 #include <map>
@@ -55,13 +55,11 @@ struct LogsOptions {
 int logs(const ConnectionOptions& connection, const LogsOptions& options);
 
 int config_set_host(const std::string& url);
-// From standard input; without an echo where that is a terminal.
+// From standard input; asked for without an echo where that is a terminal.
 int config_set_key();
-int config_show(const ConnectionOptions& connection);
+int config_show(const ConnectionOptions& connection, bool json);
 int config_aws(const ConnectionOptions& connection);
 int doctor(const ConnectionOptions& connection, bool json);
-
-// --- what several of them need
 
 // The connection, or the exit code after saying why there is none.
 struct Connected {
@@ -69,9 +67,5 @@ struct Connected {
   int code = 0;
 };
 Connected connect(const ConnectionOptions& options);
-[[nodiscard]] std::string text_in(const boost::json::object& object, std::string_view name);
-[[nodiscard]] std::int64_t number_in(const boost::json::object& object, std::string_view name);
-[[nodiscard]] bool flag_in(const boost::json::object& object, std::string_view name);
-[[nodiscard]] std::string function_path(std::string_view name, std::string_view rest = {});
 
 }  // namespace lambda::cli

@@ -3,6 +3,8 @@
 
 #include "base/result.h"
 
+#include <array>
+
 namespace lambda::cli {
 
 inline constexpr int kDone = 0;
@@ -12,6 +14,23 @@ inline constexpr int kFunctionFailed = 3;
 inline constexpr int kNotAllowed = 4;
 inline constexpr int kNotFound = 5;
 inline constexpr int kUnreachable = 6;
+// Ctrl-C, as shells count it.
+inline constexpr int kInterrupted = 130;
+
+struct ExitCode {
+  int code;
+  const char* meaning;
+};
+// In order; what `lambda --help` and docs/cli.md show.
+inline constexpr std::array<ExitCode, 7> kExitCodes = {{
+    {kDone, "done"},
+    {kFailed, "failed for another reason"},
+    {kUsage, "usage: a wrong argument, setting or folder"},
+    {kFunctionFailed, "the function failed"},
+    {kNotAllowed, "not allowed"},
+    {kNotFound, "not found"},
+    {kUnreachable, "the server is unreachable"},
+}};
 
 [[nodiscard]] int exit_code_of(ErrorCode code);
 // Prints "lambda: <message>" on standard error and returns the code.

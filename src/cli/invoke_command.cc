@@ -1,12 +1,14 @@
 // lambda invoke: the payload on standard output, verbatim; everything else on standard error.
 #include "base/encoding.h"
 #include "cli/commands.h"
+#include "cli/connection/json_fields.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
 
 #include <boost/json.hpp>
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <map>
@@ -16,6 +18,8 @@
 namespace lambda::cli {
 namespace {
 
+constexpr std::size_t kExplained = 1u << 20;
+
 Result<std::string> read_payload(const InvokeOptions& options) {
   std::ostringstream text;
   if (options.data) {
@@ -24,18 +28,21 @@ Result<std::string> read_payload(const InvokeOptions& options) {
     text << std::cin.rdbuf();
   } else if (!options.file.empty()) {
     std::ifstream file(options.file, std::ios::binary);
-    if (!file) return fail(ErrorCode::invalid, "cannot read the file {}", options.file);
+    std::error_code error;
+    if (!file || std::filesystem::is_directory(options.file, error))
+      return fail(ErrorCode::invalid, "cannot read the file {}", options.file);
     text << file.rdbuf();
   }
   auto payload = text.str();
   if (payload.find_first_not_of(" \t\r\n") == std::string::npos) return std::string("{}");
   boost::system::error_code error;
-  static_cast<void>(boost::json::parse(payload, error));
+  boost::json::parse_options options_of_parser;
+  options_of_parser.max_depth = 10'000;
+  static_cast<void>(boost::json::parse(payload, error, {}, options_of_parser));
   if (error) {
     return fail(ErrorCode::invalid,
                 "the event is not JSON ({}). Quote it for the shell: --data '{{\"name\": "
-                "\"World\"}}'; a plain text is "
-                "--data '\"text\"'",
+                "\"World\"}}'; a plain text is --data '\"text\"', a file -f FILE",
                 error.message());
   }
   return payload;
@@ -84,19 +91,26 @@ int invoke(const ConnectionOptions& connection, const InvokeOptions& options) {
   if (options.logs) headers.add("X-Amz-Log-Type", "Tail");
   auto path = function_path(options.name, "/invocations");
   if (!options.qualifier.empty()) path += "?qualifier=" + percent_encode(options.qualifier);
+  std::string beginning;  // enough of it to explain a failure
+  bool ends_line = true;
+  const std::function<void(std::string_view)> write = [&](std::string_view piece) {
+    std::fwrite(piece.data(), 1, piece.size(), stdout);
+    if (beginning.size() < kExplained) beginning += piece.substr(0, kExplained);
+    ends_line = piece.ends_with('\n');
+  };
+  http::BufferedBody body(std::move(*payload));
   auto response =
-      connected.server->call("POST", std::move(path), std::move(*payload), std::move(headers));
-  if (!response) return explain(response.error());
-  std::fwrite(response->body.data(), 1, response->body.size(), stdout);
-  if (is_terminal(STDOUT_FILENO) && !response->body.ends_with('\n')) std::fputc('\n', stdout);
+      connected.server->stream("POST", std::move(path), body, std::move(headers), write, kForCalls);
+  if (!ends_line && is_terminal(STDOUT_FILENO)) std::fputc('\n', stdout);
   std::fflush(stdout);
+  if (!response) return explain(response.error());
   if (options.logs) {
     const auto log = base64_decode(response->headers.get("X-Amz-Log-Result"));
     if (log) std::fprintf(stderr, "%s", log->c_str());
   }
   if (options.timing) show_timing(response->headers.get("X-Lambda-Timing"));
   if (!response->headers.has("X-Amz-Function-Error")) return kDone;
-  explain_failure(options.name, response->body);
+  explain_failure(options.name, beginning);
   return kFunctionFailed;
 }
 

@@ -6,10 +6,20 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <iostream>
 #include <unistd.h>
 
 namespace lambda::cli {
 namespace {
+
+// A cell is one line, and nothing in it moves the cursor or changes the colour.
+std::string cell(std::string text) {
+  for (char& c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7F) c = ' ';
+  }
+  return text;
+}
 
 // Characters, for aligning; combining marks and wide scripts are rare in names and cost a space at
 // most.
@@ -18,22 +28,16 @@ std::size_t width(std::string_view text) {
       text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t above = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0u : 1u)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
+}  // namespace
+
+Table::Table(std::vector<std::string> header) {
+  rows_.push_back(std::move(header));
 }
 
-}  // namespace
+void Table::add(std::vector<std::string> row) {
+  for (auto& text : row) text = cell(std::move(text));
+  rows_.push_back(std::move(row));
+}
 
 std::string Table::text() const {
   std::vector<std::size_t> widths;
@@ -78,10 +82,16 @@ std::int64_t seconds_of(std::string_view iso) {
          minute * 60 + second;
 }
 
+std::int64_t now_seconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
 std::string ago_text(std::string_view iso, std::int64_t now) {
   const auto seconds = std::max<std::int64_t>(0, now - seconds_of(iso));
   const auto say = [](std::int64_t count, std::string_view unit) {
-    return fmt::format("{} {}{} ago", count, unit, count == 1 ? "" : "s");
+    return counted(static_cast<std::uint64_t>(count), unit) + " ago";
   };
   if (seconds < 60) return say(seconds, "second");
   if (seconds < 3600) return say(seconds / 60, "minute");
@@ -93,17 +103,19 @@ bool is_terminal(int descriptor) {
   return ::isatty(descriptor) == 1;
 }
 
-std::string nearest(std::string_view word, const std::vector<std::string>& words) {
-  std::string best;
-  std::size_t least = std::max<std::size_t>(2, word.size() / 3) + 1;
-  for (const auto& candidate : words) {
-    const auto steps = distance(word, candidate);
-    if (steps < least) {
-      least = steps;
-      best = candidate;
-    }
-  }
-  return best;
+std::string counted(std::uint64_t count, std::string_view unit) {
+  return fmt::format("{} {}{}", count, unit, count == 1 ? "" : "s");
+}
+
+std::optional<std::string> read_line() {
+  std::string line;
+  if (!std::getline(std::cin, line)) return std::nullopt;
+  while (line.ends_with('\r') || line.ends_with(' ')) line.pop_back();
+  return line;
+}
+
+void print_json(const boost::json::object& object) {
+  std::printf("%s\n", boost::json::serialize(object).c_str());
 }
 
 }  // namespace lambda::cli

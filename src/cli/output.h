@@ -1,8 +1,11 @@
 // What people read: tables, sizes, times ago; and whether there is a person at all. Pure but for
-// is_terminal().
+// is_terminal(), read_line() and print_json().
 #pragma once
 
+#include <boost/json.hpp>
+
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,8 +15,8 @@ namespace lambda::cli {
 // Columns as wide as their widest cell (in characters, not bytes), two spaces apart.
 class Table {
  public:
-  explicit Table(std::vector<std::string> header) { rows_.push_back(std::move(header)); }
-  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  explicit Table(std::vector<std::string> header);
+  void add(std::vector<std::string> row);
   [[nodiscard]] std::string text() const;
 
  private:
@@ -21,11 +24,16 @@ class Table {
 };
 
 [[nodiscard]] std::string size_text(std::uint64_t bytes);  // "1.2 KB"
+[[nodiscard]] std::int64_t now_seconds();
 // "2026-01-02T03:04:05.678Z" -> "3 minutes ago"; `now` in seconds since 1970.
 [[nodiscard]] std::string ago_text(std::string_view iso, std::int64_t now);
 [[nodiscard]] std::int64_t seconds_of(std::string_view iso);
 [[nodiscard]] bool is_terminal(int descriptor);
-// The nearest of `words` where it is near enough to be meant, else "".
-[[nodiscard]] std::string nearest(std::string_view word, const std::vector<std::string>& words);
+[[nodiscard]] std::string counted(std::uint64_t count,
+                                  std::string_view unit);  // "1 file", "2 files"
+// A line from standard input, without its end; nothing at the end of the input.
+[[nodiscard]] std::optional<std::string> read_line();
+// For `-o json`.
+void print_json(const boost::json::object& object);
 
 }  // namespace lambda::cli

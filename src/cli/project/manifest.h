@@ -32,7 +32,7 @@ struct Manifest {
 };
 
 // The functions that the folder declares: one for a plain file or none at all, several for
-// [[function]] tables.
+// [[function]] tables (each with a name; what stands above them holds for all).
 Result<std::vector<Manifest>> read_manifests(const std::filesystem::path& folder);
 
 }  // namespace lambda::cli

@@ -1,4 +1,4 @@
-#include "cli/ignore_rules.h"
+#include "cli/project/ignore_rules.h"
 
 namespace lambda::cli {
 namespace {
@@ -31,6 +31,16 @@ bool matches_from(const Segments& pattern, std::size_t i, const Segments& path, 
     ++j;
   }
   return j == path.size();
+}
+
+// The path itself, or a directory that it lies in.
+bool matches_with_parents(const Segments& pattern, const Segments& path) {
+  Segments part;
+  for (const auto& segment : path) {
+    part.push_back(segment);
+    if (matches_from(pattern, 0, part, 0)) return true;
+  }
+  return false;
 }
 
 // [a-z], [!a-z]; returns the position behind the bracket, or npos where it does not close.
@@ -117,7 +127,6 @@ void IgnoreRules::add(std::string_view text) {
   Pattern pattern;
   if (text.starts_with('!')) {
     pattern.negated = true;
-    negation_ = true;
     text.remove_prefix(1);
   }
   if (text.starts_with("./")) text.remove_prefix(2);
@@ -127,7 +136,10 @@ void IgnoreRules::add(std::string_view text) {
   }
   pattern.anchored = syntax_ == Syntax::docker || text.find('/') != std::string_view::npos;
   pattern.segments = split(text);
-  if (!pattern.segments.empty()) patterns_.push_back(std::move(pattern));
+  if (pattern.segments.empty()) return;
+  // "!name" speaks of the root alone, where every name is looked at anyway.
+  deep_negation_ |= pattern.negated && (pattern.segments.size() > 1 || pattern.segments[0] == "**");
+  patterns_.push_back(std::move(pattern));
 }
 
 bool IgnoreRules::ignores(std::string_view path, bool is_directory) const {
@@ -136,9 +148,14 @@ bool IgnoreRules::ignores(std::string_view path, bool is_directory) const {
   bool ignored = false;
   for (const auto& pattern : patterns_) {
     if (pattern.directories_only && !is_directory) continue;
-    const bool matched = pattern.anchored
-                             ? matches_from(pattern.segments, 0, segments, 0)
-                             : matches_segment(pattern.segments.front(), segments.back());
+    bool matched = false;
+    if (syntax_ == Syntax::docker) {
+      matched = matches_with_parents(pattern.segments, segments);
+    } else if (pattern.anchored) {
+      matched = matches_from(pattern.segments, 0, segments, 0);
+    } else {
+      matched = matches_segment(pattern.segments.front(), segments.back());
+    }
     if (matched) ignored = !pattern.negated;
   }
   return ignored;

@@ -1,8 +1,10 @@
-#include "cli/manifest.h"
+#include "cli/project/manifest.h"
 
-#include "cli/output.h"
+#include "cli/project/nearest_word.h"
 
 #include <toml++/toml.h>
+
+#include <algorithm>
 
 namespace lambda::cli {
 namespace {
@@ -65,17 +67,21 @@ struct Reader {
     for (const auto& [key, node] : table) {
       const std::string name(key.str());
       if (std::find(known_keys().begin(), known_keys().end(), name) != known_keys().end()) continue;
-      const auto near = nearest(name, known_keys());
+      const auto near = nearest_word(name, known_keys());
       return wrong(node, "unknown key \"" + name + "\"",
                    near.empty() ? "" : "(did you mean \"" + near + "\"?)");
     }
     return Done{};
   }
-  Result<Manifest> read(const toml::table& table, const fs::path& folder) const;
+  // Over what `manifest` says already.
+  Result<Manifest> read(const toml::table& table, const fs::path& folder, Manifest manifest) const;
+  // [[function]] tables; what stands above the first of them holds for all.
+  Result<std::vector<Manifest>> read_several(const toml::table& table, const toml::node& functions,
+                                             const fs::path& folder) const;
 };
 
-Result<Manifest> Reader::read(const toml::table& table, const fs::path& folder) const {
-  Manifest manifest;
+Result<Manifest> Reader::read(const toml::table& table, const fs::path& folder,
+                              Manifest manifest) const {
   std::optional<std::string> path;
   auto done = check_keys(table);
   if (done) done = text(table, "path", path);
@@ -97,6 +103,29 @@ Result<Manifest> Reader::read(const toml::table& table, const fs::path& folder) 
   return manifest;
 }
 
+Result<std::vector<Manifest>> Reader::read_several(const toml::table& table,
+                                                   const toml::node& functions,
+                                                   const fs::path& folder) const {
+  if (!functions.is_array_of_tables())
+    return wrong(functions, "function", "must be written as [[function]]");
+  for (const char* own : {"name", "path"}) {
+    if (const auto* node = table.get(own); node != nullptr)
+      return wrong(*node, own, "belongs to one function: write it below its [[function]]");
+  }
+  auto common = read(table, folder, {});
+  if (!common) return fail(std::move(common.error()));
+  std::vector<Manifest> all;
+  for (const auto& item : *functions.as_array()) {
+    auto one = read(*item.as_table(), folder, *common);
+    if (!one) return fail(std::move(one.error()));
+    if (!one->name) return wrong(item, "[[function]]", "needs a name");
+    if (std::ranges::any_of(all, [&one](const Manifest& other) { return other.name == one->name; }))
+      return wrong(item, "[[function]]", "has the name of an earlier one: \"" + *one->name + "\"");
+    all.push_back(std::move(*one));
+  }
+  return all;
+}
+
 }  // namespace
 
 Result<std::vector<Manifest>> read_manifests(const fs::path& folder) {
@@ -116,26 +145,10 @@ Result<std::vector<Manifest>> read_manifests(const fs::path& folder) {
   }
   const Reader reader{file};
   const auto* functions = table.get("function");
-  if (functions == nullptr) {
-    auto one = reader.read(table, folder);
-    if (!one) return fail(std::move(one.error()));
-    return std::vector<Manifest>{std::move(*one)};
-  }
-  if (!functions->is_array_of_tables())
-    return reader.wrong(*functions, "function", "must be written as [[function]]");
-  auto shared = reader.check_keys(table);
-  if (!shared) return fail(std::move(shared.error()));
-  std::vector<Manifest> all;
-  for (const auto& item : *functions->as_array()) {
-    auto one = reader.read(*item.as_table(), folder);
-    if (!one) return fail(std::move(one.error()));
-    // `include` at the top is shared by all.
-    auto common = reader.include(table, folder, *one);
-    if (!common) return fail(std::move(common.error()));
-    if (!one->name) return reader.wrong(item, "[[function]]", "needs a name");
-    all.push_back(std::move(*one));
-  }
-  return all;
+  if (functions != nullptr) return reader.read_several(table, *functions, folder);
+  auto one = reader.read(table, folder, {});
+  if (!one) return fail(std::move(one.error()));
+  return std::vector<Manifest>{std::move(*one)};
 }
 
 }  // namespace lambda::cli

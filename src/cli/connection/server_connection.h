@@ -1,42 +1,29 @@
-// Where the server is, with which key, and one request to it. Blocking; main thread.
+// One request after the other to the server. Blocking; main thread.
 #pragma once
 
 #include "base/result.h"
+#include "cli/connection/target.h"
 #include "http/body.h"
 #include "http/client.h"
 
 #include <boost/json.hpp>
 
+#include <chrono>
 #include <functional>
-#include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 
 namespace lambda::cli {
 
-// --host, --insecure: what stands before the command.
-struct ConnectionOptions {
-  std::string host;
-  bool insecure = false;
-};
-
-struct Target {
-  http::ParsedUrl url;
-  std::string key;     // "lam_<id>_<secret>", or "" over a unix socket
-  std::string source;  // where the host came from, for messages
-  std::string key_source;
-};
-
-// --host, LAMBDA_HOST, the configuration file, then the server on this machine (its server.json and
-// admin.key, or its unix socket). Errors: unavailable (none found; says how to name one), denied (a
-// key over plain HTTP to another machine).
-Result<Target> find_target(const ConnectionOptions& options);
+// How long an answer may take to begin, and how long it may then be silent.
+using Patience = std::chrono::steady_clock::duration;
+inline constexpr Patience kForAnswers = std::chrono::minutes(1);
+inline constexpr Patience kForCalls = std::chrono::minutes(20);  // a function may run for 15
+inline constexpr Patience kForDeploys = std::chrono::hours(2);   // a build may be long
 
 class ServerConnection {
  public:
-  explicit ServerConnection(Target target);
-  ~ServerConnection();
+  explicit ServerConnection(Target target) : target_(std::move(target)) {}
 
   // One call with its answer in memory. A status of 400 or more is an Error with the server's
   // message and a code by status.
@@ -48,7 +35,8 @@ class ServerConnection {
   // Sends a streamed body and hands the answer over in pieces as they come; the head first.
   Result<http::Response> stream(std::string method, std::string path, http::BodyReader& body,
                                 http::Headers headers,
-                                const std::function<void(std::string_view)>& on_piece);
+                                const std::function<void(std::string_view)>& on_piece,
+                                Patience patience);
   [[nodiscard]] const Target& target() const { return target_; }
 
  private:
@@ -56,7 +44,8 @@ class ServerConnection {
   Target target_;
 };
 
-// What a response of 400 or more says.
+[[nodiscard]] ErrorCode code_of_status(unsigned status);
+// What a response of 300 or more says.
 [[nodiscard]] Error error_of(const http::Response& response);
 
 }  // namespace lambda::cli

@@ -1,4 +1,4 @@
-#include "cli/settings_file.h"
+#include "cli/connection/settings_file.h"
 
 #include <toml++/toml.h>
 

@@ -1,0 +1,11 @@
+// The arguments of `lambda`: which command they mean, or what is wrong with them. The one file of
+// the command line that sees CLI11 is command_line.cc.
+#pragma once
+
+namespace lambda::cli {
+
+// Runs the command; returns the exit code. Help and version go to standard output, what is wrong
+// with the arguments to standard error.
+int run_command_line(int argc, char** argv);
+
+}  // namespace lambda::cli

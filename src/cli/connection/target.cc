@@ -1,0 +1,175 @@
+// Steps: a host by name (--host, LAMBDA_HOST, the configuration file) -> else the server on this
+// machine -> a key for it -> no key in the clear to another machine.
+#include "cli/connection/target.h"
+
+#include "base/blocking.h"
+#include "cli/connection/json_fields.h"
+#include "cli/connection/settings_file.h"
+
+#include <boost/json.hpp>
+
+#include <arpa/inet.h>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <sstream>
+#include <vector>
+
+namespace lambda::cli {
+namespace {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+constexpr const char* kSocket = "/run/lambda/lambda.sock";
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+std::string first_line(const fs::path& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+// Where a server on this machine keeps its files.
+std::vector<fs::path> data_directories() {
+  std::vector<fs::path> directories;
+  if (const auto named = variable("LAMBDA_DATA_DIR"); !named.empty())
+    directories.emplace_back(named);
+  if (const auto home = variable("HOME"); !home.empty())
+    directories.push_back(fs::path(home) / ".local/share/lambda");
+  directories.emplace_back("/var/lib/lambda");
+  return directories;
+}
+
+// What the running server says of itself, which others may read, too; empty where it is not there.
+json::object facts_in(const fs::path& server_file) {
+  std::ifstream file(server_file);
+  std::ostringstream text;
+  text << file.rdbuf();
+  boost::system::error_code error;
+  auto value = json::parse(text.str(), error);
+  return error || !value.is_object() ? json::object() : std::move(value.as_object());
+}
+
+struct Local {
+  std::string url;
+  std::string key;
+  std::string place;
+};
+
+// The server on this machine: by its files where its key can be read, else by its socket.
+std::optional<Local> find_local() {
+  std::error_code error;
+  for (const auto& directory : data_directories()) {
+    const auto facts = facts_in(directory / "server.json");
+    const auto url = text_in(facts, "url");
+    if (url.empty()) continue;
+    auto key = first_line(directory / "admin.key");
+    if (!key.empty()) return Local{url, key, directory.string()};
+    const auto socket = text_in(facts, "socket");
+    if (!socket.empty() && fs::exists(socket, error)) return Local{"unix:" + socket, "", socket};
+  }
+  if (fs::exists(kSocket, error)) return Local{std::string("unix:") + kSocket, "", kSocket};
+  return std::nullopt;
+}
+
+struct Host {
+  std::string url;
+  std::string source;
+};
+
+// As somebody named it, or nothing.
+std::optional<Host> named_host(const ConnectionOptions& options, const SettingsFile& settings) {
+  if (!options.host.empty()) return Host{options.host, "--host"};
+  if (auto host = variable("LAMBDA_HOST"); !host.empty()) return Host{host, "LAMBDA_HOST"};
+  if (!settings.host.empty()) return Host{settings.host, settings_path().string()};
+  return std::nullopt;
+}
+
+void choose_key(const SettingsFile& settings, const std::optional<Local>& local, Target& target) {
+  target.key = variable("LAMBDA_API_KEY");
+  target.key_source = "LAMBDA_API_KEY";
+  // The local server's own key comes before a kept one only where no host was named.
+  const auto take_local = [&] {
+    if (!target.key.empty() || !local || local->key.empty()) return;
+    target.key = local->key;
+    target.key_source = local->place + "/admin.key";
+  };
+  if (!target.named) take_local();
+  if (target.key.empty() && !settings.key.empty()) {
+    target.key = settings.key;
+    target.key_source = settings_path().string();
+  }
+  if (target.named && is_loopback(target.url.endpoint)) take_local();
+  if (target.key.empty()) target.key_source.clear();
+}
+
+}  // namespace
+
+Result<http::ParsedUrl> parse_host(const std::string& text) {
+  const bool bare = text.find("://") == std::string::npos && !text.starts_with("unix:");
+  return http::parse_url(bare ? "http://" + text : text);
+}
+
+bool is_loopback(const http::Endpoint& endpoint) {
+  const auto& host = endpoint.host;
+  if (!endpoint.unix_path.empty() || host == "localhost" || host.ends_with(".localhost"))
+    return true;
+  in_addr v4{};
+  if (::inet_pton(AF_INET, host.c_str(), &v4) == 1) return ntohl(v4.s_addr) >> 24 == 127;
+  in6_addr v6{};
+  return ::inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+Result<Target> find_target(const ConnectionOptions& options) {
+  auto settings = read_settings();
+  if (!settings) return fail(std::move(settings.error()));
+  const auto local = find_local();
+  auto host = named_host(options, *settings);
+  Target target;
+  target.named = host.has_value();
+  if (!host && !local) {
+    return fail(ErrorCode::unavailable,
+                "no server was found on this machine. Start one (./run, or systemctl start "
+                "lambdad), or name another: `lambda config set-host URL`, or LAMBDA_HOST. (A local "
+                "server's key is readable by root and its own user alone: others need `lambda "
+                "config set-key`, or to be members of the group lambda.)");
+  }
+  if (!host) host = Host{local->url, local->place};
+  target.source = host->source;
+  auto url = parse_host(host->url);
+  if (!url) return fail(std::move(url.error()), "the host from {}", target.source);
+  target.url = std::move(*url);
+  choose_key(*settings, local, target);
+  if (!target.key.empty() && !looks_like_key(target.key)) {
+    return fail(ErrorCode::denied,
+                "the key from {} is no key of Lambda's: one is lam_, 20 characters, _, and 40 "
+                "characters",
+                target.key_source);
+  }
+  if (!target.key.empty() && !target.url.endpoint.tls && !is_loopback(target.url.endpoint) &&
+      !options.insecure) {
+    return fail(ErrorCode::denied,
+                "the key would go to {} over plain HTTP, where it can be read on the way: use "
+                "https://, an SSH tunnel (ssh -L 8080:localhost:80 HOST), or --insecure",
+                target.url.host_header);
+  }
+  return target;
+}
+
+bool looks_like_key(std::string_view key) {
+  constexpr std::string_view kDigits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  constexpr std::string_view kSecret =
+      "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  return key.size() == 65 && key.starts_with("lam_") && key[24] == '_' &&
+         key.substr(4, 20).find_first_not_of(kDigits) == std::string_view::npos &&
+         key.substr(25).find_first_not_of(kSecret) == std::string_view::npos;
+}
+
+}  // namespace lambda::cli

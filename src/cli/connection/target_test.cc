@@ -1,0 +1,118 @@
+#include "cli/connection/target.h"
+
+#include "base/crypto.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+namespace lambda::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string kOneKey = "lam_" + std::string(20, 'A') + "_" + std::string(40, 'a');
+const std::string kOtherKey = "lam_" + std::string(20, 'B') + "_" + std::string(40, 'b');
+
+// A home directory of its own, with nothing in it.
+class FindTarget : public testing::Test {
+ protected:
+  FindTarget() : home_(fs::path(testing::TempDir()) / ("home-" + random_uuid())) {
+    fs::create_directories(home_ / ".config/lambda");
+    ::setenv("HOME", home_.c_str(), 1);
+    ::setenv("LAMBDA_DATA_DIR", (home_ / "data").c_str(), 1);
+    for (const char* name : {"LAMBDA_HOST", "LAMBDA_API_KEY", "XDG_CONFIG_HOME"}) ::unsetenv(name);
+  }
+  ~FindTarget() override {
+    for (const char* name : {"LAMBDA_HOST", "LAMBDA_API_KEY", "LAMBDA_DATA_DIR"}) ::unsetenv(name);
+    fs::remove_all(home_);
+  }
+  void local_server() const {
+    fs::create_directories(home_ / "data");
+    std::ofstream(home_ / "data/server.json") << R"({"url":"http://127.0.0.1:8080"})";
+    std::ofstream(home_ / "data/admin.key") << kOneKey << "\n";
+  }
+  void configure(const std::string& text) const {
+    std::ofstream(home_ / ".config/lambda/config.toml") << text;
+  }
+  static Target found(const ConnectionOptions& options = {}) {
+    auto target = find_target(options);
+    EXPECT_TRUE(target) << target.error().message();
+    return target ? *target : Target{};
+  }
+  fs::path home_;
+};
+
+TEST_F(FindTarget, FindsTheServerOnThisMachine) {
+  local_server();
+  EXPECT_EQ(found().url.host_header, "127.0.0.1:8080");
+  EXPECT_EQ(found().key, kOneKey);
+}
+
+TEST_F(FindTarget, PrefersWhatIsNamedNearest) {
+  local_server();
+  configure("host = \"http://localhost:1\"\n");
+  EXPECT_EQ(found().url.endpoint.port, 1);
+  ::setenv("LAMBDA_HOST", "localhost:2", 1);
+  EXPECT_EQ(found().url.endpoint.port, 2);
+  ConnectionOptions options;
+  options.host = "[::1]:3";
+  EXPECT_EQ(found(options).url.endpoint.port, 3);
+  EXPECT_EQ(found(options).key, kOneKey);
+  ::setenv("LAMBDA_API_KEY", kOtherKey.c_str(), 1);
+  EXPECT_EQ(found(options).key, kOtherKey);
+}
+
+TEST_F(FindTarget, KeepsTheLocalKeyOnThisMachine) {
+  local_server();
+  ConnectionOptions options;
+  options.host = "https://lambda.example.com";
+  EXPECT_EQ(found(options).key, "");
+}
+
+TEST_F(FindTarget, SendsNoKeyInTheClearToOthers) {
+  ::setenv("LAMBDA_API_KEY", kOneKey.c_str(), 1);
+  for (const char* host :
+       {"http://10.0.0.1", "lambda.example.com", "http://127.example.com",
+        "http://127.0.0.1.example.com", "http://localhost.example.com", "http://[2001:db8::1]"}) {
+    ConnectionOptions options;
+    options.host = host;
+    const auto refused = find_target(options);
+    ASSERT_FALSE(refused) << host;
+    EXPECT_EQ(refused.error().code(), ErrorCode::denied);
+    options.insecure = true;
+    EXPECT_TRUE(find_target(options)) << host;
+  }
+  for (const char* host : {"http://127.9.9.9", "localhost:8080", "http://x.localhost", "[::1]",
+                           "https://lambda.example.com", "unix:/run/lambda.sock"}) {
+    ConnectionOptions options;
+    options.host = host;
+    EXPECT_TRUE(find_target(options)) << host;
+  }
+}
+
+TEST_F(FindTarget, RefusesWhatIsNoUrlAndNoKey) {
+  ConnectionOptions options;
+  options.host = "ftp://x";
+  EXPECT_FALSE(find_target(options));
+  options.host = "localhost";
+  ::setenv("LAMBDA_API_KEY", "secret", 1);
+  const auto refused = find_target(options);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message().find("secret"), std::string::npos);
+  EXPECT_NE(refused.error().message().find("LAMBDA_API_KEY"), std::string::npos);
+}
+
+TEST(Key, IsKnownByItsShape) {
+  EXPECT_TRUE(looks_like_key(kOneKey));
+  EXPECT_FALSE(looks_like_key(""));
+  EXPECT_FALSE(looks_like_key(kOneKey + "x"));
+  auto quoted = kOneKey;
+  quoted[30] = '\'';
+  EXPECT_FALSE(looks_like_key(quoted));
+}
+
+}  // namespace
+}  // namespace lambda::cli

@@ -1,0 +1,111 @@
+#include "cli/deploy_report.h"
+
+#include "cli/connection/json_fields.h"
+#include "cli/connection/server_connection.h"
+#include "cli/exit_code.h"
+
+#include <cstdio>
+#include <sstream>
+
+namespace lambda::cli {
+namespace {
+
+namespace json = boost::json;
+
+// The function's own words for why it failed to load.
+void show_payload(const std::string& payload) {
+  boost::system::error_code problem;
+  const auto value = json::parse(payload, problem);
+  if (problem || !value.is_object()) return;
+  const auto& object = value.as_object();
+  std::fprintf(stderr, "  %s: %s\n", text_in(object, "errorType").c_str(),
+               text_in(object, "errorMessage").c_str());
+  for (const char* key : {"stackTrace", "trace"}) {
+    for (const auto& frame : array_in(object, key)) {
+      if (frame.is_string()) std::fprintf(stderr, "  %s\n", frame.as_string().c_str());
+    }
+  }
+}
+
+void show_log(const std::string& log) {
+  std::fputs("\nIts output:\n", stderr);
+  std::istringstream lines(log);
+  std::string line;
+  while (std::getline(lines, line)) {
+    if (!line.empty()) std::fprintf(stderr, "  %s\n", line.c_str());
+  }
+}
+
+}  // namespace
+
+void DeployReport::take(std::string_view piece) {
+  pending_ += piece;
+  for (auto end = pending_.find('\n'); end != std::string::npos; end = pending_.find('\n')) {
+    line(pending_.substr(0, end));
+    pending_.erase(0, end + 1);
+  }
+}
+
+void DeployReport::end_open_step() {
+  if (open_)
+    std::fprintf(stderr, "%sfailed.\n", !output_ ? " " : at_line_start_ ? "      " : "\n      ");
+  open_ = false;
+}
+
+void DeployReport::line(const std::string& text) {
+  boost::system::error_code problem;
+  auto value = json::parse(text, problem);
+  if (problem || !value.is_object()) return;
+  auto& object = value.as_object();
+  const auto event = text_in(object, "event");
+  if (event == "begin") {
+    std::fprintf(stderr, "[%d/3] %s...", static_cast<int>(number_in(object, "step")),
+                 text_in(object, "text").c_str());
+    open_ = true;
+    output_ = false;
+  } else if (event == "output") {
+    output(text_in(object, "text"));
+  } else if (event == "end") {
+    if (output_) {
+      std::fprintf(stderr, "%s      %s\n", at_line_start_ ? "" : "\n",
+                   text_in(object, "text").c_str());
+    } else {
+      std::fprintf(stderr, " %s\n", text_in(object, "text").c_str());
+    }
+    open_ = false;
+  } else if (event == "result") {
+    result_ = std::move(object);
+  } else if (event == "error") {
+    error_ = std::move(object);
+  }
+}
+
+// The build's own output, below its step.
+void DeployReport::output(const std::string& text) {
+  std::string shown;
+  if (!output_) {
+    shown += '\n';
+    at_line_start_ = true;
+  }
+  output_ = true;
+  for (const char c : text) {
+    if (at_line_start_) shown += "      ";
+    shown += c;
+    at_line_start_ = c == '\n';
+  }
+  std::fputs(shown.c_str(), stderr);
+}
+
+int show_deploy_error(const json::object& error) {
+  std::fprintf(stderr, "\nlambda: %s\n", text_in(error, "message").c_str());
+  const auto log = text_in(error, "log");
+  if (log.empty()) {
+    show_payload(text_in(error, "functionPayload"));
+  } else {
+    show_log(log);
+  }
+  if (text_in(error, "code") == to_string(ErrorCode::function_failed)) return kFunctionFailed;
+  return exit_code_of(code_of_status(static_cast<unsigned>(number_in(error, "status"))));
+}
+
+}  // namespace lambda::cli

@@ -1,0 +1,36 @@
+// What the server says while it deploys: steps on standard error as they come, the end kept.
+#pragma once
+
+#include <boost/json.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace lambda::cli {
+
+class DeployReport {
+ public:
+  // The next bytes of the answer, cut anywhere.
+  void take(std::string_view piece);
+  // Ends the line of a step that did not end itself.
+  void end_open_step();
+  [[nodiscard]] const std::optional<boost::json::object>& result() const { return result_; }
+  [[nodiscard]] const std::optional<boost::json::object>& error() const { return error_; }
+
+ private:
+  void line(const std::string& text);
+  void output(const std::string& text);
+
+  std::string pending_;
+  std::optional<boost::json::object> result_;
+  std::optional<boost::json::object> error_;
+  bool open_ = false;
+  bool output_ = false;
+  bool at_line_start_ = true;
+};
+
+// Why it failed, in the function's own words where it has some; returns the exit code.
+int show_deploy_error(const boost::json::object& error);
+
+}  // namespace lambda::cli

@@ -1,0 +1,68 @@
+#include "cli/deploy_report.h"
+
+#include <gtest/gtest.h>
+
+namespace lambda::cli {
+namespace {
+
+// What standard error shows for an answer that comes in pieces of `size` bytes.
+std::string shown(const std::string& answer, std::size_t size, DeployReport& report) {
+  testing::internal::CaptureStderr();
+  for (std::size_t at = 0; at < answer.size(); at += size) report.take(answer.substr(at, size));
+  report.end_open_step();
+  return testing::internal::GetCapturedStderr();
+}
+
+constexpr const char* kBuild =
+    "{\"event\":\"begin\",\"step\":2,\"text\":\"Building image \\\"func-greet\\\"\"}\n"
+    "{\"event\":\"output\",\"text\":\"Step 1/2\\nStep\"}\n"
+    "{\"event\":\"output\",\"text\":\" 2/2\\n\"}\n"
+    "{\"event\":\"end\",\"step\":2,\"text\":\"Done.\"}\n"
+    "{\"event\":\"begin\",\"step\":3,\"text\":\"Starting container\"}\n"
+    "{\"event\":\"end\",\"step\":3,\"text\":\"Done. (init 21 ms)\"}\n"
+    "{\"event\":\"result\",\"version\":3}\n";
+
+TEST(DeployReport, ShowsStepsHoweverTheyAreCut) {
+  for (const std::size_t size : {1u, 7u, 10'000u}) {
+    DeployReport report;
+    EXPECT_EQ(shown(kBuild, size, report),
+              "[2/3] Building image \"func-greet\"...\n"
+              "      Step 1/2\n"
+              "      Step 2/2\n"
+              "      Done.\n"
+              "[3/3] Starting container... Done. (init 21 ms)\n");
+    ASSERT_TRUE(report.result());
+    EXPECT_FALSE(report.error());
+  }
+}
+
+TEST(DeployReport, EndsTheStepThatFailed) {
+  DeployReport report;
+  EXPECT_EQ(shown("{\"event\":\"begin\",\"step\":3,\"text\":\"Starting sandbox\"}\n"
+                  "{\"event\":\"error\",\"code\":\"function failed\",\"message\":\"m\"}\n",
+                  5, report),
+            "[3/3] Starting sandbox... failed.\n");
+  EXPECT_TRUE(report.error());
+}
+
+TEST(DeployError, HasTheFunctionsWordsAndAnExitCode) {
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(show_deploy_error({{"code", "function failed"},
+                               {"status", 400},
+                               {"message", "it did not load"},
+                               {"functionPayload", R"({"errorType":"E","errorMessage":"m",
+                                                       "stackTrace":["  File \"app.py\""]})"}}),
+            3);
+  const auto text = testing::internal::GetCapturedStderr();
+  EXPECT_NE(text.find("it did not load"), std::string::npos);
+  EXPECT_NE(text.find("E: m"), std::string::npos);
+  EXPECT_NE(text.find("File \"app.py\""), std::string::npos);
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(show_deploy_error({{"code", "invalid"}, {"status", 400}, {"message", "m"}}), 2);
+  EXPECT_EQ(show_deploy_error({{"code", "internal"}, {"status", 500}, {"message", "m"}}), 1);
+  EXPECT_EQ(show_deploy_error({{"code", "unavailable"}, {"status", 503}, {"message", "m"}}), 1);
+  testing::internal::GetCapturedStderr();
+}
+
+}  // namespace
+}  // namespace lambda::cli

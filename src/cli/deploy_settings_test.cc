@@ -1,0 +1,56 @@
+#include "cli/deploy_settings.h"
+
+#include "cli/connection/json_fields.h"
+#include "cli/project/test_folder.h"
+
+namespace lambda::cli {
+namespace {
+
+class DeploySettings : public TestFolder {};
+
+TEST_F(DeploySettings, TakeFlagsOverTheFile) {
+  Manifest manifest;
+  manifest.memory = 256;
+  manifest.timeout = 9;
+  manifest.environment = {{"A", "file"}, {"B", "file"}};
+  DeployOptions options;
+  options.memory = 512;
+  options.environment = {"B=flag=1", "C="};
+  const auto settings = deploy_settings(options, manifest);
+  ASSERT_TRUE(settings) << settings.error().message();
+  EXPECT_EQ(number_in(*settings, "memory"), 512);
+  EXPECT_EQ(number_in(*settings, "timeout"), 9);
+  const auto& environment = settings->at("environment").as_object();
+  EXPECT_EQ(text_in(environment, "A"), "file");
+  EXPECT_EQ(text_in(environment, "B"), "flag=1");
+  EXPECT_TRUE(environment.contains("C"));
+}
+
+TEST_F(DeploySettings, NameOnlyWhatWasNamed) {
+  EXPECT_TRUE(deploy_settings({}, {})->empty());
+}
+
+TEST_F(DeploySettings, ReadAnEnvironmentFileAndHideItsSecrets) {
+  write("vars", "# c\nA=1\r\n\nB=x=y\n");
+  DeployOptions options;
+  options.environment_file = (root_ / "vars").string();
+  const auto settings = deploy_settings(options, {});
+  EXPECT_EQ(text_in(settings->at("environment").as_object(), "A"), "1");
+  EXPECT_EQ(text_in(settings->at("environment").as_object(), "B"), "x=y");
+  write("vars", "A=1\nsecret\n");
+  const auto message = deploy_settings(options, {}).error().message();
+  EXPECT_NE(message.find("line 2"), std::string::npos);
+  EXPECT_EQ(message.find("secret"), std::string::npos);
+}
+
+TEST_F(DeploySettings, WantKeysAndValues) {
+  DeployOptions options;
+  options.environment = {"NOVALUE"};
+  EXPECT_FALSE(deploy_settings(options, {}));
+  options.environment = {};
+  options.tags = {"=x"};
+  EXPECT_FALSE(deploy_settings(options, {}));
+}
+
+}  // namespace
+}  // namespace lambda::cli

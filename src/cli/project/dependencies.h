@@ -1,0 +1,21 @@
+// Whether what the code says it depends on is in the package. Reads the two lists; blocking.
+#pragma once
+
+#include "base/blocking.h"
+#include "base/result.h"
+#include "cli/project/contents.h"
+
+#include <filesystem>
+#include <string>
+
+namespace lambda::cli {
+
+// Looks at requirements.txt (Python) and package.json (Node) where they are in the package.
+// Error: invalid, with the exact command to run.
+Result<Done> check_dependencies(const std::filesystem::path& folder, const Contents& contents,
+                                const std::string& runtime);
+
+// For a line that is pasted into a shell.
+[[nodiscard]] std::string shell_quoted(const std::string& text);
+
+}  // namespace lambda::cli

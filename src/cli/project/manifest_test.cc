@@ -1,0 +1,76 @@
+#include "cli/project/manifest.h"
+
+#include "cli/project/test_folder.h"
+
+namespace lambda::cli {
+namespace {
+
+class ManifestFile : public TestFolder {
+ protected:
+  std::string refused(const std::string& text) const {
+    write("lambda.toml", text);
+    const auto read = read_manifests(root_);
+    return read ? "accepted" : read.error().message();
+  }
+};
+
+TEST_F(ManifestFile, MayBeMissing) {
+  const auto read = read_manifests(root_);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->size(), 1u);
+  EXPECT_EQ(read->at(0).directory, root_);
+}
+
+TEST_F(ManifestFile, HoldsSettings) {
+  write("lambda.toml", "name = \"a\"\nmemory = 256\n[environment]\nA_B = \"1\"\n");
+  const auto read = read_manifests(root_);
+  ASSERT_TRUE(read) << read.error().message();
+  EXPECT_EQ(read->at(0).memory, 256);
+  EXPECT_EQ(read->at(0).environment.at("A_B"), "1");
+}
+
+TEST_F(ManifestFile, NamesTheLineOfAnUnknownKey) {
+  const auto message = refused("name = \"a\"\nmemroy = 256\n");
+  EXPECT_NE(message.find("line 2"), std::string::npos) << message;
+  EXPECT_NE(message.find("did you mean \"memory\"?"), std::string::npos) << message;
+  EXPECT_NE(refused("[[function]]\nname = \"a\"\nhandle = \"x\"\n").find("line 3"),
+            std::string::npos);
+}
+
+TEST_F(ManifestFile, NamesTheLineOfAWrongValue) {
+  EXPECT_NE(refused("timeout = \"soon\"\n").find("line 1: timeout must be a whole number"),
+            std::string::npos);
+  EXPECT_NE(refused("\nname = 1\n").find("line 2"), std::string::npos);
+  EXPECT_NE(refused("name = \n").find("line 1"), std::string::npos);
+  EXPECT_NE(refused("[environment]\nA = 1\n").find("line 2"), std::string::npos);
+}
+
+TEST_F(ManifestFile, DeclaresSeveral) {
+  write("lambda.toml",
+        "include = [\"shared\"]\nmemory = 256\n[environment]\nA = \"1\"\nB = \"1\"\n"
+        "[[function]]\nname = \"a\"\npath = \"x\"\ninclude = [\"more\"]\nenvironment = { B = \"2\" "
+        "}\n"
+        "[[function]]\nname = \"b\"\nmemory = 512\n");
+  const auto read = read_manifests(root_);
+  ASSERT_TRUE(read) << read.error().message();
+  ASSERT_EQ(read->size(), 2u);
+  EXPECT_EQ(read->at(0).directory, root_ / "x");
+  EXPECT_EQ(read->at(0).include.size(), 2u);
+  EXPECT_EQ(read->at(0).memory, 256);
+  EXPECT_EQ(read->at(0).environment.at("A"), "1");
+  EXPECT_EQ(read->at(0).environment.at("B"), "2");
+  EXPECT_EQ(read->at(1).include.size(), 1u);
+  EXPECT_EQ(read->at(1).memory, 512);
+}
+
+TEST_F(ManifestFile, WantsNamesOnceEach) {
+  EXPECT_NE(refused("[[function]]\nname = \"a\"\n[[function]]\nname = \"a\"\n").find("line 3"),
+            std::string::npos);
+  EXPECT_NE(refused("[[function]]\nmemory = 128\n").find("needs a name"), std::string::npos);
+  EXPECT_NE(refused("name = \"a\"\n[[function]]\nname = \"b\"\n").find("[[function]]"),
+            std::string::npos);
+  EXPECT_NE(refused("function = 1\n").find("[[function]]"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace lambda::cli

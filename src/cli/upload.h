@@ -1,0 +1,32 @@
+// A package on its way to the server, with a bar on standard error where that is worth one.
+// One coroutine.
+#pragma once
+
+#include "cli/project/archive.h"
+#include "http/body.h"
+
+namespace lambda::cli {
+
+class Upload final : public http::BodyReader {
+ public:
+  // An archive without a file is an empty body.
+  Upload(Archive archive, bool terminal);
+  Task<Result<std::string>> read_some() override;
+  [[nodiscard]] std::optional<std::size_t> declared_length() const override {
+    return archive_.size;
+  }
+  // Ends the bar's line where it is still open.
+  void end_bar();
+
+ private:
+  void show();
+  Archive archive_;
+  std::uint64_t sent_ = 0;
+  int shown_ = -1;  // per cent
+  bool bar_;
+};
+
+// "Uploading [#####               ]  25%  1.0 of 4.0 MB"
+[[nodiscard]] std::string bar_text(std::uint64_t sent, std::uint64_t size);
+
+}  // namespace lambda::cli

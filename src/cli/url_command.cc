@@ -1,0 +1,20 @@
+// lambda url.
+#include "cli/commands.h"
+#include "cli/connection/json_fields.h"
+#include "cli/exit_code.h"
+
+#include <cstdio>
+
+namespace lambda::cli {
+
+int set_url(const ConnectionOptions& connection, const std::string& name, const std::string& auth) {
+  auto connected = connect(connection);
+  if (!connected.server) return connected.code;
+  const boost::json::object body{{"auth", auth}};
+  auto reply = connected.server->json("PUT", function_path(name, "/url"), &body);
+  if (!reply) return explain(reply.error());
+  std::printf("%s is %s\n", text_in(*reply, "url").c_str(), text_in(*reply, "urlAuth").c_str());
+  return kDone;
+}
+
+}  // namespace lambda::cli

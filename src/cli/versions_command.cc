@@ -1,0 +1,73 @@
+// lambda versions, rollback, promote.
+#include "cli/commands.h"
+#include "cli/connection/json_fields.h"
+#include "cli/exit_code.h"
+#include "cli/output.h"
+
+#include <cstdio>
+
+namespace lambda::cli {
+
+int versions(const ConnectionOptions& connection, const std::string& name, bool as_json) {
+  auto connected = connect(connection);
+  if (!connected.server) return connected.code;
+  auto reply = connected.server->json("GET", function_path(name, "/versions"));
+  if (!reply) return explain(reply.error());
+  if (as_json) {
+    print_json(*reply);
+    return kDone;
+  }
+  const auto& all = array_in(*reply, "versions");
+  if (all.empty()) {
+    std::fprintf(stderr,
+                 "\"%s\" has no published version; `lambda promote %s` publishes $LATEST and makes "
+                 "it live.\n",
+                 name.c_str(), name.c_str());
+    return kDone;
+  }
+  Table table({"VERSION", "LIVE", "CREATED", "SIZE", "CODE", "MESSAGE"});
+  for (const auto& item : all) {
+    const auto& version = item.as_object();
+    table.add({std::to_string(number_in(version, "version")),
+               flag_in(version, "live") ? "live" : "",
+               ago_text(text_in(version, "created"), now_seconds()),
+               size_text(static_cast<std::uint64_t>(number_in(version, "codeSize"))),
+               text_in(version, "codeSha256").substr(0, 12), text_in(version, "message")});
+  }
+  std::fputs(table.text().c_str(), stdout);
+  if (flag_in(*reply, "latestNewerThanLive")) {
+    std::fprintf(stderr,
+                 "$LATEST is newer than the live version; `lambda promote %s` makes it live.\n",
+                 name.c_str());
+  }
+  return kDone;
+}
+
+int move_live(const ConnectionOptions& connection, const std::string& name,
+              std::optional<std::uint64_t> version, bool back, bool as_json) {
+  auto connected = connect(connection);
+  if (!connected.server) return connected.code;
+  boost::json::object body;
+  if (version) body["version"] = *version;
+  auto reply =
+      connected.server->json("POST", function_path(name, back ? "/rollback" : "/promote"), &body);
+  if (!reply) return explain(reply.error());
+  if (as_json) {
+    print_json(*reply);
+    return kDone;
+  }
+  const auto from = number_in(*reply, "from");
+  const auto to = number_in(*reply, "to");
+  if (from == to) {
+    std::printf("Unchanged: version %lld of \"%s\" is live already.\n", static_cast<long long>(to),
+                name.c_str());
+  } else {
+    const auto before = from == 0 ? std::string("$LATEST") : std::to_string(from);
+    std::printf("%s \"%s\": version %s \xE2\x86\x92 %lld\n%s\n", back ? "Rolled back" : "Promoted",
+                name.c_str(), before.c_str(), static_cast<long long>(to),
+                text_in(*reply, "url").c_str());
+  }
+  return kDone;
+}
+
+}  // namespace lambda::cli
