@@ -103,6 +103,12 @@ assert open("/proc/1/stat").read().split()[2] in "SR"
         self.assertEqual(found, [])
         self.assertEqual(self.inside("result = 'still there'"), "still there")
 
+    def test_its_cgroup_is_the_top_of_what_it_sees(self):
+        for line in self.inside("result = open('/proc/self/cgroup').read()").splitlines():
+            path = line.split(":", 2)[2]
+            if any(part in line.split(":")[1].split(",") for part in ("memory", "pids", "cpu", "")):
+                self.assertEqual(path, "/", line)
+
     def test_no_process_outside_can_be_signalled(self):
         """Also not by its number outside."""
         for pid in (self.server.process.pid, os.getpid(), *sandbox_processes(self.server)):

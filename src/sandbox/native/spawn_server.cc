@@ -107,7 +107,9 @@ struct SpawnServer::Sandbox {
 };
 
 SpawnServer::SpawnServer(SpawnServerParts parts)
-    : parts_(std::move(parts)), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+    : parts_(std::move(parts)),
+      uids_(parts_.first_uid, kUidBlock),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
   watch(parts_.socket.get(), 0);
 }
 
@@ -236,6 +238,7 @@ Result<Done> SpawnServer::start(const SpawnRequest& request, const UniqueFd& con
   auto launched = launch(*sandbox, request, control);
   if (!launched) {
     [[maybe_unused]] const bool gone = sandbox->cgroup.remove();
+    uids_.give_back(sandbox->uid);
     return fail(std::move(launched.error()).as(ErrorCode::sandbox_failed));
   }
   watch(sandbox->pidfd.get(), sandbox->number);
@@ -265,7 +268,7 @@ Result<Done> SpawnServer::launch(Sandbox& sandbox, const SpawnRequest& request,
   plan.control = control.get();
   plan.init_program = parts_.init_program.get();
   plan.status = status.get();
-  const auto uid = next_uid();
+  const auto uid = uids_.take();
   if (!uid) return fail(ErrorCode::overloaded, "every uid for sandboxes is in use");
   sandbox.uid = *uid;
   plan.outside_id = *uid;
@@ -289,18 +292,6 @@ Result<Done> SpawnServer::launch(Sandbox& sandbox, const SpawnRequest& request,
   sandbox.cgroup.close_entries();
   sandbox.cgroup.close_clone_into();
   return Done{};
-}
-
-// One that no living sandbox has, used longest ago.
-std::optional<uid_t> SpawnServer::next_uid() {
-  for (uid_t tried = 0; tried < kUidBlock; ++tried) {
-    last_uid_ = (last_uid_ + 1) % kUidBlock;
-    const uid_t uid = parts_.first_uid + last_uid_;
-    const bool used = std::any_of(sandboxes_.begin(), sandboxes_.end(),
-                                  [uid](const auto& entry) { return entry.second->uid == uid; });
-    if (!used) return uid;
-  }
-  return std::nullopt;
 }
 
 void SpawnServer::setup_ended(Sandbox& sandbox) {
@@ -387,6 +378,7 @@ void SpawnServer::finish_removals() {
                                                : sandbox.setup_failure;
       reply_failed(Operation::start, sandbox.start_request, Error(ErrorCode::sandbox_failed, why));
     }
+    uids_.give_back(sandbox.uid);
     by_number_.erase(sandbox.number);
     entry = sandboxes_.erase(entry);
   }

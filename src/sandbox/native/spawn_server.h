@@ -14,12 +14,12 @@
 #include "sandbox/native/cgroups.h"
 #include "sandbox/native/seccomp_filter.h"
 #include "sandbox/native/spawn_protocol.h"
+#include "sandbox/native/uid_block.h"
 
 #include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -70,18 +70,17 @@ class SpawnServer {
   void watch(int fd, std::uint64_t tag);
   void unwatch(UniqueFd& fd);
   [[nodiscard]] int wait_time() const;
-  [[nodiscard]] std::optional<uid_t> next_uid();
 
   void reply(const SpawnReply& reply);
   void reply_done(Operation operation, std::uint32_t request, const std::string& text = {});
   void reply_failed(Operation operation, std::uint32_t request, const Error& error);
 
   SpawnServerParts parts_;
+  UidBlock uids_;
   UniqueFd epoll_;
   std::map<std::string, std::unique_ptr<Sandbox>, std::less<>> sandboxes_;
   std::map<std::uint32_t, Sandbox*> by_number_;
   std::uint32_t last_number_ = 0;
-  uid_t last_uid_ = 0;
   unsigned removing_ = 0;
   unsigned watched_ = 0;  // running, not frozen
   bool hot_ = false;      // some sandbox is near its memory limit
