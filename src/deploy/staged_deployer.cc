@@ -4,38 +4,19 @@
 #include "deploy/staged_deployer.h"
 
 #include "base/crypto.h"
-#include "base/encoding.h"
 #include "deploy/bytecode.h"
+#include "deploy/image_code.h"
 #include "deploy/receive.h"
 #include "deploy/settings.h"
 #include "function/validation.h"
 
-#include <boost/json.hpp>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace lambda::deploy {
 namespace {
-
-namespace json = boost::json;
-
-json::array strings(const std::vector<std::string>& items) {
-  return json::array(items.begin(), items.end());
-}
-
-// See function::Code::image_info.
-std::string describe_image(const sandbox::ImageInfo& image) {
-  json::object environment;
-  for (const auto& [name, value] : image.environment) environment[name] = value;
-  json::object info;
-  info["entryPoint"] = strings(image.entry_point);
-  info["command"] = strings(image.command);
-  info["environment"] = std::move(environment);
-  info["workingDirectory"] = image.working_directory;
-  info["exposedPorts"] = json::array(image.exposed_ports.begin(), image.exposed_ports.end());
-  return json::serialize(info);
-}
 
 std::string milliseconds_text(std::chrono::microseconds time) {
   return fmt::format("{} ms", (time.count() + 500) / 1000);
@@ -48,8 +29,7 @@ struct StagedDeployer::Draft {
   std::shared_ptr<TemporaryFile> context;
   function::FunctionPtr before;  // null: a new function
   std::shared_ptr<function::Version>
-      version;            // what the deploy makes; becomes immutable when it is started
-  std::string image_tag;  // made by this deploy; "" without a build
+      version;  // what the deploy makes; becomes immutable when it is started
   bool unchanged = false;
   bool prepared = false;
   std::chrono::microseconds init{0};
@@ -64,9 +44,18 @@ Task<Result<DeployReport>> StagedDeployer::deploy(DeployRequest request, http::B
   auto received = co_await receive(request, body, draft);
   if (!received) co_return fail(std::move(received.error()));
   const auto turn = co_await queue_.wait_turn(request.name);
-  spdlog::info("deploy {}: build", request.name);
   auto checked = check(request, draft);
   if (!checked) co_return fail(std::move(checked.error()));
+  auto report = co_await make_version(request, draft, progress, failure);
+  if (report) spdlog::info("deploy {}: done, version {}", request.name, report->version->number);
+  if (!report) co_await discard_image(draft);
+  co_return report;
+}
+
+Task<Result<DeployReport>> StagedDeployer::make_version(const DeployRequest& request, Draft& draft,
+                                                        Progress& progress,
+                                                        DeployFailure& failure) {
+  spdlog::info("deploy {}: build", request.name);
   auto built = co_await build(request, draft, progress);
   if (!built) co_return fail(std::move(built.error()));
   if (!draft.unchanged) {
@@ -75,9 +64,18 @@ Task<Result<DeployReport>> StagedDeployer::deploy(DeployRequest request, http::B
     if (!initialised) co_return fail(std::move(initialised.error()));
   }
   spdlog::info("deploy {}: commit", request.name);
-  auto report = co_await commit(request, draft);
-  if (report) spdlog::info("deploy {}: done, version {}", request.name, report->version->number);
-  co_return report;
+  co_return co_await commit(request, draft);
+}
+
+// What a failed deploy built, unless a version has the same image. An image that was there before
+// may just be deployed by somebody else too: that one is left to the next start.
+Task<void> StagedDeployer::discard_image(Draft& draft) {
+  const auto& image = draft.version->code.image_id;
+  if (image.empty() || !draft.context) co_return;
+  const auto used = parts_.catalog.used_images();
+  if (std::ranges::find(used, image) != used.end()) co_return;
+  auto forgotten = co_await parts_.images->forget(image);
+  if (!forgotten) spdlog::warn("{}", forgotten.error().message());
 }
 
 Task<Result<Done>> StagedDeployer::receive(const DeployRequest& request, http::BodyReader& body,
@@ -153,28 +151,26 @@ Task<Result<Done>> StagedDeployer::build_image(const DeployRequest& request, Dra
                                                Progress& progress) {
   auto& images = *parts_.images;
   auto& version = *draft.version;
+  const auto tag = images.tag_for(request.name, version.number);
   Result<sandbox::ImageInfo> image = fail(ErrorCode::internal, "no image");
   if (request.source == Source::context) {
     const std::string repository = "func-" + request.name;
     progress.begin_step(2, fmt::format("Building image \"{}\"", repository));
-    draft.image_tag = fmt::format("{}:{}", repository, version.number);
     std::map<std::string, std::string> labels{{"lambda.function", request.name}};
     auto on_output = [&progress](std::string_view text) { progress.output(text); };
     std::function<void(std::string_view)> output = on_output;
-    image = co_await images.build(draft.context->path(), draft.image_tag, std::move(labels),
-                                  std::move(output));
+    image = co_await images.build(draft.context->path(), tag, std::move(labels), std::move(output));
   } else {
     progress.begin_step(2, fmt::format("Preparing image \"{}\"", request.image));
     image = co_await images.inspect(request.image);
   }
   if (!image) co_return fail(std::move(image.error()));
-  version.code.image_uri = request.source == Source::context ? draft.image_tag : request.image;
-  version.code.image_id = image->id;
-  version.code.size = image->size;
-  version.code.image_info = describe_image(*image);
-  const std::string_view hex = std::string_view(image->id).substr(image->id.find(':') + 1);
-  auto digest = hex_decode(hex);
-  version.code.sha256 = base64_encode(digest ? *digest : sha256(image->id));
+  version.code = code_of_image(request.source == Source::context ? tag : request.image, *image);
+  if (request.source == Source::image) {
+    // The version keeps its image when the name that it was deployed by moves on to another.
+    auto tagged = co_await images.tag(image->id, tag);
+    if (!tagged) co_return fail(std::move(tagged.error()));
+  }
   if (version.configuration.driver == function::DriverName::native) {
     auto root = co_await images.export_root(image->id);
     if (!root) co_return fail(std::move(root.error()), "export image {}", version.code.image_uri);

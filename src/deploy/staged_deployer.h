@@ -42,6 +42,9 @@ class StagedDeployer final : public Deployer {
   // One deploy on its way.
   struct Draft;
 
+  Task<Result<DeployReport>> make_version(const DeployRequest& request, Draft& draft,
+                                          Progress& progress, DeployFailure& failure);
+  Task<void> discard_image(Draft& draft);
   Task<Result<Done>> receive(const DeployRequest& request, http::BodyReader& body, Draft& draft);
   Result<Done> check(const DeployRequest& request, Draft& draft);
   Task<Result<Done>> build(const DeployRequest& request, Draft& draft, Progress& progress);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/encoding.h"
+#include "deploy/image_code.h"
 #include "deploy/staged_deployer.h"
 #include "gateway/gateway.h"
 #include "http/server.h"
@@ -15,6 +16,7 @@
 #include "sandbox/native/native_driver.h"
 #include "sandbox/runtime_catalog.h"
 #include "server/admin_key.h"
+#include "server/docker_parts.h"
 #include "server/housekeeper.h"
 #include "server/loop_threads.h"
 #include "server/privileges.h"
@@ -85,6 +87,7 @@ struct Application::Parts {
   BlockingPool store_thread{"store", 1};
   BlockingPool disk{"disk", 2};
   LoopThreads threads;
+  DockerParts docker;
   std::unique_ptr<sandbox::native::NativeDriver> native;
   invoke::Drivers drivers;
   std::string driver_reason;
@@ -99,7 +102,9 @@ struct Application::Parts {
   std::unique_ptr<http::Server> server;
 
   Result<Done> open_state();
-  Result<Done> make_drivers();
+  Result<Done> make_drivers(const UniqueFd& init_program);
+  void make_native_driver();
+  void make_docker_driver(const UniqueFd& init_program);
   Result<Done> make_services();
   [[nodiscard]] api::Services services();
   [[nodiscard]] boost::json::object status() const;
@@ -136,25 +141,43 @@ Result<Done> Application::Parts::open_state() {
   return Done{};
 }
 
-Result<Done> Application::Parts::make_drivers() {
+void Application::Parts::make_native_driver() {
   drivers.native_missing = "it needs lambdad to be started as root";
-  if (spawn) {
-    auto works = spawn->description();
-    if (works) {
-      native = std::make_unique<sandbox::native::NativeDriver>(*spawn);
-      drivers.native = native.get();
-      driver_reason = *works;
-    } else {
-      drivers.native_missing = works.error().message();
-    }
+  if (!spawn) return;
+  auto works = spawn->description();
+  if (!works) {
+    drivers.native_missing = works.error().message();
+    return;
   }
-  drivers.docker_missing = "this build has no Docker driver";
-  docker_text = drivers.docker_missing;
+  auto image_root = [this](std::string_view image_id) -> std::optional<fs::path> {
+    if (!docker.images) return std::nullopt;
+    return docker.images->exported_root(image_id);
+  };
+  native = std::make_unique<sandbox::native::NativeDriver>(*spawn, image_root);
+  drivers.native = native.get();
+  driver_reason = *works;
+}
+
+void Application::Parts::make_docker_driver(const UniqueFd& init_program) {
+  auto made = DockerParts::make(configuration, init_program, runtimes, catalog->used_images());
+  if (made) {
+    docker = std::move(*made);
+    drivers.docker = docker.driver.get();
+  } else {
+    docker.text = made.error().message();
+  }
+  docker_text = docker.text;
+  drivers.docker_missing = docker.text;
+}
+
+Result<Done> Application::Parts::make_drivers(const UniqueFd& init_program) {
+  make_docker_driver(init_program);
+  make_native_driver();
   using function::DriverName;
   drivers.standard = configuration.driver.value_or(drivers.native != nullptr ? DriverName::native
                                                                              : DriverName::docker);
-  const bool there = drivers.standard == DriverName::native ? drivers.native != nullptr
-                                                            : drivers.docker != nullptr;
+  const bool there =
+      drivers.standard == DriverName::native ? drivers.native != nullptr : docker.works;
   if (!there && configuration.driver) {
     return fail(
         ErrorCode::unavailable, "the {} driver cannot work here: {}",
@@ -166,7 +189,10 @@ Result<Done> Application::Parts::make_drivers() {
         fmt::format("none: native: {}; docker: {}", drivers.native_missing, drivers.docker_missing);
     spdlog::warn("no driver can work here, so functions cannot start. {}", driver_reason);
   } else if (drivers.standard == DriverName::docker && !configuration.driver) {
-    driver_reason = "native cannot work here: " + drivers.native_missing;
+    driver_reason =
+        fmt::format("{}; native cannot work here: {}", docker_text, drivers.native_missing);
+  } else if (drivers.standard == DriverName::docker) {
+    driver_reason = docker_text;
   }
   return Done{};
 }
@@ -197,7 +223,18 @@ boost::json::object Application::Parts::status() const {
 }
 
 Task<Result<function::Code>> Application::Parts::resolve_image(std::string reference) {
-  co_return fail(ErrorCode::invalid, "ImageUri {}: {}", reference, drivers.docker_missing);
+  if (!docker.images)
+    co_return fail(ErrorCode::invalid, "ImageUri {}: {}", reference, drivers.docker_missing);
+  auto image = co_await docker.images->inspect(reference);
+  if (!image) {
+    // To AWS's clients an image that is not there is a wrong parameter.
+    co_return fail(std::move(image.error()).as(ErrorCode::invalid), "ImageUri {}", reference);
+  }
+  if (drivers.standard == function::DriverName::native) {
+    auto root = co_await docker.images->export_root(image->id);
+    if (!root) co_return fail(std::move(root.error()));
+  }
+  co_return deploy::code_of_image(std::move(reference), *image);
 }
 
 api::Services Application::Parts::services() {
@@ -239,9 +276,10 @@ Result<Done> Application::Parts::make_services() {
   auto temporary = temporary_directory(configuration.data_directory);
   if (!temporary) return fail(std::move(temporary.error()));
   deployer = std::make_unique<deploy::StagedDeployer>(deploy::StagedDeployer::Parts{
-      *catalog, *packages, *invoker, nullptr, drivers.docker_missing, store_thread, disk, clock,
-      *temporary, drivers.standard, configuration.keep_versions});
-  housekeeper = std::make_unique<Housekeeper>(*catalog, *packages, nullptr, disk, clock);
+      *catalog, *packages, *invoker, docker.images.get(), drivers.docker_missing, store_thread,
+      disk, clock, *temporary, drivers.standard, configuration.keep_versions});
+  housekeeper =
+      std::make_unique<Housekeeper>(*catalog, *packages, docker.images.get(), disk, clock);
   housekeeper->clean_at_start();
   catalog->on_change(
       [this](const std::vector<function::VersionPtr>& gone, const function::SnapshotPtr&) {
@@ -267,12 +305,12 @@ Application::~Application() {
 
 Result<std::unique_ptr<Application>> Application::build(
     Configuration configuration, Listeners listeners,
-    std::unique_ptr<sandbox::native::SpawnClient> spawn) {
+    std::unique_ptr<sandbox::native::SpawnClient> spawn, const UniqueFd& init_program) {
   auto parts = std::make_unique<Parts>(std::move(configuration));
   parts->listeners = std::move(listeners);
   parts->spawn = std::move(spawn);
   auto done = parts->open_state();
-  if (done) done = parts->make_drivers();
+  if (done) done = parts->make_drivers(init_program);
   if (done) done = parts->make_services();
   if (!done) return fail(std::move(done.error()));
   return std::unique_ptr<Application>(new Application(std::move(parts)));

@@ -5,6 +5,7 @@
 
 #include "base/blocking.h"
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "sandbox/native/spawn_client.h"
 #include "server/configuration.h"
 #include "server/listeners.h"
@@ -16,10 +17,11 @@ namespace lambda::server {
 
 class Application {
  public:
-  // `spawn` is null when lambdad was not started as root.
+  // `spawn` is null when lambdad was not started as root. `init_program` is lambda-init, if it is
+  // there.
   static Result<std::unique_ptr<Application>> build(
       Configuration configuration, Listeners listeners,
-      std::unique_ptr<sandbox::native::SpawnClient> spawn);
+      std::unique_ptr<sandbox::native::SpawnClient> spawn, const UniqueFd& init_program);
   ~Application();
   Application(const Application&) = delete;
   Application& operator=(const Application&) = delete;

@@ -53,14 +53,11 @@ Task<void> Housekeeper::remove_images(std::vector<Left> due) {
   const auto listed = catalog_.used_images();
   const std::set<std::string> used(listed.begin(), listed.end());
   for (const auto& item : due) {
-    const auto& code = item.version->code;
-    if (code.image_id.empty() || used.contains(code.image_id)) continue;
-    // Only tags that deploys made: an image that the user named is the user's.
-    if (!code.image_uri.starts_with("func-")) continue;
-    auto removed = co_await images_->remove(code.image_uri);
-    if (!removed && removed.error().code() != ErrorCode::not_found) {
-      spdlog::warn("delete image {}: {}", code.image_uri, removed.error().message());
-    }
+    const auto& image = item.version->code.image_id;
+    if (image.empty() || used.contains(image)) continue;
+    auto forgotten = co_await images_->forget(image);
+    if (!forgotten)
+      spdlog::warn("delete what is left of an image: {}", forgotten.error().message());
   }
 }
 

@@ -4,6 +4,7 @@
 #include "server/admin_key.h"
 #include "server/application.h"
 #include "server/configuration.h"
+#include "server/docker_parts.h"
 #include "server/flags.h"
 #include "server/listeners.h"
 #include "server/privileges.h"
@@ -17,6 +18,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <fcntl.h>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -76,14 +78,8 @@ void set_up_log(const Configuration& configuration) {
 struct Privileged {
   Listeners listeners;
   std::unique_ptr<sandbox::native::SpawnClient> spawn;
+  UniqueFd init_program;  // for the Docker driver, from where lambdad alone may not look
 };
-
-fs::path docker_socket(const Configuration& configuration) {
-  std::string host = configuration.docker_host;
-  if (host.empty() && std::getenv("DOCKER_HOST") != nullptr) host = std::getenv("DOCKER_HOST");
-  if (host.starts_with("unix://")) return host.substr(7);
-  return "/var/run/docker.sock";
-}
 
 // An instance costs descriptors; the soft limit of a login shell would be a limit of a few of them.
 void raise_descriptor_limit() {
@@ -96,7 +92,9 @@ void raise_descriptor_limit() {
 Result<Done> drop_privileges(const Configuration& configuration, const User& user) {
   std::vector<gid_t> keep;
   // Whoever may use Docker is as good as root on this machine: see docs/security.md.
-  if (const auto group = group_of(docker_socket(configuration)); group && *group != 0)
+  const auto socket = docker_socket(
+      configuration.docker_host, [](const char* name) -> const char* { return std::getenv(name); });
+  if (const auto group = socket ? group_of(*socket) : std::nullopt; group && *group != 0)
     keep.push_back(*group);
   return become(user, keep);
 }
@@ -142,6 +140,9 @@ Result<Privileged> prepare(const Configuration& configuration) {
     options.runtimes_directory = configuration.runtimes_directory;
     made.spawn = sandbox::native::SpawnClient::launch(options);
   }
+  std::error_code error;
+  const auto programs = fs::read_symlink("/proc/self/exe", error).parent_path();
+  made.init_program.reset(::open((programs / "lambda-init").c_str(), O_RDONLY | O_CLOEXEC));
   // After lambda-spawn, which hands its own on to functions.
   raise_descriptor_limit();
   if (user) {
@@ -161,7 +162,7 @@ int serve(Configuration configuration) {
   ::pthread_sigmask(SIG_BLOCK, &endings, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   auto application = Application::build(std::move(configuration), std::move(prepared->listeners),
-                                        std::move(prepared->spawn));
+                                        std::move(prepared->spawn), prepared->init_program);
   if (!application) return refuse(application.error());
   auto started = (*application)->start();
   if (!started) return refuse(started.error());

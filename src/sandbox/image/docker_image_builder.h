@@ -1,0 +1,51 @@
+// DockerImageBuilder: the ImageBuilder, over Docker Engine. Built images and containers made for an
+// export carry the server's label; exported file systems lie in <data>/images/<hex>/rootfs, which
+// appears whole or not at all.
+// Threads: any loop; unpacking and reading contexts have threads of their own.
+#pragma once
+
+#include "base/blocking.h"
+#include "sandbox/docker/engine_client.h"
+#include "sandbox/docker/server_mark.h"
+#include "sandbox/image/image_builder.h"
+
+#include <memory>
+
+namespace lambda::sandbox::image {
+
+class DockerImageBuilder final : public ImageBuilder {
+ public:
+  // Blocking: makes <data>/images, 0700, and clears what a crash left half-unpacked.
+  static Result<std::unique_ptr<DockerImageBuilder>> create(
+      std::shared_ptr<docker::EngineClient> engine, const docker::ServerMark& mark,
+      const std::filesystem::path& data_directory);
+
+  [[nodiscard]] std::string tag_for(std::string_view function, std::uint64_t number) const override;
+  Task<Result<ImageInfo>> build(std::filesystem::path context_tar, std::string tag,
+                                std::map<std::string, std::string> labels,
+                                std::function<void(std::string_view)> on_output) override;
+  Task<Result<ImageInfo>> inspect(std::string reference) override;
+  Task<Result<Done>> tag(std::string image_id, std::string new_tag) override;
+  Task<Result<Done>> forget(std::string image_id) override;
+  Task<Result<std::filesystem::path>> export_root(std::string image_id) override;
+  [[nodiscard]] std::optional<std::filesystem::path> exported_root(
+      std::string_view image_id) const override;
+  Task<Result<Done>> collect_garbage(std::vector<std::string> used) override;
+
+ private:
+  DockerImageBuilder(std::shared_ptr<docker::EngineClient> engine, std::string server,
+                     std::filesystem::path images);
+  [[nodiscard]] std::filesystem::path directory_of(std::string_view image_id) const;
+  [[nodiscard]] bool named_here(std::string_view tag) const;
+  Task<Result<Done>> remove(std::string reference);
+  Task<Result<Done>> remove_exported(std::string image_id);
+  Task<Result<std::vector<std::string>>> list(std::string filters);
+  Task<Result<Done>> export_into(std::string container, std::filesystem::path rootfs);
+
+  std::shared_ptr<docker::EngineClient> engine_;
+  std::string server_;
+  std::filesystem::path images_;
+  BlockingPool unpacking_{"images", 2};
+};
+
+}  // namespace lambda::sandbox::image

@@ -1,0 +1,41 @@
+// Docker Engine's part of the object graph: where its socket is, the driver and the image builder
+// over it. Made once at the start, blocking.
+#pragma once
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "sandbox/docker/docker_driver.h"
+#include "sandbox/image/docker_image_builder.h"
+#include "sandbox/runtime_catalog.h"
+#include "server/configuration.h"
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace lambda::server {
+
+// The key docker_host, else DOCKER_HOST, else the first there is of the usual places (the system's,
+// a rootless Engine's). Error: invalid: not a unix socket.
+Result<std::filesystem::path> docker_socket(const std::string& configured,
+                                            const std::function<const char*(const char*)>& get);
+
+struct DockerParts {
+  std::shared_ptr<sandbox::docker::EngineClient> engine;
+  std::unique_ptr<sandbox::docker::DockerDriver> driver;
+  std::unique_ptr<sandbox::image::DockerImageBuilder> images;
+  // Whether the Engine answered. If not, driver and images are there all the same: it may be
+  // started later, and until then each use says what is missing.
+  bool works = false;
+  std::string text;  // "Docker Engine 20.10.24 at /run/docker.sock", or why not
+
+  // `init_program`: lambda-init, opened before privileges were dropped. `runtimes` outlives it.
+  // Removes containers and images that an earlier server of this data directory left behind.
+  static Result<DockerParts> make(const Configuration& configuration, const UniqueFd& init_program,
+                                  const sandbox::RuntimeCatalog& runtimes,
+                                  std::vector<std::string> used_images);
+};
+
+}  // namespace lambda::server
