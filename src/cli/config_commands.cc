@@ -18,7 +18,6 @@ volatile std::sig_atomic_t interrupted = 0;
 
 // A line from the terminal that nobody sees. Ctrl-C gives nothing, with the echo on again.
 std::optional<std::string> read_secret(const char* prompt) {
-  std::fputs(prompt, stderr);
   struct sigaction noted {};
   struct sigaction usual {};
   noted.sa_handler = [](int) { interrupted = 1; };
@@ -27,7 +26,9 @@ std::optional<std::string> read_secret(const char* prompt) {
   const bool known = ::tcgetattr(STDIN_FILENO, &before) == 0;
   termios silent = before;
   silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+  // Before the prompt: what is typed or pasted after it is neither shown nor thrown away.
   if (known) ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+  std::fputs(prompt, stderr);
   std::string line;
   char c = 0;
   while (::read(STDIN_FILENO, &c, 1) == 1 && c != '\n') line += c;

@@ -93,8 +93,10 @@ Result<UniqueFd> open_unix_socket(const std::string& path, unsigned group) {
   const auto directory = std::filesystem::path(path).parent_path();
   std::filesystem::create_directories(directory, error);
   if (error)
-    return fail(ErrorCode::denied, "make {} for the unix socket: {}", directory.string(),
-                error.message());
+    return fail(
+        ErrorCode::denied,
+        "make {} for the unix socket: {}; choose another with --socket PATH, or --socket none",
+        directory.string(), error.message());
   UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) return fail(Error::from_errno("make a unix socket"));
   sockaddr_un name{};
@@ -108,13 +110,24 @@ Result<UniqueFd> open_unix_socket(const std::string& path, unsigned group) {
     return fail(ErrorCode::conflict,
                 "another lambdad listens on {}: stop it, or choose --socket PATH", path);
   }
+  struct stat there {};
+  if (::lstat(path.c_str(), &there) == 0 && !S_ISSOCK(there.st_mode)) {
+    return fail(ErrorCode::conflict,
+                "{} is there and is no socket: move it away, or choose another --socket PATH",
+                path);
+  }
   ::unlink(path.c_str());
   socket.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const mode_t before = ::umask(0117);
   const int bound = ::bind(socket.get(), generic, sizeof name);
   const int bind_error = errno;
   ::umask(before);
-  if (bound != 0) return fail(Error::from_errno("bind " + path, bind_error));
+  if (bound != 0) {
+    return fail(Error::from_errno(
+        fmt::format("make the unix socket {} (choose another with --socket PATH, or --socket none)",
+                    path),
+        bind_error));
+  }
   if (::chown(path.c_str(), static_cast<uid_t>(-1), group) != 0)
     return fail(Error::from_errno("give " + path + " to its group"));
   if (::listen(socket.get(), 512) != 0) return fail(Error::from_errno("listen on " + path));

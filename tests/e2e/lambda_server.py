@@ -81,6 +81,7 @@ class LambdaServer:
                 time.sleep(0.2)
                 raise AssertionError(f"lambdad ended with {self.process.returncode} instead of starting:\n{self.log_text()}")
             if time.monotonic() > deadline:
+                self.kill()
                 raise AssertionError(f"lambdad has not answered for {wait} s:\n{self.log_text()}")
             time.sleep(0.02)
         self.key = (self.data / "admin.key").read_text().strip()
