@@ -10,10 +10,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 
+import boto3
 import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
 import botocore.exceptions
+from botocore.config import Config
 
 from lambda_server import ServerTest
 
@@ -51,6 +53,11 @@ class AwsTest(ServerTest):
         super().setUpClass()
         cls.client = cls.server.boto()
         cls.key_id, cls.secret = cls.server.key.removeprefix("lam_").split("_")
+        # One that sends what the other would refuse itself.
+        cls.blunt = boto3.client("lambda", endpoint_url=cls.server.url, region_name="us-east-1", aws_access_key_id=cls.key_id,
+                                 aws_secret_access_key=cls.secret, config=Config(retries={"max_attempts": 0}, parameter_validation=False))
+        cls.addClassCleanup(cls.client.close)
+        cls.addClassCleanup(cls.blunt.close)
 
     def create(self, name, source=ECHO, **settings):
         settings.setdefault("Runtime", "python3.11")
@@ -102,7 +109,7 @@ class AwsTest(ServerTest):
         """Debian's aws, as a person would run it with the settings of `lambda config aws`."""
         variables = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         variables.update({"AWS_ACCESS_KEY_ID": key_id or self.key_id, "AWS_SECRET_ACCESS_KEY": secret or self.secret,
-                          "AWS_DEFAULT_REGION": "us-east-1", "AWS_PAGER": "", "AWS_MAX_ATTEMPTS": "1", "HOME": str(self.server.home),
+                          "AWS_DEFAULT_REGION": "us-east-1", "AWS_PAGER": "", "HOME": str(self.server.home),
                           "AWS_EC2_METADATA_DISABLED": "true", **(environment or {})})
         done = subprocess.run(["/usr/bin/aws", "--endpoint-url", self.server.url, "--output", "json", "lambda", *map(str, arguments)],
                               env=variables, cwd=self.server.home, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
