@@ -211,36 +211,42 @@ Task<Result<std::unique_ptr<HttpLease>>> Shard::open_http(function::Resolved tar
   const auto begin = std::chrono::steady_clock::now();
   auto admitted = admit(target);
   if (!admitted) co_return fail(std::move(admitted.error()));
-  std::optional<pool::InstancePool::InitFailure> init_failure;
   const auto pool = pool_of(target.version);
-  auto lease = co_await pool->acquire(init_failure);
-  if (!lease) co_return fail(std::move(lease.error()));
-  if (init_failure) {
-    co_return fail(ErrorCode::function_failed, "{} ({}). Its last output: {}",
-                   init_failure->failure.reason, init_failure->failure.type,
-                   tail_of_log(std::move(init_failure->log)));
-  }
-  auto& instance = lease->instance();
-  Timing timing;
-  timing.cold = lease->cold();
-  timing.waiting = lease->waited();
-  if (timing.cold) {
-    timing.start = instance.start_time();
-    timing.init = instance.init_time();
-  }
-  instance.served = true;
-  auto socket = co_await instance.connect();
-  if (!socket) {
+  while (true) {
+    std::optional<pool::InstancePool::InitFailure> init_failure;
+    auto lease = co_await pool->acquire(init_failure);
+    if (!lease) co_return fail(std::move(lease.error()));
+    if (init_failure) {
+      co_return fail(ErrorCode::function_failed, "{} ({}). Its last output: {}",
+                     init_failure->failure.reason, init_failure->failure.type,
+                     tail_of_log(std::move(init_failure->log)));
+    }
+    auto& instance = lease->instance();
+    const bool served = instance.served;
+    instance.served = true;
+    auto socket = co_await instance.connect();
+    if (socket) {
+      Timing timing;
+      timing.cold = lease->cold();
+      timing.waiting = lease->waited();
+      if (timing.cold) {
+        timing.start = instance.start_time();
+        timing.init = instance.init_time();
+      }
+      timing.total = since(begin);
+      std::unique_ptr<HttpLease> open =
+          std::make_unique<ShardHttpLease>(loop_, std::move(*lease), std::move(*socket), timing);
+      co_return open;
+    }
     auto log = tail_of_log(instance.recent_log());
     instance.ended().set();
+    // A server that ended a moment ago is not known to be gone yet. Nothing was sent to it, so
+    // another instance takes the call; one that never served has no such excuse.
+    if (served) continue;
     co_return fail(ErrorCode::function_failed,
                    "it stopped listening on its port: {}. Its last output: {}",
                    socket.error().message(), log);
   }
-  timing.total = since(begin);
-  std::unique_ptr<HttpLease> open =
-      std::make_unique<ShardHttpLease>(loop_, std::move(*lease), std::move(*socket), timing);
-  co_return open;
 }
 
 // POST / with the event as JSON body; a status of 400 or more is the function's error.
