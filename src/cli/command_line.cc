@@ -43,6 +43,13 @@ CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
   return CLI::Validator(check, "");
 }
 
+CLI::Validator not_empty() {
+  const auto check = [](const std::string& text) {
+    return text.empty() ? std::string("must not be empty") : std::string();
+  };
+  return CLI::Validator(check, "");
+}
+
 CLI::Validator one_of(std::vector<std::string> words) {
   const auto check = [words](const std::string& text) {
     if (std::find(words.begin(), words.end(), text) != words.end()) return std::string();
@@ -113,7 +120,7 @@ void add_output(CLI::App& command, Arguments& arguments) {
 }
 
 void add_name(CLI::App& command, std::string& name) {
-  command.add_option("NAME", name, "the function")->required();
+  command.add_option("NAME", name, "the function")->required()->check(not_empty());
 }
 
 // --- the commands
@@ -173,7 +180,7 @@ void add_deploy(CLI::App& app, Arguments& arguments) {
   auto* name =
       command->add_option("--name", options.name,
                           "its name, also in its URL (default: lambda.toml's, or the folder's)");
-  name->option_text("NAME");
+  name->option_text("NAME")->check(not_empty());
   command->add_option("-m,--message", options.message, "a line about this version")
       ->option_text("TEXT");
   command->add_option("--image", options.image, "a local Docker image instead of a folder")

@@ -2,24 +2,28 @@
 #include "cli/command_line.h"
 #include "cli/exit_code.h"
 
-#include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <exception>
+#include <poll.h>
+#include <unistd.h>
 
 namespace {
 
 using namespace lambda::cli;
 
-// What was printed is only done when it is written: a full disk is a failure, a reader that has
-// seen enough (`| head`) is none.
+// `| head` that has seen enough: no failure.
+bool reader_is_gone() {
+  pollfd output{STDOUT_FILENO, 0, 0};
+  return ::poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0;
+}
+
+// What was printed is only done when it is written: a full disk is a failure.
 int end_output(int code) {
-  errno = 0;
   const bool failed = std::fflush(stdout) != 0 || std::ferror(stdout) != 0;
-  const int number = errno;
-  if (!failed || number == EPIPE || number == 0) return code;
-  std::fprintf(stderr, "lambda: write to standard output: %s\n", std::strerror(number));
+  if (!failed || reader_is_gone()) return code;
+  std::fputs("lambda: standard output could not be written to its end (is the disk full?)\n",
+             stderr);
   return code == kDone ? kFailed : code;
 }
 

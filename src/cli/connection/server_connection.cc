@@ -134,6 +134,13 @@ Result<http::Response> ServerConnection::stream(
   if (!response) {
     if (response.error().code() == ErrorCode::unavailable ||
         response.error().code() == ErrorCode::timeout) {
+      if (!target_.named) {
+        return fail(std::move(response.error()),
+                    "the server on this machine does not answer (found by {}). Start it (./run, or "
+                    "systemctl start lambdad), or name another: `lambda config set-host URL`, or "
+                    "LAMBDA_HOST",
+                    target_.source);
+      }
       return fail(std::move(response.error()), "cannot reach the server at {} (from {})",
                   name_of(target_), target_.source);
     }

@@ -1,0 +1,141 @@
+"""Which server, which key, and what happens when it is not there or is something else."""
+
+import json
+import subprocess
+import time
+import unittest
+
+from command_line import KEY, CommandLineTest, LambdaServer, ScriptedServer, answer_json
+
+
+def listing(_):
+    return answer_json({"functions": []})
+
+
+class Hosts(CommandLineTest):
+    def request_for(self, host, *arguments, **environment):
+        """The one request of `lambda list` to a scripted server; {port} in `host` is its port."""
+        with ScriptedServer(listing) as server:
+            done = self.run_lambda(*[each.format(port=server.port) for each in arguments], "list",
+                                   LAMBDA_HOST=host.format(port=server.port), LAMBDA_API_KEY=KEY, **environment)
+        self.assert_ends(done, 0)
+        self.assertEqual(len(server.received), 1)
+        return server.received[0], server.port
+
+    def test_are_urls_or_plain_names(self):
+        for host in ("http://127.0.0.1:{port}", "127.0.0.1:{port}", "localhost:{port}", "http://localhost:{port}/"):
+            with self.subTest(host=host):
+                received, port = self.request_for(host)
+                self.assertEqual(received.path, "/_lambda/functions")
+                self.assertEqual(received.headers["Host"], host.replace("http://", "").format(port=port).rstrip("/"))
+                self.assertEqual(received.headers["Authorization"], f"Bearer {KEY}")
+
+    def test_below_localhost_need_no_dns(self):
+        received, port = self.request_for("http://anything.localhost:{port}")
+        self.assertEqual(received.headers["Host"], f"anything.localhost:{port}")
+
+    def test_may_have_a_path_in_front(self):
+        self.assertEqual(self.request_for("http://127.0.0.1:{port}/behind/proxy/")[0].path, "/behind/proxy/_lambda/functions")
+
+    def test_the_option_wins(self):
+        self.request_for("http://127.0.0.1:1", "--host", "http://127.0.0.1:{port}")
+
+    def test_wrong_ones_are_named(self):
+        for host in ("ftp://x", "http://", "http://x:99999", "unix:relative", "http://user@x"):
+            with self.subTest(host=host):
+                self.assert_ends(self.run_lambda("list", LAMBDA_HOST=host), 2, "LAMBDA_HOST")
+
+
+class Keys(CommandLineTest):
+    def test_go_to_no_other_machine_in_the_clear(self):
+        for host in ("http://192.0.2.1", "example.com", "http://127.0.0.1.example.com"):
+            with self.subTest(host=host):
+                began = time.monotonic()
+                self.assert_ends(self.run_lambda("list", LAMBDA_HOST=host, LAMBDA_API_KEY=KEY), 4, "plain HTTP", "--insecure", "https://")
+                self.assertLess(time.monotonic() - began, 5)
+
+    def test_that_are_none_are_not_shown(self):
+        done = self.run_lambda("list", LAMBDA_HOST="http://127.0.0.1:1", LAMBDA_API_KEY="my-secret")
+        self.assert_ends(done, 4, "LAMBDA_API_KEY")
+        self.assertNotIn("my-secret", done.stderr)
+
+    def test_that_the_server_does_not_know(self):
+        with ScriptedServer(lambda _: answer_json({"message": "The security token included in the request is invalid."}, 403)) as server:
+            done = self.run_lambda("list", LAMBDA_HOST=f"http://127.0.0.1:{server.port}", LAMBDA_API_KEY=KEY)
+        self.assert_ends(done, 4, "does not know this key", "lambda config set-key")
+
+
+class Servers(CommandLineTest):
+    def answer_to_list(self, answer):
+        with ScriptedServer(lambda _: answer) as server:
+            return self.run_lambda("list", LAMBDA_HOST=f"http://127.0.0.1:{server.port}")
+
+    def test_that_are_not_there(self):
+        self.assert_ends(self.run_lambda("list"), 6, "on this machine", "LAMBDA_HOST")
+        self.assert_ends(self.run_lambda("list", LAMBDA_HOST="http://127.0.0.1:1"), 6, "127.0.0.1:1", "LAMBDA_HOST", "refused")
+        self.assert_ends(self.run_lambda("list", LAMBDA_HOST="unix:/no/such.sock"), 6, "/no/such.sock")
+        self.assert_ends(self.run_lambda("list", "--host", "https://no-such-host.invalid"), 6, "no-such-host.invalid", "--host")
+
+    def test_that_are_something_else(self):
+        self.assert_ends(self.answer_to_list((200, {}, b"<html>")), 1, "no Lambda server")
+        self.assert_ends(self.answer_to_list((301, {"Location": "https://elsewhere/"}, b"")), 2, "https://elsewhere/")
+        self.assert_ends(self.answer_to_list((500, {}, b"oops")), 1, "500", "oops")
+
+    def test_that_break_off(self):
+        self.assert_ends(self.answer_to_list((200, {"Content-Length": 100}, b"{")), 6, "127.0.0.1")
+
+    def test_errors_become_exit_codes(self):
+        for status, code in [(400, 2), (401, 4), (403, 4), (404, 5), (409, 1), (413, 2), (429, 1), (500, 1), (503, 1)]:
+            with self.subTest(status=status):
+                self.assert_ends(self.answer_to_list(answer_json({"message": "what happened"}, status)), code, "lambda: what happened\n")
+
+
+class Https(CommandLineTest):
+    @classmethod
+    def setUpClass(cls):
+        import tempfile
+        cls.place = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.place.cleanup)
+        cls.certificate, cls.secret = f"{cls.place.name}/cert.pem", f"{cls.place.name}/key.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", cls.secret, "-out", cls.certificate, "-days", "2",
+                        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+
+    def test_with_a_certificate_that_is_trusted(self):
+        with ScriptedServer(listing, tls=(self.certificate, self.secret)) as server:
+            done = self.run_lambda("list", LAMBDA_HOST=f"https://localhost:{server.port}", LAMBDA_API_KEY=KEY, SSL_CERT_FILE=self.certificate)
+        self.assert_ends(done, 0)
+        self.assertEqual(server.received[0].headers["Authorization"], f"Bearer {KEY}")
+
+    def test_with_one_that_is_not_or_is_anothers(self):
+        with ScriptedServer(listing, tls=(self.certificate, self.secret)) as server:
+            self.assert_ends(self.run_lambda("list", LAMBDA_HOST=f"https://localhost:{server.port}", LAMBDA_API_KEY=KEY), 6, "certificate")
+            self.assert_ends(self.run_lambda("list", LAMBDA_HOST=f"https://127.0.0.1:{server.port}", SSL_CERT_FILE=self.certificate), 6, "certificate")
+        self.assertEqual(server.received, [])
+
+
+class LocalServer(CommandLineTest):
+    """The real one: found by its files, and over its socket without a key."""
+
+    def test_is_found_by_its_files(self):
+        with LambdaServer() as server:
+            done = self.run_lambda("config", "show", "-o", "json", LAMBDA_DATA_DIR=str(server.data))
+            shown = json.loads(done.stdout)
+            self.assertEqual((shown["host"], shown["hostSource"]), (f"http://127.0.0.1:{server.port}", str(server.data)))
+            self.assertNotIn(server.key, done.stdout)
+            self.assert_ends(self.run_lambda("list", LAMBDA_DATA_DIR=str(server.data)), 0)
+
+    def test_is_reached_over_its_socket(self):
+        socket = self.home / "lambda.sock"
+        self.home.chmod(0o777)
+        with LambdaServer(flags=["--socket", str(socket)]) as server:
+            self.assert_ends(self.run_lambda("list", LAMBDA_HOST=f"unix:{socket}"), 0)
+            done = self.run_lambda("doctor", LAMBDA_HOST=f"unix:{socket}")
+            self.assert_ends(done, 0)
+            self.assertIn("python3.11", done.stdout)
+            self.assert_ends(self.run_lambda("config", "aws", LAMBDA_HOST=f"unix:{socket}"), 4, "set-key")
+            with_key = self.run_lambda("config", "aws", LAMBDA_HOST=f"unix:{socket}", LAMBDA_API_KEY=server.key)
+            self.assertIn(f"AWS_ENDPOINT_URL_LAMBDA=http://localhost:{server.port}\n", with_key.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,246 @@
+"""lambda deploy: its output, what goes in, which settings go with it, and what stops it before the upload."""
+
+import json
+import os
+import re
+import unittest
+
+from command_line import RESULT, AtTerminal, CommandLineTest, ScriptedServer, ServerTest, accepting, answer_json, clean_environment, deploy_lines, KEY
+
+HANDLER = "def handler(event, context): return event\n"
+
+
+def failing(error, *before):
+    def answer(received):
+        if received.path.endswith("/deploy"):
+            return deploy_lines(*before, {"event": "error", **error})
+        return answer_json({}, 404)
+    return answer
+
+
+class Output(ServerTest):
+    """With a real server, as a program and as a person see it."""
+
+    driver = "native"
+
+    def at_terminal(self, *arguments):
+        return AtTerminal(arguments, clean_environment(self.server.home, LAMBDA_HOST=self.server.url, LAMBDA_API_KEY=self.server.key))
+
+    def test_for_a_program_is_the_url_alone(self):
+        done = self.server.deploy({"app.py": HANDLER, "b.txt": "b" * 1100, "c/d.txt": "dddd"}, "greet")
+        url = f"http://greet.localhost:{self.server.port}"
+        self.assertEqual(done.stdout, url + "\n")
+        self.assertEqual(re.sub(r"init \d+ ms", "init 21 ms", done.stderr),
+                         "[1/3] Packaging function code... Done. (3 files, 1.1 KB)\n"
+                         "[2/3] Preparing runtime python3.11... Done.\n"
+                         "[3/3] Starting sandbox... Done. (init 21 ms)\n"
+                         f"\nYour function is live at: {url}\n")
+
+    def test_for_a_person(self):
+        folder = self.server.folder({"app.py": HANDLER})
+        seen = self.at_terminal("deploy", folder, "--name", "seen")
+        self.assertEqual(seen.code, 0, seen.text)
+        self.assertRegex(seen.text, r"\A\[1/3\] Packaging function code\.\.\. Done\. \(1 file, 42 B\)\n\[2/3\] .*\n\[3/3\] .*\n\n"
+                                    rf"Your function is live at: http://seen\.localhost:{self.server.port}\n\Z")
+        self.assertNotIn("\x1b", seen.text)
+
+    def test_a_long_upload_has_a_bar_at_a_terminal_alone(self):
+        folder = self.server.folder({"app.py": HANDLER, "large.bin": os.urandom(5 << 20)})
+        seen = self.at_terminal("deploy", folder, "--name", "large")
+        self.assertRegex(seen.text, r"\r      Uploading \[#+ +\] +\d+% of 5\.2 MB\r")
+        self.assertIn("\r      Uploading [####################] 100% of 5.2 MB\n[2/3]", seen.text)
+        self.assertNotIn("Uploading", self.server.deploy(folder, "large").stderr)
+
+    def test_an_identical_one_says_so(self):
+        self.server.deploy({"app.py": HANDLER}, "same")
+        done = self.server.deploy({"app.py": HANDLER}, "same")
+        self.assertIn('Unchanged: version 1 of "same" is live already.', done.stderr)
+        self.assertEqual(done.stdout, f"http://same.localhost:{self.server.port}\n")
+
+    def test_json(self):
+        result = json.loads(self.server.deploy({"app.py": HANDLER}, "json", "-o", "json").stdout)
+        self.assertEqual((result["version"], result["url"]), (1, f"http://json.localhost:{self.server.port}"))
+
+    def test_code_that_does_not_load_shows_its_traceback(self):
+        done = self.server.deploy({"app.py": "def helper():\n    return 1 / 0\nhandler = helper()\n"}, "broken", check=False)
+        self.assert_fails(done, 3, "[3/3] Starting sandbox... failed.\n", "ZeroDivisionError", "line 2, in helper")
+        self.assertEqual(done.stdout, "")
+
+    def test_runtime_and_handler_of_the_last_deploy_stay(self):
+        files = {"index.js": "exports.handler = async () => 'usual'; exports.other = async () => process.version;"}
+        self.server.deploy(files, "stays", "--runtime", "nodejs20.x", "--handler", "index.other")
+        self.server.deploy({**files, "more.txt": "x"}, "stays")
+        self.assertTrue(self.server.invoke("stays").json().startswith("v20."))
+        # Another language is another function.
+        self.server.deploy({"app.py": HANDLER}, "stays")
+        self.assertEqual(self.server.invoke("stays", {"a": 1}).json(), {"a": 1})
+
+    def test_unicode_names_empty_folders_and_links_arrive(self):
+        folder = self.server.folder({"app.py": "import os\ndef handler(event, context):\n    return [open('/var/task/ü 日本.txt').read(), "
+                                               "os.readlink('/var/task/link'), os.path.isdir('/var/task/empty')]\n", "ü 日本.txt": "text"})
+        (folder / "link").symlink_to("ü 日本.txt")
+        (folder / "empty").mkdir()
+        self.server.cli("deploy", folder, "--name", "names", env={"LC_ALL": "C"})
+        self.assertEqual(self.server.invoke("names").json(), ["text", "ü 日本.txt", True])
+
+    def test_the_same_folder_elsewhere_has_the_same_hash(self):
+        digests = []
+        for name, zone, umask in (("hash1", "UTC", 0o022), ("hash2", "Asia/Tokyo", 0o077)):
+            before = os.umask(umask)
+            folder = self.server.folder({"b/x.txt": "x", "app.py": HANDLER, "a.txt": "a"})
+            os.umask(before)
+            self.server.cli("deploy", folder, "--name", name, env={"TZ": zone})
+            digests.append(self.server.api("GET", f"/_lambda/functions/{name}").json()["codeSha256"])
+        self.assertEqual(digests[0], digests[1])
+
+
+class Progress(CommandLineTest):
+    """What a server reports, word for word."""
+
+    def test_a_build_shows_its_own_output_below_its_step(self):
+        folder = self.folder({"Dockerfile": "FROM x\n"})
+        done, sent = self.deploy_to(lambda received: deploy_lines(
+            {"event": "begin", "step": 2, "text": 'Building image "func-greet"'}, {"event": "output", "text": "Step 1/1 : FROM x\n"},
+            {"event": "output", "text": "no newline"}, {"event": "end", "step": 2, "text": "Done."}, RESULT)
+            if received.path.endswith("/deploy") else answer_json({}, 404), folder)
+        self.assertEqual(sent.headers["Content-Type"], "application/x-tar")
+        self.assertIn('[2/3] Building image "func-greet"...\n      Step 1/1 : FROM x\n      no newline\n      Done.\n', done.stderr)
+
+    def test_failures_have_exit_codes(self):
+        folder = self.folder({"app.py": HANDLER})
+        begun = {"event": "begin", "step": 2, "text": "Preparing"}
+        for error, code in [({"code": "invalid", "status": 400, "message": "what"}, 2), ({"code": "function failed", "status": 400, "message": "what"}, 3),
+                            ({"code": "unavailable", "status": 503, "message": "what"}, 1), ({"code": "internal", "status": 500, "message": "what"}, 1)]:
+            with self.subTest(error=error):
+                done, _ = self.deploy_to(failing(error, begun), folder)
+                self.assert_ends(done, code, "[2/3] Preparing... failed.\n", "lambda: what\n")
+
+    def test_a_server_that_breaks_off(self):
+        done, _ = self.deploy_to(lambda received: deploy_lines({"event": "begin", "step": 2, "text": "Preparing"})
+                                 if received.path.endswith("/deploy") else answer_json({}, 404), self.folder({"app.py": HANDLER}))
+        self.assert_ends(done, 1, "before the deploy was done", "lambda versions greet")
+
+    def test_a_refused_key_stops_it_before_packing(self):
+        done, sent = self.deploy_to(lambda _: answer_json({"message": "no"}, 403), self.folder({"app.py": HANDLER}))
+        self.assert_ends(done, 4)
+        self.assertNotIn("Packaging", done.stderr)
+        self.assertIsNone(sent)
+
+
+class Settings(CommandLineTest):
+    def sent(self, files, *arguments, answer=accepting):
+        done, sent = self.deploy_to(answer, self.folder(files), *arguments)
+        self.assert_ends(done, 0)
+        return sent
+
+    def test_only_what_was_named_is_sent(self):
+        sent = self.sent({"app.py": HANDLER})
+        self.assertEqual(sent.path, "/_lambda/functions/greet/deploy")
+        self.assertEqual(sent.settings, {"source": "zip", "runtime": "python3.11", "handler": "app.handler"})
+
+    def test_flags_win_over_lambda_toml(self):
+        sent = self.sent({"app.py": HANDLER, "vars": "D=4\n", "lambda.toml": 'name = "other"\nmemory = 256\ntimeout = 9\nenvironment = { A = "1", B = "1" }\n'},
+                         "--memory", "512", "-e", "B=2", "-e", "C=x=y,z", "--env-file", self.home / "greet/vars", "--env-clear", "-m", "a -line-",
+                         "--tag", "team=a", "--url", "none", "--driver", "docker", "--ephemeral-storage", "1024", "--description", "-d-")
+        self.assertEqual(sent.path, "/_lambda/functions/other/deploy")
+        self.assertEqual(sent.settings, {"source": "zip", "runtime": "python3.11", "handler": "app.handler", "memory": 512, "timeout": 9,
+                                         "environment": {"A": "1", "B": "2", "C": "x=y,z", "D": "4"}, "environmentClear": True, "message": "a -line-",
+                                         "tags": {"team": "a"}, "url": "none", "driver": "docker", "ephemeralStorage": 1024, "description": "-d-"})
+
+    def test_expose_makes_an_http_function_unless_kind_or_port_say_otherwise(self):
+        dockerfile = {"Dockerfile": "FROM x AS base\nEXPOSE 3000\nFROM base\n"}
+        self.assertEqual(self.sent(dockerfile).settings, {"source": "context", "port": 3000})
+        self.assertEqual(self.sent(dockerfile, "--kind", "handler").settings, {"source": "context", "kind": "handler"})
+        self.assertEqual(self.sent(dockerfile, "--port", "9000").settings, {"source": "context", "port": 9000})
+        self.assertEqual(self.sent({"Dockerfile": "FROM exposes-in-the-base-image\n"}).settings, {"source": "context"})
+
+    def test_an_image_needs_no_folder(self):
+        done, sent = self.deploy_to(accepting, "--image", "mine:1", "--name", "img")
+        self.assert_ends(done, 0)
+        self.assertEqual((sent.settings, sent.body), ({"source": "image", "image": "mine:1"}, b""))
+        self.assert_ends(self.deploy_to(accepting, "--image", "mine:1")[0], 2, "--name")
+
+    def test_several_functions(self):
+        files = {"one/app.py": HANDLER, "two/index.mjs": "export const handler = 1", "shared/words.py": "x",
+                 "lambda.toml": 'include = ["shared"]\nmemory = 256\n[[function]]\nname = "one"\npath = "one"\n[[function]]\nname = "two"\npath = "two"\n'}
+        folder = self.folder(files)
+        self.assert_ends(self.deploy_to(accepting, folder)[0], 2, "one, two", "--name", "--all")
+        _, two = self.deploy_to(accepting, folder, "--name", "two")
+        self.assertEqual((two.path, two.names(), two.settings["memory"]), ("/_lambda/functions/two/deploy", ["index.mjs", "shared/words.py"], 256))
+        with ScriptedServer(accepting) as server:
+            done = self.run_lambda("deploy", folder, "--all", LAMBDA_HOST=f"http://127.0.0.1:{server.port}", LAMBDA_API_KEY=KEY)
+        self.assert_ends(done, 0)
+        self.assertEqual([each.path for each in server.received if each.method == "POST"],
+                         ["/_lambda/functions/one/deploy", "/_lambda/functions/two/deploy"])
+        done, _ = self.deploy_to(failing({"code": "invalid", "status": 400, "message": "what"}), folder, "--all")
+        self.assert_ends(done, 2, 'Not deployed any more: "two"')
+
+
+class WhatGoesIn(CommandLineTest):
+    def names(self, files):
+        done, sent = self.deploy_to(accepting, self.folder(files))
+        self.assert_ends(done, 0)
+        return [name for name in sent.names() if name not in ("app.py", "Dockerfile", ".dockerignore", ".lambdaignore")]
+
+    def test_is_everything_but_what_is_left_out(self):
+        files = {"app.py": HANDLER, ".git/x": "", ".env": "", ".env.local": "", ".venv/x": "", "__pycache__/x": "", "a/__pycache__/x": "",
+                 ".gitignore": "built\nnode_modules\n", "built": "", "node_modules/m/i.js": "", "a.log": "", "b/keep.log": ""}
+        self.assertEqual(self.names({**files, ".lambdaignore": "*.log\n!keep.log\nbuilt/\n"}),
+                         [".gitignore", "a/", "b/keep.log", "built", "node_modules/m/i.js"])
+
+    def test_of_a_build_follows_dockerignore(self):
+        files = {"Dockerfile": "FROM x\n", ".git/x": "", "a/.env": "", "a/x": "", "node_modules/m/i.js": "", "logs/a": "", "logs/keep": "", "x.md": ""}
+        self.assertEqual(self.names({**files, ".dockerignore": "node_modules\nlogs\n!logs/keep\n*.md\nDockerfile\n"}), ["a/x", "logs/keep"])
+
+
+class StoppedBefore(CommandLineTest):
+    """Nothing is uploaded, exit code 2, and one message that says what to do."""
+
+    def stopped(self, folder, *words, arguments=()):
+        done, sent = self.deploy_to(accepting, folder, *arguments)
+        self.assert_ends(done, 2, *words)
+        self.assertIsNone(sent)
+        self.assertEqual(done.stderr.count("lambda: "), 1)
+        return done.stderr
+
+    def test_folders_that_are_none(self):
+        self.stopped(self.home / "none", "there is no folder")
+        self.stopped(self.folder({"x.py": HANDLER}) / "x.py", "not a folder")
+        self.stopped(self.folder({}, "empty"), "is empty")
+        self.stopped(self.folder({".git/x.py": "", ".env": ""}, "hidden"), "no runtime was recognised")
+
+    def test_no_runtime_no_handler(self):
+        self.stopped(self.folder({"notes.txt": "x"}, "notes"), "no Dockerfile", "--runtime")
+        self.stopped(self.folder({"app.py": "x = 1\n"}, "nohandler"), "--handler FILE.FUNCTION")
+        self.stopped(self.folder({"app.py": HANDLER}, "python"), "nope.py", arguments=["--handler", "nope.handler"])
+        self.stopped(self.folder({"app.py": HANDLER}, "python"), "bootstrap", arguments=["--runtime", "provided"])
+        self.stopped(self.folder({"main.cc": "", "Makefile": ""}, "cpp"), "make -C " + str(self.home / "cpp"), arguments=["--runtime", "provided"])
+
+    def test_dependencies_with_the_command_to_run(self):
+        python = self.folder({"app.py": HANDLER, "requirements.txt": "requests==2\n"}, "with space")
+        self.stopped(python, f"\n  python3 -m pip install -r '{python}/requirements.txt' -t '{python}'\n")
+        node = self.folder({"index.js": "exports.handler = 1", "package.json": '{"dependencies": {"left-pad": "1"}}', "package-lock.json": "{}"}, "node")
+        self.stopped(node, f"\n  npm ci --omit=dev --prefix {node}\n")
+
+    def test_links_that_leave(self):
+        folder = self.folder({"app.py": HANDLER})
+        (folder / "link").symlink_to("../../etc/passwd")
+        self.stopped(folder, "link is a symbolic link to ../../etc/passwd", ".lambdaignore")
+
+    def test_a_lambda_toml_that_is_wrong(self):
+        folder = self.folder({"app.py": HANDLER})
+        for text, words in [("memroy = 1\n", ["line 1", 'did you mean "memory"?']), ("\ntimeout = \"x\"\n", ["line 2", "whole number"]),
+                            ("name = \n", ["lambda.toml line 1"]), ("include = [\"nowhere\"]\n", ["nowhere", "is not there"])]:
+            with self.subTest(text=text):
+                (folder / "lambda.toml").write_text(text)
+                self.stopped(folder, *words)
+
+    def test_environment_that_is_none(self):
+        folder = self.folder({"app.py": HANDLER, "vars": "A=1\nmy-secret\n"})
+        self.stopped(folder, '"NOVALUE"', arguments=["-e", "NOVALUE"])
+        self.assertNotIn("my-secret", self.stopped(folder, "line 2", arguments=["--env-file", folder / "vars"]))
+        self.stopped(folder, "nofile", arguments=["--env-file", "nofile"])
+
+
+if __name__ == "__main__":
+    unittest.main()

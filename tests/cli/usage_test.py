@@ -1,0 +1,103 @@
+"""Arguments that are right, wrong and nearly right; help; output that nobody reads to its end."""
+
+import os
+import re
+import subprocess
+import unittest
+
+from command_line import PROGRAM, AtTerminal, CommandLineTest, clean_environment
+
+COMMANDS = ["deploy", "invoke", "list", "logs", "url", "delete", "versions", "rollback", "promote", "config", "doctor"]
+
+
+class Help(CommandLineTest):
+    def test_names_every_command_and_exit_code(self):
+        text = self.run_lambda("--help").stdout
+        for command in COMMANDS:
+            self.assertRegex(text, rf"(?m)^  {command} ")
+        for code, words in enumerate(["done", "failed", "usage", "the function failed", "not allowed", "not found", "unreachable"]):
+            self.assertRegex(text, rf"(?m)^  {code}  .*{words}")
+
+    def test_of_each_command_has_its_usage(self):
+        for command in COMMANDS:
+            done = self.run_lambda(command, "--help")
+            self.assert_ends(done, 0)
+            self.assertIn(f"Usage: lambda {command}", done.stdout)
+            self.assertEqual(done.stdout, self.run_lambda("help", command).stdout)
+
+    def test_fits_a_terminal(self):
+        for command in [[], *[[each] for each in COMMANDS], ["config", "set-host"], ["config", "set-key"]]:
+            for line in self.run_lambda(*command, "--help").stdout.splitlines():
+                self.assertLessEqual(len(line), 100, line)
+            self.assertNotIn("\n\n\n", self.run_lambda(*command, "--help").stdout)
+
+    def test_has_no_colours_anywhere(self):
+        for environment in ({}, {"NO_COLOR": "1"}):
+            self.assertNotIn("\x1b", AtTerminal(["--help"], clean_environment(self.home, **environment)).text)
+
+    def test_without_arguments_is_shown_as_a_mistake(self):
+        done = self.run_lambda()
+        self.assert_ends(done, 2, "Usage: lambda COMMAND", "Examples:")
+        self.assertEqual(done.stdout, "")
+
+    def test_version(self):
+        self.assertRegex(self.run_lambda("--version").stdout, r"^lambda \d+\.\d+\.\d+\n$")
+
+
+class WrongArguments(CommandLineTest):
+    def wrong(self, *arguments):
+        done = self.run_lambda(*arguments)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertEqual(done.stdout, "")
+        self.assertRegex(done.stderr, r"\Alambda: .+\nTry: lambda[a-z -]* --help\n\Z")
+        return done.stderr
+
+    def test_a_command_that_is_none(self):
+        self.assertIn('"deplyo"; did you mean "deploy"?', self.wrong("deplyo", "x"))
+        self.assertIn('did you mean "list"?', self.wrong("--host", "http://127.0.0.1:1", "lst"))
+        self.assertIn('did you mean "set-host"?', self.wrong("config", "sethost", "x"))
+        self.assertNotIn("mean", self.wrong("frobnicate"))
+
+    def test_an_option_that_is_none(self):
+        self.assertIn('did you mean "--name"?', self.wrong("deploy", "x", "--nmae", "y"))
+        self.assertIn('did you mean "--timeout"?', self.wrong("deploy", "--timout=3"))
+        self.assertIn("Try: lambda config set-host --help", self.wrong("config", "set-host", "--force", "x"))
+
+    def test_values_that_do_not_fit(self):
+        for arguments, word in [(["rollback", "x", "abc"], '"abc"'), (["rollback", "x", "-1"], '"-1"'), (["rollback", "x", "0"], "VERSION"),
+                                (["promote", "x", "1.5"], '"1.5"'), (["list", "-o", "yaml"], "json or table"), (["logs", "x", "-n", "0"], "10000"),
+                                (["deploy", "--timeout", "901"], "900"), (["deploy", "--memory", "lots"], '"lots"'), (["deploy", "--kind", "web"], "http"),
+                                (["deploy", "--url", "all"], "open or iam"), (["deploy", "--driver", "vm"], "native"), (["deploy", "--port", "0"], "65535"),
+                                (["url", "x", "public"], "none")]:
+            with self.subTest(arguments=arguments):
+                self.assertIn(word, self.wrong(*arguments))
+
+    def test_what_is_missing_or_too_much(self):
+        self.assertIn("NAME is required", self.wrong("invoke"))
+        self.assertIn("--timeout needs a value", self.wrong("deploy", "--timeout"))
+        self.assertIn('does not take "extra"', self.wrong("list", "extra"))
+        self.assertIn("must not be empty", self.wrong("deploy", "--name", ""))
+        self.assertIn("must not be empty", self.wrong("delete", ""))
+        self.assertIn("--all", self.wrong("deploy", "--all", "--name", "x"))
+        self.assertIn("--file", self.wrong("invoke", "x", "--data", "1", "--file", "x"))
+
+
+class ClosedOutput(CommandLineTest):
+    def test_a_reader_that_has_seen_enough(self):
+        done = subprocess.run(["bash", "-c", f"{PROGRAM} --help | head -n 1; echo ${{PIPESTATUS[0]}}"], capture_output=True, text=True,
+                              env=clean_environment(self.home), check=True)
+        self.assertTrue(re.search(r"^0$", done.stdout, re.M), done)
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = self.run_lambda("--help", stdout=writer)
+        os.close(writer)
+        self.assert_ends(done, 0)
+        self.assertEqual(done.stderr, "")
+
+    def test_a_full_disk(self):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            self.assert_ends(self.run_lambda("--help", stdout=full), 1, "standard output could not be written")
+
+
+if __name__ == "__main__":
+    unittest.main()
