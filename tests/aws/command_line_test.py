@@ -89,7 +89,7 @@ class CommandLine(AwsTest):
                 (["create-function", "--function-name", "there", "--role", ROLE, "--runtime", "python3.11", "--handler", "a.b", "--zip-file",
                   f"fileb://{self.package}"], "(ResourceConflictException) when calling the CreateFunction operation: Function already "
                                               "exist: there"),
-                (["update-function-code", "--function-name", "there", "--s3-bucket", "b", "--s3-key", "k"],
+                (["update-function-code", "--function-name", "there", "--s3-bucket", "mine", "--s3-key", "k"],
                  "(InvalidParameterValueException) when calling the UpdateFunctionCode operation: this server has no S3: send the code itself"),
                 (["invoke", "--function-name", "there", "--invocation-type", "Event", "/dev/null"], "event queue"),
                 (["add-permission", "--function-name", "there", "--statement-id", "s", "--action", "lambda:*", "--principal", "*"],
