@@ -43,7 +43,7 @@ constexpr std::uint64_t kBytesPerInode = 4096;
 constexpr std::uint64_t kStatusBit = 1ull << 32;
 
 template <std::size_t Size>
-void copy_text(char (&to)[Size], std::string_view from) {
+void copy_text(char (&to)[Size], const std::string& from) {
   const auto length = std::min(from.size(), Size - 1);
   std::memcpy(to, from.data(), length);
   to[length] = '\0';

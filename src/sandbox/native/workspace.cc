@@ -93,7 +93,7 @@ Result<Done> enter_workspace(const std::string& data_directory,
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
     return fail(Error::from_errno("make mounts private"));
   // Any directory will do: it is covered in this namespace only, and left right away.
-  const std::string top = data_directory;
+  const std::string& top = data_directory;
   auto data = copy_tree(data_directory, true);
   if (!data) return fail(std::move(data.error()));
   const bool runtimes = ::access(runtimes_directory.c_str(), F_OK) == 0;
