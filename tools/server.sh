@@ -3,11 +3,11 @@
 
 # Where the server keeps things, and the base file systems: lambdad says it, for it knows its configuration file too.
 # Before the first build, and where the configuration is wrong, the defaults.
+# shellcheck disable=SC2034 # $runtimes is ./run's
 find_places() {
   local settings=""
   if [[ $EUID -eq 0 ]]; then data=/var/lib/lambda; else data=$HOME/.local/share/lambda; fi
   data=${LAMBDA_DATA_DIR:-$data}
-  # shellcheck disable=SC2034 # for ./run
   runtimes=${LAMBDA_RUNTIMES_DIR:-/var/lib/lambda-runtimes}
   if [[ -x bin/lambdad ]] && settings=$(bin/lambdad --check 2>/dev/null); then
     data=$(setting_in "$settings" data_dir)
@@ -48,8 +48,9 @@ server_fact() {
 }
 
 # The moment a process began, in ticks since boot: with the number it names one process and no other.
-# (The name in parentheses may hold blanks; what follows it does not.)
-began_at() { sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
+# (The name in parentheses may hold blanks; what follows it does not.) One that has ended and waits to be fetched by its
+# parent, which a container's first process may never do, is none any more.
+began_at() { sed -n 's/^.*) \([^ZX] .*\)/\1/p' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
 
 # Prints the pid of the server that ./run started, if it runs: the same process as then, and a lambdad.
 running_pid() {

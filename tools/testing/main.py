@@ -29,7 +29,7 @@ class Suite:
 
 
 # These look at what a server leaves on the machine, or at the clock: no other server beside them.
-ALONE = ["startup_test", "crash_test"]
+ALONE = ["startup_test", "crash_test", "run_command_test"]
 
 # In this order: what others need first, what is slow and seldom fails last.
 SUITES = [

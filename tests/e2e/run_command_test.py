@@ -1,0 +1,500 @@
+"""./run as a person uses it: in a network namespace, so that port 80 is free there or held by whom the test likes."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+from lambda_server import ROOT
+from machine import Network, User, must
+
+AWS = "/usr/bin/aws"  # Debian's, whatever else is in the PATH
+WORLD = {"message": "Hello, World!"}
+
+
+class Place:
+    """A network and a data directory for one server of ./run, and the calls a person makes there."""
+
+    def __init__(self, network=None, tree=ROOT, user=None, **environment):
+        self.network, self.tree, self.user = network or Network(), tree, user
+        self.home = Path(tempfile.mkdtemp(prefix="lambda-test-run-")) if user is None else user.home
+        if user is None:
+            self.home.chmod(0o711)
+        self.data = self.home / "data"
+        self.environment = {"HOME": str(self.home), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LAMBDA_DATA_DIR": str(self.data),
+                            "LAMBDA_SOCKET": str(self.home / "lambda.sock"), "TERM": "dumb", **environment}
+
+    def command(self, *words):
+        return self.network.inside(*(self.user.acting(*words) if self.user else words))
+
+    def run(self, *words, cwd=None, environment=None, program=None, timeout=300):
+        """./run WORDS; what was said, both streams in one as a person sees them, in `said`."""
+        done = subprocess.run(self.command(program or self.tree / "run", *words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              stdin=subprocess.DEVNULL, env={**self.environment, **(environment or {})}, cwd=cwd or self.tree, timeout=timeout,
+                              check=False)
+        done.said = done.stdout
+        return done
+
+    def paste(self, line, timeout=120, **environment):
+        """A line of what ./run printed, pasted into a new shell that does not have ./run's own settings."""
+        mine = {"HOME": str(self.home), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **environment}
+        return subprocess.run(self.command("bash", "-c", line), capture_output=True, text=True, stdin=subprocess.DEVNULL, env=mine, cwd=self.tree,
+                              timeout=timeout, check=False)
+
+    @property
+    def facts(self):
+        return json.loads((self.data / "server.json").read_text())
+
+    def pid(self):
+        return self.facts["pid"]
+
+    def close(self):
+        try:
+            self.run("stop")
+        finally:
+            self.network.close()
+            if self.user is None:
+                shutil.rmtree(self.home, ignore_errors=True)
+
+
+def lines_to_paste(said):
+    """The lines below "Try:"."""
+    return [line.strip() for line in said.split("\nTry:\n", 1)[1].split("\n\n")[0].splitlines()]
+
+
+def alive(pid):
+    return Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+
+
+class RunTest(unittest.TestCase):
+    def place(self, **more):
+        place = Place(**more)
+        self.addCleanup(place.close)
+        return place
+
+    def starts(self, done):
+        self.assertEqual(done.returncode, 0, done.said)
+        self.assertIn("Lambda is running.", done.said)
+        return done.said
+
+
+class FirstSteps(RunTest):
+    """One server, and what a person does with it, in this order."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.home = Place()
+        cls.addClassCleanup(cls.home.close)
+        cls.first = cls.home.run()
+
+    def test_1_it_ends_with_what_a_person_wants_to_know(self):
+        said = self.starts(self.first)
+        self.assertIn('$ bin/lambda deploy examples/hello --name greet', said)
+        self.assertIn('Your function is live at: http://greet.localhost\n', said)
+        self.assertIn('$ curl "http://greet.localhost?name=World"\n  {"message": "Hello, World!"}', said)
+        self.assertRegex(said, r"\n  URL +http://127\.0\.0\.1 +\(functions: http://NAME\.localhost\)\n")
+        self.assertRegex(said, r"\n  Port +80\n")
+        self.assertRegex(said, r"\n  Driver +native +\(.+\)\n")
+        self.assertRegex(said, r"\n  Docker +\S+")
+        self.assertIn(str(self.home.data / "lambdad.log"), said)
+        self.assertEqual(self.home.network.listening(), {"127.0.0.1:80", "[::1]:80"})
+
+    def test_2_every_line_can_be_pasted(self):
+        lines = lines_to_paste(self.first.said)
+        kinds = set()
+        for line in lines:
+            if line.startswith("./run logs"):
+                self.assertEqual(line, "./run logs · ./run stop · ./test")
+                continue
+            with self.subTest(line=line):
+                done = self.home.paste(line)
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+                if "curl" in line or " invoke " in line:
+                    self.assertEqual(json.loads(done.stdout), WORLD)
+                elif " deploy " in line:
+                    self.assertEqual(done.stdout.strip(), "http://calc.localhost")
+                else:
+                    self.assertIn(AWS, "".join(done.stdout.split()) + AWS)
+                    self.assertIn("greet", [function["FunctionName"] for function in json.loads(done.stdout)["Functions"]])
+            kinds.add("curl -H" if "curl -H" in line else next(word for word in ("curl", "invoke", "deploy", "aws") if word in line))
+        self.assertEqual(kinds, {"curl", "curl -H", "invoke", "deploy", "aws"})
+
+    def test_3_it_says_that_names_do_not_resolve_where_they_do_not(self):
+        resolves = self.home.paste("getent hosts greet.localhost").returncode == 0
+        self.assertEqual("does not resolve on this machine" in self.first.said, not resolves, self.first.said)
+        if not resolves:
+            self.assertIn("libnss-myhostname", self.first.said)
+            url = re.search(r"http://\S+/fn/greet/", self.first.said).group(0)
+            self.assertEqual(json.loads(self.home.paste(f"curl -s '{url}?name=World'").stdout), WORLD)
+
+    def test_4_the_second_time_is_quick_and_changes_nothing(self):
+        pid = self.home.pid()
+        began = time.monotonic()
+        said = self.starts(self.home.run())
+        self.assertLess(time.monotonic() - began, 15, said)
+        self.assertEqual(self.home.pid(), pid)
+        self.assertIn(f"running already (pid {pid})", said)
+        self.assertIn("Unchanged: version 1", said)
+        self.assertEqual(lines_to_paste(said), lines_to_paste(self.first.said))
+
+    def test_5_from_another_directory_and_by_a_link(self):
+        said = self.starts(self.home.run(cwd="/"))
+        self.assertIn("running already", said)
+        link = self.home.home / "start-lambda"
+        link.symlink_to(ROOT / "run")
+        self.assertIn(f"pid {self.home.pid()}", self.home.run("status", program=link, cwd="/").said)
+        # A relative data directory is one from where the person stands.
+        done = self.home.run("status", cwd=self.home.home, environment={"LAMBDA_DATA_DIR": "data"})
+        self.assertIn(f"pid {self.home.pid()}", done.said)
+
+    def test_6_status_and_logs(self):
+        done = self.home.run("status")
+        self.assertEqual(done.returncode, 0)
+        for word in (str(self.home.pid()), "http://127.0.0.1", "native", str(self.home.data / "lambdad.log")):
+            self.assertIn(word, done.said)
+        follower = subprocess.Popen(self.home.command(ROOT / "run", "logs"), env=self.home.environment, stdout=subprocess.PIPE, text=True)
+        try:
+            self.home.paste("LAMBDA_DATA_DIR=" + str(self.home.data) + " bin/lambda deploy examples/hello --name logged")
+            seen = ""
+            while "deploy logged" not in seen:
+                line = follower.stdout.readline()
+                self.assertTrue(line, seen)
+                seen += line
+        finally:
+            follower.terminate()
+            follower.wait()
+            follower.stdout.close()
+
+    def test_7_a_wrong_word_changes_nothing(self):
+        for words in (("stat",), ("--port", "80"), ("stop", "now")):
+            done = self.home.run(*words)
+            self.assertEqual(done.returncode, 2, done.said)
+            self.assertIn("./run stop", done.said)
+        done = self.home.run("--help")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("./run restart", done.said)
+        self.assertEqual(self.home.run("status").returncode, 0)
+
+    def test_8_restart(self):
+        pid = self.home.pid()
+        said = self.starts(self.home.run("restart"))
+        self.assertIn(f"Stopped lambdad (pid {pid})", said)
+        self.assertNotEqual(self.home.pid(), pid)
+        self.assertFalse(alive(pid))
+        self.assertIn("Unchanged: version 1", said)  # what was deployed is still there
+
+    def test_9_stop(self):
+        pid = self.home.pid()
+        done = self.home.run("stop")
+        self.assertEqual((done.returncode, done.said), (0, f"Stopped lambdad (pid {pid}).\n"))
+        self.assertFalse(alive(pid))
+        self.assertEqual(self.home.network.listening(), set())
+        self.assertEqual(self.home.run("stop").returncode, 0)
+        done = self.home.run("status")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("not running", done.said)
+        # A person who calls now is told what to do.
+        done = self.home.paste(f"LAMBDA_DATA_DIR={self.home.data} bin/lambda list")
+        self.assertEqual(done.returncode, 6)
+        self.assertIn("./run", done.stderr)
+
+
+class Ports(RunTest):
+    def test_port_80_taken(self):
+        place = self.place()
+        holder = subprocess.Popen(place.command("python3", "-m", "http.server", "80", "--bind", "127.0.0.1"), stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL)
+        self.addCleanup(holder.wait)
+        self.addCleanup(holder.kill)
+        while "127.0.0.1:80" not in place.network.listening():
+            time.sleep(0.05)
+        said = self.starts(place.run())
+        self.assertRegex(said, rf"\n  Port +8080 +\(not 80: port 80 of 127.0.0.1 is in use by python3\S* \(pid {holder.pid}\)\)\n")
+        self.assertRegex(said, r"\n  URL +http://127\.0\.0\.1:8080 +\(functions: http://NAME\.localhost:8080\)\n")
+        self.assertIn("Your function is live at: http://greet.localhost:8080\n", said)
+        for line in lines_to_paste(said)[:3]:
+            self.assertEqual(json.loads(place.paste(line).stdout), WORLD, line)
+        self.assertNotRegex(said, r"localhost(?!:8080)[\"/?]")
+        # Freed, and asked to restart, it takes 80.
+        holder.kill()
+        holder.wait()
+        self.assertRegex(self.starts(place.run("restart")), r"\n  Port +80\n")
+
+    def test_both_taken(self):
+        place = self.place()
+        for taken in place.network.listen(("127.0.0.1", 80), ("127.0.0.1", 8080)):
+            self.addCleanup(taken.close)
+        done = place.run()
+        self.assertEqual(done.returncode, 1, done.said)
+        for word in ("lambdad did not start", f"pid {os.getpid()}", "port 80 ", "8080", "LAMBDA_LISTEN=127.0.0.1:PORT"):
+            self.assertIn(word, done.said)
+        self.assertEqual(place.run("status").returncode, 1)
+        # What it says helps.
+        said = self.starts(place.run(environment={"LAMBDA_LISTEN": "127.0.0.1:9000"}))
+        self.assertRegex(said, r"\n  Port +9000\n")
+        self.assertEqual(json.loads(place.paste(lines_to_paste(said)[0]).stdout), WORLD)
+
+    def test_without_ipv6(self):
+        place = self.place(network=Network(ipv6=False))
+        said = self.starts(place.run())
+        self.assertRegex(said, r"\n  Port +80\n")
+        self.assertEqual(place.network.listening(), {"127.0.0.1:80"})
+
+    def test_another_domain(self):
+        place = self.place(LAMBDA_DOMAIN="fn.example.test", LAMBDA_LISTEN="127.0.0.1:9000")
+        said = self.starts(place.run())
+        self.assertIn("http://greet.fn.example.test:9000", said)
+        self.assertIn("*.fn.example.test does not resolve on this machine", said)
+        line = next(line for line in lines_to_paste(said) if "curl -H" in line)
+        self.assertEqual(json.loads(place.paste(line).stdout), WORLD)
+
+
+class Surroundings(RunTest):
+    def test_the_docker_driver_by_choice(self):
+        place = self.place(LAMBDA_DRIVER="docker")
+        said = self.starts(place.run())
+        self.assertRegex(said, r"\n  Driver +docker")
+        for line in lines_to_paste(said)[:3]:
+            self.assertEqual(json.loads(place.paste(line).stdout), WORLD, line)
+
+    def test_without_docker(self):
+        place = self.place(DOCKER_HOST="unix:///nowhere/docker.sock")
+        said = self.starts(place.run())
+        self.assertRegex(said, r"\n  Driver +native ")
+        self.assertRegex(said, r"\n  Docker +(?!there)\S.*(nowhere|no Docker)")
+
+    def test_names_that_resolve_are_not_complained_of(self):
+        place = self.place()
+        hosts = place.home / "hosts"
+        hosts.write_text("127.0.0.1 localhost greet.localhost\n")
+        done = subprocess.run(place.network.inside("unshare", "--mount", "sh", "-c", f"mount --bind {hosts} /etc/hosts && exec {ROOT}/run"),
+                              capture_output=True, text=True, env=place.environment, stdin=subprocess.DEVNULL, check=False, timeout=300)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertNotIn("does not resolve on this machine", done.stdout)
+
+    def test_other_settings_of_the_person_do_not_lead_it_astray(self):
+        """A host named for another server, in the environment and the configuration, and a proxy."""
+        place = self.place(LAMBDA_HOST="http://127.0.0.1:1", LAMBDA_API_KEY="lam_" + "A" * 20 + "_" + "b" * 40, http_proxy="http://127.0.0.1:1")
+        configuration = place.home / ".config/lambda"
+        configuration.mkdir(parents=True)
+        (configuration / "config.toml").write_text('host = "http://127.0.0.1:2"\n')
+        said = self.starts(place.run())
+        line = next(line for line in lines_to_paste(said) if " invoke " in line)
+        self.assertEqual(json.loads(place.paste(line).stdout), WORLD, line)
+
+    def test_the_data_directory_of_the_configuration_file(self):
+        """/etc/lambda/lambdad.toml, seen by these commands alone."""
+        place = self.place()
+        etc = place.home / "etc-lambda"
+        etc.mkdir()
+        (etc / "lambdad.toml").write_text(f'data_dir = "{place.home}/elsewhere"\nsocket = "none"\n')
+        made = not Path("/etc/lambda").exists()
+        Path("/etc/lambda").mkdir(exist_ok=True)
+        if made:
+            self.addCleanup(Path("/etc/lambda").rmdir)
+        environment = {name: value for name, value in place.environment.items() if not name.startswith("LAMBDA_")}
+
+        def run(*words):
+            script = f'mount --bind {etc} /etc/lambda && exec {ROOT}/run "$@"'
+            return subprocess.run(place.network.inside("unshare", "--mount", "sh", "-c", script, "sh", *words), capture_output=True, text=True,
+                                  env=environment, stdin=subprocess.DEVNULL, check=False, timeout=300)
+        done = run()
+        self.addCleanup(run, "stop")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn(f"{place.home}/elsewhere/lambdad.log", done.stdout)
+        self.assertIn("Stopped", run("stop").stdout)
+
+    def test_a_wrong_setting_is_said_before_anything_is_started(self):
+        place = self.place(LAMBDA_DRIVER="vm")
+        done = place.run()
+        self.assertEqual(done.returncode, 2, done.said)
+        self.assertIn("LAMBDA_DRIVER in the environment: driver", done.said)
+        self.assertFalse((place.data / "lambdad.pid").exists())
+
+
+class Processes(RunTest):
+    def test_a_killed_server(self):
+        place = self.place()
+        self.starts(place.run())
+        pid = place.pid()
+        os.kill(pid, signal.SIGKILL)
+        while alive(pid):
+            time.sleep(0.05)
+        done = place.run("status")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("killed", done.said)
+        said = self.starts(place.run())
+        self.assertNotEqual(place.pid(), pid)
+        self.assertIn("Unchanged: version 1", said)
+
+    def test_the_process_of_somebody_else_is_never_touched(self):
+        place = self.place()
+        self.starts(place.run())
+        pid_file = place.data / "lambdad.pid"
+        whole = pid_file.read_text().split()
+        place.run("stop")
+        stranger = subprocess.Popen(["sleep", "600"])
+        self.addCleanup(stranger.wait)
+        self.addCleanup(stranger.kill)
+        began = Path(f"/proc/{stranger.pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+        # Another process under the number; the same number at the same moment but another program; rubbish.
+        for text in (f"{stranger.pid} {whole[1]} {whole[2]}", f"{stranger.pid} {began} {whole[2]}", str(stranger.pid), "-1 0", "1 1", "0", "", "a b c", "$(touch /tmp/x) 1"):
+            with self.subTest(text=text):
+                pid_file.write_text(text + "\n")
+                self.assertEqual(place.run("status").returncode, 1)
+                pid_file.write_text(text + "\n")
+                self.assertIn("No lambdad", place.run("stop").said)
+                self.assertIsNone(stranger.poll())
+        pid_file.write_text(f"{stranger.pid} {began} x\n")
+        self.starts(place.run())
+        self.assertIsNone(stranger.poll())
+
+    def test_two_at_once(self):
+        place = self.place()
+        both = [subprocess.Popen(place.command(ROOT / "run"), env=place.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                 stdin=subprocess.DEVNULL) for _ in range(2)]
+        said = [one.communicate(timeout=300)[0] for one in both]
+        self.assertEqual([one.returncode for one in both], [0, 0], "\n---\n".join(said))
+        self.assertEqual(sum("Started lambdad" in text for text in said), 1, said)
+        self.assertEqual(sum("running already" in text for text in said), 1, said)
+        self.assertEqual(place.network.listening(), {"127.0.0.1:80", "[::1]:80"})
+
+    def test_a_newer_build_replaces_the_one_that_runs(self):
+        place = self.place()
+        self.starts(place.run())
+        pid = place.pid()
+        # As the linker does it: another file under the same name.
+        program = ROOT / "build/release/bin/lambda-spawn"
+        copy = program.with_suffix(".new")
+        shutil.copy2(program, copy)
+        os.utime(copy)
+        copy.rename(program)
+        said = self.starts(place.run())
+        self.assertIn(f"lambdad (pid {pid}) runs an older build: restarting it.", said)
+        self.assertNotEqual(place.pid(), pid)
+        self.assertIn("running already", place.run().said)
+
+    def test_what_runs_is_finished_before_a_stop(self):
+        place = self.place()
+        self.starts(place.run())
+        slow = place.home / "slow"
+        slow.mkdir()
+        (slow / "app.py").write_text("import time\ndef handler(event, context):\n    time.sleep(3)\n    return 'whole'\n")
+        done = place.paste(f"LAMBDA_DATA_DIR={place.data} bin/lambda deploy {slow} --name slow --handler app.handler")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        call = subprocess.Popen(place.command("curl", "-s", "http://slow.localhost"), stdout=subprocess.PIPE, text=True)
+        time.sleep(1)
+        done = place.run("stop")
+        self.assertIn("Stopped", done.said)
+        self.assertEqual(call.communicate(timeout=30)[0], "whole")
+
+
+class NotRoot(RunTest):
+    """A person without root, in a tree that root built."""
+
+    def person(self, *groups):
+        user = User(*groups)
+        self.addCleanup(user.close)
+        return user
+
+    def test_without_docker_it_says_what_is_missing_and_who_can_help(self):
+        user = self.person()
+        place = self.place(user=user, LAMBDA_SOCKET="", LAMBDA_DATA_DIR="")
+        place.data = user.home / ".local/share/lambda"
+        done = place.run()
+        self.assertEqual(done.returncode, 1, done.said)
+        self.assertIn("Lambda is running.", done.said)
+        self.assertRegex(done.said, r"\n  Port +8080 +\(not 80: port 80 of 127.0.0.1 needs root")
+        self.assertRegex(done.said, r"\n  Driver +none +\(none: native: it needs lambdad to be started as root; docker: .+\)\n")
+        self.assertIn(f"adduser {user.name} docker", done.said)
+        self.assertNotIn("Traceback", done.said)
+        self.assertEqual((place.data / "admin.key").stat().st_uid, user.home.stat().st_uid)
+        # The server itself is this person's: keys, the command line, an end to it.
+        self.assertEqual(place.paste("bin/lambda list").returncode, 0)
+        self.assertIn("runs (pid", place.run("status").said)
+        self.assertIn("Stopped", place.run("stop").said)
+
+    def test_a_member_of_the_group_docker_has_everything_but_the_native_driver(self):
+        user = self.person("docker")
+        place = self.place(user=user, LAMBDA_SOCKET="", LAMBDA_DATA_DIR="")
+        place.data = user.home / ".local/share/lambda"
+        said = self.starts(place.run())
+        self.assertRegex(said, r"\n  Driver +docker +\(.*native cannot work here: it needs lambdad to be started as root\)\n")
+        self.assertRegex(said, r"\n  Docker +Docker Engine \d+")
+        self.assertIn("\n  User     " + user.name, said)
+        for line in lines_to_paste(said)[:-1]:
+            done = place.paste(line)
+            self.assertEqual(done.returncode, 0, (line, done.stdout, done.stderr))
+            self.assertNotIn("LAMBDA_", line)  # the command line finds this server by itself
+
+    def test_a_data_directory_that_cannot_be_written(self):
+        user = self.person()
+        place = self.place(user=user, LAMBDA_SOCKET="", LAMBDA_DATA_DIR="/usr/lambda-data")
+        done = place.run()
+        self.assertEqual(done.returncode, 1, done.said)
+        self.assertIn("The data directory /usr/lambda-data cannot be written", done.said)
+        self.assertIn("LAMBDA_DATA_DIR=", done.said)
+
+    def test_the_server_of_root_is_not_stopped_by_another(self):
+        user = self.person()
+        roots = self.place()
+        self.starts(roots.run())
+        place = Place(network=roots.network, user=user, LAMBDA_DATA_DIR=str(roots.data))
+        for words in ((), ("stop",), ("restart",)):
+            done = place.run(*words)
+            self.assertNotEqual(done.returncode, 0, done.said)
+        self.assertIn("root", place.run("stop").said)
+        self.assertIn("runs (pid", roots.run("status").said)
+        # Root's file says where it is, but its key is not for everybody.
+        done = place.paste(f"LAMBDA_DATA_DIR={roots.data} bin/lambda list")
+        self.assertNotEqual(done.returncode, 0)
+
+    def test_a_tree_that_is_not_built(self):
+        user = self.person()
+        tree = Path(tempfile.mkdtemp(prefix="lambda-test-tree-"))
+        self.addCleanup(shutil.rmtree, tree, True)
+        tree.chmod(0o755)
+        must("cp", "-r", ROOT / "run", ROOT / "tools", tree)
+        place = self.place(user=user, tree=tree, LAMBDA_SOCKET="", LAMBDA_DATA_DIR="")
+        done = place.run()
+        self.assertEqual(done.returncode, 1, done.said)
+        self.assertIn("is not built", done.said)
+        self.assertIn("clone", done.said)
+
+
+class DataDirectory(RunTest):
+    def test_one_that_cannot_be_made(self):
+        place = self.place()
+        (place.home / "file").write_text("")
+        done = place.run(environment={"LAMBDA_DATA_DIR": str(place.home / "file/data")})
+        self.assertEqual(done.returncode, 1, done.said)
+        self.assertIn(f"The data directory {place.home}/file/data cannot be written", done.said)
+
+    def test_one_that_the_server_s_user_cannot_reach(self):
+        place = self.place()
+        place.home.chmod(0o700)
+        done = place.run()
+        self.assertEqual(done.returncode, 1, done.said)
+        self.assertIn(str(place.home), done.said)
+        self.assertIn("lambda", done.said)
+        place.home.chmod(0o711)
+        self.starts(place.run())
+
+    def test_one_with_blanks_in_its_name(self):
+        place = self.place()
+        place.data = place.home / "my data"
+        place.environment["LAMBDA_DATA_DIR"] = str(place.data)
+        said = self.starts(place.run())
+        for line in lines_to_paste(said)[:4]:
+            self.assertEqual(place.paste(line).returncode, 0, line)
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
