@@ -1,13 +1,14 @@
 """Functions that do not want to end, and what is left of them, of lambdad and of lambda-spawn when those are killed."""
 
+import contextlib
+import http.client
 import os
 import signal
-import subprocess
-import time
+import threading
 import unittest
 from pathlib import Path
 
-from inside import EVALUATOR, AttackTest, LambdaServer, eventually, is_in_sandbox, processes_below, sandbox_processes
+from inside import EVALUATOR, AttackTest, LambdaServer, eventually, processes_below, sandbox_processes, status_of
 
 CGROUPS = Path("/sys/fs/cgroup")
 
@@ -18,43 +19,48 @@ def cgroups_of(server):
     return sorted(str(path) for path in [*CGROUPS.glob(f"**/{name}"), *CGROUPS.glob(f"**/{name}/*/")])
 
 
-def namespaces(kind):
-    """The namespaces of a kind that processes of this machine are in."""
-    found = set()
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
+class Footprint:
+    """What a server has on the machine: its processes, and its sandboxes' users and namespaces. Other servers do not matter here."""
+    KINDS = ("pid", "net", "mnt", "user", "ipc", "cgroup")
+
+    def __init__(self, server):
+        self.data, self.cgroups = str(server.data), cgroups_of(server)
+        self.pids = processes_below(server.process.pid)
+        sandboxed = sandbox_processes(server)
+        self.users = {uid_of(pid) for pid in sandboxed}
+        self.namespaces = {os.readlink(f"/proc/{pid}/ns/{kind}") for pid in sandboxed for kind in self.KINDS}
+        assert sandboxed and self.users, "there is no sandbox"
+
+    def processes(self):
+        """Those that are left, in a sandbox or not."""
+        left = [pid for pid in self.pids if os.path.exists(f"/proc/{pid}") and status_of(pid)["State"][0] != "Z"]
+        for entry in os.listdir("/proc"):
             try:
-                found.add(os.readlink(f"/proc/{entry}/ns/{kind}"))
+                if entry.isdigit() and (uid_of(entry) in self.users or
+                                        self.namespaces & {os.readlink(f"/proc/{entry}/ns/{kind}") for kind in self.KINDS}):
+                    left.append(int(entry))
             except OSError:
                 pass
-    return found
+        return left
+
+    def mounts(self):
+        return [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if self.data in line]
+
+    def cgroups_left(self):
+        return [path for path in self.cgroups if os.path.exists(path)]
 
 
-def processes_of_sandboxes():
-    """Of all servers on this machine: also those that were orphaned."""
-    return {int(entry) for entry in os.listdir("/proc") if entry.isdigit() and is_in_sandbox(int(entry))}
+def uid_of(pid):
+    return int(status_of(pid)["Uid"].split()[0])
 
 
-class Machine:
-    """What a server may leave behind, before and after."""
-
-    def __init__(self):
-        self.processes = processes_of_sandboxes()
-        self.mounts = set(Path("/proc/self/mountinfo").read_text().splitlines())
-        self.net, self.mnt, self.user = namespaces("net"), namespaces("mnt"), namespaces("user")
-        self.interfaces = set(os.listdir("/sys/class/net"))
-
-    def added_since(self, before):
-        added = {"processes": self.processes - before.processes, "mounts": self.mounts - before.mounts, "net": self.net - before.net,
-                 "mnt": self.mnt - before.mnt, "user": self.user - before.user, "interfaces": self.interfaces - before.interfaces}
-        return {what: found for what, found in added.items() if found}
-
-
-def wait_until_clean(test, before, seconds=15):
+def wait_until_gone(test, footprint, but_cgroups=False, seconds=20):
+    def left():
+        return footprint.processes() + footprint.mounts() + ([] if but_cgroups else footprint.cgroups_left())
     try:
-        eventually(lambda: not Machine().added_since(before), seconds)
+        eventually(lambda: not left(), seconds)
     except AssertionError:
-        test.fail(f"left behind: {Machine().added_since(before)}")
+        test.fail(f"left behind: {left()}")
 
 
 DAEMON = '''
@@ -121,66 +127,71 @@ class Leftovers(unittest.TestCase):
         return server
 
     def fill(self, server):
-        """Three functions with several processes each."""
+        """Three functions with several processes each; what that makes on the machine."""
         for name in ("one", "two", "three"):
             server.deploy({"app.py": EVALUATOR}, name, "--handler", "app.handler", "--timeout", "30")
             self.assertEqual(server.invoke(name, {"code": DAEMON + "daemon(); result = 1"}).json(), 1)
+        return Footprint(server)
 
     def test_nothing_is_left_after_sigterm(self):
-        before = Machine()
         server = self.start()
-        self.fill(server)
-        cgroups = cgroups_of(server)
-        self.assertGreaterEqual(len(cgroups), 4)
+        footprint = self.fill(server)
+        self.assertGreaterEqual(len(footprint.cgroups), 4)
+        self.assertGreaterEqual(len(footprint.users), 3)
         self.assertEqual(server.stop(), 0)
-        wait_until_clean(self, before)
-        self.assertEqual([path for path in cgroups if os.path.exists(path)], [])
+        wait_until_gone(self, footprint, seconds=1)
 
     def test_nothing_is_left_after_lambdad_is_killed(self):
-        before = Machine()
         server = self.start()
-        self.fill(server)
-        cgroups = cgroups_of(server)
+        footprint = self.fill(server)
         server.kill()
-        wait_until_clean(self, before)
-        eventually(lambda: not [path for path in cgroups if os.path.exists(path)], what="removal of the cgroups")
+        wait_until_gone(self, footprint)
+
+    def test_nothing_is_left_after_lambdad_is_killed_amid_a_fork_bomb(self):
+        server = self.start()
+        server.deploy({"app.py": EVALUATOR}, "bomb", "--handler", "app.handler", "--timeout", "30")
+        self.assertEqual(server.invoke("bomb", {"code": "result = 1"}).json(), 1)
+        footprint = Footprint(server)
+
+        def bomb():
+            with contextlib.suppress(OSError, http.client.HTTPException):  # its server is killed meanwhile
+                server.invoke("bomb", {"code": "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"})
+        thread = threading.Thread(target=bomb)
+        thread.start()
+        eventually(lambda: len(footprint.processes()) > 500, what="the bomb")
+        server.kill()
+        thread.join()
+        wait_until_gone(self, footprint, seconds=40)
 
     def spawn_pid(self, server):
         return next(pid for pid in processes_below(server.process.pid) if Path(f"/proc/{pid}/comm").read_text().strip() == "lambda-spawn")
 
+    def works_again_and_ends_clean(self, data, footprint):
+        """Empty cgroups are all that may be left, and the next server removes them."""
+        wait_until_gone(self, footprint, but_cgroups=True)
+        second = self.start(data)
+        self.assertEqual(second.invoke("one", {"code": "result = 2"}).json(), 2)
+        self.assertEqual(second.stop(), 0)
+        self.assertEqual(footprint.cgroups_left(), [])
+
     def test_no_process_is_left_after_lambda_spawn_is_killed(self):
-        """Its empty cgroups are removed by the next server's start and end."""
-        before = Machine()
         server = self.start()
-        self.fill(server)
-        cgroups = cgroups_of(server)
+        footprint = self.fill(server)
         os.kill(self.spawn_pid(server), signal.SIGKILL)
-        eventually(lambda: not Machine().processes - before.processes, what="the end of all sandboxes")
+        eventually(lambda: not footprint.processes(), what="the end of all sandboxes")
         reply = server.invoke("one", {"code": "result = 1"})
         self.assertGreaterEqual(reply.status, 500, reply)
         server.kill()
-        wait_until_clean(self, before)
-        second = self.start(server.data)
-        self.assertEqual(second.invoke("one", {"code": "result = 2"}).json(), 2)
-        self.assertEqual(second.stop(), 0)
-        self.assertEqual([path for path in cgroups if os.path.exists(path)], [])
+        self.works_again_and_ends_clean(server.data, footprint)
 
     def test_nothing_is_left_after_both_are_killed_at_once(self):
-        before = Machine()
         server = self.start()
-        self.fill(server)
-        cgroups = cgroups_of(server)
-        os.kill(self.spawn_pid(server), signal.SIGSTOP)
+        footprint = self.fill(server)
+        spawn = self.spawn_pid(server)
+        os.kill(spawn, signal.SIGSTOP)  # so that it cannot clear up after lambdad
         server.kill()
-        time.sleep(0.2)
-        spawn = subprocess.run(["pgrep", "-f", f"lambda-spawn --data {server.data}"], capture_output=True, text=True, check=True).stdout.split()
-        for pid in spawn:
-            os.kill(int(pid), signal.SIGKILL)
-        wait_until_clean(self, before)
-        second = self.start(server.data)
-        self.assertEqual(second.invoke("one", {"code": "result = 2"}).json(), 2)
-        self.assertEqual(second.stop(), 0)
-        self.assertEqual([path for path in cgroups if os.path.exists(path)], [])
+        os.kill(spawn, signal.SIGKILL)
+        self.works_again_and_ends_clean(server.data, footprint)
 
     def test_lambda_spawn_sees_little_itself(self):
         """No host files but the two directories, no network; lambdad may not look into it or signal it."""
