@@ -1,9 +1,9 @@
 // Times as text, in UTC.
 #pragma once
 
-#include <string>
-
 #include "base/clock.h"
+
+#include <string>
 
 namespace lambda {
 

@@ -14,6 +14,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -152,7 +153,19 @@ Result<Privileged> prepare(const Configuration& configuration) {
   return made;
 }
 
+// Without its hand lambdad cannot make a sandbox again, and whoever started it can start both: it
+// ends, and says so.
+void end_without(sandbox::native::SpawnClient& spawn, std::atomic<bool>& lost) {
+  auto action = [&lost] {
+    lost = true;
+    ::kill(::getpid(), SIGTERM);
+  };
+  spawn.on_gone(std::move(action));
+}
+
 int serve(Configuration configuration) {
+  // Outlives the application and with it the client of lambda-spawn.
+  std::atomic<bool> spawn_lost = false;
   auto prepared = prepare(configuration);
   if (!prepared) return refuse(prepared.error());
   // Taken by sigwait below, on this thread; every thread made from here on has them blocked.
@@ -161,6 +174,7 @@ int serve(Configuration configuration) {
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&endings, signal);
   ::pthread_sigmask(SIG_BLOCK, &endings, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
+  if (prepared->spawn) end_without(*prepared->spawn, spawn_lost);
   auto application = Application::build(std::move(configuration), std::move(prepared->listeners),
                                         std::move(prepared->spawn), prepared->init_program);
   if (!application) return refuse(application.error());
@@ -170,8 +184,15 @@ int serve(Configuration configuration) {
   do {
     ::sigwait(&endings, &signal);
   } while (signal == SIGHUP);  // a terminal that went away is no reason to stop serving
-  spdlog::info("{}: ending; running calls may go on for a while (once more: end now)",
-               ::sigabbrev_np(signal));
+  if (spawn_lost) {
+    spdlog::error(
+        "lambda-spawn has ended, and all native sandboxes with it: lambdad ends too. Start it "
+        "again; "
+        "if nobody killed lambda-spawn, report this");
+  } else {
+    spdlog::info("{}: ending; running calls may go on for a while (once more: end now)",
+                 ::sigabbrev_np(signal));
+  }
   // A second signal ends at once.
   ::signal(SIGTERM, SIG_DFL);
   ::signal(SIGINT, SIG_DFL);
@@ -179,7 +200,7 @@ int serve(Configuration configuration) {
   (*application)->shut_down();
   application->reset();
   spdlog::info("ended");
-  return 0;
+  return spawn_lost ? 1 : 0;
 }
 
 Result<Done> replace_all_keys(const Configuration& configuration) {

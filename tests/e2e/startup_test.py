@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -167,6 +168,22 @@ class Restarts(unittest.TestCase):
         while leftovers() - before and time.monotonic() < deadline:
             time.sleep(0.3)
         self.assertEqual(leftovers() - before, set())
+
+
+class SpawnGone(unittest.TestCase):
+    def test_lambdad_ends_with_its_hand_and_says_so(self):
+        server = LambdaServer("native").start()
+        self.addCleanup(server.close)
+        server.deploy({"app.py": "def handler(e, c): return 1"}, "orphan", "--handler", "app.handler")
+        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+        spawn = [pid for pid in children if Path(f"/proc/{pid}/comm").read_text().strip() == "lambda-spawn"]
+        self.assertEqual(len(spawn), 1, children)
+        os.kill(int(spawn[0]), signal.SIGKILL)
+        self.assertEqual(server.process.wait(timeout=60), 1)
+        time.sleep(0.2)
+        self.assertIn("lambda-spawn has ended", server.log_text())
+        server.start()
+        self.assertEqual(server.get("orphan").text, "1")
 
 
 def leftovers():

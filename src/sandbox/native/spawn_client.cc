@@ -123,6 +123,10 @@ Result<std::string> SpawnClient::wait_hello() {
 }
 
 SpawnClient::~SpawnClient() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
   // Ends the reader here and tells lambda-spawn to kill what is left.
   if (socket_) ::shutdown(socket_.get(), SHUT_RDWR);
   if (reader_.joinable()) reader_.join();
@@ -164,6 +168,13 @@ void SpawnClient::start_reader() {
   if (!reader_.joinable()) reader_ = std::thread([this] { read_replies(); });
 }
 
+void SpawnClient::on_gone(std::function<void()> action) {
+  if (!description_) return;
+  const std::lock_guard lock(mutex_);
+  on_gone_ = std::move(action);
+  start_reader();
+}
+
 void SpawnClient::wake(const std::shared_ptr<Pending>& pending, Result<SpawnReply> reply) {
   auto on_loop = [pending, reply = std::move(reply)]() mutable {
     pending->reply = std::move(reply);
@@ -181,6 +192,7 @@ void SpawnClient::read_replies() {
       gone_ = true;
       for (auto& [number, pending] : pending_) wake(pending, reply);
       pending_.clear();
+      if (on_gone_ && !closing_) on_gone_();
       return;
     }
     const auto found = pending_.find(reply->request);

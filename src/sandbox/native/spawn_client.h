@@ -19,6 +19,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -57,6 +58,11 @@ class SpawnClient {
     return runtimes_directory_;
   }
 
+  // Calls `action`, once and on a thread of this client, when lambda-spawn ends although this
+  // client is there: every native sandbox has ended with it, and none can be made again. Before the
+  // first request.
+  void on_gone(std::function<void()> action);
+
   // Sends it (with `descriptor`, if not -1; it stays the caller's) and waits for the reply.
   // Errors: what lambda-spawn says; timeout; unavailable (lambda-spawn is gone).
   Task<Result<SpawnReply>> request(SpawnRequest request, int descriptor,
@@ -84,6 +90,8 @@ class SpawnClient {
   std::map<std::uint32_t, std::shared_ptr<Pending>> pending_;
   std::uint32_t last_request_ = 0;
   bool gone_ = false;
+  bool closing_ = false;
+  std::function<void()> on_gone_;
   std::thread reader_;
 };
 
