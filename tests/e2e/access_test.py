@@ -511,6 +511,16 @@ class LessThanAWholeMachine(unittest.TestCase):
         reason, _ = self.facts("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-all")
         self.assertRegex(reason, "native.*(CAP_SYS_ADMIN|not permitted)")
 
+    def test_docker_is_chosen_where_it_is_there(self):
+        server = LambdaServer("native")
+        server.command = lambda: ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-all", str(BIN / "lambdad"), "--data-dir", str(server.data),
+                                  "--runtimes-dir", str(RUNTIMES), "--listen", "127.0.0.1:0", "--socket", "none"]
+        with server:
+            self.assertEqual(server.facts["driver"], "docker")
+            self.assertRegex(server.facts["driverReason"], "native cannot work here: .*(CAP_SYS_ADMIN|not permitted)")
+            server.deploy(ROOT / "examples/hello", "greet")
+            self.assertEqual(server.get("greet", "/?name=World").json(), {"message": "Hello, World!"})
+
     def test_asking_for_the_native_driver_there_is_refused_with_the_reason(self):
         done = lambdad("--data-dir", tempfile.mkdtemp(prefix="lambda-test-"), "--listen", "127.0.0.1:0", "--socket", "none", "--driver", "native",
                        prefix=["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-all"])
