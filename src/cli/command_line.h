@@ -1,5 +1,4 @@
-// The arguments of `lambda`: which command they mean, or what is wrong with them. The one file of
-// the command line that sees CLI11 is command_line.cc.
+// The arguments of `lambda`: which command they mean, or what is wrong with them. Main thread.
 #pragma once
 
 namespace lambda::cli {

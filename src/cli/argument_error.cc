@@ -1,0 +1,70 @@
+#include "cli/argument_error.h"
+
+#include "cli/project/nearest_word.h"
+
+#include <CLI/CLI.hpp>
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace lambda::cli {
+namespace {
+
+// The command that the arguments had reached.
+const CLI::App& reached(const CLI::App& app) {
+  const auto parsed = app.get_subcommands();
+  return parsed.empty() ? app : reached(*parsed.front());
+}
+
+std::string full_name(const CLI::App& command) {
+  const auto* parent = command.get_parent();
+  return parent == nullptr ? command.get_name() : full_name(*parent) + " " + command.get_name();
+}
+
+std::vector<std::string> option_names(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const auto* at = &command; at != nullptr; at = at->get_parent()) {
+    for (const auto* option : at->get_options())
+      for (const auto& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
+std::string meant(const std::string& word, const std::vector<std::string>& words) {
+  const auto near = nearest_word(word, words);
+  return near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near);
+}
+
+}  // namespace
+
+std::string argument_error(const CLI::App& app, const CLI::ParseError& error) {
+  const auto& command = reached(app);
+  const auto left = app.remaining(true);
+  for (auto word : left) {
+    if (!word.starts_with('-') || word == "-") continue;
+    word.resize(std::min(word.find('='), word.size()));
+    return fmt::format("`{}` has no option {}{}", full_name(command), word,
+                       meant(word, option_names(command)));
+  }
+  const auto below = command.get_subcommands([](const CLI::App*) { return true; });
+  if (!below.empty() && left.empty()) return "which command?";
+  if (!below.empty()) {
+    std::vector<std::string> names;
+    for (const auto* each : below) names.push_back(each->get_name());
+    return fmt::format("there is no command \"{}\"{}", left.front(), meant(left.front(), names));
+  }
+  if (!left.empty()) {
+    return fmt::format("`{}` does not take \"{}\"", full_name(command), left.front());
+  }
+  const std::string what = error.what();
+  if (error.get_name() == "ArgumentMismatch")
+    return what.substr(0, what.find(':')) + " needs a value";
+  return what;
+}
+
+std::string reached_command(const CLI::App& app) {
+  return full_name(reached(app));
+}
+
+}  // namespace lambda::cli

@@ -1,0 +1,307 @@
+#include "cli/command_table.h"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <vector>
+
+namespace lambda::cli {
+namespace {
+
+// Checks, with words of our own.
+CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
+  const auto check = [least, most](const std::string& text) {
+    std::uint64_t number = 0;
+    const bool digits = !text.empty() && text.size() < 19 &&
+                        text.find_first_not_of("0123456789") == std::string::npos &&
+                        CLI::detail::lexical_cast(text, number);
+    if (digits && number >= least && number <= most) return std::string();
+    return fmt::format("must be a whole number from {} to {}, not \"{}\"", least, most, text);
+  };
+  return CLI::Validator(check, "");
+}
+
+CLI::Validator not_empty() {
+  const auto check = [](const std::string& text) {
+    return text.empty() ? std::string("must not be empty") : std::string();
+  };
+  return CLI::Validator(check, "");
+}
+
+CLI::Validator one_of(std::vector<std::string> words) {
+  const auto check = [words](const std::string& text) {
+    if (std::find(words.begin(), words.end(), text) != words.end()) return std::string();
+    return fmt::format("must be {}, not \"{}\"", CLI::detail::join(words, " or "), text);
+  };
+  return CLI::Validator(check, "");
+}
+
+CLI::App* add_command(CLI::App& parent, const char* name, const char* description,
+                      const char* group, const char* footer) {
+  auto* command = parent.add_subcommand(name, description);
+  command->group(group);
+  command->footer(footer);
+  return command;
+}
+
+void add_output(CLI::App& command, Arguments& arguments) {
+  command.add_option("-o,--output", arguments.output, "json for programs, table for people")
+      ->option_text("json|table")
+      ->check(one_of({"json", "table"}));
+}
+
+void add_name(CLI::App& command, std::string& name) {
+  command.add_option("NAME", name, "the function")->required()->check(not_empty());
+}
+
+void add_deploy_settings(CLI::App& command, DeployOptions& options) {
+  const auto text = [&command](const char* flags, auto& into, const char* value,
+                               const char* description) {
+    return command.add_option(flags, into, description)->option_text(value)->group("Settings");
+  };
+  text("--runtime", options.runtime, "NAME", "python3.11, nodejs22.x, provided.al2023, ...");
+  text("--handler", options.handler, "FILE.FUNCTION", "such as app.handler");
+  text("--timeout", options.timeout, "SECONDS", "how long a call may take (first: 30)")
+      ->check(whole_number(1, 900));
+  text("--memory", options.memory, "MB", "128 to 10240 (first: 128)")
+      ->check(whole_number(128, 10'240));
+  text("--ephemeral-storage", options.ephemeral_storage, "MB", "of /tmp (first: 512)")
+      ->check(whole_number(512, 10'240));
+  text("-e,--env", options.environment, "K=V", "an environment variable; may be repeated")
+      ->allow_extra_args(false);
+  text("--env-file", options.environment_file, "FILE", "K=V lines");
+  command
+      .add_flag("--env-clear", options.environment_clear,
+                "forget the variables of earlier deploys first")
+      ->group("Settings");
+  text("--kind", options.kind, "handler|http", "http: it serves HTTP itself on $PORT")
+      ->check(one_of({"handler", "http"}));
+  text("--port", options.port, "PORT", "where an HTTP function listens (else EXPOSE, or 8080)")
+      ->check(whole_number(1, 65'535));
+  text("--url", options.url, "open|iam|key|none", "who may call its URL (first: open)")
+      ->check(one_of({"open", "iam", "key", "none"}));
+  text("--driver", options.driver, "native|docker", "what isolates it (first: the server's)")
+      ->check(one_of({"native", "docker"}));
+  text("--description", options.description, "TEXT", "a line about it");
+  text("--tag", options.tags, "K=V", "a tag; may be repeated")->allow_extra_args(false);
+}
+
+constexpr const char* kDeployFooter =
+    R"text(What is not named stays as the last deploy left it; a new function gets what stands behind
+"first". lambda.toml in the folder may hold the same settings; options win over it. Without
+either, the runtime is recognised: Dockerfile, bootstrap, *.py, *.js.
+What goes in: everything but .git, .env*, .venv, __pycache__ and what .lambdaignore names
+(.dockerignore, where there is a Dockerfile).
+
+Examples:
+  lambda deploy                                      this folder, under its own name
+  lambda deploy ./greet --timeout 60 -m "slower"     with a setting, and a line for `versions`
+  lambda deploy ./greet -e COLOR=blue -e SIZE=3      with environment variables
+  lambda deploy ./site --kind http --port 3000       a server of its own
+  lambda deploy --all                                every [[function]] of lambda.toml
+  url=$(lambda deploy ./greet)                       the URL alone is on standard output)text";
+
+void add_deploy(CLI::App& app, Arguments& arguments) {
+  auto& options = arguments.deploy;
+  auto* command = add_command(app, "deploy", "Package a folder, start it, and make it live",
+                              "Functions", kDeployFooter);
+  command->add_option("DIR", options.folder, "the function's folder (default: this one)");
+  auto* name =
+      command->add_option("--name", options.name,
+                          "its name, also in its URL (default: lambda.toml's, or the folder's)");
+  name->option_text("NAME")->check(not_empty());
+  command->add_option("-m,--message", options.message, "a line about this version")
+      ->option_text("TEXT");
+  command->add_option("--image", options.image, "a local Docker image instead of a folder")
+      ->option_text("IMAGE");
+  command->add_flag("--all", options.all, "every [[function]] of lambda.toml")->excludes(name);
+  add_output(*command, arguments);
+  add_deploy_settings(*command, options);
+  command->callback([&arguments] {
+    arguments.command = [&arguments] {
+      arguments.deploy.json = arguments.json();
+      return deploy(arguments.connection, arguments.deploy);
+    };
+  });
+}
+
+constexpr const char* kInvokeFooter =
+    R"text(The payload is written to standard output as it is, also when the function failed (exit code
+3); everything else goes to standard error. Without --data and --file the event is standard
+input, or {} at a terminal.
+
+Examples:
+  lambda invoke greet --data '{"name": "World"}'
+  lambda invoke greet -f event.json --timing
+  jq -n '{name: "World"}' | lambda invoke greet
+  lambda invoke greet --qualifier 3 --logs)text";
+
+void add_invoke(CLI::App& app, Arguments& arguments) {
+  auto& options = arguments.invoke;
+  auto* command = add_command(app, "invoke", "Call a function; its payload goes to standard output",
+                              "Functions", kInvokeFooter);
+  add_name(*command, options.name);
+  auto* data = command->add_option("-d,--data", options.data, "the event, as JSON");
+  data->option_text("JSON");
+  command->add_option("-f,--file", options.file, "a file with the event; - is standard input")
+      ->option_text("FILE")
+      ->excludes(data);
+  command
+      ->add_option("--qualifier", options.qualifier,
+                   "a version or an alias (default: what is live)")
+      ->option_text("VERSION");
+  command->add_flag("--timing", options.timing, "say where the time went");
+  command->add_flag("--logs", options.logs, "show the end of what it wrote");
+  command->callback([&arguments] {
+    arguments.command = [&arguments] { return invoke(arguments.connection, arguments.invoke); };
+  });
+}
+
+void add_logs(CLI::App& app, Arguments& arguments) {
+  auto& options = arguments.logs;
+  auto* command =
+      add_command(app, "logs", "What a function wrote, the newest last", "Functions",
+                  "Examples:\n  lambda logs greet -n 20\n"
+                  "  lambda logs greet --request-id 61e4db12-d7d3-4e6e-bdb2-35b6ff52a12b");
+  add_name(*command, options.name);
+  command->add_option("-n,--lines", options.lines, "so many lines (default: 100)")
+      ->option_text("LINES")
+      ->check(whole_number(1, 10'000));
+  command->add_option("--request-id", options.request_id, "of one call alone")->option_text("ID");
+  command->add_option("--version", options.version, "of one version alone")->option_text("VERSION");
+  add_output(*command, arguments);
+  command->callback([&arguments] {
+    arguments.command = [&arguments] {
+      arguments.logs.json = arguments.json();
+      return logs(arguments.connection, arguments.logs);
+    };
+  });
+}
+
+void add_functions(CLI::App& app, Arguments& arguments) {
+  add_deploy(app, arguments);
+  add_invoke(app, arguments);
+  auto* listing = add_command(app, "list", "The functions, with their URLs", "Functions",
+                              "Example:\n  lambda list -o json | jq -r '.functions[].url'");
+  add_output(*listing, arguments);
+  listing->callback([&arguments] {
+    arguments.command = [&arguments] { return list(arguments.connection, arguments.json()); };
+  });
+  add_logs(app, arguments);
+  auto* url =
+      add_command(app, "url", "Say who may call a function's URL", "Functions",
+                  "open: everybody. key: who sends X-Lambda-Key. iam: who signs with SigV4. "
+                  "none: nobody.\n\nExample:\n  lambda url greet key");
+  add_name(*url, arguments.name);
+  url->add_option("AUTH", arguments.value, "open, iam, key or none")
+      ->required()
+      ->check(one_of({"open", "iam", "key", "none"}));
+  url->callback([&arguments] {
+    arguments.command = [&arguments] {
+      return set_url(arguments.connection, arguments.name, arguments.value);
+    };
+  });
+  auto* removing =
+      add_command(app, "delete", "Delete a function and everything of it", "Functions",
+                  "It says what goes, and asks. Where nobody can be asked (no terminal) "
+                  "it wants -y.\n\nExample:\n  lambda delete greet -y");
+  add_name(*removing, arguments.name);
+  removing->add_flag("-y,--yes", arguments.yes, "do not ask");
+  removing->callback([&arguments] {
+    arguments.command = [&arguments] {
+      return remove(arguments.connection, arguments.name, arguments.yes);
+    };
+  });
+}
+
+void add_move(CLI::App& app, Arguments& arguments, bool back) {
+  auto* moving = back
+                     ? add_command(app, "rollback", "Make an older version live again", "Versions",
+                                   "Without VERSION: the newest lower version that was ever live. "
+                                   "It never goes forward again\nby itself. Code and settings move "
+                                   "together, in milliseconds.\n\nExamples:\n  lambda rollback "
+                                   "greet\n  lambda rollback greet 3")
+                     : add_command(app, "promote", "Publish $LATEST and make it live", "Versions",
+                                   "For functions that AWS's tools update: these change $LATEST "
+                                   "alone. With VERSION, that version\nbecomes live.\n\nExamples:\n"
+                                   "  lambda promote greet\n  lambda promote greet 4");
+  add_name(*moving, arguments.name);
+  moving->add_option("VERSION", arguments.version, "a version's number")
+      ->check(whole_number(1, 1'000'000'000'000));
+  add_output(*moving, arguments);
+  moving->callback([&arguments, back] {
+    arguments.command = [&arguments, back] {
+      return move_live(arguments.connection, arguments.name, arguments.version, back,
+                       arguments.json());
+    };
+  });
+}
+
+void add_versions(CLI::App& app, Arguments& arguments) {
+  auto* showing = add_command(app, "versions", "The versions of a function, and which is live",
+                              "Versions", "Example:\n  lambda versions greet");
+  add_name(*showing, arguments.name);
+  add_output(*showing, arguments);
+  showing->callback([&arguments] {
+    arguments.command = [&arguments] {
+      return versions(arguments.connection, arguments.name, arguments.json());
+    };
+  });
+  add_move(app, arguments, true);
+  add_move(app, arguments, false);
+}
+
+void add_config(CLI::App& app, Arguments& arguments) {
+  auto* config =
+      add_command(app, "config", "Which server, with which key", "Server",
+                  "The settings are kept in ~/.config/lambda/config.toml, readable by you "
+                  "alone.");
+  config->require_subcommand(1);
+  auto* host =
+      add_command(*config, "set-host", "Name the server that commands go to", "Commands",
+                  "Examples:\n  lambda config set-host https://lambda.example.com\n  lambda "
+                  "config set-host unix:/run/lambda/lambda.sock\n  lambda config set-host "
+                  "local            the one on this machine again");
+  host->add_option("URL", arguments.value, "http://HOST:PORT, https://HOST, unix:/PATH, or local")
+      ->required();
+  host->callback([&arguments] {
+    arguments.command = [&arguments] { return config_set_host(arguments.value); };
+  });
+  auto* key = add_command(*config, "set-key", "Keep the server's key", "Commands",
+                          "It is asked for, or read from standard input: never an argument, which "
+                          "the shell would remember.\n\nExample:\n  ssh server sudo cat "
+                          "/var/lib/lambda/admin.key | lambda config set-key");
+  key->callback([&arguments] { arguments.command = [] { return config_set_key(); }; });
+  auto* show =
+      add_command(*config, "show", "What is used, and where it comes from", "Commands", "");
+  add_output(*show, arguments);
+  show->callback([&arguments] {
+    arguments.command = [&arguments] {
+      return config_show(arguments.connection, arguments.json());
+    };
+  });
+  auto* aws = add_command(*config, "aws", "Settings for AWS's clients", "Commands",
+                          "Example:\n  eval \"$(lambda config aws)\"");
+  aws->callback([&arguments] {
+    arguments.command = [&arguments] { return config_aws(arguments.connection); };
+  });
+  auto* check = add_command(app, "doctor", "Look whether everything is well", "Server", "");
+  add_output(*check, arguments);
+  check->callback([&arguments] {
+    arguments.command = [&arguments] { return doctor(arguments.connection, arguments.json()); };
+  });
+}
+
+}  // namespace
+
+void add_commands(CLI::App& app, Arguments& arguments) {
+  app.add_option("--host", arguments.connection.host, "the server that this command goes to")
+      ->option_text("URL");
+  app.add_flag("--insecure", arguments.connection.insecure,
+               "send the key over plain HTTP to another machine");
+  add_functions(app, arguments);
+  add_versions(app, arguments);
+  add_config(app, arguments);
+}
+
+}  // namespace lambda::cli

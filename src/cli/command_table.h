@@ -1,0 +1,34 @@
+// The commands of `lambda`, with their options and help. CLI11 is seen by command_*.cc,
+// help_format.cc and argument_error.cc alone: it costs seconds a file.
+#pragma once
+
+#include "cli/commands.h"
+
+#include <functional>
+#include <string>
+
+namespace CLI {
+class App;
+}
+
+namespace lambda::cli {
+
+struct Arguments {
+  ConnectionOptions connection;
+  DeployOptions deploy;
+  InvokeOptions invoke;
+  LogsOptions logs;
+  std::string name;
+  std::string value;
+  std::string output;
+  std::optional<std::uint64_t> version;
+  bool yes = false;
+  std::function<int()> command;
+
+  [[nodiscard]] bool json() const { return output == "json"; }
+};
+
+// Declares every command; parsing fills `arguments`, whose `command` then is what to do.
+void add_commands(CLI::App& app, Arguments& arguments);
+
+}  // namespace lambda::cli
