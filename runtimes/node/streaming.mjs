@@ -73,7 +73,7 @@ export class ResponseStream extends Writable {
 
   // Ends a body that has begun, with the error behind it.
   async fail(error) {
-    const described = describeError(error);
+    const described = short(describeError(error));
     const { request, done } = this.#sending;
     request.addTrailers([[typeTrailer, headerText(described.errorType)], [bodyTrailer, Buffer.from(JSON.stringify(described)).toString('base64')]]);
     this.#end(request);
@@ -84,6 +84,11 @@ export class ResponseStream extends Writable {
   async replied() {
     check(await this.#sending.done);
   }
+}
+
+// Trailers are header lines: what is longer than a line may be is cut.
+function short({ errorType, errorMessage, trace }) {
+  return { errorType, errorMessage: String(errorMessage).slice(0, 4096), trace: trace?.slice(0, 20).map((line) => line.slice(0, 256)) };
 }
 
 // Resolves with {streamed: true} or {error}; an error after the first byte has been sent already.

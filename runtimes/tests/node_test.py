@@ -421,6 +421,12 @@ export const handler = awslambda.streamifyResponse(async (event, stream) => {
                 self.assertEqual((error["errorType"], error["errorMessage"]), ("RangeError", "läte"))
             self.assertIn("läte", runtime.log)
 
+    def test_a_very_long_error_after_the_first_byte(self):
+        with self.stream("stream.write('part'); await new Promise((d) => setTimeout(d, 50)); throw new Error('long'.repeat(100000));") as runtime:
+            answer = runtime.call()
+            self.assertLess(len(answer.trailers["lambda-runtime-function-error-body"]), 32 * 1024)
+            self.assertTrue(json.loads(base64.b64decode(answer.trailers["lambda-runtime-function-error-body"]))["errorMessage"].startswith("longlong"))
+
     def test_a_stream_that_is_not_ended(self):
         with self.stream("stream.write('part');") as runtime:
             answer = runtime.call()

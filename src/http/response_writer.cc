@@ -31,6 +31,10 @@ std::optional<std::size_t> RequestBody::declared_length() const {
   return connection_.incoming_.declared_length();
 }
 
+const Headers* RequestBody::trailers() const {
+  return &connection_.parser_->trailers;
+}
+
 bool RequestBody::whole() const {
   return connection_.incoming_.done();
 }

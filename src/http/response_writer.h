@@ -18,6 +18,7 @@ class RequestBody final : public BodyReader {
 
   Task<Result<std::string>> read_some() override;
   [[nodiscard]] std::optional<std::size_t> declared_length() const override;
+  [[nodiscard]] const Headers* trailers() const override;
   [[nodiscard]] bool whole() const;
   [[nodiscard]] bool failed() const;
   // What is left can be read and dropped after the response, to keep the connection.

@@ -54,6 +54,7 @@ class Behaviour final : public Handler {
       co_return;
     }
     auto all = co_await read_all(body, 1 << 20);
+    if (all && body.trailers() != nullptr) *all += body.trailers()->get("X-Behind");
     Response answer(200, "text/plain", all ? "ok " + *all : all.error().message());
     co_await writer.send(std::move(answer));
   }
@@ -179,6 +180,17 @@ TEST_F(ServerTest, TakesHeaderLinesOf32KiBAndCountsThem) {
   for (int i = 0; i < 300; ++i) many += "X-A: 1\r\n";
   say(client, many + "\r\n");
   EXPECT_THAT(hear(client), StartsWith("HTTP/1.1 431"));
+}
+
+TEST_F(ServerTest, GivesTheHandlerWhatCameBehindTheLastChunk) {
+  start(1);
+  const auto fd = connect();
+  say(fd,
+      "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTrailer: X-Behind\r\n\r\n"
+      "4\r\nbody\r\n0\r\nX-Behind:  and more \r\n\r\n");
+  EXPECT_THAT(hear(fd, "more"), HasSubstr("ok bodyand more"));
+  say(fd, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nplain");
+  EXPECT_THAT(hear(fd, "plain"), HasSubstr("ok plain"));
 }
 
 TEST_F(ServerTest, EndsAnIdleConnectionAndOneWhoseBodyDoesNotCome) {

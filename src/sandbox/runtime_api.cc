@@ -3,6 +3,7 @@
 // header.
 #include "sandbox/runtime_api.h"
 
+#include "base/encoding.h"
 #include "http/server.h"
 
 #include <boost/asio/generic/stream_protocol.hpp>
@@ -46,6 +47,20 @@ http::Response event_response(RuntimeEvent event) {
     headers.add("Lambda-Runtime-Client-Context", std::move(event.client_context));
   }
   return answer;
+}
+
+// A streamed response that failed on its way ends as any other, with its error behind it.
+void take_error_behind(const http::BodyReader& body, RuntimeReply& result) {
+  const auto* trailers = body.trailers();
+  const auto* type =
+      trailers == nullptr ? nullptr : trailers->find("Lambda-Runtime-Function-Error-Type");
+  if (type == nullptr) return;
+  result.kind = RuntimeReply::Kind::error;
+  result.error_type = *type;
+  auto object = base64_decode(trailers->get("Lambda-Runtime-Function-Error-Body"));
+  if (!object || object->empty()) return;
+  result.body = std::move(*object);
+  result.content_type = "application/json";
 }
 
 // The Runtime API must never end a connection that waits in `next`.
@@ -248,6 +263,7 @@ Task<void> RuntimeApi::Impl::respond(std::string_view id, http::Request& request
   if (phase != Phase::busy || id != current_id) co_return;
   if (bytes) {
     result.body = std::move(*bytes);
+    take_error_behind(body, result);
     auto answer = accepted();
     co_await writer.send(std::move(answer));
     finish(std::move(result));

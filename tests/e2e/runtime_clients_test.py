@@ -22,6 +22,10 @@ export const handler = async (event, context) => {
 };
 export const streaming = awslambda.streamifyResponse(async (event, stream) => {
   stream.write("first ");
+  if (event.fail) {
+    await new Promise((done) => setTimeout(done, 50));
+    throw new RangeError("as asked");
+  }
   stream.end("second");
 });
 '''
@@ -110,12 +114,39 @@ class AwsLambdaRic(ServerTest):
     def test_a_streamed_response(self):
         self.assertEqual(self.server.invoke("ricstream", {}).text, "first second")
 
+    def test_a_streamed_response_that_fails_on_its_way(self):
+        reply = self.server.invoke("ricstream", {"fail": True})
+        self.assertEqual(reply.headers["x-amz-function-error"], "Unhandled")
+        self.assertEqual((reply.json()["errorType"], reply.json()["errorMessage"]), ("RangeError", "as asked"))
+        self.assertEqual(self.server.invoke("ricstream", {}).text, "first second")
+
     def test_an_init_error(self):
         folder = package_of(installed_client(), self.server.folder({"index.mjs": "throw new Error('while loading')", "start": (START, 0o755)}))
         done = self.server.deploy(folder, "ricwrong", "--runtime", "nodejs20.x", "--handler", "index.handler", "-e",
                                   "AWS_LAMBDA_EXEC_WRAPPER=/var/task/start", check=False)
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("while loading", done.stderr)
+
+
+@on_both_drivers
+class OurNodeStreams(ServerTest):
+    """The same handlers under our own bootstrap."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        for runtime in ("nodejs20", "nodejs22", "nodejs24"):
+            cls.server.deploy({"index.mjs": HANDLER}, runtime, "--runtime", f"{runtime}.x", "--handler", "index.streaming")
+
+    def test_a_response_and_one_that_fails_on_its_way(self):
+        for runtime in ("nodejs20", "nodejs22", "nodejs24"):
+            with self.subTest(runtime=runtime):
+                self.assertEqual(self.server.invoke(runtime, {}).text, "first second")
+                reply = self.server.invoke(runtime, {"fail": True})
+                self.assertEqual(reply.headers["x-amz-function-error"], "Unhandled")
+                self.assertEqual((reply.json()["errorType"], reply.json()["errorMessage"]), ("RangeError", "as asked"))
+                self.assertIn("as asked", reply.log)
+                self.assertEqual(self.server.invoke(runtime, {}).text, "first second")
 
 
 @on_both_drivers
