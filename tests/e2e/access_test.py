@@ -1,8 +1,10 @@
 """Who may reach lambdad and who may call: addresses, keys, the unix socket, the URL's own rule; and its configuration."""
 
+import atexit
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,6 +16,13 @@ from machine import Network, ServerInNetwork, User, must
 
 WRONG_KEY = "lam_" + "A" * 20 + "_" + "b" * 40
 ECHO = {"app.py": "def handler(event, context):\n    return event\n"}
+
+
+def spare_directory():
+    """An empty one, until these tests end."""
+    made = tempfile.mkdtemp(prefix="lambda-test-")
+    atexit.register(shutil.rmtree, made, True)
+    return made
 
 
 def lambdad(*flags, environment=None, prefix=(), timeout=30):
@@ -64,7 +73,7 @@ def flag(key):
 
 class Configuration(unittest.TestCase):
     def setUp(self):
-        self.file = Path(tempfile.mkdtemp(prefix="lambda-config-")) / "lambdad.toml"
+        self.file = Path(spare_directory()) / "lambdad.toml"
 
     def test_the_documentation_and_the_help_name_the_same_keys_and_defaults(self):
         self.assertEqual(documented(), helped())
@@ -195,7 +204,7 @@ class Addresses(unittest.TestCase):
         return dict(request.headers.items())
 
     def test_an_address_that_is_not_this_machine_s(self):
-        done = lambdad("--data-dir", tempfile.mkdtemp(prefix="lambda-test-"), "--socket", "none", "--listen", "10.231.7.77:7001",
+        done = lambdad("--data-dir", spare_directory(), "--socket", "none", "--listen", "10.231.7.77:7001",
                        prefix=self.network.inside())
         self.assertEqual(done.returncode, 2, done.stderr)
         self.assertIn("no address 10.231.7.77", done.stderr)
@@ -210,7 +219,7 @@ class Addresses(unittest.TestCase):
         for held in ("127.0.0.1", "::1"):
             with self.subTest(held=held):
                 taken = self.network.listen((held, 80), (held, 8080))
-                done = lambdad("--data-dir", tempfile.mkdtemp(prefix="lambda-test-"), "--socket", "none", prefix=self.network.inside())
+                done = lambdad("--data-dir", spare_directory(), "--socket", "none", prefix=self.network.inside())
                 for one in taken:
                     one.close()
                 self.assertEqual(done.returncode, 1, done.stdout)
@@ -300,7 +309,7 @@ class UnixSocket(unittest.TestCase):
         self.assertEqual(self.server.get("mine", "/x").json()["rawPath"], "/x")
 
     def test_a_second_server_does_not_take_it_away(self):
-        done = lambdad("--data-dir", tempfile.mkdtemp(prefix="lambda-test-"), "--listen", "127.0.0.1:0", "--socket", self.socket)
+        done = lambdad("--data-dir", spare_directory(), "--listen", "127.0.0.1:0", "--socket", self.socket)
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertIn(f"another lambdad listens on {self.socket}", done.stderr)
         self.assertEqual(self.as_user(self.member, "list").returncode, 0)
@@ -316,7 +325,7 @@ class UnixSocket(unittest.TestCase):
             self.assertEqual(subprocess.run([BIN / "lambda", "list"], env=environment, capture_output=True, check=False).returncode, 0)
 
     def test_a_file_that_is_no_socket_is_left_alone(self):
-        home = Path(tempfile.mkdtemp(prefix="lambda-test-"))
+        home = Path(spare_directory())
         (home / "precious").write_text("words")
         done = lambdad("--data-dir", home / "data", "--listen", "127.0.0.1:0", "--socket", home / "precious")
         self.assertNotEqual(done.returncode, 0, done.stdout)
@@ -522,20 +531,20 @@ class LessThanAWholeMachine(unittest.TestCase):
             self.assertEqual(server.get("greet", "/?name=World").json(), {"message": "Hello, World!"})
 
     def test_asking_for_the_native_driver_there_is_refused_with_the_reason(self):
-        done = lambdad("--data-dir", tempfile.mkdtemp(prefix="lambda-test-"), "--listen", "127.0.0.1:0", "--socket", "none", "--driver", "native",
+        done = lambdad("--data-dir", spare_directory(), "--listen", "127.0.0.1:0", "--socket", "none", "--driver", "native",
                        prefix=["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-all"])
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertIn("the native driver cannot work here", done.stderr)
 
     def test_run_cannot_be_written(self):
         prefix = self.without_cgroups("mount -t tmpfs none /run && mount -o remount,ro /run")
-        done = lambdad("--data-dir", tempfile.mkdtemp(prefix="lambda-test-"), "--listen", "127.0.0.1:0", prefix=prefix)
+        done = lambdad("--data-dir", spare_directory(), "--listen", "127.0.0.1:0", prefix=prefix)
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertIn("/run/lambda", done.stderr)
         self.assertIn("--socket none", done.stderr)
 
     def test_no_user_of_its_own(self):
-        done = lambdad("--data-dir", tempfile.mkdtemp(prefix="lambda-test-"), "--listen", "127.0.0.1:0", "--socket", "none", "--user", "nosuchuser")
+        done = lambdad("--data-dir", spare_directory(), "--listen", "127.0.0.1:0", "--socket", "none", "--user", "nosuchuser")
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("adduser --system --group --no-create-home nosuchuser", done.stderr)
 
