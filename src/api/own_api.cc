@@ -2,6 +2,7 @@
 
 #include "base/time_text.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace lambda::api {
@@ -33,12 +34,19 @@ function::VersionPtr answering(const function::Function& function) {
   return version ? version : function.latest;
 }
 
-// AWS's tools change the draft alone: then it differs from what the URL answers with.
+// AWS's tools change the draft alone: then it differs from what the URL answers with. A draft that
+// was published is no news, whichever version the URL follows.
 bool latest_is_newer(const function::Function& function) {
+  const auto& latest = *function.latest;
+  const auto same_as_latest = [&latest](const function::VersionPtr& version) {
+    return version->code == latest.code && version->configuration == latest.configuration;
+  };
   const auto version = answering(function);
-  return version != function.latest && function.latest->last_modified > version->last_modified &&
-         !(version->code == function.latest->code &&
-           version->configuration == function.latest->configuration);
+  if (version == function.latest || latest.last_modified <= version->last_modified) return false;
+  return !same_as_latest(version) &&
+         std::ranges::none_of(function.versions, [&same_as_latest](const auto& entry) {
+           return same_as_latest(entry.second);
+         });
 }
 
 json::object function_json(Services& services, const function::Function& function) {

@@ -71,9 +71,9 @@ Result<Packed> pack(const Contents& contents, ArchiveFormat format) {
   return packed;
 }
 
-// Kind and port named by the caller win over EXPOSE.
+// A port named by the caller wins over EXPOSE. (So does a kind, which is the server's to remember.)
 void set_port(const Recognised& recognised, json::object& settings) {
-  if (recognised.port && !settings.contains("port") && text_in(settings, "kind") != "handler")
+  if (recognised.port && !settings.contains("port"))
     settings["port"] = *recognised.port;
 }
 

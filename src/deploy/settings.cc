@@ -40,9 +40,12 @@ Result<function::Configuration> merge_settings(const DeployRequest& request,
   if (request.description) merged.description = *request.description;
   if (request.kind) merged.kind = *request.kind;
   if (request.port) {
+    // EXPOSE makes an HTTP function unless the caller says otherwise, now or in an earlier deploy:
+    // a handler whose port is known was made one in spite of it.
+    const bool handler_by_choice =
+        before != nullptr && before->kind == function::Kind::handler && before->port;
     merged.port = request.port;
-    // EXPOSE makes an HTTP function unless the caller says otherwise.
-    if (!request.kind) merged.kind = function::Kind::http;
+    if (!request.kind && !handler_by_choice) merged.kind = function::Kind::http;
   }
   if (!zip) {
     merged.runtime.clear();

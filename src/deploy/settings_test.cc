@@ -25,6 +25,41 @@ TEST(Settings, GiveANewFunctionTheDefaultsOfDeploy) {
   EXPECT_FALSE(merged->environment.has_value());
 }
 
+DeployRequest image_request() {
+  DeployRequest request;
+  request.name = "web";
+  request.source = Source::context;
+  request.port = 9000;
+  return request;
+}
+
+TEST(Settings, ExposeMakesAnHttpFunction) {
+  const auto merged = merge_settings(image_request(), nullptr, DriverName::native);
+  ASSERT_TRUE(merged) << merged.error().message();
+  EXPECT_EQ(merged->kind, function::Kind::http);
+  EXPECT_EQ(merged->port, 9000);
+}
+
+TEST(Settings, AHandlerInSpiteOfItsPortStaysOne) {
+  auto first = image_request();
+  first.kind = function::Kind::handler;
+  const auto before = merge_settings(first, nullptr, DriverName::native);
+  ASSERT_TRUE(before) << before.error().message();
+  const auto merged = merge_settings(image_request(), &*before, DriverName::native);
+  ASSERT_TRUE(merged) << merged.error().message();
+  EXPECT_EQ(merged->kind, function::Kind::handler);
+}
+
+TEST(Settings, AHandlerThatBeginsToExposeAPortBecomesAnHttpFunction) {
+  auto first = image_request();
+  first.port.reset();
+  const auto before = merge_settings(first, nullptr, DriverName::native);
+  ASSERT_TRUE(before) << before.error().message();
+  const auto merged = merge_settings(image_request(), &*before, DriverName::native);
+  ASSERT_TRUE(merged) << merged.error().message();
+  EXPECT_EQ(merged->kind, function::Kind::http);
+}
+
 TEST(Settings, StayAsTheyWereUnlessNamed) {
   auto first = zip_request();
   first.timeout_seconds = 7;

@@ -172,8 +172,12 @@ include = ["shared"]
         self.assertIsNone(self.server.get("promo").json()["color"])
         self.assertEqual(json.loads(client.invoke(FunctionName="promo")["Payload"].read())["color"], "later")
         self.assertIn("$LATEST", self.server.cli("versions", "promo").stdout + self.server.cli("list").stdout)
+        self.assertIn("newer", self.server.cli("list").stdout)
         self.server.cli("promote", "promo")
         self.assertEqual(self.server.get("promo").json()["color"], "later")
+        # A draft that was published is no news, whatever is live.
+        self.server.cli("rollback", "promo")
+        self.assertNotIn("newer", self.server.cli("list").stdout)
 
     def test_delete_says_what_goes(self):
         self.server.deploy(shows("x"), "gone", "--handler", "app.handler")
