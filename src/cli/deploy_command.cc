@@ -73,8 +73,7 @@ Result<Packed> pack(const Contents& contents, ArchiveFormat format) {
 
 // A port named by the caller wins over EXPOSE. (So does a kind, which is the server's to remember.)
 void set_port(const Recognised& recognised, json::object& settings) {
-  if (recognised.port && !settings.contains("port"))
-    settings["port"] = *recognised.port;
+  if (recognised.port && !settings.contains("port")) settings["port"] = *recognised.port;
 }
 
 Result<Packed> pack_folder(const Manifest& manifest, const Former& former, json::object& settings) {
