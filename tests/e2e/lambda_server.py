@@ -126,7 +126,19 @@ class LambdaServer:
         finally:
             if self.process and self.process.poll() is None:
                 self.kill()
+            self._remove_images()
             shutil.rmtree(self.home, ignore_errors=True)
+
+    def _remove_images(self):
+        """What functions were built into: a data directory that goes away leaves nobody to do it."""
+        try:
+            mark = (self.data / "docker/id").read_text().split()[0]
+        except (OSError, IndexError):
+            return
+        images = subprocess.run(["docker", "images", "-q", "--filter", f"label=lambda.server={mark}"], capture_output=True, text=True,
+                                check=False).stdout.split()
+        if images:
+            subprocess.run(["docker", "rmi", "-f", *images], capture_output=True, check=False)
 
     # --- HTTP ---
 

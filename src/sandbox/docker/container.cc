@@ -32,15 +32,16 @@ json::object object_in(std::string_view text) {
   return !error && value.is_object() ? std::move(value.as_object()) : json::object();
 }
 
-Task<void> remove_in_background(std::shared_ptr<EngineClient> engine, std::string id) {
-  auto removed = co_await remove_container(std::move(engine), id);
+Task<void> remove_in_background(std::shared_ptr<EngineClient> engine, std::string id,
+                                std::vector<std::string> volumes) {
+  auto removed = co_await remove_container(std::move(engine), id, std::move(volumes));
   if (!removed) spdlog::warn("remove container {}: {}", id, removed.error().message());
 }
 
 }  // namespace
 
 void Container::discard() const {
-  asio::co_spawn(executor, remove_in_background(engine, id), asio::detached);
+  asio::co_spawn(executor, remove_in_background(engine, id, volumes), asio::detached);
 }
 
 Task<void> make_container(std::shared_ptr<Container> container, std::string name,
@@ -60,7 +61,7 @@ Task<void> make_container(std::shared_ptr<Container> container, std::string name
       if (!started) container->error = Error(ErrorCode::sandbox_failed, started.error().message());
     }
     if (container->abandoned || container->error)
-      co_await remove_in_background(container->engine, container->id);
+      co_await remove_in_background(container->engine, container->id, container->volumes);
   }
   container->made.set();
 }
@@ -73,18 +74,38 @@ AbandonUnlessTaken::~AbandonUnlessTaken() {
   container_->discard();
 }
 
-Task<Result<Done>> remove_container(std::shared_ptr<EngineClient> engine, std::string id) {
-  const auto path = fmt::format("/containers/{}?force=1&v=1", id);
+namespace {
+
+// Somebody else is removing it, or a mount in it is busy: both pass.
+Task<Result<Done>> remove_at(std::shared_ptr<EngineClient> engine, std::string path) {
   auto pause = milliseconds(50);
   for (int attempt = 1;; ++attempt) {
     auto removed = co_await engine->call("DELETE", path, std::string(), in(kRemoveLimit));
     if (removed || removed.error().code() == ErrorCode::not_found) co_return Done{};
-    // Somebody else is removing it, or a mount in it is busy: both pass.
     if (attempt == kRemoveAttempts || removed.error().code() == ErrorCode::unavailable)
-      co_return fail(std::move(removed.error()), "remove container {}", id);
+      co_return fail(std::move(removed.error()));
     co_await sleep_for(pause);
     pause *= 3;
   }
+}
+
+}  // namespace
+
+Task<Result<Done>> remove_volume(std::shared_ptr<EngineClient> engine, std::string name) {
+  auto removed = co_await remove_at(std::move(engine), "/volumes/" + url_encode(name));
+  if (!removed) co_return fail(std::move(removed.error()), "remove volume {}", name);
+  co_return Done{};
+}
+
+Task<Result<Done>> remove_container(std::shared_ptr<EngineClient> engine, std::string id,
+                                    std::vector<std::string> volumes) {
+  auto removed = co_await remove_at(engine, fmt::format("/containers/{}?force=1&v=1", id));
+  if (!removed) co_return fail(std::move(removed.error()), "remove container {}", id);
+  for (auto& volume : volumes) {
+    auto gone = co_await remove_volume(engine, std::move(volume));
+    if (!gone) co_return gone;
+  }
+  co_return Done{};
 }
 
 Task<std::optional<std::string>> last_words_of(const Container& container, SteadyTime deadline) {
@@ -116,6 +137,18 @@ Result<std::vector<std::string>> ids_in(std::string_view answer) {
   }
   std::erase(ids, "");
   return ids;
+}
+
+std::vector<std::string> volumes_in(std::string_view answer) {
+  std::vector<std::string> names;
+  const auto object = object_in(answer);
+  const auto* list = object.if_contains("Volumes");
+  if (list == nullptr || !list->is_array()) return names;
+  for (const auto& item : list->as_array()) {
+    if (item.is_object()) names.push_back(text_in(item.as_object(), "Name"));
+  }
+  std::erase(names, "");
+  return names;
 }
 
 std::vector<std::string> declared_volumes(std::string_view answer) {

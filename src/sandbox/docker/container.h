@@ -26,18 +26,22 @@ struct Container {
   LoopExecutor executor;
   std::shared_ptr<EngineClient> engine;
   ControlSocket control;
-  std::string id;              // the Engine's; "" before it is created
-  AsyncEvent made;             // runs, or `error` says why not
-  std::optional<Error> error;  // nothing is left of it then
-  bool taken = false;          // a sandbox will remove it
-  bool abandoned = false;      // nobody wants it any more: removed as soon as it is made
+  std::vector<std::string> volumes;  // names, removed with it
+  std::string id;                    // the Engine's; "" before it is created
+  AsyncEvent made;                   // runs, or `error` says why not
+  std::optional<Error> error;        // nothing is left of it then
+  bool taken = false;                // a sandbox will remove it
+  bool abandoned = false;            // nobody wants it any more: removed as soon as it is made
 };
 
 // Creates and starts it.
 Task<void> make_container(std::shared_ptr<Container> container, std::string name, std::string body);
 
-// Removes a container with everything in it, running or paused; one that is gone is fine.
-Task<Result<Done>> remove_container(std::shared_ptr<EngineClient> engine, std::string id);
+// Removes a container with everything in it, running or paused, and its volumes; what is gone is
+// fine.
+Task<Result<Done>> remove_container(std::shared_ptr<EngineClient> engine, std::string id,
+                                    std::vector<std::string> volumes = {});
+Task<Result<Done>> remove_volume(std::shared_ptr<EngineClient> engine, std::string name);
 
 // What it came to and said, when it does not run any more.
 Task<std::optional<std::string>> last_words_of(const Container& container,
@@ -57,9 +61,11 @@ class AbandonUnlessTaken {
   std::shared_ptr<Container> container_;
 };
 
-// Pure: the ids in an answer of /containers/json; the VOLUMEs in one of /images/ID/json; the text
-// in one of /containers/ID/logs (Docker's frames: 8 bytes of head, then text).
+// Pure: the ids in an answer of /containers/json; the names in one of /volumes; the VOLUMEs in one
+// of /images/ID/json; the text in one of /containers/ID/logs (Docker's frames: 8 bytes of head,
+// then text).
 Result<std::vector<std::string>> ids_in(std::string_view answer);
+[[nodiscard]] std::vector<std::string> volumes_in(std::string_view answer);
 [[nodiscard]] std::vector<std::string> declared_volumes(std::string_view answer);
 [[nodiscard]] std::string log_text(std::string_view frames);
 

@@ -35,11 +35,15 @@ json::array mounts(const SandboxSpec& spec, const ContainerPlan& plan) {
   all.push_back(read_only_bind(plan.control_directory.string(), kControlDirectory));
   if (!spec.task_directory.empty())
     all.push_back(read_only_bind(spec.task_directory.string(), "/var/task"));
-  for (const auto& path : plan.volumes) {
+  for (std::size_t i = 0; i < plan.volumes.size(); ++i) {
+    json::object options;
+    options["Labels"] = json::object{{kLabel, "volume"}, {kServerLabel, plan.server}};
     json::object mount;
     mount["Type"] = "volume";
-    mount["Target"] = path;
+    mount["Source"] = volume_name(spec.id, i);
+    mount["Target"] = plan.volumes[i];
     mount["ReadOnly"] = true;
+    mount["VolumeOptions"] = std::move(options);
     all.push_back(std::move(mount));
   }
   return all;
@@ -82,6 +86,10 @@ json::object host_config(const SandboxSpec& spec, const ContainerPlan& plan) {
 
 std::string container_name(std::string_view sandbox_id) {
   return fmt::format("lambda-{}", sandbox_id);
+}
+
+std::string volume_name(std::string_view sandbox_id, std::size_t index) {
+  return fmt::format("lambda-{}-{}", sandbox_id, index);
 }
 
 std::string own_filter(std::string_view server) {

@@ -31,6 +31,8 @@ struct ContainerPlan {
 // The body of POST /containers/create.
 [[nodiscard]] std::string container_body(const SandboxSpec& spec, const ContainerPlan& plan);
 [[nodiscard]] std::string container_name(std::string_view sandbox_id);
+// Docker takes no read-only volume without a name.
+[[nodiscard]] std::string volume_name(std::string_view sandbox_id, std::size_t index);
 // ?filters=... for what this server made.
 [[nodiscard]] std::string own_filter(std::string_view server);
 

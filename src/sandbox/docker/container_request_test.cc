@@ -75,7 +75,9 @@ TEST(ContainerRequest, MountsNothingThatCanBeWritten) {
   EXPECT_EQ(mounts[2].at("Source"), "/data/packages/x/code");
   EXPECT_EQ(mounts[2].at("Target"), "/var/task");
   EXPECT_EQ(mounts[3].at("Type"), "volume");
+  EXPECT_EQ(mounts[3].at("Source"), "lambda-abc-0");
   EXPECT_EQ(mounts[3].at("Target"), "/data");
+  EXPECT_EQ(mounts[3].at("VolumeOptions").at("Labels").at("lambda.server"), "me");
 }
 
 TEST(ContainerRequest, AnImageHasItsOwnCode) {

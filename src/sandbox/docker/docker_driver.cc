@@ -139,6 +139,8 @@ Task<Result<std::unique_ptr<Sandbox>>> DockerDriver::start(SandboxSpec spec, Ste
 
   const auto executor = co_await asio::this_coro::executor;
   auto container = std::make_shared<Container>(executor, engine_, std::move(*control));
+  for (std::size_t i = 0; i < plan.volumes.size(); ++i)
+    container->volumes.push_back(volume_name(spec.id, i));
   // Until a sandbox owns it, whoever leaves here leaves nothing behind.
   const AbandonUnlessTaken guard(container);
   asio::co_spawn(executor,
@@ -189,6 +191,13 @@ Task<Result<Done>> DockerDriver::reap_leftovers() {
   for (auto& id : *ids) {
     auto removed = co_await remove_container(engine_, std::move(id));
     if (!removed) co_return fail(std::move(removed.error()), "remove what an earlier server left");
+  }
+  auto listed = co_await engine_->call("GET", "/volumes?filters=" + own_filter(mark_.id),
+                                       std::string(), in(kShortLimit));
+  if (!listed) co_return fail(std::move(listed.error()));
+  for (auto& name : volumes_in(*listed)) {
+    auto removed = co_await remove_volume(engine_, std::move(name));
+    if (!removed) co_return removed;
   }
   co_return Done{};
 }

@@ -74,7 +74,7 @@ Task<Result<Done>> DockerSandbox::stop() {
   if (stopped_) co_return Done{};
   ending_ = true;
   channel_.close();
-  auto removed = co_await remove_container(container_->engine, container_->id);
+  auto removed = co_await remove_container(container_->engine, container_->id, container_->volumes);
   if (removed) stopped_ = true;
   co_return removed;
 }

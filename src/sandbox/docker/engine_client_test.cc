@@ -91,6 +91,12 @@ TEST(Container, FindsTheVolumesOfAnImage) {
   EXPECT_TRUE(declared_volumes("nonsense").empty());
 }
 
+TEST(Container, FindsItsOwnVolumes) {
+  EXPECT_EQ(volumes_in(R"({"Volumes":[{"Name":"lambda-a-0"},{"Name":"b"}],"Warnings":null})"),
+            (std::vector<std::string>{"lambda-a-0", "b"}));
+  EXPECT_TRUE(volumes_in(R"({"Volumes":null})").empty());
+}
+
 TEST(Container, ReadsDockersLogFrames) {
   const std::string frames =
       std::string("\2\0\0\0\0\0\0\6", 8) + "hello\n" + std::string("\1\0\0\0\0\0\0\3", 8) + "two";

@@ -38,6 +38,7 @@ constexpr seconds kEngineLimit{60};
 constexpr minutes kBuildBegin{15};
 constexpr minutes kBuildSilence{30};
 constexpr minutes kExportSilence{2};
+constexpr int kRemoveAttempts = 6;
 constexpr std::string_view kPartial = ".partial";
 // So many characters of the server's id end the names of its images.
 constexpr std::size_t kMarkInTags = 6;
@@ -118,11 +119,12 @@ Result<std::unique_ptr<DockerImageBuilder>> DockerImageBuilder::create(
   fs::create_directories(images, error);
   if (!error) fs::permissions(images, fs::perms::owner_all, error);
   if (error) return fail(ErrorCode::denied, "make {}: {}", images.string(), error.message());
-  for (const auto& entry : fs::directory_iterator(images, error)) {
-    if (entry.path().extension() == kPartial) fs::remove_all(entry.path(), error);
-  }
-  return std::unique_ptr<DockerImageBuilder>(
+  std::unique_ptr<DockerImageBuilder> made(
       new DockerImageBuilder(std::move(engine), mark.id, images));
+  for (const auto& entry : fs::directory_iterator(images, error)) {
+    if (entry.path().extension() == kPartial) made->delete_later(entry.path());
+  }
+  return made;
 }
 
 std::string DockerImageBuilder::tag_for(std::string_view function, std::uint64_t number) const {
@@ -194,16 +196,22 @@ bool DockerImageBuilder::named_here(std::string_view tag) const {
   return tag.starts_with("func-") && tag.ends_with("-" + server_.substr(0, kMarkInTags));
 }
 
+// A conflict: the last container of the image is just being removed.
 Task<Result<Done>> DockerImageBuilder::remove(std::string reference) {
-  auto answer = co_await engine_->call("DELETE", "/images/" + url_encode(reference), std::string(),
-                                       in(kEngineLimit));
-  if (!answer && answer.error().code() != ErrorCode::not_found)
-    co_return fail(std::move(answer.error()), "delete image {}", reference);
-  co_return Done{};
+  auto pause = std::chrono::milliseconds(100);
+  for (int attempt = 1;; ++attempt) {
+    auto answer = co_await engine_->call("DELETE", "/images/" + url_encode(reference),
+                                         std::string(), in(kEngineLimit));
+    if (answer || answer.error().code() == ErrorCode::not_found) co_return Done{};
+    if (attempt == kRemoveAttempts || answer.error().code() != ErrorCode::conflict)
+      co_return fail(std::move(answer.error()), "delete image {}", reference);
+    co_await sleep_for(pause);
+    pause *= 2;
+  }
 }
 
 Task<Result<Done>> DockerImageBuilder::forget(std::string image_id) {
-  auto unpacked = co_await remove_exported(image_id);
+  auto unpacked = remove_exported(image_id);
   if (!unpacked) co_return unpacked;
   auto answer = co_await engine_->call("GET", fmt::format("/images/{}/json", url_encode(image_id)),
                                        std::string(), in(kEngineLimit));
@@ -289,20 +297,26 @@ Task<Result<fs::path>> DockerImageBuilder::export_root(std::string image_id) {
   co_return target / "rootfs";
 }
 
-Task<Result<Done>> DockerImageBuilder::remove_exported(std::string image_id) {
+// Under another name first: what is half-deleted must not be taken for an image, and nobody waits
+// for the rest, which takes seconds on some disks.
+Result<Done> DockerImageBuilder::remove_exported(std::string_view image_id) {
   const auto directory = directory_of(image_id);
-  const fs::path doomed = directory.string() + std::string(kPartial);
-  auto job = [directory, doomed]() -> Result<Done> {
+  std::error_code error;
+  if (!fs::exists(directory, error)) return Done{};
+  const fs::path doomed = fmt::format("{}.{}{}", directory.string(), random_uuid(), kPartial);
+  fs::rename(directory, doomed, error);
+  if (error) return fail(ErrorCode::internal, "delete {}: {}", directory.string(), error.message());
+  delete_later(doomed);
+  return Done{};
+}
+
+void DockerImageBuilder::delete_later(fs::path directory) {
+  auto job = [directory = std::move(directory)] {
     std::error_code error;
-    if (!fs::exists(directory)) return Done{};
-    // Under another name first: what is half-deleted must not be taken for an image.
-    fs::rename(directory, doomed, error);
-    if (!error) fs::remove_all(doomed, error);
-    if (error)
-      return fail(ErrorCode::internal, "delete {}: {}", directory.string(), error.message());
-    return Done{};
+    fs::remove_all(directory, error);
+    if (error) spdlog::warn("delete {}: {}", directory.string(), error.message());
   };
-  co_return co_await run_blocking(unpacking_, std::move(job));
+  deleting_.post(std::move(job));
 }
 
 Task<Result<std::vector<std::string>>> DockerImageBuilder::list(std::string filters) {
@@ -316,8 +330,10 @@ Task<Result<Done>> DockerImageBuilder::collect_garbage(std::vector<std::string> 
   std::ranges::sort(used);
   std::set<std::string> found;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(images_, error))
-    found.insert("sha256:" + entry.path().filename().string());
+  for (const auto& entry : fs::directory_iterator(images_, error)) {
+    if (entry.path().extension() != kPartial)
+      found.insert("sha256:" + entry.path().filename().string());
+  }
   auto built = co_await list(docker::own_filter(server_));
   if (!built) co_return fail(std::move(built.error()));
   found.insert(built->begin(), built->end());

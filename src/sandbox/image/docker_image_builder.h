@@ -38,7 +38,8 @@ class DockerImageBuilder final : public ImageBuilder {
   [[nodiscard]] std::filesystem::path directory_of(std::string_view image_id) const;
   [[nodiscard]] bool named_here(std::string_view tag) const;
   Task<Result<Done>> remove(std::string reference);
-  Task<Result<Done>> remove_exported(std::string image_id);
+  Result<Done> remove_exported(std::string_view image_id);
+  void delete_later(std::filesystem::path directory);
   Task<Result<std::vector<std::string>>> list(std::string filters);
   Task<Result<Done>> export_into(std::string container, std::filesystem::path rootfs);
 
@@ -46,6 +47,7 @@ class DockerImageBuilder final : public ImageBuilder {
   std::string server_;
   std::filesystem::path images_;
   BlockingPool unpacking_{"images", 2};
+  BlockingPool deleting_{"images-gone", 1};
 };
 
 }  // namespace lambda::sandbox::image
