@@ -40,6 +40,9 @@ Result<fs::path> docker_socket(const std::string& configured,
     host = variable;
     source = "DOCKER_HOST";
   }
+  if (host == "none") {
+    return fail(ErrorCode::unavailable, "Docker is not used on this server ({} is none)", source);
+  }
   if (host.starts_with("unix://")) return fs::path(host.substr(7));
   if (host.starts_with('/')) return fs::path(host);
   if (!host.empty()) {

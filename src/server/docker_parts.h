@@ -18,7 +18,7 @@
 namespace lambda::server {
 
 // The key docker_host, else DOCKER_HOST, else the first there is of the usual places (the system's,
-// a rootless Engine's). Error: invalid: not a unix socket.
+// a rootless Engine's). Errors: invalid: not a unix socket; unavailable: turned off by "none".
 Result<std::filesystem::path> docker_socket(const std::string& configured,
                                             const std::function<const char*(const char*)>& get);
 

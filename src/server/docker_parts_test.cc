@@ -31,6 +31,12 @@ TEST(DockerSocket, OnlyThisMachinesEngine) {
   EXPECT_FALSE(docker_socket("ssh://host", environment({})));
 }
 
+TEST(DockerSocket, NoneTurnsDockerOff) {
+  const auto socket = docker_socket("none", environment({{"DOCKER_HOST", "unix:///run/b.sock"}}));
+  ASSERT_FALSE(socket);
+  EXPECT_EQ(socket.error().code(), ErrorCode::unavailable);
+}
+
 TEST(DockerSocket, ARootlessEngineIsFoundWhereTheSystemHasNone) {
   if (fs::exists("/var/run/docker.sock")) {
     EXPECT_EQ(docker_socket("", environment({})).value_or(""), "/var/run/docker.sock");
