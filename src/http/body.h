@@ -23,8 +23,7 @@ class BodyReader {
   virtual Task<Result<std::string>> read_some() = 0;
   // The length that the sender declared, where it did.
   [[nodiscard]] virtual std::optional<std::size_t> declared_length() const = 0;
-  // The fields that came behind the last chunk, once the end has been read; null where there can
-  // be none.
+  // The fields after the last chunk, once the end has been read; null where there can be none.
   [[nodiscard]] virtual const Headers* trailers() const { return nullptr; }
 };
 

@@ -32,7 +32,7 @@ std::optional<std::size_t> RequestBody::declared_length() const {
 }
 
 const Headers* RequestBody::trailers() const {
-  return &connection_.parser_->trailers;
+  return whole() && connection_.parser_ ? &connection_.parser_->trailers : nullptr;
 }
 
 bool RequestBody::whole() const {

@@ -9,7 +9,7 @@
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/json.hpp>
-#include <spdlog/spdlog.h>
+#include <spdlog/fmt/fmt.h>
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -19,12 +19,14 @@ namespace lambda::sandbox {
 namespace {
 
 constexpr std::string_view kPrefix = "/2018-06-01/runtime/";
-// Error objects are small; a runtime that posts more than this is broken.
-constexpr std::size_t kMaxErrorBytes = kMaxResponseBytes;
 // Runtimes and their helpers need a handful of connections; more is an attack on our descriptors.
 constexpr int kMaxConnections = 16;
 
-enum class Phase { initialising, ready, busy, responded, init_failed };
+// responding: the body of a response or an error is being read.
+enum class Phase { initialising, ready, busy, responding, responded, init_failed };
+
+constexpr std::string_view kErrorType = "Lambda-Runtime-Function-Error-Type";
+constexpr std::string_view kErrorBody = "Lambda-Runtime-Function-Error-Body";
 
 http::Response json_error(unsigned status, std::string_view type, std::string_view message) {
   boost::json::object body{{"errorMessage", message}, {"errorType", type}};
@@ -49,24 +51,16 @@ http::Response event_response(RuntimeEvent event) {
   return answer;
 }
 
-// A streamed response that failed on its way ends as any other, with its error behind it.
-void take_error_behind(const http::BodyReader& body, RuntimeReply& result) {
-  const auto* trailers = body.trailers();
-  const auto* type =
-      trailers == nullptr ? nullptr : trailers->find("Lambda-Runtime-Function-Error-Type");
-  if (type == nullptr) return;
-  result.kind = RuntimeReply::Kind::error;
-  result.error_type = *type;
-  auto object = base64_decode(trailers->get("Lambda-Runtime-Function-Error-Body"));
-  if (!object || object->empty()) return;
-  result.body = std::move(*object);
-  result.content_type = "application/json";
+http::Response wrong_state() {
+  return json_error(403, "InvalidStateTransition", "State transition is not allowed");
 }
 
-// The Runtime API must never end a connection that waits in `next`.
+// The Runtime API must never end a connection that waits in `next`, nor one whose streamed response
+// pauses: the function's timeout is the limit, and when it passes, the sandbox goes.
 http::ServerLimits limits() {
   http::ServerLimits limits;
   limits.idle_time = std::chrono::seconds(0);
+  limits.body_time = std::chrono::seconds(0);
   // The Node client puts its whole X-Ray cause into one header line.
   limits.header_bytes = 1024 * 1024 + 64 * 1024;
   return limits;
@@ -86,18 +80,16 @@ struct RuntimeApi::Impl final : http::Handler, std::enable_shared_from_this<Runt
   int connections = 0;
   bool closing = false;
   bool gone = false;  // abandon() was called
-  bool waiting = false;
-  std::uint64_t next_calls = 0;  // a newer `next` takes over from one whose runtime gave up waiting
+  // Of the `next` that waits: a newer one takes over from one whose runtime gave up waiting.
+  AsyncEvent* waiting_next = nullptr;
   AsyncEvent waiting_again;
 
   InitReply init;
   AsyncEvent init_done;
   std::optional<RuntimeEvent> pending;  // given by run(), not yet fetched
-  AsyncEvent event_ready;
-  std::string current_id;  // fetched, not yet answered
+  std::string current_id;               // fetched, not yet answered
   std::optional<RuntimeReply> reply;
   AsyncEvent reply_done;
-  bool receiving = false;  // a body comes: a function may make us hold one, not one a connection
   AsyncEvent all_closed;
 
   Task<void> accept_loop(std::shared_ptr<Impl> self);
@@ -113,9 +105,12 @@ struct RuntimeApi::Impl final : http::Handler, std::enable_shared_from_this<Runt
                         http::ResponseWriter& writer);
   // The refusal for a response or error to `id`, if it may not come now.
   std::optional<http::Response> refuse(std::string_view id) const;
-  // The body of the one response or error that may come at a time.
-  Task<Result<std::string>> receive(http::BodyReader& body, std::size_t limit);
-  void finish(RuntimeReply result);
+  // The body of a response or an error; says what to answer where it cannot be taken.
+  Task<std::optional<http::Response>> take_body(http::BodyReader& body, RuntimeReply& result);
+  Task<void> finish(RuntimeReply result, http::Response answer, http::ResponseWriter& writer);
+  void wake_next() {
+    if (waiting_next != nullptr) waiting_next->set();
+  }
   void check_closed() {
     if (closing && connections == 0 && !listener.is_open()) all_closed.set();
   }
@@ -190,8 +185,8 @@ Task<void> RuntimeApi::Impl::handle(http::Request& request, http::BodyReader& bo
 }
 
 Task<void> RuntimeApi::Impl::next(http::ResponseWriter& writer) {
-  if (phase == Phase::busy || phase == Phase::init_failed) {
-    auto answer = json_error(403, "InvalidStateTransition", "State transition is not allowed");
+  if (phase == Phase::busy || phase == Phase::responding || phase == Phase::init_failed) {
+    auto answer = wrong_state();
     co_await writer.send(std::move(answer));
     co_return;
   }
@@ -200,17 +195,25 @@ Task<void> RuntimeApi::Impl::next(http::ResponseWriter& writer) {
     init_done.set();
   }
   phase = Phase::ready;
-  waiting = true;
   waiting_again.set();
-  const auto mine = ++next_calls;
-  event_ready.set();  // wakes an older `next`, which finds that it was superseded
-  while (!closing && mine == next_calls && !pending) {
-    event_ready.reset();
-    co_await event_ready.wait();
+  AsyncEvent woken;
+  if (auto* const older = std::exchange(waiting_next, &woken)) older->set();
+  // An event must not go to a connection that nobody reads from any more.
+  writer.on_client_gone([this, &woken] {
+    if (waiting_next != &woken) return;
+    waiting_next = nullptr;
+    waiting_again.reset();
+    woken.set();
+  });
+  while (!closing && waiting_next == &woken && !pending) {
+    woken.reset();
+    co_await woken.wait();
   }
-  if (closing || mine != next_calls) co_return;
-  waiting = false;
+  writer.on_client_gone({});
+  if (waiting_next != &woken) co_return;
+  waiting_next = nullptr;
   waiting_again.reset();
+  if (closing) co_return;
   RuntimeEvent event = std::move(*pending);
   pending.reset();
   phase = Phase::busy;
@@ -220,25 +223,41 @@ Task<void> RuntimeApi::Impl::next(http::ResponseWriter& writer) {
 }
 
 std::optional<http::Response> RuntimeApi::Impl::refuse(std::string_view id) const {
-  if (phase != Phase::busy || receiving) {
-    return json_error(403, "InvalidStateTransition", "State transition is not allowed");
-  }
+  if (phase != Phase::busy) return wrong_state();
   if (id != current_id) return json_error(400, "InvalidRequestID", "Invalid request ID");
   return std::nullopt;
 }
 
-Task<Result<std::string>> RuntimeApi::Impl::receive(http::BodyReader& body, std::size_t limit) {
-  receiving = true;
-  auto bytes = co_await http::read_all(body, limit);
-  receiving = false;
-  co_return std::move(bytes);
-}
-
-void RuntimeApi::Impl::finish(RuntimeReply result) {
+// The reply counts from here, whatever happens to the runtime while it is told so; whoever waits
+// for it goes on once the runtime has been told. The state moves first: a runtime that uses a
+// connection for each request may ask for its next event before this one's write returns.
+Task<void> RuntimeApi::Impl::finish(RuntimeReply result, http::Response answer,
+                                    http::ResponseWriter& writer) {
   phase = Phase::responded;
   current_id.clear();
   reply = std::move(result);
+  co_await writer.send(std::move(answer));
   reply_done.set();
+}
+
+Task<std::optional<http::Response>> RuntimeApi::Impl::take_body(http::BodyReader& body,
+                                                                RuntimeReply& result) {
+  phase = Phase::responding;
+  auto bytes = co_await http::read_all(body, kMaxResponseBytes);
+  if (bytes) {
+    result.body = std::move(*bytes);
+    co_return std::nullopt;
+  }
+  if (bytes.error().code() == ErrorCode::too_large) {
+    result.kind = RuntimeReply::Kind::response_too_large;
+    co_return json_error(
+        413, "RequestEntityTooLarge",
+        fmt::format("Exceeded maximum allowed payload size ({} bytes).", kMaxResponseBytes));
+  }
+  // It may try again, or say that it failed.
+  phase = Phase::busy;
+  co_return json_error(400, "TruncatedHTTPRequest",
+                       "HTTP request is truncated: its body ended early");
 }
 
 Task<void> RuntimeApi::Impl::respond(std::string_view id, http::Request& request,
@@ -254,32 +273,26 @@ Task<void> RuntimeApi::Impl::respond(std::string_view id, http::Request& request
     result.kind = RuntimeReply::Kind::invalid_mode;
     auto answer =
         json_error(400, "InvalidFunctionResponseMode", "Invalid function response mode: " + *mode);
-    co_await writer.send(std::move(answer));
-    finish(std::move(result));
+    co_await finish(std::move(result), std::move(answer), writer);
     co_return;
   }
-  auto bytes = co_await receive(body, kMaxResponseBytes);
-  // The deadline may have passed while the body came.
-  if (phase != Phase::busy || id != current_id) co_return;
-  if (bytes) {
-    result.body = std::move(*bytes);
-    take_error_behind(body, result);
-    auto answer = accepted();
-    co_await writer.send(std::move(answer));
-    finish(std::move(result));
+  auto refusal = co_await take_body(body, result);
+  if (phase == Phase::busy) {
+    co_await writer.send(std::move(*refusal));
     co_return;
   }
-  if (bytes.error().code() == ErrorCode::too_large) {
-    result.kind = RuntimeReply::Kind::response_too_large;
-    auto answer = json_error(
-        413, "RequestEntityTooLarge",
-        fmt::format("Exceeded maximum allowed payload size ({} bytes).", kMaxResponseBytes));
-    co_await writer.send(std::move(answer));
-    finish(std::move(result));
-    co_return;
+  // A streamed response that failed after its first byte ends as any other, and says so in
+  // trailers.
+  const auto* trailers = body.trailers();
+  if (!refusal && trailers != nullptr && trailers->has(kErrorType)) {
+    result.kind = RuntimeReply::Kind::error;
+    result.error_type = trailers->get(kErrorType);
+    result.content_type = "application/json";
+    const auto encoded = trailers->get(kErrorBody);
+    result.body = base64_decode(encoded).value_or(std::string(encoded));
   }
-  auto answer = json_error(400, "TruncatedHTTPRequest", "The response's body ended early");
-  co_await writer.send(std::move(answer));
+  auto answer = refusal ? std::move(*refusal) : accepted();
+  co_await finish(std::move(result), std::move(answer), writer);
 }
 
 Task<void> RuntimeApi::Impl::report_error(std::string_view id, http::Request& request,
@@ -288,29 +301,30 @@ Task<void> RuntimeApi::Impl::report_error(std::string_view id, http::Request& re
     co_await writer.send(std::move(*refusal));
     co_return;
   }
-  auto bytes = co_await receive(body, kMaxErrorBytes);
-  if (phase != Phase::busy || id != current_id) co_return;
   RuntimeReply result;
   result.kind = RuntimeReply::Kind::error;
-  result.error_type = request.headers.get("Lambda-Runtime-Function-Error-Type");
+  result.error_type = request.headers.get(kErrorType);
   result.content_type = request.headers.get("Content-Type", "application/json");
-  if (bytes) result.body = std::move(*bytes);
-  auto answer = accepted();
-  co_await writer.send(std::move(answer));
-  finish(std::move(result));
+  auto refusal = co_await take_body(body, result);
+  if (phase == Phase::busy) {
+    co_await writer.send(std::move(*refusal));
+    co_return;
+  }
+  auto answer = refusal ? std::move(*refusal) : accepted();
+  co_await finish(std::move(result), std::move(answer), writer);
 }
 
 Task<void> RuntimeApi::Impl::init_error(http::Request& request, http::BodyReader& body,
                                         http::ResponseWriter& writer) {
   if (phase != Phase::initialising) {
-    auto answer = json_error(403, "InvalidStateTransition", "State transition is not allowed");
+    auto answer = wrong_state();
     co_await writer.send(std::move(answer));
     co_return;
   }
   phase = Phase::init_failed;
-  auto bytes = co_await http::read_all(body, kMaxErrorBytes);
+  init.error_type = request.headers.get(kErrorType);
+  auto bytes = co_await http::read_all(body, kMaxResponseBytes);
   if (bytes) init.body = std::move(*bytes);
-  init.error_type = request.headers.get("Lambda-Runtime-Function-Error-Type");
   auto answer = accepted();
   co_await writer.send(std::move(answer));
   init_done.set();
@@ -325,7 +339,7 @@ RuntimeApi::~RuntimeApi() {
   impl_->closing = true;
   boost::system::error_code ignored;
   impl_->listener.close(ignored);
-  impl_->event_ready.set();
+  impl_->wake_next();
 }
 
 Task<std::optional<InitReply>> RuntimeApi::wait_init(
@@ -344,20 +358,20 @@ Task<std::optional<RuntimeReply>> RuntimeApi::run(RuntimeEvent event,
   self->reply.reset();
   self->reply_done.reset();
   self->pending = std::move(event);
-  self->event_ready.set();
+  self->wake_next();
   co_await self->reply_done.wait_until(deadline);
   self->pending.reset();
   co_return std::exchange(self->reply, std::nullopt);
 }
 
 bool RuntimeApi::runtime_is_waiting() const {
-  return impl_->waiting;
+  return impl_->waiting_next != nullptr;
 }
 
 Task<bool> RuntimeApi::wait_until_waiting(std::chrono::steady_clock::time_point deadline) {
   const auto self = impl_;
   co_await self->waiting_again.wait_until(deadline);
-  co_return self->waiting && !self->gone;
+  co_return self->waiting_next != nullptr && !self->gone;
 }
 
 void RuntimeApi::abandon() {
@@ -377,7 +391,7 @@ Task<void> RuntimeApi::close() {
   abandon();
   boost::system::error_code ignored;
   self->listener.close(ignored);
-  self->event_ready.set();
+  self->wake_next();
   self->check_closed();
   // Connections end when the processes at their other end do.
   co_await self->all_closed.wait_until(std::chrono::steady_clock::now() + std::chrono::seconds(5));

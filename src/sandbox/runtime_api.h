@@ -1,15 +1,14 @@
 // The server's side of AWS's Runtime API (version 2018-06-01) for one instance: what a runtime
 // inside the sandbox calls at 127.0.0.1:9001 to fetch its next event and to hand back results.
 //
-//   initialising --next--> ready <--next-- responded
-//        |                   |                 ^
-//    init/error        event given --> busy ---+ response | error
+//   initialising --next--> ready <-------next------- responded
+//        |                   |                        ^
+//    init/error        event given --> busy --body--> responding (response | error)
 //        v
 //      failed
 //
-// Threads: one loop. The object outlives the connections it serves: close() ends them, closed()
-// resolves when the last one is gone, and only then may it be destroyed. Never inspects or changes
-// the bytes it carries.
+// Threads: one loop. What serves the connections is shared with them, so it may be destroyed at any
+// time; close() waits until the last one is gone. Never inspects or changes the bytes it carries.
 #pragma once
 
 #include "base/async.h"

@@ -85,6 +85,12 @@ Result<Runtime> RuntimeCatalog::find(std::string_view name) const {
                   key);
     }
   }
+  if (runtimes_.empty()) {
+    return fail(
+        ErrorCode::invalid,
+        "unknown runtime \"{}\", and none is built on this server: run `runtimes/build` there",
+        name);
+  }
   return fail(ErrorCode::invalid, "unknown runtime \"{}\": this server has {}", name,
               fmt::join(names(), ", "));
 }
