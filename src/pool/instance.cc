@@ -3,9 +3,11 @@
 #include "pool/instance.h"
 
 #include "base/time_text.h"
+#include "pool/sandbox_spec.h"
 
 #include <spdlog/spdlog.h>
 
+#include <cctype>
 #include <cmath>
 #include <cstring>
 #include <sys/socket.h>
@@ -54,7 +56,6 @@ Task<Result<Done>> Instance::start(sandbox::Driver& driver, sandbox::SandboxSpec
   log_ = std::make_unique<InstanceLog>(executor_, sandbox_->take_log(), owner, services_.logs,
                                        services_.clock);
   api_ = std::make_unique<sandbox::RuntimeApi>(executor_, sandbox_->take_runtime_listener());
-  watching_ = true;
   asio::co_spawn(executor_, watch_exit(self), asio::detached);
 
   const auto init_begin = std::chrono::steady_clock::now();
@@ -69,6 +70,8 @@ Task<Result<Done>> Instance::start(sandbox::Driver& driver, sandbox::SandboxSpec
 // `self` keeps the instance for as long as its sandbox lives.
 Task<void> Instance::watch_exit([[maybe_unused]] std::shared_ptr<Instance> self) {
   exit_ = co_await sandbox_->wait_exit();
+  // Why it could not even be executed is for the log; the error's words are AWS's.
+  if (!exit_->detail.empty() && !ending_) log_->platform_line(exit_->detail);
   api_->abandon();
   ended_.set();
   watch_done_.set();
@@ -117,7 +120,7 @@ Task<Result<Done>> Instance::initialise_http() {
   failure.type = "Sandbox.Timedout";
   failure.reason =
       fmt::format("the HTTP server did not listen on port {} ($PORT) within {} seconds",
-                  version_->configuration.port.value_or(8080), kInitLimit.count());
+                  http_port(*version_), kInitLimit.count());
   init_failure_ = std::move(failure);
   co_return Done{};
 }
@@ -143,7 +146,6 @@ Failure Instance::exit_failure() const {
     failure.reason = "Runtime exited with error: signal: " + text;
   } else if (exit_->code.value_or(0) != 0) {
     failure.reason = fmt::format("Runtime exited with error: exit status {}", *exit_->code);
-    if (!exit_->detail.empty()) failure.reason += " (" + exit_->detail + ")";
   } else {
     failure.reason = "Runtime exited without providing a reason";
   }
@@ -179,7 +181,7 @@ Task<CallResult> Instance::call(sandbox::RuntimeEvent event, milliseconds limit)
         fmt::format("{}Z {} {}", format_iso(now), request_id, result.failure->reason));
   }
   result.log_tail = log_->end_call(report(request_id, result.handler, result.failure));
-  if (result.failure) asio::co_spawn(executor_, end(), asio::detached);
+  if (result.failure) asio::co_spawn(executor_, end_one(self), asio::detached);
   co_return result;
 }
 
@@ -213,7 +215,12 @@ Task<bool> Instance::wait_until_ready_again() {
 
 Task<Result<UniqueFd>> Instance::connect() {
   const auto self = shared_from_this();
-  co_return co_await sandbox_->connect(version_->configuration.port.value_or(8080));
+  co_return co_await sandbox_->connect(http_port(*version_));
+}
+
+// Keeps the instance until then, whoever lets go of it.
+Task<void> Instance::end_one(std::shared_ptr<Instance> self) {
+  co_await self->end();
 }
 
 Task<void> Instance::end() {

@@ -93,10 +93,12 @@ class Instance : public std::enable_shared_from_this<Instance> {
   unsigned slots = 1;
   bool retired = false;  // no new calls; ends with the last one
   bool served = false;   // a call was given to it before: the next one is warm
+  bool ending = false;   // on its way out; its room in the budget comes back soon
   SteadyTime idle_since{};
 
  private:
   Task<void> watch_exit(std::shared_ptr<Instance> self);
+  static Task<void> end_one(std::shared_ptr<Instance> self);
   Task<Result<Done>> initialise_handler();
   Task<Result<Done>> initialise_http();
   Task<std::optional<Failure>> settle(std::optional<sandbox::RuntimeReply>& reply,
@@ -117,7 +119,6 @@ class Instance : public std::enable_shared_from_this<Instance> {
   std::chrono::microseconds start_time_{0};
   std::chrono::microseconds init_time_{0};
   bool init_reported_ = false;
-  bool watching_ = false;
   bool ending_ = false;
   AsyncEvent watch_done_;
   AsyncEvent ended_;

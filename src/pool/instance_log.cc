@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <fcntl.h>
+#include <optional>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -36,8 +38,8 @@ struct InstanceLog::Impl : std::enable_shared_from_this<InstanceLog::Impl> {
   std::array<char, kReadBytes> buffer{};
 
   Task<void> read_loop(std::shared_ptr<Impl> self);
-  // Reads at most `limit` bytes that are there now. False at the end of the pipe.
-  bool read_now(std::size_t limit);
+  // Reads at most `limit` bytes that are there now; how many. Nothing at the end of the pipe.
+  std::optional<std::size_t> read_now(std::size_t limit);
   void take(std::string_view bytes);
   void line(std::string_view text);
   void flush_partial() {
@@ -62,24 +64,34 @@ Task<void> InstanceLog::Impl::read_loop(std::shared_ptr<Impl> self) {
   }
 }
 
-bool InstanceLog::Impl::read_now(std::size_t limit) {
-  const ssize_t count = ::read(pipe.native_handle(), buffer.data(), std::min(limit, buffer.size()));
-  if (count == 0) return false;
-  if (count < 0) return errno == EAGAIN || errno == EINTR;
-  take(std::string_view(buffer.data(), static_cast<std::size_t>(count)));
-  return true;
+std::optional<std::size_t> InstanceLog::Impl::read_now(std::size_t limit) {
+  ssize_t count = 0;
+  do {
+    count = ::read(pipe.native_handle(), buffer.data(), std::min(limit, buffer.size()));
+  } while (count < 0 && errno == EINTR);
+  if (count < 0 && errno == EAGAIN) return 0;
+  if (count <= 0) return std::nullopt;
+  const auto bytes = static_cast<std::size_t>(count);
+  take(std::string_view(buffer.data(), bytes));
+  return bytes;
 }
 
 void InstanceLog::Impl::take(std::string_view bytes) {
   while (!bytes.empty()) {
     const auto end = bytes.find('\n');
-    partial.append(bytes.substr(0, end));
+    const auto piece = bytes.substr(0, end);
+    if (const auto room = kMaxLine - partial.size(); piece.size() > room) {
+      partial.append(piece.substr(0, room));
+      flush_partial();
+      bytes.remove_prefix(room);
+      continue;
+    }
+    partial.append(piece);
     if (end == std::string_view::npos) break;
     line(partial);
     partial.clear();
     bytes.remove_prefix(end + 1);
   }
-  if (partial.size() > kMaxLine) flush_partial();
 }
 
 void InstanceLog::Impl::line(std::string_view text) {
@@ -102,9 +114,9 @@ void InstanceLog::Impl::drain() {
   if (::ioctl(pipe.native_handle(), FIONREAD, &waiting) != 0) return;
   auto left = static_cast<std::size_t>(std::max(waiting, 0));
   while (left > 0) {
-    const std::size_t step = std::min(left, buffer.size());
-    if (!read_now(step)) return;
-    left -= step;
+    const auto count = read_now(left);
+    if (!count || *count == 0) return;
+    left -= *count;
   }
 }
 

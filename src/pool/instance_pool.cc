@@ -10,17 +10,29 @@ namespace lambda::pool {
 namespace {
 
 using std::chrono::microseconds;
+using std::chrono::milliseconds;
 
 // Each new value counts for a quarter.
 microseconds blend(microseconds average, microseconds value) {
   return (average * 3 + value) / 4;
 }
 
-microseconds since(SteadyTime start) {
-  return std::chrono::duration_cast<microseconds>(std::chrono::steady_clock::now() - start);
+microseconds between(SteadyTime from, SteadyTime to) {
+  return std::chrono::duration_cast<microseconds>(to - from);
 }
 
+constexpr milliseconds kRoomPause{10};
+
 }  // namespace
+
+Task<bool> take_room(InstanceBudget& budget, std::function<void()> make_room, SteadyTime deadline) {
+  while (!budget.take()) {
+    if (std::chrono::steady_clock::now() >= deadline) co_return false;
+    make_room();
+    co_await sleep_for(kRoomPause);
+  }
+  co_return true;
+}
 
 Lease& Lease::operator=(Lease&& other) noexcept {
   if (this != &other) {
@@ -35,10 +47,77 @@ Lease& Lease::operator=(Lease&& other) noexcept {
 }
 
 void Lease::give_back() {
-  if (instance_) pool_->release(std::move(instance_), since(taken_));
+  if (instance_) pool_->release(std::move(instance_), taken_);
   instance_.reset();
   pool_.reset();
 }
+
+void Lease::discard() {
+  if (!instance_) return;
+  instance_->retired = true;
+  std::erase(pool_->free_, instance_);
+}
+
+// One call in line.
+struct InstancePool::Waiter {
+  SteadyTime begin;
+  AsyncEvent given;
+  std::shared_ptr<Instance> instance;
+  std::optional<Error> error;
+  std::optional<InitFailure> init_failure;
+};
+
+// A place in line, left in whatever way the wait ends: a caller that goes away half-way gives back
+// the slot that it was handed meanwhile.
+class InstancePool::Place {
+ public:
+  explicit Place(InstancePool& pool) : pool_(pool) {
+    waiter->begin = pool.clock_.steady_now();
+    pool_.line_.push_back(waiter);
+  }
+  ~Place() {
+    std::erase(pool_.line_, waiter);
+    if (!waiter->instance) return;
+    --waiter->instance->slots_used;
+    pool_.offer(waiter->instance);
+  }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+
+  // What it was given has ended before it could be used.
+  void queue_again() {
+    --waiter->instance->slots_used;
+    waiter->instance.reset();
+    waiter->given.reset();
+    pool_.line_.push_front(waiter);
+  }
+
+  const std::shared_ptr<Waiter> waiter = std::make_shared<Waiter>();
+
+ private:
+  InstancePool& pool_;
+};
+
+// Room in the budget, taken before, and a start counted; given back unless an instance came of it.
+class InstancePool::Starting {
+ public:
+  explicit Starting(std::shared_ptr<InstancePool> pool) : pool_(std::move(pool)) {
+    ++pool_->starting_;
+  }
+  ~Starting() {
+    --pool_->starting_;
+    if (!done_) pool_->budget_.give_back();
+    if (pool_->size() == 0) pool_->emptied_.set();
+  }
+  Starting(const Starting&) = delete;
+  Starting& operator=(const Starting&) = delete;
+  // The instance has the room now.
+  void done() { done_ = true; }
+
+ private:
+  std::shared_ptr<InstancePool> pool_;
+  bool done_ = false;
+};
 
 InstancePool::InstancePool(LoopExecutor executor, function::VersionPtr version, PoolLimits limits,
                            InstanceBudget& budget, StartInstance start,
@@ -50,6 +129,10 @@ InstancePool::InstancePool(LoopExecutor executor, function::VersionPtr version, 
       start_(std::move(start)),
       make_room_(std::move(make_room)),
       clock_(clock) {}
+
+std::size_t InstancePool::slots_of_one() const {
+  return version_->configuration.kind == function::Kind::http ? limits_.http_slots : 1;
+}
 
 // --- taking and giving back
 
@@ -66,158 +149,188 @@ std::shared_ptr<Instance> InstancePool::take_free() {
   return nullptr;
 }
 
+Lease InstancePool::lend(std::shared_ptr<Instance> instance, SteadyTime asked) {
+  const auto now = clock_.steady_now();
+  const bool cold = !std::exchange(instance->served, true);
+  return Lease(shared_from_this(), std::move(instance), cold, between(asked, now), now);
+}
+
 Task<Result<Lease>> InstancePool::acquire(std::optional<InitFailure>& init_failure) {
   const auto self = shared_from_this();
-  const auto begin = std::chrono::steady_clock::now();
+  const auto asked = clock_.steady_now();
   if (retired_)
     co_return fail(ErrorCode::unavailable, "version {} of {} was replaced", version_->label(),
                    version_->function);
-  if (auto instance = take_free()) {
-    const bool cold = !instance->served;
-    co_return Lease(self, std::move(instance), cold, microseconds(0));
-  }
+  if (auto instance = take_free()) co_return lend(std::move(instance), asked);
   if (line_.size() >= limits_.waiting_calls) {
     co_return fail(ErrorCode::overloaded, "{} calls wait for function {} already", line_.size(),
                    version_->function);
   }
-  auto waiter = std::make_shared<Waiter>();
-  line_.push_back(waiter);
-  const auto deadline = begin + limits_.longest_wait;
-  while (!waiter->given.is_set() && std::chrono::steady_clock::now() < deadline) {
-    if (may_start() && std::max(expected_wait(), since(begin)) > start_cost_)
-      begin_start_for_line();
-    // Look again after the time of a start: the calls ahead may take longer than they used to.
-    const auto look_again = std::min(
-        deadline, std::chrono::steady_clock::now() + std::max(start_cost_, microseconds(5000)));
-    co_await waiter->given.wait_until(look_again);
+  Place place(*this);
+  auto& waiter = *place.waiter;
+  const auto deadline = std::chrono::steady_clock::now() + limits_.longest_wait;
+  look_at_line();
+  bool given = co_await waiter.given.wait_until(deadline);
+  while (given && waiter.instance && waiter.instance->ended().is_set()) {
+    place.queue_again();
+    look_at_line();
+    given = co_await waiter.given.wait_until(deadline);
   }
-  if (!waiter->given.is_set()) {
-    std::erase(line_, waiter);
-    co_return fail(ErrorCode::overloaded, "no instance of function {} became free within {} s",
-                   version_->function,
-                   std::chrono::duration_cast<std::chrono::seconds>(limits_.longest_wait).count());
+  if (!given) {
+    co_return fail(ErrorCode::overloaded, "no instance of function {} became free within {:.0f} s",
+                   version_->function, std::chrono::duration<double>(limits_.longest_wait).count());
   }
-  if (waiter->error) co_return fail(std::move(*waiter->error));
-  init_failure = std::move(waiter->init_failure);
-  if (!waiter->instance) co_return Lease();
-  const bool cold = !waiter->instance->served;
-  co_return Lease(self, std::move(waiter->instance), cold, since(begin));
+  if (waiter.error) co_return fail(std::move(*waiter.error));
+  init_failure = std::move(waiter.init_failure);
+  if (!waiter.instance) co_return Lease();
+  co_return lend(std::move(waiter.instance), asked);
 }
 
-void InstancePool::release(std::shared_ptr<Instance> instance, microseconds held) {
-  call_time_ = blend(call_time_, held);
+void InstancePool::release(std::shared_ptr<Instance> instance, SteadyTime taken) {
   --instance->slots_used;
   instance->idle_since = clock_.steady_now();
   if (instance->ended().is_set()) return;  // watch() forgets it
-  if (instance->retired && instance->slots_used == 0) {
-    asio::co_spawn(executor_, end_instance(shared_from_this(), instance), asio::detached);
-    return;
-  }
-  asio::co_spawn(executor_, make_ready(shared_from_this(), std::move(instance)), asio::detached);
+  if (instance->slots_used == 0 && (instance->retired || (retired_ && line_.empty())))
+    return end_soon(instance);
+  asio::co_spawn(executor_, make_ready(shared_from_this(), std::move(instance), taken),
+                 asio::detached);
 }
 
 // A handler's instance is free again when its runtime asks for the next event, which is a moment
 // after its response.
 Task<void> InstancePool::make_ready(std::shared_ptr<InstancePool> self,
-                                    std::shared_ptr<Instance> instance) {
-  if (co_await instance->wait_until_ready_again()) {
-    offer(instance);
-  } else {
+                                    std::shared_ptr<Instance> instance, SteadyTime taken) {
+  if (!co_await instance->wait_until_ready_again()) {
     co_await end_instance(self, instance);
+    co_return;
   }
+  const auto held = between(taken, clock_.steady_now());
+  call_time_ = call_time_ ? blend(*call_time_, held) : held;
+  offer(instance);
 }
 
+// Where an instance with a free slot goes: to the calls in line, to the free ones, or away.
 void InstancePool::offer(const std::shared_ptr<Instance>& instance) {
-  if (instance->ended().is_set() || instance->retired) return;
-  while (!line_.empty() && instance->slots_used < instance->slots) {
+  if (instance->ended().is_set()) return;
+  while (!instance->retired && !line_.empty() && instance->slots_used < instance->slots) {
     auto waiter = std::move(line_.front());
     line_.pop_front();
     ++instance->slots_used;
+    last_given_ = clock_.steady_now();
     waiter->instance = instance;
     waiter->given.set();
   }
+  if (instance->retired || retired_) {
+    if (instance->slots_used == 0) end_soon(instance);
+    return;
+  }
   const bool listed = std::ranges::find(free_, instance) != free_.end();
   if (instance->slots_used < instance->slots && !listed) free_.push_back(instance);
+  look_at_line();
 }
 
 // --- starting
 
-bool InstancePool::may_start() const {
-  return !retired_ && starting_ < line_.size() && size() < limits_.instances_per_version;
+bool InstancePool::wants_another() const {
+  const auto coming = starting_ * slots_of_one();
+  if (closed_ || line_.size() <= coming || size() >= limits_.instances_per_version) return false;
+  return expected_wait(line_.size() - coming, coming) > start_cost_;
 }
 
-microseconds InstancePool::expected_wait() const {
+// Of the last in line, when `uncovered` calls have no slot of an instance that starts already.
+microseconds InstancePool::expected_wait(std::size_t uncovered, std::size_t coming) const {
   std::size_t slots = 0;
   for (const auto& instance : instances_) {
-    if (!instance->ended().is_set()) slots += instance->slots;
+    if (!instance->ended().is_set() && !instance->retired) slots += instance->slots;
   }
-  if (slots == 0) return microseconds::max();
-  const auto ahead = line_.size() - std::min(line_.size(), starting_);
-  return call_time_ * static_cast<std::int64_t>(ahead) / static_cast<std::int64_t>(slots);
+  if (slots + coming == 0) return microseconds::max();
+  // Until one was seen, a call is taken to cost as much as a start.
+  const auto calls = static_cast<std::int64_t>(uncovered);
+  const auto by_average =
+      call_time_.value_or(start_cost_) * calls / static_cast<std::int64_t>(slots + coming);
+  if (slots == 0) return by_average;
+  // The calls that run now may take longer than they used to: what the line has seen of it.
+  const auto stalled =
+      between(std::max(last_given_, line_.front()->begin), clock_.steady_now()) * calls;
+  return std::max(by_average, stalled);
 }
 
-Task<Result<std::shared_ptr<Instance>>> InstancePool::start_one() {
-  const auto begin = std::chrono::steady_clock::now();
-  auto instance = co_await start_(version_);
-  --starting_;
-  if (!instance) {
-    budget_.give_back();
-    co_return instance;
+void InstancePool::look_at_line() {
+  while (wants_another()) {
+    if (!budget_.take()) {
+      make_room_();  // watch_line() looks again
+      break;
+    }
+    auto starting = std::make_unique<Starting>(shared_from_this());
+    asio::co_spawn(executor_, start_for_line(shared_from_this(), std::move(starting)),
+                   asio::detached);
   }
-  start_cost_ = blend(start_cost_, since(begin));
-  const bool http = version_->configuration.kind == function::Kind::http;
-  (*instance)->slots = http ? limits_.http_slots : 1;
-  (*instance)->retired = retired_;
-  instances_.push_back(*instance);
-  asio::co_spawn(executor_, watch(shared_from_this(), *instance), asio::detached);
+  if (line_.empty() || watching_line_) return;
+  watching_line_ = true;
+  asio::co_spawn(executor_, watch_line(shared_from_this()), asio::detached);
+}
+
+// One for the whole line: looks again a few times within the time of a start.
+Task<void> InstancePool::watch_line(std::shared_ptr<InstancePool> self) {
+  while (!line_.empty()) {
+    const auto pause = std::clamp<microseconds>(start_cost_ / 4, milliseconds(5), milliseconds(50));
+    co_await sleep_for(pause);
+    look_at_line();
+  }
+  self->watching_line_ = false;
+}
+
+Task<Result<std::shared_ptr<Instance>>> InstancePool::start_one(
+    std::unique_ptr<Starting> starting) {
+  const auto begin = clock_.steady_now();
+  auto instance = co_await start_(version_);
+  if (instance) {
+    starting->done();
+    (*instance)->slots = static_cast<unsigned>(slots_of_one());
+    (*instance)->idle_since = clock_.steady_now();
+    instances_.push_back(*instance);
+    asio::co_spawn(executor_, watch(shared_from_this(), *instance), asio::detached);
+  }
+  if (instance && !(*instance)->init_failure()) {
+    start_cost_ = blend(start_cost_, between(begin, clock_.steady_now()));
+  } else {
+    call_time_.reset();  // of code that does not start, nothing is known
+  }
+  starting.reset();
   co_return instance;
 }
 
-void InstancePool::begin_start_for_line() {
-  if (budget_.take()) {
-    ++starting_;
-    asio::co_spawn(executor_, start_for_line(shared_from_this()), asio::detached);
-  } else {
-    make_room_();  // the call waits on and looks again
-  }
-}
-
-Task<void> InstancePool::start_for_line(std::shared_ptr<InstancePool> self) {
-  auto started = co_await start_one();
+Task<void> InstancePool::start_for_line(std::shared_ptr<InstancePool> self,
+                                        std::unique_ptr<Starting> starting) {
+  auto started = co_await start_one(std::move(starting));
   if (!started) {
     fail_first(std::move(started.error()), std::nullopt);
-    co_return;
-  }
-  auto& instance = **started;
-  if (const auto& failure = instance.init_failure()) {
-    InitFailure told{*failure, instance.init_log(), instance.init_time()};
+  } else if (const auto& failure = (*started)->init_failure()) {
+    InitFailure told{*failure, (*started)->init_log(), (*started)->init_time()};
+    end_soon(*started);
     fail_first(std::nullopt, std::move(told));
-    asio::co_spawn(executor_, end_instance(self, *started), asio::detached);
-    co_return;
+  } else if (closed_) {
+    end_soon(*started);
+  } else {
+    offer(*started);
   }
-  if (retired_) {
-    asio::co_spawn(executor_, end_instance(self, *started), asio::detached);
-    co_return;
-  }
-  instance.idle_since = clock_.steady_now();
-  offer(*started);
+  self->look_at_line();
 }
 
 Task<Result<std::optional<InstancePool::InitFailure>>> InstancePool::start_ahead() {
   const auto self = shared_from_this();
-  if (!budget_.take()) {
+  const auto deadline = std::chrono::steady_clock::now() + limits_.longest_wait;
+  if (!co_await take_room(budget_, make_room_, deadline)) {
     co_return fail(ErrorCode::overloaded, "this server runs {} instances already, its limit",
                    budget_.limit());
   }
-  ++starting_;
-  auto started = co_await start_one();
+  auto started = co_await start_one(std::make_unique<Starting>(self));
   if (!started) co_return fail(std::move(started.error()));
   if (const auto& failure = (*started)->init_failure()) {
     InitFailure told{*failure, (*started)->init_log(), (*started)->init_time()};
-    asio::co_spawn(executor_, end_instance(self, *started), asio::detached);
+    end_soon(*started);
     co_return std::optional<InitFailure>(std::move(told));
   }
-  (*started)->idle_since = clock_.steady_now();
   offer(*started);
   co_return std::optional<InitFailure>();
 }
@@ -239,42 +352,47 @@ void InstancePool::fail_first(std::optional<Error> error, std::optional<InitFail
 Task<void> InstancePool::watch(std::shared_ptr<InstancePool> self,
                                std::shared_ptr<Instance> instance) {
   co_await instance->ended().wait();
-  std::erase(free_, instance);
   co_await end_instance(self, instance);
+}
+
+// No new calls from now on, and the end of it in the background.
+void InstancePool::end_soon(const std::shared_ptr<Instance>& instance) {
+  if (std::exchange(instance->ending, true)) return;
+  instance->retired = true;
+  std::erase(free_, instance);
+  asio::co_spawn(executor_, end_instance(shared_from_this(), instance), asio::detached);
 }
 
 Task<void> InstancePool::end_instance(std::shared_ptr<InstancePool> self,
                                       std::shared_ptr<Instance> instance) {
+  instance->ending = true;
   instance->retired = true;
   std::erase(free_, instance);
   co_await instance->end();
-  forget(instance);
+  self->forget(instance);
 }
 
 void InstancePool::forget(const std::shared_ptr<Instance>& instance) {
   if (std::erase(instances_, instance) == 0) return;
   budget_.give_back();
   if (size() == 0) emptied_.set();
+  look_at_line();
 }
 
 void InstancePool::retire() {
   retired_ = true;
+  if (!line_.empty()) return;  // each ends when the line is empty and its own calls are done
   const auto all = instances_;
   for (const auto& instance : all) {
-    instance->retired = true;
-    if (instance->slots_used == 0)
-      asio::co_spawn(executor_, end_instance(shared_from_this(), instance), asio::detached);
+    if (instance->slots_used == 0) end_soon(instance);
   }
 }
 
 std::size_t InstancePool::end_idle(SteadyTime now) {
   const auto all = instances_;
   for (const auto& instance : all) {
-    if (instance->slots_used == 0 && !instance->retired &&
-        now - instance->idle_since >= limits_.idle_time) {
-      instance->retired = true;
-      asio::co_spawn(executor_, end_instance(shared_from_this(), instance), asio::detached);
-    }
+    if (instance->slots_used == 0 && now - instance->idle_since >= limits_.idle_time)
+      end_soon(instance);
   }
   return size();
 }
@@ -289,19 +407,27 @@ std::optional<SteadyTime> InstancePool::oldest_idle() const {
 }
 
 bool InstancePool::end_one_idle() {
+  std::shared_ptr<Instance> oldest;
   for (const auto& instance : free_) {
-    if (instance->slots_used != 0) continue;
-    auto chosen = instance;
-    chosen->retired = true;
-    asio::co_spawn(executor_, end_instance(shared_from_this(), std::move(chosen)), asio::detached);
-    return true;
+    if (instance->slots_used == 0 && (!oldest || instance->idle_since < oldest->idle_since))
+      oldest = instance;
   }
-  return false;
+  if (oldest) end_soon(oldest);
+  return oldest != nullptr;
+}
+
+bool InstancePool::room_is_coming() const {
+  return std::ranges::any_of(instances_, [](const auto& instance) { return instance->ending; });
 }
 
 void InstancePool::end_all() {
+  closed_ = true;
+  retired_ = true;
+  while (!line_.empty()) {
+    fail_first(Error(ErrorCode::unavailable, "the server is shutting down"), std::nullopt);
+  }
   const auto all = instances_;
-  for (const auto& instance : all) instance->ended().set();
+  for (const auto& instance : all) end_soon(instance);
 }
 
 Task<void> InstancePool::wait_empty(SteadyTime deadline) {

@@ -2,8 +2,9 @@
 // waiting would cost more than a start, and gives idle ones up.
 //
 // A call takes the instance used last (it is the warmest). When none has a free slot it waits in
-// line, and another instance is started once the expected wait exceeds the usual cost of a start,
-// or there is no instance at all. A start that fails fails the call at the head of the line.
+// line, and another instance is started once the expected wait exceeds the usual cost of a start
+// and no start under way will serve the call anyway. A start that fails fails the call at the head
+// of the line; the others wait for the next start.
 // Threads: one loop. Held by shared_ptr: the shard's table, running calls (Lease) and running
 // starts.
 #pragma once
@@ -19,7 +20,6 @@
 #include <cstddef>
 #include <deque>
 #include <functional>
-#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -55,6 +55,9 @@ class InstanceBudget {
   std::atomic<std::size_t> used_{0};
 };
 
+// Takes room for one instance, making some where there is none. False at the deadline.
+Task<bool> take_room(InstanceBudget& budget, std::function<void()> make_room, SteadyTime deadline);
+
 // Makes one started instance (or says why not); given by the owner of the drivers.
 using StartInstance =
     std::function<Task<Result<std::shared_ptr<Instance>>>(function::VersionPtr version)>;
@@ -66,12 +69,12 @@ class Lease {
  public:
   Lease() = default;
   Lease(std::shared_ptr<InstancePool> pool, std::shared_ptr<Instance> instance, bool cold,
-        std::chrono::microseconds waited)
+        std::chrono::microseconds waited, SteadyTime taken)
       : pool_(std::move(pool)),
         instance_(std::move(instance)),
         cold_(cold),
         waited_(waited),
-        taken_(std::chrono::steady_clock::now()) {}
+        taken_(taken) {}
   Lease(Lease&&) noexcept = default;
   Lease& operator=(Lease&& other) noexcept;
   ~Lease() { give_back(); }
@@ -82,6 +85,9 @@ class Lease {
   [[nodiscard]] bool cold() const { return cold_; }
   [[nodiscard]] std::chrono::microseconds waited() const { return waited_; }
   void give_back();
+  // The instance misbehaved: it gets no new calls, and ends with the last of those it has. The
+  // others that it serves at this moment are not to suffer.
+  void discard();
 
  private:
   std::shared_ptr<InstancePool> pool_;
@@ -111,13 +117,15 @@ class InstancePool : public std::enable_shared_from_this<InstancePool> {
 
   // The same code under its published number (see Invoker::adopt_prepared).
   void rename(function::VersionPtr version) { version_ = std::move(version); }
-  // No new calls; idle instances end now, busy ones after their call.
+  // No new calls; those in line are served yet. Idle instances end now, busy ones after their call.
   void retire();
   // Ends instances idle since before `now - idle_time`. Returns how many are left.
   std::size_t end_idle(SteadyTime now);
   // Ends the instance that has been idle longest. False when none is idle.
   bool end_one_idle();
-  // Ends every instance now, whatever it does.
+  // An instance is on its way out: its room in the budget comes back by itself.
+  [[nodiscard]] bool room_is_coming() const;
+  // Ends every instance now, whatever it does, and fails the calls in line.
   void end_all();
   // Resolves when every instance has ended.
   Task<void> wait_empty(SteadyTime deadline);
@@ -134,25 +142,27 @@ class InstancePool : public std::enable_shared_from_this<InstancePool> {
 
  private:
   friend class Lease;
-  struct Waiter {
-    AsyncEvent given;
-    std::shared_ptr<Instance> instance;
-    std::optional<Error> error;
-    std::optional<InitFailure> init_failure;
-  };
+  struct Waiter;
+  class Place;
+  class Starting;
 
+  [[nodiscard]] std::size_t slots_of_one() const;
   std::shared_ptr<Instance> take_free();
-  void release(std::shared_ptr<Instance> instance, std::chrono::microseconds held);
-  Task<void> make_ready(std::shared_ptr<InstancePool> self, std::shared_ptr<Instance> instance);
+  Lease lend(std::shared_ptr<Instance> instance, SteadyTime asked);
+  void release(std::shared_ptr<Instance> instance, SteadyTime taken);
+  Task<void> make_ready(std::shared_ptr<InstancePool> self, std::shared_ptr<Instance> instance,
+                        SteadyTime taken);
   void offer(const std::shared_ptr<Instance>& instance);
-  [[nodiscard]] bool may_start() const;
-  [[nodiscard]] std::chrono::microseconds expected_wait() const;
-  void begin_start_for_line();
-  Task<void> start_for_line(std::shared_ptr<InstancePool> self);
-  // The caller has counted it in starting_ and in the budget.
-  Task<Result<std::shared_ptr<Instance>>> start_one();
+  [[nodiscard]] bool wants_another() const;
+  [[nodiscard]] std::chrono::microseconds expected_wait(std::size_t uncovered,
+                                                        std::size_t coming) const;
+  void look_at_line();
+  Task<void> watch_line(std::shared_ptr<InstancePool> self);
+  Task<void> start_for_line(std::shared_ptr<InstancePool> self, std::unique_ptr<Starting> starting);
+  Task<Result<std::shared_ptr<Instance>>> start_one(std::unique_ptr<Starting> starting);
   void fail_first(std::optional<Error> error, std::optional<InitFailure> init_failure);
   Task<void> watch(std::shared_ptr<InstancePool> self, std::shared_ptr<Instance> instance);
+  void end_soon(const std::shared_ptr<Instance>& instance);
   Task<void> end_instance(std::shared_ptr<InstancePool> self, std::shared_ptr<Instance> instance);
   void forget(const std::shared_ptr<Instance>& instance);
 
@@ -168,10 +178,13 @@ class InstancePool : public std::enable_shared_from_this<InstancePool> {
   std::vector<std::shared_ptr<Instance>> free_;  // the one used last is at the back
   std::deque<std::shared_ptr<Waiter>> line_;
   std::size_t starting_ = 0;
+  bool watching_line_ = false;
   bool retired_ = false;
-  // Moving averages: what a start costs, and how long a call holds a slot.
+  bool closed_ = false;  // end_all() was called
+  // Moving averages: what a start costs, and how long a call holds a slot (unknown at first).
   std::chrono::microseconds start_cost_{100'000};
-  std::chrono::microseconds call_time_{0};
+  std::optional<std::chrono::microseconds> call_time_;
+  SteadyTime last_given_{};  // when a call in line was given a slot
   AsyncEvent emptied_;
 };
 

@@ -1,0 +1,131 @@
+// What the tests of instances share: a loop, a script that runs in every sandbox, a log store in a
+// temporary directory, and instances made of them. For tests alone; one thread.
+#pragma once
+
+#include "observe/log_store.h"
+#include "pool/instance.h"
+#include "sandbox/scripted_driver.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace lambda::pool {
+
+using sandbox::ScriptedDriver;
+using sandbox::ScriptedRuntime;
+using RuntimePtr = ScriptedDriver::RuntimePtr;
+
+// A coroutine that was begun, and what it came to.
+template <class T>
+struct Begun {
+  std::optional<T> value;
+  [[nodiscard]] bool done() const { return value.has_value(); }
+};
+
+class InstanceFixture : public testing::Test {
+ protected:
+  InstanceFixture() {
+    char pattern[] = "/tmp/lambda-instances-XXXXXX";
+    directory_ = ::mkdtemp(pattern);
+    auto opened = observe::LogStore::open(directory_ / "logs");
+    EXPECT_TRUE(opened);
+    logs_ = std::move(*opened);
+    version_ = make_version(function::Kind::handler);
+  }
+  ~InstanceFixture() override {
+    loop_.reset();
+    logs_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+
+  // A runtime that answers every event with its own payload.
+  static Task<void> echo(RuntimePtr runtime) {
+    auto same = [](const ScriptedRuntime::Event& event) { return event.payload; };
+    std::function<std::string(const ScriptedRuntime::Event&)> answer = same;
+    co_await runtime->serve(std::move(answer));
+  }
+  static function::VersionPtr make_version(function::Kind kind, std::string revision = "r1") {
+    auto version = std::make_shared<function::Version>();
+    version->function = "greet";
+    version->number = 7;
+    version->revision_id = std::move(revision);
+    version->configuration.runtime = "provided";
+    version->configuration.kind = kind;
+    version->configuration.timeout_seconds = 3;
+    return version;
+  }
+  static sandbox::RuntimeEvent event(std::string id, std::string payload = "{}") {
+    sandbox::RuntimeEvent made;
+    made.request_id = std::move(id);
+    made.payload = std::move(payload);
+    return made;
+  }
+
+  Loop& loop() { return *loop_; }
+  // Runs what is ready, and nothing that waits for time or a socket.
+  void settle() {
+    loop_->restart();
+    loop_->poll();
+  }
+  // Runs the loop until it holds; false when it does not within some seconds.
+  bool until(const std::function<bool()>& holds) {
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!holds() && std::chrono::steady_clock::now() < limit) {
+      loop_->restart();
+      loop_->run_one_for(std::chrono::milliseconds(20));
+    }
+    return holds();
+  }
+  template <class T>
+  std::shared_ptr<Begun<T>> begin(Task<T> task) {
+    auto begun = std::make_shared<Begun<T>>();
+    auto store = [begun](const std::exception_ptr& thrown, T value) {
+      if (!thrown) begun->value.emplace(std::move(value));
+    };
+    asio::co_spawn(*loop_, std::move(task), std::move(store));
+    return begun;
+  }
+  template <class T>
+  T finish(Task<T> task) {
+    auto begun = begin(std::move(task));
+    EXPECT_TRUE(until([&] { return begun->done(); }));
+    return std::move(*begun->value);
+  }
+  void finish(Task<void> task) {
+    auto counted = [](Task<void> inner) -> Task<bool> {
+      co_await std::move(inner);
+      co_return true;
+    };
+    EXPECT_TRUE(finish(counted(std::move(task))));
+  }
+
+  std::vector<std::string> log_lines() {
+    observe::LogStore::Query query;
+    query.function = "greet";
+    query.limit = 100'000;
+    std::vector<std::string> lines;
+    for (auto& line : logs_->recent(query)) lines.push_back(std::move(line.text));
+    return lines;
+  }
+  std::shared_ptr<Instance> make_instance() {
+    const Instance::Services services{*logs_, clock_};
+    return std::make_shared<Instance>(loop_->get_executor(), version_, "i", services);
+  }
+
+  std::filesystem::path directory_;
+  std::unique_ptr<observe::LogStore> logs_;
+  FakeClock clock_;
+  ScriptedDriver driver_{echo};
+  function::VersionPtr version_;
+  std::unique_ptr<Loop> loop_ = std::make_unique<Loop>(1);
+};
+
+}  // namespace lambda::pool
