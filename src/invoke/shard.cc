@@ -92,20 +92,32 @@ Shard::PoolPtr Shard::pool_of(const function::VersionPtr& version) {
   auto& pool = pools_[pool_key(*version)];
   if (!pool) {
     auto start = [this](function::VersionPtr wanted) { return starter_.start(std::move(wanted)); };
-    auto room = [this] { make_room(); };
     pool = std::make_shared<pool::InstancePool>(loop_.get_executor(), version, limits_, budget_,
-                                                start, room, clock_);
+                                                start, room_maker(), clock_);
   }
   return pool;
 }
 
-void Shard::make_room() {
+void Shard::let_go(PoolPtr pool) {
+  pool->retire();
+  std::erase_if(retired_, [](const auto& gone) { return gone.expired(); });
+  retired_.push_back(std::move(pool));
+}
+
+bool Shard::make_room() {
   PoolPtr longest;
   for (const auto& [key, pool] : pools_) {
+    if (pool->room_is_coming()) return true;
     if (pool->oldest_idle() && (!longest || *pool->oldest_idle() < *longest->oldest_idle()))
       longest = pool;
   }
-  if (longest) longest->end_one_idle();
+  return longest && longest->end_one_idle();
+}
+
+std::function<void()> Shard::room_maker() {
+  return [this] {
+    if (!make_room() && room_elsewhere_) room_elsewhere_();
+  };
 }
 
 // --- calls
@@ -121,7 +133,7 @@ Task<Result<Outcome>> Shard::invoke(Call call) {
   }
   auto admitted = admit(call.target);
   if (!admitted) co_return fail(std::move(admitted.error()));
-  if (http) co_return co_await call_http(std::move(call), begin);
+  if (http) co_return co_await call_http(std::move(call), std::move(*admitted), begin);
   co_return co_await call_handler(std::move(call), begin);
 }
 
@@ -168,36 +180,45 @@ Task<Result<Outcome>> Shard::call_handler(Call call, SteadyTime begin) {
   co_return outcome;
 }
 
-namespace {
-
-// A slot and a socket, for as long as the proxy needs them. Destroyed on any loop: the slot goes
-// home by a message.
-class ShardHttpLease final : public HttpLease {
+// A slot and a socket, for as long as the proxy needs them; the call counts as running so long.
+// Destroyed on any loop: what belongs to the shard goes home by a message.
+class Shard::HttpSlot final : public HttpLease {
  public:
-  ShardHttpLease(Loop& home, pool::Lease lease, UniqueFd socket, Timing timing)
-      : home_(home), lease_(std::move(lease)), socket_(std::move(socket)), timing_(timing) {}
-  ~ShardHttpLease() override {
-    auto give_back = [lease = std::make_shared<pool::Lease>(std::move(lease_)),
-                      discard = discard_] {
-      if (discard && *lease) lease->instance().ended().set();
-      lease->give_back();
+  HttpSlot(Loop& home, std::unique_ptr<Admission> admission, pool::Lease lease, UniqueFd socket,
+           Timing timing)
+      : home_(home),
+        held_(std::make_shared<Held>(std::move(admission), std::move(lease))),
+        socket_(std::move(socket)),
+        timing_(timing) {}
+  ~HttpSlot() override {
+    auto give_back = [held = std::move(held_), discard = discard_]() mutable {
+      if (discard) held->lease.discard();
+      held.reset();
     };
     asio::post(home_, std::move(give_back));
   }
-  ShardHttpLease(const ShardHttpLease&) = delete;
-  ShardHttpLease& operator=(const ShardHttpLease&) = delete;
+  HttpSlot(const HttpSlot&) = delete;
+  HttpSlot& operator=(const HttpSlot&) = delete;
 
   UniqueFd take_socket() override { return std::move(socket_); }
   [[nodiscard]] const Timing& timing() const override { return timing_; }
   void discard_instance() override { discard_ = true; }
 
  private:
+  struct Held {
+    Held(std::unique_ptr<Admission> counted, pool::Lease slot)
+        : admission(std::move(counted)), lease(std::move(slot)) {}
+    std::unique_ptr<Admission> admission;
+    pool::Lease lease;
+  };
   Loop& home_;
-  pool::Lease lease_;
+  std::shared_ptr<Held> held_;
   UniqueFd socket_;
   Timing timing_;
   bool discard_ = false;
 };
+
+namespace {
 
 std::string tail_of_log(std::string log) {
   constexpr std::size_t kShown = 2000;
@@ -208,9 +229,14 @@ std::string tail_of_log(std::string log) {
 }  // namespace
 
 Task<Result<std::unique_ptr<HttpLease>>> Shard::open_http(function::Resolved target, std::string) {
-  const auto begin = std::chrono::steady_clock::now();
   auto admitted = admit(target);
   if (!admitted) co_return fail(std::move(admitted.error()));
+  co_return co_await open_admitted(std::move(target), std::move(*admitted));
+}
+
+Task<Result<std::unique_ptr<HttpLease>>> Shard::open_admitted(
+    function::Resolved target, std::unique_ptr<Admission> admission) {
+  const auto begin = std::chrono::steady_clock::now();
   const auto pool = pool_of(target.version);
   while (true) {
     std::optional<pool::InstancePool::InitFailure> init_failure;
@@ -222,8 +248,6 @@ Task<Result<std::unique_ptr<HttpLease>>> Shard::open_http(function::Resolved tar
                      tail_of_log(std::move(init_failure->log)));
     }
     auto& instance = lease->instance();
-    const bool served = instance.served;
-    instance.served = true;
     auto socket = co_await instance.connect();
     if (socket) {
       Timing timing;
@@ -234,28 +258,79 @@ Task<Result<std::unique_ptr<HttpLease>>> Shard::open_http(function::Resolved tar
         timing.init = instance.init_time();
       }
       timing.total = since(begin);
-      std::unique_ptr<HttpLease> open =
-          std::make_unique<ShardHttpLease>(loop_, std::move(*lease), std::move(*socket), timing);
+      std::unique_ptr<HttpLease> open = std::make_unique<HttpSlot>(
+          loop_, std::move(admission), std::move(*lease), std::move(*socket), timing);
       co_return open;
     }
     auto log = tail_of_log(instance.recent_log());
-    instance.ended().set();
+    lease->discard();
     // A server that ended a moment ago is not known to be gone yet. Nothing was sent to it, so
     // another instance takes the call; one that never served has no such excuse.
-    if (served) continue;
+    if (!lease->cold()) continue;
     co_return fail(ErrorCode::function_failed,
                    "it stopped listening on its port: {}. Its last output: {}",
                    socket.error().message(), log);
   }
 }
 
+namespace {
+
+http::Request event_request(const Call& call) {
+  http::Request request;
+  request.method = "POST";
+  request.target = "/";
+  request.headers.add("Host", "localhost");
+  request.headers.add("Content-Type", "application/json");
+  request.headers.add("X-Amzn-Trace-Id", call.trace_id);
+  request.headers.add("X-Amzn-RequestId", call.request_id);
+  return request;
+}
+
+// What came back for it, with the whole of its body.
+Task<Result<http::Response>> exchange_event(http::ClientConnection& connection,
+                                            http::Request request, std::string payload,
+                                            std::chrono::seconds timeout) {
+  http::BufferedBody body(std::move(payload));
+  auto head = co_await connection.exchange(std::move(request), body,
+                                           std::chrono::steady_clock::now() + timeout);
+  if (head) {
+    auto bytes = co_await http::read_all(connection.body(timeout), sandbox::kMaxResponseBytes);
+    if (bytes) {
+      head->body = std::move(*bytes);
+    } else {
+      head = fail(std::move(bytes.error()));
+    }
+  }
+  co_await connection.stop_sending();  // it may still send `body`
+  co_return head;
+}
+
+FailurePayload failed_exchange(const Error& error, std::chrono::seconds timeout,
+                               std::string_view request_id) {
+  if (error.code() == ErrorCode::too_large) return response_too_large(request_id);
+  pool::Failure failure;
+  if (error.code() == ErrorCode::timeout) {
+    failure.kind = pool::Failure::Kind::timeout;
+    failure.type = "Sandbox.Timedout";
+    failure.reason = fmt::format("Task timed out after {:.2f} seconds",
+                                 std::chrono::duration<double>(timeout).count());
+  } else {
+    failure.type = "Runtime.ExitError";
+    failure.reason = "the HTTP server ended the connection: " + error.message();
+  }
+  return payload_of(failure, request_id);
+}
+
+}  // namespace
+
 // POST / with the event as JSON body; a status of 400 or more is the function's error.
-Task<Result<Outcome>> Shard::call_http(Call call, SteadyTime begin) {
+Task<Result<Outcome>> Shard::call_http(Call call, std::unique_ptr<Admission> admission,
+                                       SteadyTime begin) {
   const auto version = call.target.version;
   Outcome outcome;
   outcome.executed_version = version->label();
   outcome.trace_id = call.trace_id;
-  auto lease = co_await open_http(call.target, call.request_id);
+  auto lease = co_await open_admitted(call.target, std::move(admission));
   if (!lease) {
     if (lease.error().code() != ErrorCode::function_failed)
       co_return fail(std::move(lease.error()));
@@ -268,65 +343,40 @@ Task<Result<Outcome>> Shard::call_http(Call call, SteadyTime begin) {
   }
   outcome.timing = (*lease)->timing();
   const auto sent = std::chrono::steady_clock::now();
-  const auto deadline = sent + std::chrono::seconds(version->configuration.timeout_seconds);
   auto connection = co_await http::ClientConnection::adopt((*lease)->take_socket());
   if (!connection) co_return fail(std::move(connection.error()));
-  http::Request request;
-  request.method = "POST";
-  request.target = "/";
-  request.headers.add("Host", "localhost");
-  request.headers.add("Content-Type", "application/json");
-  request.headers.add("X-Amzn-Trace-Id", call.trace_id);
-  request.headers.add("X-Amzn-RequestId", call.request_id);
-  http::BufferedBody body(std::move(call.payload));
-  auto head = co_await (*connection)->exchange(std::move(request), body, deadline);
-  Result<std::string> payload = std::string();
-  if (head) {
-    payload =
-        co_await http::read_all((*connection)->body(deadline - std::chrono::steady_clock::now()),
-                                sandbox::kMaxResponseBytes);
-  }
+  const std::chrono::seconds timeout(version->configuration.timeout_seconds);
+  auto request = event_request(call);
+  auto answer =
+      co_await exchange_event(**connection, std::move(request), std::move(call.payload), timeout);
   outcome.timing.handler = since(sent);
   outcome.timing.total = since(begin);
-  if (head && payload) {
-    outcome.content_type = head->headers.get("Content-Type", "application/octet-stream");
-    outcome.payload = std::move(*payload);
-    if (head->status >= 400) {
-      outcome.error = FunctionError::handled;
-      outcome.error_type = fmt::format("Http.{}", head->status);
-    }
+  if (!answer) {
+    if (answer.error().code() == ErrorCode::timeout) (*lease)->discard_instance();
+    describe(outcome, failed_exchange(answer.error(), timeout, call.request_id));
     co_return outcome;
   }
-  const Error& error = head ? payload.error() : head.error();
-  pool::Failure failure;
-  if (error.code() == ErrorCode::timeout) {
-    (*lease)->discard_instance();
-    failure.kind = pool::Failure::Kind::timeout;
-    failure.type = "Sandbox.Timedout";
-    failure.reason = fmt::format("Task timed out after {:.2f} seconds",
-                                 static_cast<double>(version->configuration.timeout_seconds));
-  } else if (error.code() == ErrorCode::too_large) {
-    describe(outcome, response_too_large(call.request_id));
-    co_return outcome;
-  } else {
-    failure.type = "Runtime.ExitError";
-    failure.reason = "the HTTP server ended the connection: " + error.message();
+  outcome.content_type = answer->headers.get("Content-Type", "application/octet-stream");
+  outcome.payload = std::move(answer->body);
+  if (answer->status >= 400) {
+    outcome.error = FunctionError::handled;
+    outcome.error_type = fmt::format("Http.{}", answer->status);
   }
-  describe(outcome, payload_of(failure, call.request_id));
   co_return outcome;
 }
 
 // --- deploys
 
 Task<Result<Timing>> Shard::prepare(function::VersionPtr version, Invoker::InitFailure& failure) {
+  if (stopping_) co_return fail(ErrorCode::unavailable, "the server is shutting down");
   const auto pool = pool_of(version);
   auto started = co_await pool->start_ahead();
   if (!started) {
-    pools_.erase(pool_key(*version));
+    retire(version);
     co_return fail(std::move(started.error()));
   }
   if (*started) {
-    pools_.erase(pool_key(*version));
+    retire(version);
     const std::string id = random_uuid();
     auto made = payload_of((*started)->failure, id);
     failure.payload = std::move(made.payload);
@@ -348,16 +398,10 @@ Task<Result<Timing>> Shard::prepare(function::VersionPtr version, Invoker::InitF
 void Shard::adopt(const function::VersionPtr& prepared, const function::VersionPtr& published) {
   auto node = pools_.extract(pool_key(*prepared));
   if (node.empty()) return;
-  // The sandbox was told its version's number at its start.
-  if (prepared->number != published->number) {
-    node.mapped()->retire();
-    return;
-  }
-  // A call that came right after the commit may have begun a pool of its own.
-  if (pools_.contains(pool_key(*published))) {
-    node.mapped()->retire();
-    return;
-  }
+  // The sandbox was told its version's number at its start; and a call that came right after the
+  // commit may have begun a pool of its own.
+  if (prepared->number != published->number || pools_.contains(pool_key(*published)))
+    return let_go(std::move(node.mapped()));
   node.mapped()->rename(published);
   node.key() = pool_key(*published);
   pools_.insert(std::move(node));
@@ -365,21 +409,37 @@ void Shard::adopt(const function::VersionPtr& prepared, const function::VersionP
 
 void Shard::retire(const function::VersionPtr& version) {
   auto node = pools_.extract(pool_key(*version));
-  if (!node.empty()) node.mapped()->retire();
+  if (!node.empty()) let_go(std::move(node.mapped()));
 }
+
+namespace {
+
+// Gives the room of one instance back, however the work in it ends.
+class RoomTaken {
+ public:
+  explicit RoomTaken(pool::InstanceBudget& budget) : budget_(budget) {}
+  ~RoomTaken() { budget_.give_back(); }
+  RoomTaken(const RoomTaken&) = delete;
+  RoomTaken& operator=(const RoomTaken&) = delete;
+
+ private:
+  pool::InstanceBudget& budget_;
+};
+
+}  // namespace
 
 Task<Result<std::string>> Shard::run_builtin(function::VersionPtr version,
                                              std::vector<std::string> argv,
                                              std::chrono::seconds limit) {
-  if (!budget_.take()) {
+  if (stopping_) co_return fail(ErrorCode::unavailable, "the server is shutting down");
+  if (!co_await pool::take_room(budget_, room_maker(),
+                                std::chrono::steady_clock::now() + limits_.longest_wait)) {
     co_return fail(ErrorCode::overloaded, "this server runs {} instances already, its limit",
                    budget_.limit());
   }
+  const RoomTaken room(budget_);
   auto instance = co_await starter_.start_program(std::move(version), std::move(argv));
-  if (!instance) {
-    budget_.give_back();
-    co_return fail(std::move(instance.error()));
-  }
+  if (!instance) co_return fail(std::move(instance.error()));
   Result<std::string> answer = std::string();
   if (const auto& failure = (*instance)->init_failure()) {
     answer = fail(ErrorCode::sandbox_failed, "{} {}: {}", failure->type, failure->reason,
@@ -398,7 +458,6 @@ Task<Result<std::string>> Shard::run_builtin(function::VersionPtr version,
     }
   }
   co_await (*instance)->end();
-  budget_.give_back();
   co_return answer;
 }
 
@@ -419,6 +478,9 @@ Task<void> Shard::stop(SteadyTime deadline) {
   stopping_ = true;
   std::vector<PoolPtr> all;
   for (const auto& [key, pool] : pools_) all.push_back(pool);
+  for (const auto& retired : retired_) {
+    if (auto pool = retired.lock()) all.push_back(std::move(pool));
+  }
   pools_.clear();
   for (const auto& pool : all) pool->retire();
   for (const auto& pool : all) co_await pool->wait_empty(deadline);

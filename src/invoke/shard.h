@@ -12,10 +12,12 @@
 #include "pool/instance_pool.h"
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace lambda::invoke {
 
@@ -36,6 +38,12 @@ class Shard {
   void adopt(const function::VersionPtr& prepared, const function::VersionPtr& published);
   void retire(const function::VersionPtr& version);
 
+  // Ends the instance that has been idle longest, unless one is ending already. False when all are
+  // in use here.
+  bool make_room();
+  // What to try when all are in use here and the server's budget is used up; set once, before use.
+  void set_room_elsewhere(std::function<void()> ask) { room_elsewhere_ = std::move(ask); }
+
   // Gives idle instances up, once a second, until stop().
   Task<void> reap();
   // No new calls; ends every instance, idle ones first, all of them at the deadline.
@@ -46,13 +54,18 @@ class Shard {
  private:
   // Counts a call of a function while it lives.
   class Admission;
+  class HttpSlot;
   using PoolPtr = std::shared_ptr<pool::InstancePool>;
 
   Result<std::unique_ptr<Admission>> admit(const function::Resolved& target);
   PoolPtr pool_of(const function::VersionPtr& version);
+  void let_go(PoolPtr pool);
   Task<Result<Outcome>> call_handler(Call call, SteadyTime begin);
-  Task<Result<Outcome>> call_http(Call call, SteadyTime begin);
-  void make_room();
+  Task<Result<Outcome>> call_http(Call call, std::unique_ptr<Admission> admission,
+                                  SteadyTime begin);
+  Task<Result<std::unique_ptr<HttpLease>>> open_admitted(function::Resolved target,
+                                                         std::unique_ptr<Admission> admission);
+  std::function<void()> room_maker();
 
   Loop& loop_;
   const InstanceStarter& starter_;
@@ -60,7 +73,9 @@ class Shard {
   pool::InstanceBudget& budget_;
   const Clock& clock_;
   std::map<std::string, PoolPtr> pools_;
-  std::map<std::string, int> in_flight_;  // by function
+  std::vector<std::weak_ptr<pool::InstancePool>> retired_;  // some may have calls yet
+  std::map<std::string, int> in_flight_;                    // by function
+  std::function<void()> room_elsewhere_;
   bool stopping_ = false;
 };
 

@@ -22,6 +22,17 @@ ShardedInvoker::ShardedInvoker(std::vector<Loop*> loops, const InstanceStarter& 
     : budget_(max_instances) {
   for (Loop* loop : loops)
     shards_.push_back(std::make_unique<Shard>(*loop, starter, limits, budget_, clock));
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    shards_[i]->set_room_elsewhere(
+        [this, i, turn = std::size_t{0}]() mutable { ask_for_room(i, turn++); });
+  }
+}
+
+// One other shard at a time, each in its turn: every one gives up one instance at most.
+void ShardedInvoker::ask_for_room(std::size_t asking, std::size_t turn) {
+  if (shards_.size() < 2) return;
+  auto& other = *shards_[(asking + 1 + turn % (shards_.size() - 1)) % shards_.size()];
+  asio::post(other.loop(), [&other] { other.make_room(); });
 }
 
 Shard& ShardedInvoker::home_of(std::string_view function) {

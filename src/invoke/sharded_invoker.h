@@ -35,6 +35,7 @@ class ShardedInvoker final : public Invoker {
 
  private:
   Shard& home_of(std::string_view function);
+  void ask_for_room(std::size_t asking, std::size_t turn);
 
   pool::InstanceBudget budget_;
   std::vector<std::unique_ptr<Shard>> shards_;

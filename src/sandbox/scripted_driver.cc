@@ -44,7 +44,8 @@ class ScriptedSandbox final : public Sandbox {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
       co_return fail(Error::from_errno("socketpair"));
-    runtime_->on_connect(UniqueFd(ends[1]));
+    const auto take = runtime_->on_connect;  // which may replace itself
+    take(UniqueFd(ends[1]));
     co_return UniqueFd(ends[0]);
   }
   Task<ExitStatus> wait_exit() override {
