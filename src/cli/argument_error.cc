@@ -57,7 +57,7 @@ std::string argument_error(const CLI::App& app, const CLI::ParseError& error) {
   if (!left.empty()) {
     return fmt::format("`{}` does not take \"{}\"", full_name(command), left.front());
   }
-  const std::string what = error.what();
+  std::string what = error.what();
   if (error.get_name() == "ArgumentMismatch")
     return what.substr(0, what.find(':')) + " needs a value";
   return what;

@@ -58,7 +58,7 @@ std::size_t instance_limit(const Configuration& configuration) {
 
 // Emptied at the start: what is in it belonged to deploys of a server that is gone.
 Result<fs::path> temporary_directory(const fs::path& data) {
-  const auto path = data / "tmp";
+  auto path = data / "tmp";
   std::error_code error;
   fs::remove_all(path, error);
   fs::create_directories(path, error);

@@ -35,8 +35,8 @@ const auto* const kHostEnd = testing::AddGlobalTestEnvironment(new HostEnd);
 TEST_P(Contract, RunsAProgramWithItsArgumentsEnvironmentAndDirectory) {
   auto spec = python_spec(
       "import os,sys,json; print(json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]))");
-  spec.argv.push_back("one two");
-  spec.argv.push_back("");
+  spec.argv.emplace_back("one two");
+  spec.argv.emplace_back("");
   spec.environment = {{"PATH", "/usr/bin"}, {"WORD", "a=\xc3\xa4 b"}, {"LC_CTYPE", "C.UTF-8"}};
   const auto outcome = run(std::move(spec));
   EXPECT_EQ(outcome.exit.code, 0) << outcome.exit.detail;

@@ -214,5 +214,25 @@ class OrdinaryUser(unittest.TestCase):
         self.assertIn("adduser nobody docker", str(refused.exception))
 
 
+class WithoutDocker(unittest.TestCase):
+    """Everything but Dockerfiles works, and those are refused in words."""
+
+    def refuses_dockerfiles(self, host, *words):
+        with LambdaServer("native", ["--docker-host", host]) as server:
+            server.deploy({"app.py": HANDLER.replace("NUMBER", "4")}, "works", "--handler", "app.handler")
+            self.assertEqual(server.invoke("works", {}).json()["number"], 4)
+            done = server.deploy({"Dockerfile": "FROM scratch\nEXPOSE 80\n"}, "web", check=False)
+            self.assertNotEqual(done.returncode, 0)
+            for word in words:
+                self.assertIn(word, done.stderr)
+            self.assertIn(words[0], server.api("GET", "/_lambda/status").json()["docker"])
+
+    def test_no_daemon(self):
+        self.refuses_dockerfiles("unix:///nonexistent/docker.sock", "/nonexistent/docker.sock", "systemctl start docker")
+
+    def test_turned_off(self):
+        self.refuses_dockerfiles("none", "Docker is not used on this server")
+
+
 if __name__ == "__main__":
     unittest.main()

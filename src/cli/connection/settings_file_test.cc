@@ -13,7 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 class Settings : public testing::Test {
- protected:
+ public:
   Settings() : home_(fs::path(testing::TempDir()) / ("settings-" + random_uuid())) {
     ::setenv("XDG_CONFIG_HOME", home_.c_str(), 1);
   }

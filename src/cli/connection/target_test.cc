@@ -18,7 +18,7 @@ const std::string kOtherKey = "lam_" + std::string(20, 'B') + "_" + std::string(
 
 // A home directory of its own, with nothing in it.
 class FindTarget : public testing::Test {
- protected:
+ public:
   FindTarget() : home_(fs::path(testing::TempDir()) / ("home-" + random_uuid())) {
     fs::create_directories(home_ / ".config/lambda");
     ::setenv("HOME", home_.c_str(), 1);

@@ -28,7 +28,8 @@ class ArchiveOf : public TestFolder {
   }
   // A few files, made in this order.
   void fill(const std::string& name, const std::vector<std::string>& order) const {
-    for (const auto& file : order) write(name + "/" + file, "text of " + file);
+    for (const auto& file : order)
+      write(fmt::format("{}/{}", name, file), fmt::format("text of {}", file));
     fs::permissions(root_ / name / "run", fs::perms::owner_exec, fs::perm_options::add);
     fs::create_symlink("run", root_ / name / "link");
   }

@@ -13,7 +13,7 @@
 namespace lambda::cli {
 
 class TestFolder : public testing::Test {
- protected:
+ public:
   TestFolder() : root_(std::filesystem::path(testing::TempDir()) / ("project-" + random_uuid())) {
     std::filesystem::create_directories(root_);
   }

@@ -114,7 +114,6 @@ std::string container_body(const SandboxSpec& spec, const ContainerPlan& plan) {
   body["Cmd"] = json::array{"--socket", fmt::format("{}/{}", kControlDirectory, kControlSocket),
                             "--memory", std::to_string(spec.memory_bytes)};
   body["WorkingDir"] = "/";
-  body["NetworkDisabled"] = false;
   body["Healthcheck"] = json::object{{"Test", json::array{"NONE"}}};
   body["Labels"] = std::move(labels);
   body["HostConfig"] = host_config(spec, plan);

@@ -151,7 +151,8 @@ Result<std::string> start_packet(const StartRequest& request) {
   std::string packet(reinterpret_cast<const char*>(&command), sizeof(command));
   append_string(packet, request.working_directory);
   for (const auto& argument : request.argv) append_string(packet, argument);
-  for (const auto& [name, value] : request.environment) append_string(packet, name + "=" + value);
+  for (const auto& [name, value] : request.environment)
+    append_string(packet, fmt::format("{}={}", name, value));
   if (packet.size() > init::kMaxCommandBytes || command.arguments > init::kMaxArguments ||
       command.variables > init::kMaxVariables) {
     return fail(ErrorCode::invalid,

@@ -271,11 +271,13 @@ bool take_strings(const Command& command, std::size_t size, const char** directo
   *directory = next();
   if (*directory == nullptr) return false;
   for (std::uint32_t i = 0; i < command.arguments; ++i) {
-    if ((argument_list[i] = next()) == nullptr) return false;
+    argument_list[i] = next();
+    if (argument_list[i] == nullptr) return false;
   }
   argument_list[command.arguments] = nullptr;
   for (std::uint32_t i = 0; i < command.variables; ++i) {
-    if ((variable_list[i] = next()) == nullptr) return false;
+    variable_list[i] = next();
+    if (variable_list[i] == nullptr) return false;
   }
   variable_list[command.variables] = nullptr;
   return at == end;

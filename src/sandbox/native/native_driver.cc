@@ -40,7 +40,7 @@ Result<std::string> below(const fs::path& base, const fs::path& directory, std::
     return fail(ErrorCode::sandbox_failed, "{} {} cannot be used: {}", what, directory.string(),
                 error.message());
   }
-  const auto relative = real.lexically_relative(base).string();
+  auto relative = real.lexically_relative(base).string();
   if (relative.empty() || relative.starts_with("..") || relative == ".") {
     return fail(ErrorCode::sandbox_failed, "{} {} does not lie in the data directory {}", what,
                 real.string(), base.string());

@@ -227,7 +227,7 @@ Task<Result<SpawnReply>> SpawnClient::request(SpawnRequest request, int descript
   if (!reply) co_return fail(std::move(reply.error()));
   if (reply->failed != 0)
     co_return fail(static_cast<ErrorCode>(reply->error_code), "{}", reply->text);
-  co_return std::move(*reply);
+  co_return *reply;
 }
 
 void SpawnClient::post(SpawnRequest request) {
