@@ -47,7 +47,8 @@ class LineWriter final : public deploy::Progress, public std::enable_shared_from
   }
 
  private:
-  Task<void> write_lines(std::shared_ptr<LineWriter> self) {
+  // `self` keeps the writer for as long as lines are written.
+  Task<void> write_lines([[maybe_unused]] std::shared_ptr<LineWriter> self) {
     http::Response head(200);
     head.headers.add("Content-Type", "application/x-ndjson");
     head.headers.add("x-amzn-RequestId", request_id_);

@@ -87,7 +87,9 @@ TEST_F(Router, NoRouteIsHiddenByAnother) {
     for (const auto& segment : route.segments) path += "/" + segment;
     EXPECT_TRUE(seen.insert(path + "?" + route.when_query).second) << path;
     // One that asks for a query parameter stands before the one that does not.
-    if (!route.when_query.empty()) EXPECT_FALSE(seen.contains(path + "?")) << path;
+    if (!route.when_query.empty()) {
+      EXPECT_FALSE(seen.contains(path + "?")) << path;
+    }
   }
 }
 

@@ -71,7 +71,7 @@ INSTANTIATE_TEST_SUITE_P(
         Change{
             "Hash",
             [](http::Request& r) { r.headers.add("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD"); }}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& wrong) { return wrong.param.name; });
 
 TEST(SigV4, RefusesAnotherBodySecretOrTime) {
   const auto request = vector_request();

@@ -369,7 +369,7 @@ TEST_P(Contract, FiftyAtOnce) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Drivers, Contract, testing::ValuesIn(driver_hosts()),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& host) { return host.param.name; });
 
 }  // namespace
 }  // namespace lambda::sandbox
