@@ -47,7 +47,11 @@ Task<void> Connection::run(UniqueFd fd) {
     co_return;
   }
   Head head = co_await read_head(true);
-  while (head == Head::whole && co_await serve_one()) head = co_await read_head(false);
+  while (head == Head::whole) {
+    const bool another = co_await serve_one();
+    if (!another) break;
+    head = co_await read_head(false);
+  }
   if (given_away_) co_return;
   if (refusal_) co_await send_refusal();
   if (refusal_ || !incoming_.done() || ahead_.size() > 0) co_await linger();
@@ -158,7 +162,8 @@ Task<bool> Connection::serve_one() {
     co_await writer.send(std::move(answer));
   }
   if (!writer.reusable()) co_return false;
-  co_return body.whole() || co_await drop_rest(body);
+  if (body.whole()) co_return true;
+  co_return co_await drop_rest(body);
 }
 
 // Reads what the handler left of the body; false when it is too much.

@@ -60,7 +60,12 @@ Task<Result<Done>> Instance::start(sandbox::Driver& driver, sandbox::SandboxSpec
 
   const auto init_begin = std::chrono::steady_clock::now();
   const bool http = version_->configuration.kind == function::Kind::http;
-  auto initialised = http ? co_await initialise_http() : co_await initialise_handler();
+  Result<Done> initialised = Done{};
+  if (http) {
+    initialised = co_await initialise_http();
+  } else {
+    initialised = co_await initialise_handler();
+  }
   init_time_ = since(init_begin);
   if (!initialised) co_return fail(std::move(initialised.error()));
   if (init_failure_) init_log_ = log_->drain_outside_call();

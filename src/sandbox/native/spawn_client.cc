@@ -216,7 +216,8 @@ Task<Result<SpawnReply>> SpawnClient::request(SpawnRequest request, int descript
     pending_.emplace(request.request, pending);
   }
   auto sent = send(request, descriptor);
-  const bool answered = sent && co_await pending->done.wait_until(deadline);
+  bool answered = false;
+  if (sent) answered = co_await pending->done.wait_until(deadline);
   if (!answered) {
     const std::lock_guard lock(mutex_);
     pending_.erase(request.request);
