@@ -46,6 +46,15 @@ inline Task<bool> sleep_for(std::chrono::steady_clock::duration duration) {
   co_return !error;
 }
 
+// Runs `task` on `loop`; at once, without a hop, when the caller is there already. The answer comes
+// on the caller's loop.
+template <class T>
+Task<T> cross_to(Loop& loop, Task<T> task) {
+  const auto here = co_await asio::this_coro::executor;
+  if (here == loop.get_executor()) co_return co_await std::move(task);
+  co_return co_await asio::co_spawn(loop.get_executor(), std::move(task), kUseAwaitable);
+}
+
 // A level-triggered flag that coroutines of one loop wait for: set() wakes every waiter and stays
 // set until reset(). One loop only. Must outlive its waiters.
 class AsyncEvent {

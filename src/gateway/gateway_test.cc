@@ -75,6 +75,7 @@ class Lease final : public invoke::HttpLease {
   UniqueFd take_socket() override { return std::move(socket_); }
   const invoke::Timing& timing() const override { return timing_; }
   void discard_instance() override { discarded_ = true; }
+  Task<bool> ended_soon() override { co_return false; }
 
  private:
   UniqueFd socket_;
@@ -151,6 +152,16 @@ class Upstream final : public http::Handler {
       co_await writer.finish();
       co_return;
     }
+    if (path == "/answer-first") {
+      co_await writer.start(http::Response(200));
+      auto all = co_await http::read_all(body, 1 << 20);
+      for (int i = 0; i < 8; ++i) {
+        co_await writer.write("part" + std::to_string(i));
+        co_await sleep_for(200ms);
+      }
+      co_await writer.finish();
+      co_return;
+    }
     if (path == "/early") {
       http::Response refusal(413, "text/plain", "no");
       co_await writer.send(std::move(refusal));
@@ -160,6 +171,7 @@ class Upstream final : public http::Handler {
       http::Response head(101);
       head.headers.add("Connection", "Upgrade");
       head.headers.add("Upgrade", "websocket");
+      head.headers.add("Set-Cookie", "a=1");
       auto stream = co_await writer.upgrade(std::move(head));
       while (stream) {
         auto bytes = co_await (*stream)->read_some();
@@ -454,6 +466,14 @@ TEST_F(GatewayTest, StreamsALargeUploadBothWays) {
   EXPECT_TRUE(all.ends_with("0\r\n\r\n"));
 }
 
+TEST_F(GatewayTest, LetsAResponseThatBeganOutlastItsUploadByMoreThanTheTimeout) {
+  const auto reply =
+      raw("POST /answer-first HTTP/1.1\r\nHost: web.localhost\r\nConnection: close\r\n"
+          "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+  EXPECT_THAT(reply, HasSubstr("part7"));
+  EXPECT_TRUE(reply.ends_with("0\r\n\r\n")) << reply;
+}
+
 TEST_F(GatewayTest, PassesAnEarlyRefusalOn) {
   // More than the sockets hold, and never sent to its end.
   const auto reply =
@@ -483,6 +503,29 @@ TEST_F(GatewayTest, TunnelsAnUpgrade) {
   EXPECT_GT(::recv(fd.get(), buffer.data(), buffer.size(), 0), 0);
   ::shutdown(fd.get(), SHUT_WR);
   EXPECT_EQ(::recv(fd.get(), buffer.data(), buffer.size(), 0), 0);
+}
+
+TEST_F(GatewayTest, SetsNoCookieByAnUpgradeThroughThePathDoor) {
+  const auto upgrade = [this](const std::string& host, const std::string& target) {
+    const auto fd = connect_to(port_);
+    const std::string head = "GET " + target + " HTTP/1.1\r\nHost: " + host +
+                             "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    ::send(fd.get(), head.data(), head.size(), MSG_NOSIGNAL);
+    std::string all;
+    std::array<char, 4096> buffer;
+    while (all.find("\r\n\r\n") == std::string::npos) {
+      const auto count = ::recv(fd.get(), buffer.data(), buffer.size(), 0);
+      if (count <= 0) break;
+      all.append(buffer.data(), static_cast<std::size_t>(count));
+    }
+    return all;
+  };
+  EXPECT_THAT(upgrade("web.localhost", "/ws"), HasSubstr("Set-Cookie: a=1\r\n"));
+  const auto reply = upgrade("127.0.0.1", "/fn/web/ws");
+  EXPECT_THAT(reply, StartsWith("HTTP/1.1 101"));
+  EXPECT_THAT(reply, HasSubstr("Upgrade: websocket\r\n"));
+  EXPECT_THAT(reply, HasSubstr("Content-Security-Policy: sandbox"));
+  EXPECT_THAT(reply, Not(HasSubstr("Set-Cookie")));
 }
 
 TEST_F(GatewayTest, GivesUpAFunctionThatDoesNotAnswerInTime) {

@@ -21,25 +21,32 @@ using std::chrono::steady_clock;
 // Bodies up to this size cross in one piece.
 constexpr std::size_t kSmallBody = 64 * 1024;
 
-// A request's body that moves a deadline on with every piece: an upload may take long, silence not.
+// A request's body that moves a deadline on with every piece, until the response has begun: an
+// upload may take long, silence not.
 class MovingBody final : public http::BodyReader {
  public:
   MovingBody(http::BodyReader& body, http::Deadline& limit, steady_clock::duration silence)
       : body_(body), limit_(limit), silence_(silence) {}
   Task<Result<std::string>> read_some() override {
-    limit_.expire_after(silence_);
+    move();
     auto piece = co_await body_.read_some();
-    limit_.expire_after(silence_);
+    move();
     co_return piece;
   }
+  void leave_deadline() { moves_ = false; }
   [[nodiscard]] std::optional<std::size_t> declared_length() const override {
     return body_.declared_length();
   }
 
  private:
+  void move() {
+    if (moves_) limit_.expire_after(silence_);
+  }
+
   http::BodyReader& body_;
   http::Deadline& limit_;
   steady_clock::duration silence_;
+  bool moves_ = true;
 };
 
 // While it lives, a client that goes away closes the connection to the function.
@@ -128,10 +135,12 @@ Task<void> answer(const ProxiedRequest& proxied, http::ClientConnection& upstrea
   limit.expire_after(timeout);
   auto head = co_await upstream.exchange(std::move(request), sent, steady_clock::time_point::max());
   const bool late = limit.expired();
+  // From now on the response's own silence counts, whatever is still uploaded beside it.
+  moving.leave_deadline();
   limit.clear();
   if (head && head->status == 101) {
     auto switched = downstream_head(std::move(*head));
-    switched.headers.set("x-amzn-RequestId", proxied.reply.request_id());
+    proxied.reply.complete(switched.headers);
     co_await tunnel_through(upstream, std::move(switched), timeout, writer);
   } else if (head) {
     auto passed = downstream_head(std::move(*head));
@@ -146,7 +155,10 @@ Task<void> answer(const ProxiedRequest& proxied, http::ClientConnection& upstrea
   } else if (upstream.request_body_failed()) {
     co_await refuse_body(proxied.reply, head.error(), writer);
   } else {
-    const Error error(ErrorCode::function_failed, "no response: " + head.error().message());
+    const bool ended = co_await lease.ended_soon();
+    const Error error(ErrorCode::function_failed,
+                      fmt::format("{}: {}", ended ? "its HTTP server ended" : "no response",
+                                  head.error().message()));
     co_await send_failure(proxied.reply, error, writer);
   }
   co_await upstream.stop_sending();

@@ -75,6 +75,10 @@ class HttpLease {
   [[nodiscard]] virtual const Timing& timing() const = 0;
   // Ends the instance when the lease is given back (it misbehaved: no answer in time).
   virtual void discard_instance() = 0;
+  // After a connection that ended without an answer: whether the instance has ended. An exit shows
+  // a moment after its closed connections, and is waited for so long; whoever is told of the
+  // failure only then is not sent to the same instance with the next call.
+  virtual Task<bool> ended_soon() = 0;
 };
 
 class Invoker {

@@ -203,6 +203,10 @@ class Shard::HttpSlot final : public HttpLease {
   UniqueFd take_socket() override { return std::move(socket_); }
   [[nodiscard]] const Timing& timing() const override { return timing_; }
   void discard_instance() override { discard_ = true; }
+  Task<bool> ended_soon() override {
+    auto wait = wait_for_end(held_);
+    co_return co_await cross_to(home_, std::move(wait));
+  }
 
  private:
   struct Held {
@@ -211,6 +215,10 @@ class Shard::HttpSlot final : public HttpLease {
     std::unique_ptr<Admission> admission;
     pool::Lease lease;
   };
+  static Task<bool> wait_for_end(std::shared_ptr<Held> held) {
+    co_return co_await held->lease.instance().ended().wait_until(std::chrono::steady_clock::now() +
+                                                                 pool::kExitGrace);
+  }
   Loop& home_;
   std::shared_ptr<Held> held_;
   UniqueFd socket_;
@@ -352,7 +360,11 @@ Task<Result<Outcome>> Shard::call_http(Call call, std::unique_ptr<Admission> adm
   outcome.timing.handler = since(sent);
   outcome.timing.total = since(begin);
   if (!answer) {
-    if (answer.error().code() == ErrorCode::timeout) (*lease)->discard_instance();
+    if (answer.error().code() == ErrorCode::timeout) {
+      (*lease)->discard_instance();
+    } else if (answer.error().code() != ErrorCode::too_large) {
+      co_await (*lease)->ended_soon();
+    }
     describe(outcome, failed_exchange(answer.error(), timeout, call.request_id));
     co_return outcome;
   }

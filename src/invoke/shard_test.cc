@@ -340,6 +340,21 @@ TEST_F(ShardTest, APortThatIsClosedBeforeTheFirstRequestIsNamedWithTheLastOutput
   EXPECT_TRUE(until([&] { return driver_.runtimes.front()->stopped; }));
 }
 
+TEST_F(ShardTest, AConnectionWaitsAMomentForTheEndOfItsInstance) {
+  serve_http();
+  auto lease = finish(shard().open_http(target(), "8f"));
+  ASSERT_TRUE(lease);
+  // On the loop's next turns, as an exit comes after its closed connections.
+  auto later = [](RuntimePtr runtime) -> Task<void> {
+    co_await sleep_for(std::chrono::milliseconds(1));
+    sandbox::ExitStatus status;
+    status.code = 5;
+    runtime->exit(status);
+  };
+  asio::co_spawn(*loop_, later(driver_.runtimes.front()), asio::detached);
+  EXPECT_TRUE(finish((*lease)->ended_soon()));
+}
+
 TEST_F(ShardTest, AnHttpFunctionThatDoesNotStartIsNamedWithItsLastOutput) {
   serve_http();
   driver_.script = [](RuntimePtr runtime) -> Task<void> {

@@ -4,17 +4,6 @@
 #include <utility>
 
 namespace lambda::invoke {
-namespace {
-
-// Runs `task` on `loop`; at once, without a hop, when the caller is there already.
-template <class T>
-Task<T> run_on(Loop& loop, Task<T> task) {
-  const auto here = co_await asio::this_coro::executor;
-  if (here == loop.get_executor()) co_return co_await std::move(task);
-  co_return co_await asio::co_spawn(loop.get_executor(), std::move(task), kUseAwaitable);
-}
-
-}  // namespace
 
 ShardedInvoker::ShardedInvoker(std::vector<Loop*> loops, const InstanceStarter& starter,
                                pool::PoolLimits limits, std::size_t max_instances,
@@ -42,20 +31,20 @@ Shard& ShardedInvoker::home_of(std::string_view function) {
 Task<Result<Outcome>> ShardedInvoker::invoke(Call call) {
   auto& shard = home_of(call.target.function->name);
   auto task = shard.invoke(std::move(call));
-  co_return co_await run_on(shard.loop(), std::move(task));
+  co_return co_await cross_to(shard.loop(), std::move(task));
 }
 
 Task<Result<std::unique_ptr<HttpLease>>> ShardedInvoker::open_http(function::Resolved target,
                                                                    std::string request_id) {
   auto& shard = home_of(target.function->name);
   auto task = shard.open_http(std::move(target), std::move(request_id));
-  co_return co_await run_on(shard.loop(), std::move(task));
+  co_return co_await cross_to(shard.loop(), std::move(task));
 }
 
 Task<Result<Timing>> ShardedInvoker::prepare(function::VersionPtr version, InitFailure& failure) {
   auto& shard = home_of(version->function);
   auto task = shard.prepare(std::move(version), failure);
-  co_return co_await run_on(shard.loop(), std::move(task));
+  co_return co_await cross_to(shard.loop(), std::move(task));
 }
 
 void ShardedInvoker::adopt_prepared(function::VersionPtr prepared, function::VersionPtr published) {
@@ -73,7 +62,7 @@ Task<Result<std::string>> ShardedInvoker::run_builtin(function::VersionPtr versi
                                                       std::chrono::seconds limit) {
   auto& shard = home_of(version->function);
   auto task = shard.run_builtin(std::move(version), std::move(argv), limit);
-  co_return co_await run_on(shard.loop(), std::move(task));
+  co_return co_await cross_to(shard.loop(), std::move(task));
 }
 
 void ShardedInvoker::retire(const std::vector<function::VersionPtr>& versions) {

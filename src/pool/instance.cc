@@ -26,9 +26,6 @@ double to_ms(microseconds duration) {
   return static_cast<double>(duration.count()) / 1000.0;
 }
 
-// An error in a sandbox shows first as a closed connection, then as an exit: wait so long for the
-// reason.
-constexpr milliseconds kExitGrace{200};
 // On top of its timeout, for a runtime to ask for its next event after a response.
 constexpr std::chrono::seconds kAfterResponse{30};
 

@@ -28,6 +28,9 @@ namespace lambda::pool {
 
 // AWS gives the initialisation 10 s.
 inline constexpr std::chrono::seconds kInitLimit{10};
+// An error in a sandbox shows first as a closed connection, then as an exit: wait so long for the
+// reason.
+inline constexpr std::chrono::milliseconds kExitGrace{200};
 
 // Why an instance cannot serve, in the words of section 2.4 of the contract less the request id,
 // which the caller of the failing invocation adds.
