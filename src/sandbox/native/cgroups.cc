@@ -224,8 +224,7 @@ Result<Cgroup> Cgroups::make(const std::string& id, const CgroupLimits& limits) 
       made.directory_ = UniqueFd(::openat(parent, id.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
       if (!made.directory_) done = fail(Error::from_errno("open the cgroup " + path));
     } else if (done) {
-      made.entries_.emplace_back(
-          ::openat(parent, (id + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
+      made.entries_.emplace_back(::openat(parent, (id + "/tasks").c_str(), O_WRONLY | O_CLOEXEC));
       if (!made.entries_.back()) done = fail(Error::from_errno("open the cgroup " + path));
     }
     if (done && hierarchy.memory) {

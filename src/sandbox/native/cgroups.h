@@ -57,7 +57,9 @@ class Cgroups;
 class Cgroup {
  public:
   Cgroup() = default;
-  // cgroup.procs of each v1 hierarchy: the child writes "0" to enter.
+  // `tasks` of each v1 hierarchy: the child, which has one thread, writes "0" to enter. Through
+  // cgroup.procs the kernel first waits for an RCU grace period (16 ms on 6.18), lest threads come
+  // and go meanwhile.
   [[nodiscard]] const std::vector<UniqueFd>& entries() const { return entries_; }
   void close_entries() { entries_.clear(); }
   // The v2 directory, for CLONE_INTO_CGROUP; -1 where there is none.

@@ -16,7 +16,7 @@ inline constexpr gid_t kInsideGid = 990;
 
 // All descriptors belong to lambda-spawn; the child uses copies.
 struct SandboxPlan {
-  std::vector<int> cgroup_entries;  // cgroup.procs to write "0" to
+  std::vector<int> cgroup_entries;  // each to write "0" to
   std::string root_base;            // kDataMount or kRuntimesMount
   std::string root;                 // below it
   std::string task;                 // below kDataMount; "": none
