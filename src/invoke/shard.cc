@@ -98,10 +98,10 @@ Shard::PoolPtr Shard::pool_of(const function::VersionPtr& version) {
   return pool;
 }
 
-void Shard::let_go(PoolPtr pool) {
+void Shard::let_go(const PoolPtr& pool) {
   pool->retire();
   std::erase_if(retired_, [](const auto& gone) { return gone.expired(); });
-  retired_.push_back(std::move(pool));
+  retired_.push_back(pool);
 }
 
 bool Shard::make_room() {
@@ -413,7 +413,7 @@ void Shard::adopt(const function::VersionPtr& prepared, const function::VersionP
   // The sandbox was told its version's number at its start; and a call that came right after the
   // commit may have begun a pool of its own.
   if (prepared->number != published->number || pools_.contains(pool_key(*published)))
-    return let_go(std::move(node.mapped()));
+    return let_go(node.mapped());
   node.mapped()->rename(published);
   node.key() = pool_key(*published);
   pools_.insert(std::move(node));
@@ -421,7 +421,7 @@ void Shard::adopt(const function::VersionPtr& prepared, const function::VersionP
 
 void Shard::retire(const function::VersionPtr& version) {
   auto node = pools_.extract(pool_key(*version));
-  if (!node.empty()) let_go(std::move(node.mapped()));
+  if (!node.empty()) let_go(node.mapped());
 }
 
 namespace {

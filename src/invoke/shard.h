@@ -59,7 +59,7 @@ class Shard {
 
   Result<std::unique_ptr<Admission>> admit(const function::Resolved& target);
   PoolPtr pool_of(const function::VersionPtr& version);
-  void let_go(PoolPtr pool);
+  void let_go(const PoolPtr& pool);
   Task<Result<Outcome>> call_handler(Call call, SteadyTime begin);
   Task<Result<Outcome>> call_http(Call call, std::unique_ptr<Admission> admission,
                                   SteadyTime begin);

@@ -16,7 +16,6 @@
 namespace lambda::invoke {
 namespace {
 
-using pool::Begun;
 using pool::RuntimePtr;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
@@ -48,7 +47,7 @@ class Site final : public http::Handler {
 };
 
 class ShardTest : public pool::InstanceFixture {
- protected:
+ public:
   ShardTest() {
     std::filesystem::create_directories(directory_ / "runtimes" / "provided" / "rootfs");
     std::ofstream(directory_ / "runtimes" / "provided" / "runtime.json")

@@ -31,7 +31,7 @@ struct Begun {
 };
 
 class InstanceFixture : public testing::Test {
- protected:
+ public:
   InstanceFixture() {
     char pattern[] = "/tmp/lambda-instances-XXXXXX";
     directory_ = ::mkdtemp(pattern);

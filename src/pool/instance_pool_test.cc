@@ -24,7 +24,7 @@ struct Acquired {
 using Call = std::shared_ptr<Begun<Acquired>>;
 
 class InstancePoolTest : public InstanceFixture {
- protected:
+ public:
   InstancePoolTest() {
     // Real time is never waited for here: nothing gives up, and nothing looks at the line, of
     // itself.

@@ -44,7 +44,7 @@ ScriptedDriver::Script dies_in_its_call(Status status) {
 }
 
 class InstanceTest : public InstanceFixture {
- protected:
+ public:
   ~InstanceTest() override {
     if (instance_) finish(instance_->end());
     instance_.reset();

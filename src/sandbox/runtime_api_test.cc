@@ -29,7 +29,7 @@ std::chrono::steady_clock::time_point in(std::chrono::milliseconds time) {
 }
 
 class RuntimeApiTest : public testing::Test {
- protected:
+ public:
   RuntimeApiTest() {
     UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address{};

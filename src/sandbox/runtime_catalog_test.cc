@@ -14,7 +14,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class RuntimeCatalogTest : public testing::Test {
- protected:
+ public:
   RuntimeCatalogTest() {
     char pattern[] = "/tmp/lambda-runtimes-XXXXXX";
     directory_ = ::mkdtemp(pattern);

@@ -166,10 +166,10 @@ Result<Done> set_insecure(Configuration& configuration, const std::string& text)
 }
 
 Result<Done> set_docker_host(Configuration& configuration, const std::string& text) {
-  if (!text.starts_with("unix:///")) {
+  if (text != "none" && !text.starts_with("unix:///")) {
     return fail(ErrorCode::invalid,
                 "\"{}\" is not a unix socket such as unix:///run/docker.sock; Docker Engine is "
-                "reached in no other way",
+                "reached in no other way (none: not at all)",
                 text);
   }
   configuration.docker_host = text;
@@ -256,7 +256,7 @@ std::vector<Key> make_keys() {
       {"user", "NAME", "lambda", "whom lambdad becomes when root starts it", text_of(&C::user),
        shown(&C::user)},
       {"docker_host", "unix://PATH", "DOCKER_HOST, else the usual sockets",
-       "where Docker Engine listens", set_docker_host, shown(&C::docker_host)},
+       "where Docker Engine listens; none for no Docker", set_docker_host, shown(&C::docker_host)},
       {"log_level", "LEVEL", "info", "debug, info, warn or error; the log goes to standard error",
        set_log_level, shown(&C::log_level)},
       {"insecure", "", "off", "accept keys over plain HTTP from beyond this machine", set_insecure,

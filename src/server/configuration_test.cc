@@ -132,6 +132,11 @@ TEST_F(ConfigurationFile, IsWhatADescriptionCanBeReadAs) {
   EXPECT_TRUE(same->insecure);
   EXPECT_EQ(same->idle_time, std::chrono::seconds(17));
   EXPECT_EQ(same->docker_host, "unix:///x.sock");
+
+  const std::vector<Setting> without{setting("docker_host", {"none"})};
+  const auto none = configure(without);
+  ASSERT_TRUE(none) << none.error().message();
+  EXPECT_EQ(none->docker_host, "none");
 }
 
 TEST_F(ConfigurationFile, SaysWhichLineIsWrong) {

@@ -160,7 +160,7 @@ Result<std::string> start_packet(const StartRequest& request) {
                 "variables can be given to a function",
                 packet.size(), init::kMaxCommandBytes, init::kMaxArguments, init::kMaxVariables);
   }
-  const auto strings = static_cast<std::ptrdiff_t>(1 + command.arguments + command.variables);
+  const auto strings = std::ptrdiff_t{1} + command.arguments + command.variables;
   if (std::count(packet.begin() + sizeof(Command), packet.end(), '\0') != strings) {
     return fail(ErrorCode::invalid, "an argument or environment variable contains a NUL character");
   }

@@ -294,6 +294,7 @@ void start(const Command& command, std::size_t size) {
     report_exec_failure();
     return;
   }
+  // NOLINTNEXTLINE(bugprone-unsafe-functions): the child only makes system calls, then execs
   const pid_t child = ::vfork();
   if (child == 0) become_runtime(directory, command.open_files);
   if (child < 0) give_up("start the runtime's process");

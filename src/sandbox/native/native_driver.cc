@@ -197,7 +197,7 @@ Task<Result<std::unique_ptr<Sandbox>>> NativeDriver::start(SandboxSpec spec, Ste
   auto executor = co_await asio::this_coro::executor;
   auto sandbox = std::make_unique<NativeSandbox>(spawn_, executor, spec, std::move(ends->first));
   // From here on, destroying `sandbox` stops what has been made.
-  auto made = co_await spawn_.request(std::move(*request), ends->second.get(), deadline);
+  auto made = co_await spawn_.request(*request, ends->second.get(), deadline);
   ends->second.reset();
   if (!made) co_return fail(std::move(made.error()), "make sandbox {}", spec.id);
   std::string memory_cgroup = made->text;
