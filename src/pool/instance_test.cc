@@ -2,6 +2,7 @@
 
 #include "pool/instance_fixture.h"
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 
 #include <csignal>
@@ -300,7 +301,7 @@ TEST_F(InstanceTest, WhatWasWrittenBeforeTheResponseComesBeforeItsEnd) {
   for (int i = 0; i < 2000; ++i) {
     const auto id = std::to_string(i);
     const auto result = finish(instance_->call(event(id), 3s));
-    ASSERT_THAT(result.log_tail, HasSubstr("\nid " + id + "\nEND RequestId: " + id + "\n"));
+    ASSERT_THAT(result.log_tail, HasSubstr(fmt::format("\nid {0}\nEND RequestId: {0}\n", id)));
     ASSERT_TRUE(finish(instance_->wait_until_ready_again()));
   }
 }
