@@ -2,8 +2,8 @@
 
 #include "pool/instance_fixture.h"
 
-#include <fmt/core.h>
 #include <gmock/gmock.h>
+#include <spdlog/fmt/fmt.h>
 
 #include <csignal>
 
