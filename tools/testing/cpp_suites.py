@@ -11,7 +11,7 @@ from processes import ROOT, last_lines, run
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1",
     "UBSAN_OPTIONS": "print_stacktrace=1",
-    "TSAN_OPTIONS": "second_deadlock_stack=1:halt_on_error=1",
+    "TSAN_OPTIONS": f"second_deadlock_stack=1:halt_on_error=1:suppressions={ROOT / 'tools/testing/tsan.supp'}",
 }
 
 
