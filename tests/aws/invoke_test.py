@@ -144,7 +144,15 @@ class Invoke(AwsTest):
         c.put_function_concurrency(FunctionName="sleeper", ReservedConcurrentExecutions=1)
         self.assertEqual(c.get_function(FunctionName="sleeper")["Concurrency"], {"ReservedConcurrentExecutions": 1})
         self.invoke("sleeper")
-        slow = threading.Thread(target=lambda: self.server.boto().invoke(FunctionName="sleeper", Payload='{"sleep": 0.8}')["Payload"].read())
+        other = self.server.boto()
+
+        def occupy():
+            while True:
+                try:
+                    return other.invoke(FunctionName="sleeper", Payload='{"sleep": 2}')["Payload"].read()
+                except c.exceptions.TooManyRequestsException:
+                    time.sleep(0.2)  # a call of the loop below was there first
+        slow = threading.Thread(target=occupy)
         slow.start()
         throttled = 0
         while slow.is_alive() and not throttled:

@@ -32,11 +32,11 @@ class Footprint:
         assert sandboxed and self.users, "there is no sandbox"
 
     def processes(self):
-        """Those that are left, in a sandbox or not."""
-        left = [pid for pid in self.pids if os.path.exists(f"/proc/{pid}") and status_of(pid)["State"][0] != "Z"]
+        """Those that are left, in a sandbox or not; the dead that nobody has buried are not (not every container's pid 1 does)."""
+        left = [pid for pid in self.pids if runs(pid)]
         for entry in os.listdir("/proc"):
             try:
-                if entry.isdigit() and (uid_of(entry) in self.users or
+                if entry.isdigit() and runs(entry) and (uid_of(entry) in self.users or
                                         self.namespaces & {os.readlink(f"/proc/{entry}/ns/{kind}") for kind in self.KINDS}):
                     left.append(int(entry))
             except OSError:
@@ -48,6 +48,13 @@ class Footprint:
 
     def cgroups_left(self):
         return [path for path in self.cgroups if os.path.exists(path)]
+
+
+def runs(pid):
+    try:
+        return status_of(pid)["State"][0] != "Z"
+    except OSError:
+        return False
 
 
 def uid_of(pid):

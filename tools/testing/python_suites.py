@@ -7,6 +7,7 @@ from pathlib import Path
 
 from outcome import Outcome, failed
 from processes import ROOT, last_lines, run
+from shared_tree import shared_tree
 
 RUNNER = Path(__file__).with_name("run_unittest.py")
 
@@ -37,8 +38,10 @@ def run_file(path, log, deadline):
     report = own_log.with_suffix(".json")
     report.unlink(missing_ok=True)
     began = time.monotonic()
-    environment = {"PYTHONDONTWRITEBYTECODE": "1", "LAMBDA_BIN": str(ROOT / "build/release/bin")}
-    status = run(["/usr/bin/python3", "-u", RUNNER, path, report], own_log, deadline - time.monotonic(), env=environment, cwd=path.parent)
+    tree = shared_tree()
+    environment = {"PYTHONDONTWRITEBYTECODE": "1", "LAMBDA_BIN": str(tree / "build/release/bin")}
+    there = tree / path.relative_to(ROOT)
+    status = run(["/usr/bin/python3", "-u", RUNNER, there, report], own_log, deadline - time.monotonic(), env=environment, cwd=there.parent)
     with open(log, "a", encoding="utf-8") as output:
         output.write(f"{path.name}: exit status {status} after {time.monotonic() - began:.0f} s; {own_log}\n")
     if not report.exists():

@@ -113,7 +113,6 @@ Result<std::vector<Hierarchy>> use_v1(const std::vector<CgroupMount>& mounts) {
   std::vector<Hierarchy> all;
   bool memory = false;
   bool pids = false;
-  bool v1_freezer = false;
   const bool v2 = std::any_of(mounts.begin(), mounts.end(), [](const auto& m) { return m.v2; });
   for (const auto& mount : mounts) {
     Hierarchy one;
@@ -121,16 +120,14 @@ Result<std::vector<Hierarchy>> use_v1(const std::vector<CgroupMount>& mounts) {
     if (mount.v2) {
       one.freezer = true;
     } else {
-      // One controller may be mounted twice; the first is as good as the second.
-      one.memory = !memory && has_word(mount.options, "memory", ',');
+      one.memory = has_word(mount.options, "memory", ',');
       one.cpu = has_word(mount.options, "cpu", ',');
-      one.pids = !pids && has_word(mount.options, "pids", ',');
-      one.freezer = !v2 && !v1_freezer && has_word(mount.options, "freezer", ',');
+      one.pids = has_word(mount.options, "pids", ',');
+      one.freezer = !v2 && has_word(mount.options, "freezer", ',');
     }
     if (!one.memory && !one.cpu && !one.pids && !one.freezer) continue;
     memory = memory || one.memory;
     pids = pids || one.pids;
-    v1_freezer = v1_freezer || one.freezer;
     one.base_path = mount.path;
     one.base = open_directory(mount.path);
     if (!one.base) return fail(Error::from_errno("open " + mount.path));
@@ -161,7 +158,11 @@ std::vector<CgroupMount> parse_cgroup_mounts(std::string_view mountinfo) {
     mount.root = before[3];
     mount.path = before[4];
     mount.options = after[2];
-    mounts.push_back(std::move(mount));
+    const auto same_hierarchy = [&mount](const CgroupMount& other) {
+      return mount.v2 ? other.v2 : !other.v2 && other.options == mount.options;
+    };
+    if (std::none_of(mounts.begin(), mounts.end(), same_hierarchy))
+      mounts.push_back(std::move(mount));
   }
   return mounts;
 }

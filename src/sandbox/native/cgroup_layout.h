@@ -17,7 +17,8 @@ struct CgroupMount {
   std::string options;  // of the super block: v1 controllers, separated by commas
 };
 
-// From the text of /proc/self/mountinfo.
+// From the text of /proc/self/mountinfo. A hierarchy that is mounted several times (one mount over
+// another, as containers in containers have it) is named once.
 [[nodiscard]] std::vector<CgroupMount> parse_cgroup_mounts(std::string_view mountinfo);
 
 // The hierarchies to use, with `base` opened and ready to hold our parent cgroup. On pure v2 this

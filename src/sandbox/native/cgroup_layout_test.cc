@@ -24,6 +24,19 @@ TEST(CgroupMounts, ThoseOfTheHybridLayout) {
   EXPECT_TRUE(has_word(mounts[2].options, "memory", ','));
 }
 
+TEST(CgroupMounts, AHierarchyThatIsMountedTwiceIsOne) {
+  const auto mounts = parse_cgroup_mounts(
+      "30 25 0:27 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"
+      "31 25 0:28 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n"
+      "32 25 0:29 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n"
+      "40 35 0:27 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw,nsdelegate\n"
+      "41 35 0:28 / /mnt/cpu rw - cgroup cgroup rw,cpu\n");
+  ASSERT_EQ(mounts.size(), 3u);
+  EXPECT_TRUE(mounts[0].v2);
+  EXPECT_EQ(mounts[1].path, "/sys/fs/cgroup/cpu");
+  EXPECT_EQ(mounts[2].path, "/sys/fs/cgroup/pids");
+}
+
 TEST(CgroupMounts, NoneInOddText) {
   EXPECT_TRUE(parse_cgroup_mounts("").empty());
   EXPECT_TRUE(parse_cgroup_mounts("cgroup cgroup2\n - cgroup\n1 2 - cgroup x y\n").empty());
