@@ -75,18 +75,6 @@ Result<function::Configuration> read_new_configuration(Services& services, const
   return configuration;
 }
 
-// An image with an EXPOSEd port is still a handler function here, as on AWS; `lambda deploy` makes
-// HTTP functions.
-Result<Done> check_package_type(const function::Configuration& configuration,
-                                const function::Code& code) {
-  const bool image = configuration.package_type == function::PackageType::image;
-  if (image == !code.image_id.empty()) return Done{};
-  const char* what =
-      image ? "Please provide ImageUri when updating a function with packageType Image."
-            : "Please don't provide ImageUri when updating a function with packageType Zip.";
-  return fail(ErrorCode::invalid, "{}", what);
-}
-
 Result<std::optional<std::string>> revision_of(const json::object& body) {
   return text_member(body, "RevisionId");
 }
@@ -111,7 +99,9 @@ Task<Answer> create_function(Services& services, Exchange& exchange) {
     co_return fail(ErrorCode::conflict, "Function already exist: {}", name);
   auto code = co_await take_code(services, code_value.as_object(), "CreateFunction");
   if (!code) co_return fail(std::move(code.error()));
-  auto fits = check_package_type(*configuration, *code);
+  // An image with an EXPOSEd port is still a handler function here, as on AWS; `lambda deploy`
+  // makes HTTP functions.
+  auto fits = function::check_package_type(*configuration, *code);
   if (!fits) co_return fail(std::move(fits.error()));
   auto job = [&catalog = services.catalog, name, configuration = std::move(*configuration),
               code = std::move(*code), tags = tags->value_or(std::map<std::string, std::string>()),
@@ -199,7 +189,7 @@ Task<Answer> update_function_code(Services& services, Exchange& exchange) {
   if (!changed) co_return fail(std::move(changed.error()));
   auto code = co_await take_code(services, *body, "UpdateFunctionCode");
   if (!code) co_return fail(std::move(code.error()));
-  auto fits = check_package_type(resolved->version->configuration, *code);
+  auto fits = function::check_package_type(resolved->version->configuration, *code);
   if (!fits) co_return fail(std::move(fits.error()));
   if (dry_run->value_or(false)) {
     auto current = function::check_revision(revision->value_or(""), resolved->version->revision_id);

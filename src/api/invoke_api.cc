@@ -1,8 +1,8 @@
 #include "api/invoke_api.h"
 
 #include "api/json_check.h"
-#include "base/crypto.h"
 #include "base/encoding.h"
+#include "gateway/forwarded.h"
 
 #include <spdlog/fmt/fmt.h>
 
@@ -31,15 +31,6 @@ Result<std::string> read_client_context(const http::Request& request) {
   // It travels in a header line.
   std::erase_if(*text, [](char c) { return c == '\n' || c == '\r'; });
   return text;
-}
-
-std::string trace_id_of(const http::Request& request) {
-  const auto given = request.headers.get("X-Amzn-Trace-Id");
-  if (!given.empty()) return std::string(given);
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(
-      std::chrono::system_clock::now().time_since_epoch());
-  return fmt::format("Root=1-{:08x}-{};Parent={};Sampled=0", seconds.count(),
-                     hex_encode(random_bytes(12)), hex_encode(random_bytes(8)));
 }
 
 std::string timing_text(const invoke::Timing& timing) {
@@ -87,7 +78,7 @@ Task<Answer> run(Services& services, Exchange& exchange, function::Resolved targ
   call.target = std::move(target);
   call.payload = std::move(*payload);
   call.request_id = exchange.request_id;
-  call.trace_id = trace_id_of(request);
+  call.trace_id = gateway::trace_id_for(request, services.clock.now());
   call.client_context = std::move(*context);
   auto outcome = co_await services.invoker.invoke(std::move(call));
   if (!outcome) co_return fail(std::move(outcome.error()));
@@ -129,11 +120,9 @@ Task<Answer> invoke_live(Services& services, Exchange& exchange) {
   auto target = qualifier.empty() ? services.catalog.resolve_live(name)
                                   : services.catalog.resolve(name, qualifier);
   if (!target) {
-    const auto nearest = services.catalog.nearest_name(name);
-    if (qualifier.empty() && !nearest.empty() && target.error().code() == ErrorCode::not_found) {
-      co_return fail(ErrorCode::not_found, "there is no function \"{}\"; did you mean \"{}\"?",
-                     name, nearest);
-    }
+    const bool known = services.catalog.snapshot()->functions.contains(name);
+    if (!known && target.error().code() == ErrorCode::not_found)
+      co_return no_function(services, name);
     co_return fail(std::move(target.error()));
   }
   co_return co_await run(services, exchange, std::move(*target), true);

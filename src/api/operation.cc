@@ -43,4 +43,11 @@ http::Response json_response(unsigned status, const json::value& value) {
   return http::Response(status, "application/json", json::serialize(value));
 }
 
+tl::unexpected<Error> no_function(const Services& services, std::string_view name) {
+  const auto nearest = services.catalog.nearest_name(name);
+  return fail(ErrorCode::not_found, "there is no function \"{}\"{}", name,
+              nearest.empty() ? "; `lambda list` shows those that there are"
+                              : "; did you mean \"" + nearest + "\"?");
+}
+
 }  // namespace lambda::api

@@ -84,6 +84,9 @@ using Operation = std::function<Task<Answer>(Services& services, Exchange& excha
 
 // --- what most operations need
 
+// For operations of our own: there is none of that name, and what to do.
+[[nodiscard]] tl::unexpected<Error> no_function(const Services& services, std::string_view name);
+
 // AWS gives no more items than this in one page.
 inline constexpr std::size_t kPageSize = 50;
 

@@ -21,10 +21,7 @@ Result<function::FunctionPtr> find(Services& services, const Exchange& exchange)
   const auto snapshot = services.catalog.snapshot();
   const auto found = snapshot->functions.find(name);
   if (found != snapshot->functions.end()) return found->second;
-  const auto nearest = services.catalog.nearest_name(name);
-  if (nearest.empty()) return fail(ErrorCode::not_found, "there is no function \"{}\"", name);
-  return fail(ErrorCode::not_found, "there is no function \"{}\"; did you mean \"{}\"?", name,
-              nearest);
+  return no_function(services, name);
 }
 
 // The version that the URL answers with.
@@ -208,12 +205,12 @@ Task<Answer> put_url(Services& services, Exchange& exchange) {
   if (!auth)
     co_return fail(ErrorCode::invalid, "auth must be open, iam, key or none, not \"{}\"",
                    text->value_or(""));
-  auto url = (*found)->url;
-  url.auth = *auth;
-  url.modified = services.clock.now();
-  if (url.created == WallTime()) url.created = url.modified;
-  auto job = [&catalog = services.catalog, name = (*found)->name, url] {
-    return catalog.set_url(name, url);
+  auto job = [&catalog = services.catalog, name = (*found)->name, auth = *auth] {
+    const auto set = [auth](function::UrlConfig url) -> Result<function::UrlConfig> {
+      url.auth = auth;
+      return url;
+    };
+    return catalog.update_url(name, set);
   };
   auto done = co_await change(services, std::move(job));
   if (!done) co_return fail(std::move(done.error()));

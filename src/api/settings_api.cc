@@ -7,7 +7,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr int kAccountConcurrency = 1000;
 constexpr std::uint64_t kCodeStorage = 80'530'636'800;
 
 Result<function::FunctionPtr> find_function(Services& services, const Exchange& exchange) {
@@ -86,8 +85,8 @@ Task<Answer> get_account_settings(Services& services, Exchange&) {
       {"TotalCodeSize", kCodeStorage},
       {"CodeSizeUnzipped", function::kMaxUnpackedBytes},
       {"CodeSizeZipped", 52'428'800},
-      {"ConcurrentExecutions", kAccountConcurrency},
-      {"UnreservedConcurrentExecutions", std::max(0, kAccountConcurrency - reserved)}};
+      {"ConcurrentExecutions", function::kAccountConcurrency},
+      {"UnreservedConcurrentExecutions", std::max(0, function::kAccountConcurrency - reserved)}};
   reply["AccountUsage"] = {{"TotalCodeSize", used}, {"FunctionCount", snapshot->functions.size()}};
   co_return json_response(200, reply);
 }

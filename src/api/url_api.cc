@@ -82,14 +82,14 @@ Result<function::UrlConfig> apply_url(function::UrlConfig url, const json::objec
   return url;
 }
 
-Task<Answer> store_url(Services& services, function::FunctionPtr function, function::UrlConfig url,
-                       unsigned status, bool created) {
-  auto job = [&catalog = services.catalog, name = function->name, url] {
-    return catalog.set_url(name, url);
+using Change = std::function<Result<function::UrlConfig>(function::UrlConfig)>;
+
+// On the store's thread, from what the URL is then: of two changes at once, none is lost.
+Task<Result<function::UrlConfig>> store_url(Services& services, std::string name, Change apply) {
+  auto job = [&catalog = services.catalog, name = std::move(name), apply = std::move(apply)] {
+    return catalog.update_url(name, apply);
   };
-  auto done = co_await change(services, std::move(job));
-  if (!done) co_return fail(std::move(done.error()));
-  co_return json_response(status, url_json(services, *function, url, created));
+  co_return co_await change(services, std::move(job));
 }
 
 }  // namespace
@@ -99,22 +99,25 @@ Task<Answer> create_url_config(Services& services, Exchange& exchange) {
   if (!function) co_return fail(std::move(function.error()));
   auto body = co_await read_object(exchange);
   if (!body) co_return fail(std::move(body.error()));
-  if (has_url((*function)->url)) {
-    co_return fail(ErrorCode::conflict,
-                   "Failed to create function url config for [functionArn = {}]. Error message:  "
-                   "FunctionUrlConfig exists for this "
-                   "Lambda function",
-                   services.catalog.function_arn((*function)->name));
-  }
   if (!body->contains("AuthType")) {
     co_return fail(ErrorCode::validation,
                    "1 validation error detected: Value null at 'authType' failed to satisfy "
                    "constraint: Member must not be null");
   }
-  auto url = apply_url({}, *body);
+  const auto arn = services.catalog.function_arn((*function)->name);
+  Change make = [arn, body = *body](function::UrlConfig before) -> Result<function::UrlConfig> {
+    if (has_url(before)) {
+      return fail(ErrorCode::conflict,
+                  "Failed to create function url config for [functionArn = {}]. Error message:  "
+                  "FunctionUrlConfig exists for this "
+                  "Lambda function",
+                  arn);
+    }
+    return apply_url({}, body);
+  };
+  auto url = co_await store_url(services, (*function)->name, std::move(make));
   if (!url) co_return fail(std::move(url.error()));
-  url->created = url->modified = services.clock.now();
-  co_return co_await store_url(services, *function, std::move(*url), 201, true);
+  co_return json_response(201, url_json(services, **function, *url, true));
 }
 
 Task<Answer> get_url_config(Services& services, Exchange& exchange) {
@@ -130,21 +133,25 @@ Task<Answer> update_url_config(Services& services, Exchange& exchange) {
   if (!has_url((*function)->url)) co_return no_such_resource();
   auto body = co_await read_object(exchange);
   if (!body) co_return fail(std::move(body.error()));
-  auto url = apply_url((*function)->url, *body);
+  Change update = [body = *body](function::UrlConfig before) -> Result<function::UrlConfig> {
+    if (!has_url(before)) return no_such_resource();
+    return apply_url(std::move(before), body);
+  };
+  auto url = co_await store_url(services, (*function)->name, std::move(update));
   if (!url) co_return fail(std::move(url.error()));
-  url->modified = services.clock.now();
-  co_return co_await store_url(services, *function, std::move(*url), 200, false);
+  co_return json_response(200, url_json(services, **function, *url, false));
 }
 
 Task<Answer> delete_url_config(Services& services, Exchange& exchange) {
   auto function = function_for_url(services, exchange);
   if (!function) co_return fail(std::move(function.error()));
   if (!has_url((*function)->url)) co_return no_such_resource();
-  auto job = [&catalog = services.catalog, name = (*function)->name] {
-    return catalog.set_url(name, function::UrlConfig());
+  Change close = [](function::UrlConfig before) -> Result<function::UrlConfig> {
+    if (!has_url(before)) return no_such_resource();
+    return function::UrlConfig();
   };
-  auto done = co_await change(services, std::move(job));
-  if (!done) co_return fail(std::move(done.error()));
+  auto closed = co_await store_url(services, (*function)->name, std::move(close));
+  if (!closed) co_return fail(std::move(closed.error()));
   co_return http::Response(204);
 }
 

@@ -24,7 +24,14 @@ namespace lambda {
 
 namespace asio = boost::asio;
 
-using Loop = asio::io_context;
+// An event loop; one thread runs it.
+class Loop : public asio::io_context {  // Asio derives from it to see whether it is an executor
+ public:
+  using asio::io_context::io_context;
+  // Destroys every coroutine that waits on it, while what they work with is still there. After
+  // run() has returned for good.
+  void abandon() { shutdown(); }
+};
 using LoopExecutor = Loop::executor_type;
 
 template <class T>

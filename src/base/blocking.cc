@@ -9,17 +9,23 @@ BlockingPool::BlockingPool(std::string name, unsigned threads) {
 }
 
 BlockingPool::~BlockingPool() {
+  finish();
+}
+
+void BlockingPool::finish() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
   for (auto& thread : threads_) thread.join();
+  threads_.clear();
 }
 
 void BlockingPool::post(std::function<void()> job) {
   {
     const std::lock_guard lock(mutex_);
+    if (stopping_) return;
     jobs_.push_back(std::move(job));
   }
   wake_.notify_one();

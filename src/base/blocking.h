@@ -7,7 +7,7 @@
 // The job runs on one of the pool's threads; the coroutine resumes on its own loop. The job must
 // return a value (Result<Done> where there is nothing to say). An exception out of the job is
 // rethrown in the coroutine. A pool with one thread runs its jobs in the order in which they were
-// given. The destructor finishes what was given.
+// given. The destructor finish()es.
 #pragma once
 
 #include "base/async.h"
@@ -37,8 +37,10 @@ class BlockingPool {
   BlockingPool(const BlockingPool&) = delete;
   BlockingPool& operator=(const BlockingPool&) = delete;
 
-  // Any thread. The job must not throw.
+  // Any thread. The job must not throw. After finish() it is destroyed instead of run.
   void post(std::function<void()> job);
+  // Returns when everything that was given is done, and the threads have ended.
+  void finish();
 
  private:
   void run(const std::string& name);

@@ -204,6 +204,7 @@ Task<Result<DeployReport>> StagedDeployer::commit(const DeployRequest& request, 
   change.url = request.url;
   change.tags = request.tags;
   change.keep_versions = parts_.keep_versions;
+  if (draft.before) change.expected_revision = draft.before->latest->revision_id;
   auto write = [this, change = std::move(change)]() mutable {
     return parts_.catalog.commit_deploy(std::move(change));
   };

@@ -50,6 +50,8 @@ struct DeployCommit {
   std::optional<UrlAuth> url;               // absent: as it was; a new function gets `open`
   std::map<std::string, std::string> tags;  // added
   std::size_t keep_versions = 5;
+  // The draft that `configuration` was made from; "" where there was no function.
+  std::string expected_revision;
 };
 
 struct DeployOutcome {
@@ -109,11 +111,14 @@ class Catalog {
 
   Result<Done> set_tags(std::string_view name, const std::map<std::string, std::string>& added,
                         const std::vector<std::string>& removed);
-  Result<Done> set_url(std::string_view name, UrlConfig url);
+  // The function's URL as `change` makes it of what it is now; its times are set here.
+  Result<UrlConfig> update_url(std::string_view name,
+                               const std::function<Result<UrlConfig>(UrlConfig)>& change);
   Result<Done> set_reserved_concurrency(std::string_view name, std::optional<int> limit);
 
   // One transaction: $LATEST, a new version, `live`, and the clean-up of old deployed versions (the
-  // newest `keep_versions` stay, and any that PublishVersion made or an alias uses).
+  // newest `keep_versions` stay, and any that PublishVersion made or an alias uses). Errors:
+  // conflict, when the draft is another than the deploy began with.
   Result<DeployOutcome> commit_deploy(DeployCommit commit);
   struct LiveMove {
     VersionPtr from;  // may be null

@@ -8,21 +8,7 @@
 namespace lambda::function {
 namespace {
 
-constexpr int kAccountConcurrency = 1000;
 constexpr int kLeastUnreserved = 100;
-
-Result<Done> check_package_type(const Configuration& configuration, const Code& code) {
-  const bool is_image = !code.image_id.empty();
-  if (configuration.package_type == PackageType::zip && is_image) {
-    return fail(ErrorCode::invalid,
-                "Please don't provide ImageUri when updating a function with packageType Zip.");
-  }
-  if (configuration.package_type == PackageType::image && !is_image) {
-    return fail(ErrorCode::invalid,
-                "Please provide ImageUri when updating a function with packageType Image.");
-  }
-  return Done{};
-}
 
 }  // namespace
 
@@ -227,14 +213,19 @@ Result<Done> Catalog::set_tags(std::string_view name,
   return impl_->save(*before, std::move(after));
 }
 
-Result<Done> Catalog::set_url(std::string_view name, UrlConfig url) {
+Result<UrlConfig> Catalog::update_url(std::string_view name,
+                                      const std::function<Result<UrlConfig>(UrlConfig)>& change) {
   auto before = impl_->find(name);
   if (!before) return fail(std::move(before.error()));
+  auto url = change((*before)->url);
+  if (!url) return url;
   Function after = **before;
-  if (url.created == WallTime{}) url.created = after.url.created;
-  url.modified = impl_->clock.now();
-  after.url = std::move(url);
-  return impl_->save(*before, std::move(after));
+  url->modified = impl_->clock.now();
+  if (url->created == WallTime{}) url->created = url->modified;
+  after.url = *url;
+  auto saved = impl_->save(*before, std::move(after));
+  if (!saved) return fail(std::move(saved.error()));
+  return url;
 }
 
 Result<Done> Catalog::set_reserved_concurrency(std::string_view name, std::optional<int> limit) {

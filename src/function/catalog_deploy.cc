@@ -109,6 +109,12 @@ Result<DeployOutcome> Catalog::commit_deploy(DeployCommit commit) {
   if (auto good = check_commit(commit); !good) return fail(std::move(good.error()));
   FunctionPtr before;
   if (auto found = impl_->find(commit.function)) before = std::move(*found);
+  if ((before ? before->latest->revision_id : "") != commit.expected_revision) {
+    return fail(ErrorCode::conflict,
+                "{} was changed by somebody else while this deploy ran, and nothing of the deploy "
+                "was kept: deploy again",
+                commit.function);
+  }
   Function after = before ? *before : impl_->new_function(commit.function);
   for (const auto& [key, value] : commit.tags) after.tags[key] = value;
   if (auto good = check_tags(after.tags); !good) return fail(std::move(good.error()));

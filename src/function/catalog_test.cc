@@ -65,9 +65,16 @@ class CatalogTest : public ::testing::Test {
   }
   DeployOutcome deploy(DeployCommit commit) {
     clock_.advance(std::chrono::seconds(1));
+    commit.expected_revision = draft_of(commit.function);
     auto outcome = catalog_->commit_deploy(std::move(commit));
     EXPECT_TRUE(outcome) << outcome.error().message();
     return outcome ? *outcome : DeployOutcome{};
+  }
+  // Its revision; "" where there is no function.
+  std::string draft_of(const std::string& name) {
+    const auto snapshot = catalog_->snapshot();
+    const auto found = snapshot->functions.find(name);
+    return found == snapshot->functions.end() ? "" : found->second->latest->revision_id;
   }
   FunctionPtr get(const std::string& name = "greet") {
     return catalog_->snapshot()->functions.at(name);
@@ -524,6 +531,30 @@ TEST_F(CatalogTest, KeepVersionsIsConfigurableAndLiveAlwaysStays) {
   EXPECT_EQ(live(), 2u);
 }
 
+TEST_F(CatalogTest, ADeployDoesNotUndoWhatWasChangedMeanwhile) {
+  deploy("a");
+  DeployCommit commit;
+  commit.function = "greet";
+  commit.configuration = python();
+  commit.code = code_of("b");
+  commit.expected_revision = draft_of("greet");
+  const auto enlarge = [](Configuration configuration) -> Result<Configuration> {
+    configuration.memory_mb = 512;
+    return configuration;
+  };
+  ASSERT_TRUE(catalog_->update_configuration("greet", enlarge, ""));
+  const auto before = get();
+  auto refused = catalog_->commit_deploy(commit);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::conflict);
+  EXPECT_THAT(refused.error().message(), HasSubstr("deploy again"));
+  EXPECT_EQ(get(), before);
+  commit.expected_revision.clear();  // began when there was none of that name
+  EXPECT_FALSE(catalog_->commit_deploy(commit));
+  commit.expected_revision = draft_of("greet");
+  EXPECT_TRUE(catalog_->commit_deploy(commit));
+}
+
 TEST_F(CatalogTest, AFailedCommitLeavesTheOldState) {
   deploy("a");
   const auto before = get();
@@ -536,6 +567,7 @@ TEST_F(CatalogTest, AFailedCommitLeavesTheOldState) {
   commit.function = "greet";
   commit.configuration = python();
   commit.code = code_of("b");
+  commit.expected_revision = draft_of("greet");
   auto failed = catalog_->commit_deploy(commit);
   ASSERT_FALSE(failed);
   EXPECT_THAT(failed.error().message(), HasSubstr("save function greet"));

@@ -184,9 +184,12 @@ void ValidationErrors::check_range(std::string_view field, std::int64_t value, s
 
 void ValidationErrors::check_length(std::string_view field, std::string_view value, std::size_t low,
                                     std::size_t high) {
-  if (value.size() < low) {
+  // Characters, as AWS counts: every byte of UTF-8 but those that go on with one.
+  const auto length = static_cast<std::size_t>(std::ranges::count_if(
+      value, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  if (length < low) {
     add(field, value, fmt::format("Member must have length greater than or equal to {}", low));
-  } else if (value.size() > high) {
+  } else if (length > high) {
     add(field, value, fmt::format("Member must have length less than or equal to {}", high));
   }
 }
@@ -232,6 +235,15 @@ Result<Done> check_function_name(std::string_view name) {
                        kFunctionNamePattern);
   errors.check_length("functionName", name, 1, 64);
   return errors.result();
+}
+
+Result<Done> check_package_type(const Configuration& configuration, const Code& code) {
+  const bool image = configuration.package_type == PackageType::image;
+  if (image == !code.image_id.empty()) return Done{};
+  const char* what =
+      image ? "Please provide ImageUri when updating a function with packageType Image."
+            : "Please don't provide ImageUri when updating a function with packageType Zip.";
+  return fail(ErrorCode::invalid, "{}", what);
 }
 
 Result<Done> check_alias_name(std::string_view name) {

@@ -51,6 +51,10 @@ class ValidationErrors {
 [[nodiscard]] Result<Done> check_function_name(std::string_view name);
 // [a-zA-Z0-9-_]{1,128}, not a number alone. Error: validation, at 'name'.
 [[nodiscard]] Result<Done> check_alias_name(std::string_view name);
+// Zip with a package, Image with an image. Error: invalid, AWS's words.
+[[nodiscard]] Result<Done> check_package_type(const Configuration& configuration, const Code& code);
+// Concurrent calls of an account, as on a new one of AWS's.
+inline constexpr int kAccountConcurrency = 1'000;
 // arn:aws:iam::<12 digits>:role/...
 [[nodiscard]] bool is_role_arn(std::string_view role);
 

@@ -235,9 +235,11 @@ class GatewayTest : public testing::Test {
     ASSERT_TRUE(committed) << committed.error().message();
   }
   void set_cors(const std::string& name, const std::string& cors) {
-    auto url = catalog_->snapshot()->functions.at(name)->url;
-    url.cors_json = cors;
-    auto set = catalog_->set_url(name, url);
+    const auto change = [&cors](function::UrlConfig url) -> Result<function::UrlConfig> {
+      url.cors_json = cors;
+      return url;
+    };
+    auto set = catalog_->update_url(name, change);
     ASSERT_TRUE(set) << set.error().message();
   }
   void answer(std::string payload) {

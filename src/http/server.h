@@ -2,8 +2,7 @@
 // them to a Handler.
 //
 // Threads: a Server accepts on every loop it was given (one listening socket polled by all); a
-// connection stays on the loop that accepted it, and its Handler runs there. start() and stop() are
-// called from any thread.
+// connection stays on the loop that accepted it, and its Handler runs there.
 #pragma once
 
 #include "base/async.h"
@@ -41,7 +40,7 @@ class ResponseWriter {
   // Calls `action` on the connection's loop when the client goes away, once, also when the
   // request's body is still to be read; replaces an earlier action. An empty one before what it
   // refers to goes.
-  virtual void on_client_gone(std::function<void()> action) { static_cast<void>(action); }
+  virtual void on_client_gone(std::function<void()> action) = 0;
 };
 
 class Handler {

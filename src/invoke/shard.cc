@@ -452,6 +452,8 @@ Task<Result<std::string>> Shard::run_builtin(function::VersionPtr version,
   const RoomTaken room(budget_);
   auto instance = co_await starter_.start_program(std::move(version), std::move(argv));
   if (!instance) co_return fail(std::move(instance.error()));
+  std::erase_if(builtin_, [](const auto& gone) { return gone.expired(); });
+  builtin_.push_back(*instance);
   Result<std::string> answer = std::string();
   if (const auto& failure = (*instance)->init_failure()) {
     answer = fail(ErrorCode::sandbox_failed, "{} {}: {}", failure->type, failure->reason,
@@ -497,6 +499,9 @@ Task<void> Shard::stop(SteadyTime deadline) {
   for (const auto& pool : all) pool->retire();
   for (const auto& pool : all) co_await pool->wait_empty(deadline);
   for (const auto& pool : all) pool->end_all();
+  for (const auto& one : builtin_) {
+    if (auto instance = one.lock()) co_await instance->end();
+  }
   for (const auto& pool : all) co_await pool->wait_empty(deadline + std::chrono::seconds(5));
 }
 

@@ -74,6 +74,7 @@ class Shard {
   const Clock& clock_;
   std::map<std::string, PoolPtr> pools_;
   std::vector<std::weak_ptr<pool::InstancePool>> retired_;  // some may have calls yet
+  std::vector<std::weak_ptr<pool::Instance>> builtin_;      // what run_builtin() started
   std::map<std::string, int> in_flight_;                    // by function
   std::function<void()> room_elsewhere_;
   bool stopping_ = false;

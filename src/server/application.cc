@@ -62,6 +62,7 @@ Result<fs::path> temporary_directory(const fs::path& data) {
   std::error_code error;
   fs::remove_all(path, error);
   fs::create_directories(path, error);
+  if (!error) fs::permissions(path, fs::perms::owner_all, error);
   if (error) return fail(ErrorCode::denied, "make {}: {}", path.string(), error.message());
   return path;
 }
@@ -299,8 +300,13 @@ Result<Done> Application::Parts::make_services() {
 }
 
 Application::Application(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+// Nothing moves any more, then the coroutines that are left go, and only then what they work with.
 Application::~Application() {
-  parts_->threads.stop();
+  auto& parts = *parts_;
+  parts.threads.stop();
+  parts.store_thread.finish();
+  parts.disk.finish();
+  parts.threads.abandon();
 }
 
 Result<std::unique_ptr<Application>> Application::build(

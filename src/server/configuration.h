@@ -31,7 +31,6 @@ struct Configuration {
   std::string region = "us-east-1";
   std::string user = "lambda";  // whom lambdad becomes when it is started as root
   std::string docker_host;  // "unix:///run/docker.sock"; empty: DOCKER_HOST, else the usual places
-  std::filesystem::path log_file;  // empty: standard error
   std::string log_level = "info";
   bool insecure = false;          // keys over plain HTTP from beyond loopback
   unsigned loops = 0;             // event loops; 0: one a core

@@ -42,6 +42,14 @@ void LoopThreads::start() {
   }
 }
 
+void LoopThreads::abandon() {
+  // What goes may wake others: those of the other loops, or new ones. A few rounds see all of them.
+  constexpr int kRounds = 4;
+  for (int round = 0; round < kRounds; ++round) {
+    for (auto& loop : loops_) loop->abandon();
+  }
+}
+
 void LoopThreads::stop() {
   for (auto& loop : loops_) loop->stop();
   for (auto& thread : threads_) thread.join();

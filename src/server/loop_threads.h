@@ -1,5 +1,5 @@
 // One event loop a thread, from start() to stop(). The object graph is built before start() and
-// torn down after stop().
+// torn down after stop() and abandon().
 #pragma once
 
 #include "base/async.h"
@@ -21,6 +21,8 @@ class LoopThreads {
   void start();
   // Ends the loops, whatever they still have to do, and joins their threads.
   void stop();
+  // Then: ends the coroutines that still wait somewhere, and what these begin while they go.
+  void abandon();
 
  private:
   using Guard = asio::executor_work_guard<LoopExecutor>;

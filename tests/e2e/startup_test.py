@@ -1,5 +1,6 @@
 """Starting and stopping: what lambdad says when it cannot, what outlives a restart, and how it ends."""
 
+import http.client
 import json
 import os
 import signal
@@ -145,6 +146,29 @@ class Restarts(unittest.TestCase):
         thread.join()
         self.assertEqual((replies[0].status, replies[0].text), (200, "whole"))
 
+    def test_it_ends_amid_everything_without_a_word(self):
+        """A call, a deploy that initialises, one that compiles and one that uploads: nobody waits for them, and nothing breaks."""
+        server = LambdaServer(self.driver, ["--drain-time", "0"]).start()
+        self.addCleanup(server.close)
+        sleeper = "import time\ndef handler(e, c):\n    time.sleep(20)\n"
+        server.deploy({"app.py": sleeper}, "slow", "--handler", "app.handler", "--timeout", "30")
+        large = {f"m{i}.py": "".join(f"def f{j}(a, b):\n    return a + b + {j}\n" for j in range(400)) for i in range(300)}
+        work = [lambda: server.get("slow"),
+                lambda: server.deploy({"app.py": f"import time\ntime.sleep(8)\n{sleeper}"}, "starts", "--handler", "app.handler", check=False),
+                lambda: server.deploy({"app.py": sleeper, **large}, "compiles", "--handler", "app.handler", check=False),
+                lambda: server.deploy({"app.py": sleeper, **{f"d/{i}.txt": "x" for i in range(4000)}}, "unpacks", "--handler", "app.handler",
+                                      check=False)]
+        threads = [threading.Thread(target=quietly, args=(job,)) for job in work]
+        for thread in threads:
+            thread.start()
+        time.sleep(1.5)
+        self.assertEqual(server.stop(), 0)
+        for thread in threads:
+            thread.join(30)
+        self.assertNotRegex(server.log_text(), "Sanitizer|terminate called")
+        server.start()
+        self.assertEqual([function["name"] for function in json.loads(server.cli("list", "-o", "json").stdout)["functions"]][-1:], ["slow"])
+
     def test_nothing_is_left_when_it_has_ended(self):
         before = leftovers()
         with LambdaServer(self.driver) as server:
@@ -184,6 +208,13 @@ class SpawnGone(unittest.TestCase):
         self.assertIn("lambda-spawn has ended", server.log_text())
         server.start()
         self.assertEqual(server.get("orphan").text, "1")
+
+
+def quietly(job):
+    try:
+        job()
+    except (OSError, AssertionError, http.client.HTTPException):
+        pass  # the server went away under it
 
 
 def leftovers():
