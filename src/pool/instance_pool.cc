@@ -330,7 +330,7 @@ Task<Result<std::optional<InstancePool::InitFailure>>> InstancePool::start_ahead
                    budget_.limit());
   }
   starting->room_is_taken();
-  if (closed_) co_return fail(ErrorCode::unavailable, "the version was given up before its start");
+  if (retired_) co_return fail(ErrorCode::unavailable, "the version was given up before its start");
   auto started = co_await start_one(std::move(starting));
   if (!started) co_return fail(std::move(started.error()));
   if (const auto& failure = (*started)->init_failure()) {

@@ -13,6 +13,7 @@ from typing import Callable
 
 import checks
 import cpp_suites
+from layers import layers
 from outcome import Outcome, failed
 from processes import LOGS, ROOT
 from python_suites import python_tests
@@ -36,6 +37,7 @@ SUITES = [
     Suite("build:release", cpp_suites.build("release"), quick=True, minutes=45),
     Suite("build:runtimes", build_runtimes, quick=True),
     Suite("check:format", checks.format_of_sources, quick=True),
+    Suite("check:layers", layers, quick=True),
     Suite("unit:release", cpp_suites.unit("release"), quick=True),
     Suite("runtimes", python_tests("runtimes/tests")),
     Suite("cli", python_tests("tests/cli")),
