@@ -144,7 +144,7 @@ Result<Privileged> prepare(const Configuration& configuration) {
   std::error_code error;
   const auto programs = fs::read_symlink("/proc/self/exe", error).parent_path();
   made.init_program.reset(::open((programs / "lambda-init").c_str(), O_RDONLY | O_CLOEXEC));
-  // After lambda-spawn, which hands its own on to functions.
+  // After lambda-spawn, which raises its own and hands this one on to sandboxes.
   raise_descriptor_limit();
   if (user) {
     auto dropped = drop_privileges(configuration, *user);

@@ -3,9 +3,9 @@
 //   lambda-spawn --data DIR --runtimes DIR --init FILE [--memory BYTES] [--processes N]
 //
 // Started by lambdad (SpawnClient) with the socket at descriptor 3, never by a person. Steps: check
-// that we may -> one server per data directory (lock) -> cgroups, less what a killed one left ->
-// own mount and network namespace -> seccomp filter for functions -> hello -> serve until lambdad
-// is gone.
+// that we may -> room for descriptors -> one server per data directory (lock) -> cgroups, less what
+// a killed one left -> own mount and network namespace -> seccomp filter for functions -> hello ->
+// serve until lambdad is gone.
 #include "sandbox/native/cgroup_files.h"
 #include "sandbox/native/spawn_server.h"
 #include "sandbox/native/workspace.h"
@@ -72,6 +72,18 @@ Result<UniqueFd> lock(const std::string& data) {
   return fail(ErrorCode::conflict, "another server uses the data directory {}", data);
 }
 
+// Every sandbox costs descriptors: the soft limit of a login shell would be a limit of a few
+// hundred sandboxes. What the limit was: sandboxes get that.
+Result<rlimit> raise_descriptor_limit() {
+  rlimit before{};
+  if (::getrlimit(RLIMIT_NOFILE, &before) != 0)
+    return fail(Error::from_errno("read the limit of open files"));
+  const rlimit all{before.rlim_max, before.rlim_max};
+  if (::setrlimit(RLIMIT_NOFILE, &all) != 0)
+    return fail(Error::from_errno("raise the limit of open files"));
+  return before;
+}
+
 Result<SpawnServerParts> prepare(const Arguments& arguments, UniqueFd& lock_file) {
   if (::geteuid() != 0) {
     return fail(
@@ -82,6 +94,9 @@ Result<SpawnServerParts> prepare(const Arguments& arguments, UniqueFd& lock_file
   if (!locked) return fail(std::move(locked.error()));
   lock_file = std::move(*locked);
   SpawnServerParts parts;
+  auto files = raise_descriptor_limit();
+  if (!files) return fail(std::move(files.error()));
+  parts.open_files = *files;
   parts.init_program.reset(::open(arguments.init.c_str(), O_PATH | O_CLOEXEC));
   if (!parts.init_program) return fail(Error::from_errno("open " + arguments.init));
   const auto hash = hash_of(arguments.data);
@@ -110,6 +125,7 @@ void say_hello(const Result<SpawnServerParts>& parts) {
   hello.operation = Operation::hello;
   hello.request = kSpawnProtocolVersion;
   hello.failed = parts ? 0 : 1;
+  if (parts) hello.sandboxes = sandboxes_within(parts->open_files.rlim_max);
   if (!parts) hello.error_code = static_cast<std::uint32_t>(parts.error().code());
   const std::string text = parts ? parts->cgroups.description() : parts.error().message();
   std::snprintf(hello.text, sizeof(hello.text), "%s", text.c_str());

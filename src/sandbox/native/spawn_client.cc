@@ -119,6 +119,7 @@ Result<std::string> SpawnClient::wait_hello() {
     return fail(ErrorCode::unavailable,
                 "lambda-spawn is of another version than lambdad: install both together");
   }
+  sandbox_limit_ = hello->sandboxes;
   return std::string(hello->text);
 }
 

@@ -51,6 +51,8 @@ class SpawnClient {
   // "cgroup v1 at /sys/fs/cgroup/memory/lambda-..., frozen through v2". Errors: unavailable, with
   // what to do.
   [[nodiscard]] Result<std::string> description() const;
+  // How many sandboxes lambda-spawn can hold at once; 0 where it cannot work.
+  [[nodiscard]] std::size_t sandbox_limit() const { return sandbox_limit_; }
   [[nodiscard]] pid_t pid() const { return pid_; }
   // As given to lambda-spawn, without symlinks.
   [[nodiscard]] const std::filesystem::path& data_directory() const { return data_directory_; }
@@ -85,6 +87,7 @@ class SpawnClient {
   std::filesystem::path data_directory_;
   std::filesystem::path runtimes_directory_;
   Result<std::string> description_{std::string()};
+  std::size_t sandbox_limit_ = 0;
 
   std::mutex mutex_;
   std::map<std::uint32_t, std::shared_ptr<Pending>> pending_;
