@@ -1,7 +1,11 @@
-"""lambda-spawn, the one hand for all functions: few descriptors."""
+"""lambda-spawn, the one hand for all functions: with few descriptors, and when it stands still."""
 
 import concurrent.futures
+import os
+import signal
+import time
 import unittest
+from pathlib import Path
 
 from inside import EVALUATOR, LambdaServer, eventually, is_in_sandbox, processes_below, status_of
 
@@ -65,6 +69,67 @@ class Descriptors(SpawnTest):
         self.assertIn("max_instances is 1000", server.log_text())
         self.assertLess(limit, 300 // 3)
         self.assertGreater(limit, 30)
+
+
+class StandingStill(SpawnTest):
+    CALLS = 150
+
+    def spawn_pid(self, server):
+        return next(pid for pid in processes_below(server.process.pid) if Path(f"/proc/{pid}/comm").read_text().strip() == "lambda-spawn")
+
+    def stand_still(self, server):
+        spawn = self.spawn_pid(server)
+        os.kill(spawn, signal.SIGSTOP)
+        self.addCleanup(os.kill, spawn, signal.SIGCONT)  # before the server is closed
+        return spawn
+
+    def slowest(self, server, name, seconds):
+        """Of calls of a warm function, for so long."""
+        times, until = [], time.monotonic() + seconds
+        while time.monotonic() < until:
+            began = time.monotonic()
+            self.assertEqual(server.invoke(name, {"code": "result = 3"}, timeout=10).json(), 3)
+            times.append(time.monotonic() - began)
+            time.sleep(0.02)
+        return max(times)
+
+    def test_warm_functions_answer_while_lambda_spawn_stands_still(self):
+        """A hundred requests fill the socket. The rest must wait beside it, and no loop with them."""
+        server = self.start(LambdaServer("native", flags=["--max-instances", "400"]))
+        warm = [f"warm-{n}" for n in range(4)]  # on every loop
+        for name in [*warm, "cold"]:
+            self.deploy_evaluator(server, name)
+        for name in warm:
+            server.invoke(name, {"code": "result = 3"})
+        spawn = self.stand_still(server)
+        with concurrent.futures.ThreadPoolExecutor(self.CALLS) as callers:
+            calls = [callers.submit(server.invoke, "cold", {"code": "import time; time.sleep(2)"}) for _ in range(self.CALLS)]
+            eventually(lambda: server.api("GET", "/_lambda/status").json()["instances"] >= 140, what="140 starts")
+            for name in warm:
+                self.assertLess(self.slowest(server, name, 0.5), 0.5, name)
+            os.kill(spawn, signal.SIGCONT)
+            self.assertEqual({call.result().status for call in calls}, {200})
+        self.assertEqual(server.invoke("cold", {"code": "result = 6"}).json(), 6)
+
+    def test_what_was_not_sent_in_time_is_never_made(self):
+        server = self.start(LambdaServer("native", flags=["--max-instances", "160", "--longest-wait", "5"]))
+        self.deploy_evaluator(server, "cold")
+        before = len(sandbox_users(server))
+        spawn = self.stand_still(server)
+        with concurrent.futures.ThreadPoolExecutor(self.CALLS) as callers:
+            replies = list(callers.map(lambda _: server.invoke("cold", {"code": "import time; time.sleep(1)"}), range(self.CALLS)))
+        self.assertLess(sum(reply.status == 200 for reply in replies), 20, "the one that was there can take a few")
+        time.sleep(11)  # the starts give up after ten seconds
+        os.kill(spawn, signal.SIGCONT)
+        self.assertEqual(server.invoke("cold", {"code": "result = 6"}).json(), 6)
+        eventually(lambda: len(sandbox_users(server)) <= before + 1, what="the end of what nobody waits for")
+
+    def test_lambdad_ends_without_a_lambda_spawn_that_stands_still(self):
+        server = self.start(LambdaServer("native", flags=["--drain-time", "1"]))
+        spawn = self.stand_still(server)
+        self.assertEqual(server.stop(wait=50), 0)
+        os.kill(spawn, signal.SIGCONT)
+        eventually(lambda: not Path(f"/proc/{spawn}").exists() or status_of(spawn)["State"][0] == "Z", what="the end of lambda-spawn")
 
 
 if __name__ == "__main__":
