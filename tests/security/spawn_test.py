@@ -1,8 +1,11 @@
-"""lambda-spawn, the one hand for all functions: with few descriptors, and when it stands still."""
+"""lambda-spawn, the one hand for all functions: with few descriptors, when it stands still, and beside another."""
 
 import concurrent.futures
+import itertools
 import os
+import shutil
 import signal
+import tempfile
 import time
 import unittest
 from pathlib import Path
@@ -130,6 +133,38 @@ class StandingStill(SpawnTest):
         self.assertEqual(server.stop(wait=50), 0)
         os.kill(spawn, signal.SIGCONT)
         eventually(lambda: not Path(f"/proc/{spawn}").exists() or status_of(spawn)["State"][0] == "Z", what="the end of lambda-spawn")
+
+
+def block_of(path):
+    """Which block of uids a data directory asks for: lambda-spawn's own hash of its path."""
+    number = 14695981039346656037
+    for byte in str(path).encode():
+        number = ((number ^ byte) * 1099511628211) % 2**64
+    return number % 3700
+
+
+class Neighbours(SpawnTest):
+    def test_two_servers_never_share_a_uid(self):
+        """Two data directories that ask for the same block."""
+        parent = Path(tempfile.mkdtemp(prefix="lambda-test-"))
+        self.addCleanup(shutil.rmtree, parent, True)
+        parent.chmod(0o711)
+        seen = {}
+        for number in itertools.count():
+            path = parent / f"data-{number}"
+            if other := seen.get(block_of(path)):
+                break
+            seen[block_of(path)] = path
+        users = []
+        for data in (path, other):
+            server = self.start(LambdaServer("native", data=data))
+            self.deploy_evaluator(server, "one")
+            users.append({int(user) for user in sandbox_users(server)})
+        blocks = [{(user - 1_900_000_000) // 65_536 for user in each} for each in users]
+        self.assertEqual(blocks, [{block_of(path)}, {(block_of(path) + 1) % 3700}])
+        for server_file in ("", f"/{block_of(path)}"):
+            status = os.stat(f"/run/lambda-uids{server_file}")
+            self.assertEqual((status.st_uid, status.st_mode & 0o077), (0, 0))
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 //   lambda-spawn --data DIR --runtimes DIR --init FILE [--memory BYTES] [--processes N]
 //
 // Started by lambdad (SpawnClient) with the socket at descriptor 3, never by a person. Steps: check
-// that we may -> room for descriptors -> one server per data directory (lock) -> cgroups, less what
-// a killed one left -> own mount and network namespace -> seccomp filter for functions -> hello ->
-// serve until lambdad is gone.
+// that we may -> one server per data directory (lock) -> room for descriptors -> uids that no other
+// server has -> cgroups, less what a killed one left -> seccomp filter for functions -> own mount
+// and network namespace -> hello -> serve until lambdad is gone.
 #include "sandbox/native/cgroup_files.h"
 #include "sandbox/native/spawn_server.h"
 #include "sandbox/native/workspace.h"
@@ -26,6 +26,9 @@
 
 namespace lambda::sandbox::native {
 namespace {
+
+// Of all servers of the machine: a lock file for each block of uids.
+constexpr char kUidClaims[] = "/run/lambda-uids";
 
 struct Arguments {
   std::string data;
@@ -100,6 +103,9 @@ Result<SpawnServerParts> prepare(const Arguments& arguments, UniqueFd& lock_file
   parts.init_program.reset(::open(arguments.init.c_str(), O_PATH | O_CLOEXEC));
   if (!parts.init_program) return fail(Error::from_errno("open " + arguments.init));
   const auto hash = hash_of(arguments.data);
+  auto uids = claim_uid_block(kUidClaims, static_cast<uid_t>(hash % kUidBlocks));
+  if (!uids) return fail(std::move(uids.error()), "claim uids for sandboxes");
+  parts.uids = std::move(*uids);
   auto cgroups =
       Cgroups::open(fmt::format("lambda-{:012x}", hash & 0xffff'ffff'ffff), arguments.budget);
   if (!cgroups) return fail(std::move(cgroups.error()));
@@ -109,7 +115,6 @@ Result<SpawnServerParts> prepare(const Arguments& arguments, UniqueFd& lock_file
   auto filter = compile_seccomp_filter();
   if (!filter) return fail(std::move(filter.error()));
   parts.filter = std::move(*filter);
-  parts.first_uid = kFirstUid + static_cast<uid_t>(hash % kUidBlocks) * kUidBlock;
   if (auto entered = enter_workspace(arguments.data, arguments.runtimes); !entered) {
     parts.cgroups.remove_parent();
     return fail(std::move(entered.error()).as(ErrorCode::unavailable),

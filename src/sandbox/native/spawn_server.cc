@@ -119,7 +119,7 @@ struct SpawnServer::Sandbox {
 
 SpawnServer::SpawnServer(SpawnServerParts parts)
     : parts_(std::move(parts)),
-      uids_(parts_.first_uid, kUidBlock),
+      uids_(parts_.uids.first, kUidBlock),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
   watch(parts_.socket.get(), 0);
 }
