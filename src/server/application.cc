@@ -47,21 +47,26 @@ constexpr std::size_t kDescriptorsPerInstance = 6;
 constexpr std::size_t kBytesPerInstance = 24ull << 20;
 
 // What memory and descriptors allow, of lambdad and of lambda-spawn.
-std::size_t instances_that_fit(const sandbox::native::SpawnClient* spawn) {
+std::size_t instances_that_fit(const Configuration& configuration,
+                               const sandbox::native::SpawnClient* spawn) {
   rlimit files{};
   ::getrlimit(RLIMIT_NOFILE, &files);
   const auto pages = static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES));
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   std::size_t fit = std::min<std::size_t>(files.rlim_cur / kDescriptorsPerInstance,
                                           pages * page / kBytesPerInstance);
-  if (spawn != nullptr) fit = std::min(fit, spawn->sandbox_limit());
+  if (spawn != nullptr) {
+    fit = std::min(fit, spawn->sandbox_limit());
+    const std::size_t budget = configuration.memory_budget << 20;
+    if (budget != 0) fit = std::min(fit, budget / kBytesPerInstance);
+  }
   return std::max<std::size_t>(1, fit);
 }
 
 std::size_t instance_limit(const Configuration& configuration,
                            const sandbox::native::SpawnClient* spawn) {
   const auto wanted = configuration.max_instances;
-  if (wanted == 0) return instances_that_fit(spawn);
+  if (wanted == 0) return instances_that_fit(configuration, spawn);
   if (spawn == nullptr || wanted <= spawn->sandbox_limit()) return wanted;
   spdlog::warn(
       "max_instances is {}, but the hard limit of open files is enough for {} native sandboxes: "

@@ -139,6 +139,8 @@ Result<Privileged> prepare(const Configuration& configuration) {
     sandbox::native::SpawnOptions options;
     options.data_directory = configuration.data_directory;
     options.runtimes_directory = configuration.runtimes_directory;
+    options.memory_budget = configuration.memory_budget << 20;
+    options.process_budget = configuration.process_budget;
     made.spawn = sandbox::native::SpawnClient::launch(options);
   }
   std::error_code error;

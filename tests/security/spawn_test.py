@@ -1,4 +1,4 @@
-"""lambda-spawn, the one hand for all functions: with few descriptors, when it stands still, and beside another."""
+"""lambda-spawn, the one hand for all functions: with few descriptors, when it stands still, beside another, and with a budget."""
 
 import concurrent.futures
 import itertools
@@ -165,6 +165,57 @@ class Neighbours(SpawnTest):
         for server_file in ("", f"/{block_of(path)}"):
             status = os.stat(f"/run/lambda-uids{server_file}")
             self.assertEqual((status.st_uid, status.st_mode & 0o077), (0, 0))
+
+
+class Budgets(SpawnTest):
+    """What all functions may have together; each alone may have more."""
+
+    def parent_file(self, server, *names):
+        """A file of the cgroup that all sandboxes of the server lie in: version 1, or 2."""
+        name = next(part for part in server.log_text(1000).replace(",", " ").split("/") if part.startswith("lambda-")).split()[0]
+        found = [path for file in names for path in Path("/sys/fs/cgroup").glob(f"**/{name}/{file}")]
+        return int(found[0].read_text())
+
+    def test_memory(self):
+        budget = 300 << 20
+        server = self.start(LambdaServer("native", flags=["--memory-budget", "300"]))
+        self.assertLessEqual(server.api("GET", "/_lambda/status").json()["maxInstances"], 300 // 24)
+        names = ["first", "second", "third"]
+        for name in names:
+            self.deploy_evaluator(server, name, "--memory", "512")
+        self.assertEqual(self.parent_file(server, "memory.limit_in_bytes", "memory.max"), budget)
+        hoard = "import time\nkept = []\nfor _ in range(180): kept.append(b'x' * (1 << 20)); time.sleep(0.01)\ntime.sleep(3); result = len(kept)"
+        self.assertEqual(server.invoke("first", {"code": hoard}).json(), 180)
+        with concurrent.futures.ThreadPoolExecutor(3) as callers:
+            replies = list(callers.map(lambda name: server.invoke(name, {"code": hoard}), names))
+        failed = [reply.json()["errorType"] for reply in replies if "x-amz-function-error" in reply.headers]
+        self.assertTrue(failed)
+        self.assertEqual(set(failed), {"Runtime.OutOfMemory"}, replies)
+        self.assertLessEqual(self.parent_file(server, "memory.max_usage_in_bytes", "memory.peak"), budget)
+        for name in names:
+            self.assertEqual(server.invoke(name, {"code": "result = 4"}).json(), 4)
+
+    def test_processes(self):
+        server = self.start(LambdaServer("native", flags=["--process-budget", "50"]))
+        self.deploy_evaluator(server, "quiet")
+        self.deploy_evaluator(server, "many")
+        self.assertEqual(server.invoke("quiet", {"code": "result = 4"}).json(), 4)
+        self.assertEqual(self.parent_file(server, "pids.max"), 50)
+        found = server.invoke("many", {"code": '''
+import errno, os, time
+count, result = 0, None
+while count < 500 and not result:
+    try:
+        if os.fork() == 0:
+            time.sleep(30); os._exit(0)
+        count += 1
+    except OSError as error:
+        result = [errno.errorcode[error.errno], count]
+'''}).json()
+        self.assertEqual(found[0], "EAGAIN")
+        self.assertLess(found[1], 50)
+        self.assertGreater(found[1], 30)
+        self.assertEqual(server.invoke("quiet", {"code": "result = 4"}).json(), 4)
 
 
 if __name__ == "__main__":

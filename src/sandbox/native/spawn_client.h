@@ -37,7 +37,7 @@ struct SpawnOptions {
   std::filesystem::path program_directory;
   std::filesystem::path data_directory;      // exists; code and image roots are below it
   std::filesystem::path runtimes_directory;  // base file systems; may be missing
-  std::uint64_t memory_budget = 0;           // of all functions; 0: 90 % of the machine's
+  std::uint64_t memory_budget = 0;           // bytes, of all functions; 0: 90 % of the machine's
   std::uint64_t process_budget = 0;          // 0: 80 % of pid_max
 };
 
