@@ -46,14 +46,33 @@ constexpr std::size_t kDescriptorsPerInstance = 6;
 // The least an instance takes of the machine's memory.
 constexpr std::size_t kBytesPerInstance = 24ull << 20;
 
-std::size_t instance_limit(const Configuration& configuration) {
-  if (configuration.max_instances != 0) return configuration.max_instances;
+// What memory and descriptors allow, of lambdad and of lambda-spawn.
+std::size_t instances_that_fit(const Configuration& configuration,
+                               const sandbox::native::SpawnClient* spawn) {
   rlimit files{};
   ::getrlimit(RLIMIT_NOFILE, &files);
   const auto pages = static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES));
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  return std::max<std::size_t>(1, std::min<std::size_t>(files.rlim_cur / kDescriptorsPerInstance,
-                                                        pages * page / kBytesPerInstance));
+  std::size_t fit = std::min<std::size_t>(files.rlim_cur / kDescriptorsPerInstance,
+                                          pages * page / kBytesPerInstance);
+  if (spawn != nullptr) {
+    fit = std::min(fit, spawn->sandbox_limit());
+    const std::size_t budget = configuration.memory_budget << 20;
+    if (budget != 0) fit = std::min(fit, budget / kBytesPerInstance);
+  }
+  return std::max<std::size_t>(1, fit);
+}
+
+std::size_t instance_limit(const Configuration& configuration,
+                           const sandbox::native::SpawnClient* spawn) {
+  const auto wanted = configuration.max_instances;
+  if (wanted == 0) return instances_that_fit(configuration, spawn);
+  if (spawn == nullptr || wanted <= spawn->sandbox_limit()) return wanted;
+  spdlog::warn(
+      "max_instances is {}, but the hard limit of open files is enough for {} native sandboxes: "
+      "that is the limit now. Raise that one (ulimit -Hn, LimitNOFILE=) to have more",
+      wanted, spawn->sandbox_limit());
+  return spawn->sandbox_limit();
 }
 
 // Emptied at the start: what is in it belonged to deploys of a server that is gone.
@@ -272,8 +291,9 @@ Result<Done> Application::Parts::make_services() {
   pool::PoolLimits limits;
   limits.idle_time = configuration.idle_time;
   limits.longest_wait = configuration.longest_wait;
-  invoker = std::make_unique<invoke::ShardedInvoker>(threads.loops(), *starter, limits,
-                                                     instance_limit(configuration), clock);
+  invoker = std::make_unique<invoke::ShardedInvoker>(
+      threads.loops(), *starter, limits,
+      instance_limit(configuration, native ? spawn.get() : nullptr), clock);
   auto temporary = temporary_directory(configuration.data_directory);
   if (!temporary) return fail(std::move(temporary.error()));
   deployer = std::make_unique<deploy::StagedDeployer>(deploy::StagedDeployer::Parts{

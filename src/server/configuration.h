@@ -35,6 +35,9 @@ struct Configuration {
   bool insecure = false;          // keys over plain HTTP from beyond loopback
   unsigned loops = 0;             // event loops; 0: one a core
   std::size_t max_instances = 0;  // 0: from memory and descriptors
+  // Of all functions on the native driver together.
+  std::uint64_t memory_budget = 0;   // MB; 0: 90 % of the machine's
+  std::uint64_t process_budget = 0;  // 0: 80 % of the process ids
   std::chrono::seconds idle_time{300};
   std::chrono::seconds drain_time{30};
   std::chrono::milliseconds longest_wait{30'000};

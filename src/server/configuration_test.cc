@@ -67,6 +67,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Wrong{"log_level", "loud", "debug, info"},
                     Wrong{"insecure", "maybe", "neither true nor false"},
                     Wrong{"idle_time", "0", "seconds"}, Wrong{"loops", "-1", "loops"},
+                    Wrong{"memory_budget", "2 GB", "MB"},
+                    Wrong{"process_budget", "-5", "processes"},
                     Wrong{"keep_versions", "x", "versions"}, Wrong{"data_dir", "", "empty"}));
 
 TEST(Configuration, ReadsTheEnvironment) {

@@ -141,12 +141,14 @@ Result<Privileged> prepare(const Configuration& configuration) {
     sandbox::native::SpawnOptions options;
     options.data_directory = configuration.data_directory;
     options.runtimes_directory = configuration.runtimes_directory;
+    options.memory_budget = configuration.memory_budget << 20;
+    options.process_budget = configuration.process_budget;
     made.spawn = sandbox::native::SpawnClient::launch(options);
   }
   std::error_code error;
   const auto programs = fs::read_symlink("/proc/self/exe", error).parent_path();
   made.init_program.reset(::open((programs / "lambda-init").c_str(), O_RDONLY | O_CLOEXEC));
-  // After lambda-spawn, which hands its own on to functions.
+  // After lambda-spawn, which raises its own and hands this one on to sandboxes.
   raise_descriptor_limit();
   if (user) {
     auto dropped = drop_privileges(configuration, *user);

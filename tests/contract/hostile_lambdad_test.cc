@@ -375,6 +375,16 @@ TEST_F(HostileLambdad, WithFewDescriptorsLeftItRefusesAndGoesOn) {
   EXPECT_TRUE(alive());
 }
 
+TEST_F(HostileLambdad, ADescriptorThatFindsNoPlaceIsMissedInWords) {
+  const rlimit none{4, 4};
+  ASSERT_EQ(::prlimit(pid_, RLIMIT_NOFILE, &none, nullptr), 0);
+  const auto reply = start(start_request("none"));
+  EXPECT_EQ(reply.failed, 1u);
+  EXPECT_NE(std::string(reply.text).find("too many open files (its limit is 4)"), std::string::npos)
+      << reply.text;
+  EXPECT_TRUE(alive());
+}
+
 TEST_F(HostileLambdad, ASecondServerOfOneDirectoryIsRefused) {
   UniqueFd first = std::move(socket_);
   const auto second = execute(socket_);

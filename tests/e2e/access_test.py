@@ -40,13 +40,13 @@ VALUES = {
     "domain": ("functions.example.org", '"functions.example.org"'), "driver": ("docker", '"docker"'), "socket": ("/srv/l.sock", '"/srv/l.sock"'),
     "account": ("123456789012", '"123456789012"'), "region": ("eu-west-1", '"eu-west-1"'), "user": ("nobody", '"nobody"'),
     "docker_host": ("unix:///srv/docker.sock", '"unix:///srv/docker.sock"'), "log_level": ("debug", '"debug"'), "insecure": ("true", "true"),
-    "loops": ("3", "3"), "max_instances": ("17", "17"), "idle_time": ("61", "61"), "drain_time": ("7", "7"), "longest_wait": ("9", "9"),
+    "loops": ("3", "3"), "max_instances": ("17", "17"), "memory_budget": ("2048", "2048"), "process_budget": ("900", "900"), "idle_time": ("61", "61"), "drain_time": ("7", "7"), "longest_wait": ("9", "9"),
     "keep_versions": ("12", "12"),
 }
 WRONG = {
     "data_dir": '""', "runtimes_dir": '""', "listen": '"80"', "domain": '"Not A Domain"', "driver": '"vm"', "socket": f'"/{"s" * 120}"', "account": '"12"',
     "region": '"EU 1"', "user": '""', "docker_host": '"tcp://127.0.0.1:2375"', "log_level": '"loud"', "insecure": '"maybe"', "loops": "-1",
-    "max_instances": '"many"', "idle_time": "0", "drain_time": '"long"', "longest_wait": "1.5", "keep_versions": "0",
+    "max_instances": '"many"', "memory_budget": '"2 GB"', "process_budget": "-5", "idle_time": "0", "drain_time": '"long"', "longest_wait": "1.5", "keep_versions": "0",
 }
 
 

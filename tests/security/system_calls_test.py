@@ -55,6 +55,22 @@ result = [child.stdout, [name for _, name in socket.if_nameindex()]]
 ''')
         self.assertEqual(found, ["42\n", ["lo"]])
 
+    def test_nothing_makes_the_machine_write_out(self):
+        """Of files that can only be read, and of its own: it works, and is not done (there is no descriptor 999)."""
+        self.assertEqual(self.inside('''
+import ctypes, mmap, os, tempfile
+libc = ctypes.CDLL(None, use_errno=True)
+results = []
+with tempfile.TemporaryFile(dir="/tmp") as mine, open("/var/task/app.py", "rb") as code, open("/usr/bin/env", "rb") as program:
+    mine.write(b"x" * 4096); mine.flush()
+    for file in (mine, code, program):
+        os.fsync(file.fileno()); os.fdatasync(file.fileno())
+        mapped = mmap.mmap(file.fileno(), 0, mmap.MAP_SHARED, mmap.PROT_READ); mapped.flush(); mapped.close()
+        results += [libc.sync_file_range(file.fileno(), 0, 0, 7), libc.syncfs(file.fileno())]
+results += [libc.fsync(999), libc.fdatasync(999), libc.sync_file_range(999, 0, 0, 7), libc.syncfs(999)]
+result = results
+'''), [0] * 10)
+
     def test_no_core_files_and_no_core_programs(self):
         """A limit of 1 keeps the kernel from starting a core_pattern program; of 0 it would start it. Nothing changes it."""
         self.assertEqual(self.inside('''

@@ -3,9 +3,9 @@
 //   lambda-spawn --data DIR --runtimes DIR --init FILE [--memory BYTES] [--processes N]
 //
 // Started by lambdad (SpawnClient) with the socket at descriptor 3, never by a person. Steps: check
-// that we may -> one server per data directory (lock) -> cgroups, less what a killed one left ->
-// own mount and network namespace -> seccomp filter for functions -> hello -> serve until lambdad
-// is gone.
+// that we may -> one server per data directory (lock) -> room for descriptors -> uids that no other
+// server has -> cgroups, less what a killed one left -> seccomp filter for functions -> own mount
+// and network namespace -> hello -> serve until lambdad is gone.
 #include "sandbox/native/cgroup_files.h"
 #include "sandbox/native/spawn_server.h"
 #include "sandbox/native/workspace.h"
@@ -26,6 +26,9 @@
 
 namespace lambda::sandbox::native {
 namespace {
+
+// Of all servers of the machine: a lock file for each block of uids.
+constexpr char kUidClaims[] = "/run/lambda-uids";
 
 struct Arguments {
   std::string data;
@@ -72,6 +75,18 @@ Result<UniqueFd> lock(const std::string& data) {
   return fail(ErrorCode::conflict, "another server uses the data directory {}", data);
 }
 
+// Every sandbox costs descriptors: the soft limit of a login shell would be a limit of a few
+// hundred sandboxes. What the limit was: sandboxes get that.
+Result<rlimit> raise_descriptor_limit() {
+  rlimit before{};
+  if (::getrlimit(RLIMIT_NOFILE, &before) != 0)
+    return fail(Error::from_errno("read the limit of open files"));
+  const rlimit all{before.rlim_max, before.rlim_max};
+  if (::setrlimit(RLIMIT_NOFILE, &all) != 0)
+    return fail(Error::from_errno("raise the limit of open files"));
+  return before;
+}
+
 Result<SpawnServerParts> prepare(const Arguments& arguments, UniqueFd& lock_file) {
   if (::geteuid() != 0) {
     return fail(
@@ -82,9 +97,15 @@ Result<SpawnServerParts> prepare(const Arguments& arguments, UniqueFd& lock_file
   if (!locked) return fail(std::move(locked.error()));
   lock_file = std::move(*locked);
   SpawnServerParts parts;
+  auto files = raise_descriptor_limit();
+  if (!files) return fail(std::move(files.error()));
+  parts.open_files = *files;
   parts.init_program.reset(::open(arguments.init.c_str(), O_PATH | O_CLOEXEC));
   if (!parts.init_program) return fail(Error::from_errno("open " + arguments.init));
   const auto hash = hash_of(arguments.data);
+  auto uids = claim_uid_block(kUidClaims, static_cast<uid_t>(hash % kUidBlocks));
+  if (!uids) return fail(std::move(uids.error()), "claim uids for sandboxes");
+  parts.uids = std::move(*uids);
   auto cgroups =
       Cgroups::open(fmt::format("lambda-{:012x}", hash & 0xffff'ffff'ffff), arguments.budget);
   if (!cgroups) return fail(std::move(cgroups.error()));
@@ -94,7 +115,6 @@ Result<SpawnServerParts> prepare(const Arguments& arguments, UniqueFd& lock_file
   auto filter = compile_seccomp_filter();
   if (!filter) return fail(std::move(filter.error()));
   parts.filter = std::move(*filter);
-  parts.first_uid = kFirstUid + static_cast<uid_t>(hash % kUidBlocks) * kUidBlock;
   if (auto entered = enter_workspace(arguments.data, arguments.runtimes); !entered) {
     parts.cgroups.remove_parent();
     return fail(std::move(entered.error()).as(ErrorCode::unavailable),
@@ -110,6 +130,7 @@ void say_hello(const Result<SpawnServerParts>& parts) {
   hello.operation = Operation::hello;
   hello.request = kSpawnProtocolVersion;
   hello.failed = parts ? 0 : 1;
+  if (parts) hello.sandboxes = sandboxes_within(parts->open_files.rlim_max);
   if (!parts) hello.error_code = static_cast<std::uint32_t>(parts.error().code());
   const std::string text = parts ? parts->cgroups.description() : parts.error().message();
   std::snprintf(hello.text, sizeof(hello.text), "%s", text.c_str());

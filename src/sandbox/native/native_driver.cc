@@ -68,6 +68,8 @@ class NativeSandbox final : public Sandbox {
     if (!stopped_) spawn_.post(request_for(Operation::stop, id_));
   }
 
+  void was_never_made() { stopped_ = true; }
+
   // What is left of a start once lambda-spawn runs init.
   Task<Result<Done>> begin(SandboxSpec spec, std::string memory_cgroup, SteadyTime deadline) {
     memory_cgroup_ = std::move(memory_cgroup);
@@ -89,7 +91,8 @@ class NativeSandbox final : public Sandbox {
 
   Task<ExitStatus> wait_exit() override {
     auto exit = co_await channel_.wait_exit();
-    auto status = co_await spawn_.request(request_for(Operation::status, id_), -1, in(kShortLimit));
+    auto status =
+        co_await spawn_.request(request_for(Operation::status, id_), UniqueFd(), in(kShortLimit));
     out_of_memory_ = out_of_memory_ || (status && status->out_of_memory != 0);
     // A runtime that survived the death of one of its children ended for a reason of its own.
     exit.out_of_memory = out_of_memory_ && exit.signal == SIGKILL;
@@ -114,7 +117,7 @@ class NativeSandbox final : public Sandbox {
 
  private:
   Task<Result<Done>> ask(Operation operation, seconds limit) {
-    auto reply = co_await spawn_.request(request_for(operation, id_), -1, in(limit));
+    auto reply = co_await spawn_.request(request_for(operation, id_), UniqueFd(), in(limit));
     if (!reply) co_return fail(std::move(reply.error()), "sandbox {}", id_);
     co_return Done{};
   }
@@ -197,9 +200,12 @@ Task<Result<std::unique_ptr<Sandbox>>> NativeDriver::start(SandboxSpec spec, Ste
   auto executor = co_await asio::this_coro::executor;
   auto sandbox = std::make_unique<NativeSandbox>(spawn_, executor, spec, std::move(ends->first));
   // From here on, destroying `sandbox` stops what has been made.
-  auto made = co_await spawn_.request(*request, ends->second.get(), deadline);
-  ends->second.reset();
-  if (!made) co_return fail(std::move(made.error()), "make sandbox {}", spec.id);
+  auto made = co_await spawn_.request(*request, std::move(ends->second), deadline);
+  if (!made) {
+    // Without an answer lambda-spawn may still make it; with any other there is nothing.
+    if (made.error().code() != ErrorCode::timeout) sandbox->was_never_made();
+    co_return fail(std::move(made.error()), "make sandbox {}", spec.id);
+  }
   std::string memory_cgroup = made->text;
   auto begun = co_await sandbox->begin(std::move(spec), std::move(memory_cgroup), deadline);
   if (!begun) {
@@ -218,7 +224,8 @@ Task<Result<std::string>> NativeDriver::probe() {
 }
 
 Task<Result<Done>> NativeDriver::reap_leftovers() {
-  auto reply = co_await spawn_.request(request_for(Operation::reap, {}), -1, in(kStopLimit));
+  auto reply =
+      co_await spawn_.request(request_for(Operation::reap, {}), UniqueFd(), in(kStopLimit));
   if (!reply) co_return fail(std::move(reply.error()), "remove what an earlier server left");
   co_return Done{};
 }

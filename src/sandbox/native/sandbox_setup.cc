@@ -247,6 +247,9 @@ Result<Done> arrange_descriptors(const SandboxPlan& plan) {
   if (::dup2(plan.control, 3) < 0) return fail(Error::from_errno("pass on the control socket"));
   if (::close_range(4, ~0u, CLOSE_RANGE_CLOEXEC) != 0)
     return fail(Error::from_errno("close descriptors"));
+  // Last: until here this process has copies of all that lambda-spawn has open, and opens more.
+  if (::setrlimit(RLIMIT_NOFILE, &plan.open_files) != 0)
+    return fail(Error::from_errno("limit the open files"));
   return Done{};
 }
 

@@ -5,6 +5,7 @@
 #include "sandbox/native/seccomp_filter.h"
 
 #include <string>
+#include <sys/resource.h>
 #include <sys/types.h>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct SandboxPlan {
   int status = -1;  // close-on-exec; gets the reason if something fails
   uid_t outside_id = 0;
   const SeccompFilter* filter = nullptr;
+  rlimit open_files{};
 };
 
 [[noreturn]] void set_up_and_run_init(const SandboxPlan& plan);

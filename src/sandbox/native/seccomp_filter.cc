@@ -7,11 +7,13 @@
 #include <seccomp.h>
 
 #include <cstring>
+#include <linux/btrfs.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <memory>
 #include <netinet/in.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
@@ -141,10 +143,35 @@ Result<Done> add_limits(const Context& context) {
   return added;
 }
 
-// Functions write to memory alone; these would make the whole machine write its files out.
+// Functions write to memory alone, so there is nothing to write out. What these do to the files
+// that they can only read is make the machine write out its own: a commit of the journal of the
+// file system that /usr and /var/task lie on, or all there is.
 Result<Done> add_sync(const Context& context) {
-  auto added = add(context, SCMP_ACT_ERRNO(0), "sync");
-  if (added) added = add(context, SCMP_ACT_ERRNO(0), "syncfs");
+  Result<Done> added = Done{};
+  for (const char* name :
+       {"sync", "syncfs", "fsync", "fdatasync", "sync_file_range", "sync_file_range2"}) {
+    if (added) added = add(context, SCMP_ACT_ERRNO(0), name);
+  }
+  // Without MS_SYNC it writes nothing, and some ask with it whether memory is mapped.
+  if (added)
+    added = add(context, SCMP_ACT_ERRNO(0), "msync", {{2, SCMP_CMP_MASKED_EQ, MS_SYNC, MS_SYNC}});
+  if (added) added = add(context, SCMP_ACT_ALLOW, "msync", {{2, SCMP_CMP_MASKED_EQ, MS_SYNC, 0}});
+  return added;
+}
+
+// All but those of btrfs, some of which (BTRFS_IOC_SYNC) make it write out everything for whoever
+// may read one of its files. Cloning parts of files is numbered among them; where a file system
+// cannot do that the answer is the same.
+Result<Done> add_ioctl(const Context& context) {
+  constexpr std::uint64_t kBtrfs = std::uint64_t{BTRFS_IOCTL_MAGIC} << _IOC_TYPESHIFT;
+  constexpr std::uint64_t kType = std::uint64_t{_IOC_TYPEMASK} << _IOC_TYPESHIFT;
+  auto added =
+      add(context, SCMP_ACT_ERRNO(EOPNOTSUPP), "ioctl", {{1, SCMP_CMP_MASKED_EQ, kType, kBtrfs}});
+  // Another type is one that differs in some bit.
+  for (std::uint64_t bit = 1ull << _IOC_TYPESHIFT; (bit & kType) != 0; bit <<= 1) {
+    if (added)
+      added = add(context, SCMP_ACT_ALLOW, "ioctl", {{1, SCMP_CMP_MASKED_EQ, bit, ~kBtrfs & bit}});
+  }
   return added;
 }
 
@@ -183,7 +210,7 @@ Result<SeccompFilter> compile_seccomp_filter() {
       return fail(std::move(added.error()));
   }
   for (const auto part :
-       {add_clone, add_socket, add_memory, add_limits, add_sync, add_personality}) {
+       {add_clone, add_socket, add_memory, add_limits, add_sync, add_ioctl, add_personality}) {
     if (auto added = part(context); !added) return fail(std::move(added.error()));
   }
   return exported(context);

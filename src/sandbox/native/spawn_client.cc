@@ -1,13 +1,20 @@
+// Steps of a request: a number -> sent at once, or into the queue behind what waits -> the thread
+// sends what the socket takes and wakes who waits for the reply that came.
 #include "sandbox/native/spawn_client.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
 #include <optional>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace lambda::sandbox::native {
@@ -16,6 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kHelloTimeoutMs = 15'000;
+constexpr int kEndTimeoutMs = 30'000;
 
 fs::path program_directory(const SpawnOptions& options) {
   if (!options.program_directory.empty()) return options.program_directory;
@@ -58,7 +66,7 @@ Result<pid_t> execute(const std::string& program, std::vector<std::string> argum
 
 }  // namespace
 
-// Shared by the waiting coroutine and the reader; `done` and `reply` belong to the loop.
+// Shared by the waiting coroutine and the thread; `done` and `reply` belong to the loop.
 struct SpawnClient::Pending {
   explicit Pending(LoopExecutor loop) : executor(loop) {}
   LoopExecutor executor;
@@ -87,6 +95,8 @@ Result<Done> SpawnClient::start_process(const SpawnOptions& options) {
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
     return fail(Error::from_errno("make a socket for lambda-spawn"));
   socket_.reset(ends[0]);
+  queued_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!queued_) return fail(Error::from_errno("make an eventfd"));
   // dup2 onto itself would keep close-on-exec.
   UniqueFd theirs(::fcntl(ends[1], F_DUPFD_CLOEXEC, kSpawnSocket + 1));
   ::close(ends[1]);
@@ -119,6 +129,7 @@ Result<std::string> SpawnClient::wait_hello() {
     return fail(ErrorCode::unavailable,
                 "lambda-spawn is of another version than lambdad: install both together");
   }
+  sandbox_limit_ = hello->sandboxes;
   return std::string(hello->text);
 }
 
@@ -127,11 +138,15 @@ SpawnClient::~SpawnClient() {
     const std::lock_guard lock(mutex_);
     closing_ = true;
   }
-  // Ends the reader here and tells lambda-spawn to kill what is left.
+  // Ends the thread here and tells lambda-spawn to kill what is left.
   if (socket_) ::shutdown(socket_.get(), SHUT_RDWR);
-  if (reader_.joinable()) reader_.join();
+  if (thread_.joinable()) thread_.join();
   socket_.reset();
   if (pid_ > 0) {
+    // One that is stopped ends when it goes on, without us.
+    const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
+    pollfd ended{process.get(), POLLIN, 0};
+    if (process && ::poll(&ended, 1, kEndTimeoutMs) == 0) return;
     while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
     }
   }
@@ -141,38 +156,80 @@ Result<std::string> SpawnClient::description() const {
   return description_;
 }
 
-Result<Done> SpawnClient::send(const SpawnRequest& request, int descriptor) {
-  iovec part{const_cast<SpawnRequest*>(&request), sizeof(request)};
+// --- sending
+
+// With mutex_ held, as all of this part. False: the socket is full. Anything else that stands in
+// the way is told to whoever asked.
+bool SpawnClient::try_send(const Outgoing& outgoing) {
+  iovec part{const_cast<SpawnRequest*>(&outgoing.request), sizeof(outgoing.request)};
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
   alignas(cmsghdr) char ancillary[CMSG_SPACE(sizeof(int))] = {};
-  if (descriptor >= 0) {
+  if (outgoing.descriptor) {
     message.msg_control = ancillary;
     message.msg_controllen = sizeof(ancillary);
     cmsghdr* header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(sizeof(int));
-    std::memcpy(CMSG_DATA(header), &descriptor, sizeof(descriptor));
+    const int fd = outgoing.descriptor.get();
+    std::memcpy(CMSG_DATA(header), &fd, sizeof(fd));
   }
-  // May wait for lambda-spawn when a hundred requests are under way: microseconds each.
-  while (::sendmsg(socket_.get(), &message, MSG_NOSIGNAL) < 0) {
-    if (errno == EINTR) continue;
-    return fail(Error::from_errno("send a request to lambda-spawn").as(ErrorCode::unavailable));
-  }
-  return Done{};
+  int error = 0;
+  do {
+    error = ::sendmsg(socket_.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? errno : 0;
+  } while (error == EINTR);
+  if (error == EAGAIN) return false;
+  const auto asked = pending_.find(outgoing.request.request);
+  if (error == 0 || asked == pending_.end()) return true;
+  wake(asked->second,
+       fail(Error::from_errno("send a request to lambda-spawn", error).as(ErrorCode::unavailable)));
+  pending_.erase(asked);
+  return true;
 }
 
-void SpawnClient::start_reader() {
-  if (!reader_.joinable()) reader_ = std::thread([this] { read_replies(); });
+void SpawnClient::enqueue(Outgoing outgoing) {
+  start_thread();
+  // Behind what waits already: a stop must not overtake its start.
+  if (outgoing_.empty() && try_send(outgoing)) return;
+  outgoing_.push_back(std::move(outgoing));
+  if (outgoing_.size() > 1) return;
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto woken = ::write(queued_.get(), &one, sizeof(one));
+}
+
+void SpawnClient::send_queued() {
+  while (!outgoing_.empty() && try_send(outgoing_.front())) outgoing_.pop_front();
+}
+
+// Nobody waits for the reply any more. True: it had not even been sent, and will not be.
+bool SpawnClient::withdraw(std::uint32_t number) {
+  pending_.erase(number);
+  const auto unsent =
+      std::find_if(outgoing_.begin(), outgoing_.end(),
+                   [number](const Outgoing& one) { return one.request.request == number; });
+  if (unsent == outgoing_.end()) return false;
+  outgoing_.erase(unsent);
+  return true;
+}
+
+std::uint32_t SpawnClient::next_number() {
+  if (++last_request_ == 0) ++last_request_;
+  return last_request_;
+}
+
+// --- the thread
+
+void SpawnClient::start_thread() {
+  if (!thread_.joinable()) thread_ = std::thread([this] { converse(); });
 }
 
 void SpawnClient::on_gone(std::function<void()> action) {
   if (!description_) return;
   const std::lock_guard lock(mutex_);
   on_gone_ = std::move(action);
-  start_reader();
+  start_thread();
 }
 
 void SpawnClient::wake(const std::shared_ptr<Pending>& pending, Result<SpawnReply> reply) {
@@ -183,26 +240,67 @@ void SpawnClient::wake(const std::shared_ptr<Pending>& pending, Result<SpawnRepl
   asio::post(pending->executor, std::move(on_loop));
 }
 
-void SpawnClient::read_replies() {
+void SpawnClient::converse() {
   ::pthread_setname_np(::pthread_self(), "spawn");
+  bool full = false;
   while (true) {
-    auto reply = receive(socket_.get());
-    const std::lock_guard lock(mutex_);
-    if (!reply) {
-      gone_ = true;
-      for (auto& [number, pending] : pending_) wake(pending, reply);
-      pending_.clear();
-      if (on_gone_ && !closing_) on_gone_();
-      return;
+    pollfd watched[] = {{socket_.get(), static_cast<short>(full ? POLLIN | POLLOUT : POLLIN), 0},
+                        {queued_.get(), POLLIN, 0}};
+    if (::poll(watched, 2, -1) < 0) continue;  // EINTR
+    if (watched[1].revents != 0) {
+      std::uint64_t count = 0;
+      [[maybe_unused]] const auto taken = ::read(queued_.get(), &count, sizeof(count));
     }
-    const auto found = pending_.find(reply->request);
-    if (found == pending_.end()) continue;  // posted, or given up
-    wake(found->second, std::move(reply));
-    pending_.erase(found);
+    {
+      const std::lock_guard lock(mutex_);
+      send_queued();
+      full = !outgoing_.empty();
+    }
+    const bool readable = (watched[0].revents & ~POLLOUT) != 0;
+    if (readable && !take_reply()) return;
   }
 }
 
-Task<Result<SpawnReply>> SpawnClient::request(SpawnRequest request, int descriptor,
+// False: lambda-spawn is gone, or we are going.
+bool SpawnClient::take_reply() {
+  auto reply = receive(socket_.get());
+  const std::lock_guard lock(mutex_);
+  if (!reply) {
+    gone_ = true;
+    for (auto& [number, pending] : pending_) wake(pending, reply);
+    pending_.clear();
+    outgoing_.clear();
+    if (on_gone_ && !closing_) on_gone_();
+    return false;
+  }
+  const auto found = pending_.find(reply->request);
+  if (found == pending_.end()) return true;  // posted, or given up
+  wake(found->second, std::move(reply));
+  pending_.erase(found);
+  return true;
+}
+
+// --- asking
+
+// A coroutine may be destroyed while it waits: its request goes with it.
+class SpawnClient::Withdrawal {
+ public:
+  Withdrawal(SpawnClient& client, std::uint32_t number) : client_(client), number_(number) {}
+  Withdrawal(const Withdrawal&) = delete;
+  Withdrawal& operator=(const Withdrawal&) = delete;
+  ~Withdrawal() { now(); }
+  bool now() {
+    if (number_ == 0) return false;
+    const std::lock_guard lock(client_.mutex_);
+    return client_.withdraw(std::exchange(number_, 0));
+  }
+
+ private:
+  SpawnClient& client_;
+  std::uint32_t number_;
+};
+
+Task<Result<SpawnReply>> SpawnClient::request(SpawnRequest request, UniqueFd descriptor,
                                               std::chrono::steady_clock::time_point deadline) {
   if (!description_) co_return fail(Error(description_.error()));
   auto executor = co_await asio::this_coro::executor;
@@ -210,19 +308,17 @@ Task<Result<SpawnReply>> SpawnClient::request(SpawnRequest request, int descript
   {
     const std::lock_guard lock(mutex_);
     if (gone_) co_return fail(ErrorCode::unavailable, "lambda-spawn has ended: restart the server");
-    start_reader();
-    request.request = ++last_request_;
-    if (request.request == 0) request.request = ++last_request_;
+    request.request = next_number();
     pending_.emplace(request.request, pending);
+    enqueue(Outgoing{request, std::move(descriptor)});
   }
-  auto sent = send(request, descriptor);
-  bool answered = false;
-  if (sent) answered = co_await pending->done.wait_until(deadline);
-  if (!answered) {
-    const std::lock_guard lock(mutex_);
-    pending_.erase(request.request);
+  Withdrawal withdrawal(*this, request.request);
+  co_await pending->done.wait_until(deadline);
+  const bool unsent = withdrawal.now();
+  if (unsent) {
+    co_return fail(ErrorCode::unavailable,
+                   "lambda-spawn takes no requests: is it stopped, or the machine overloaded?");
   }
-  if (!sent) co_return fail(std::move(sent.error()));
   if (!pending->reply) co_return fail(ErrorCode::timeout, "lambda-spawn did not answer in time");
   auto reply = std::move(*pending->reply);
   if (!reply) co_return fail(std::move(reply.error()));
@@ -233,12 +329,11 @@ Task<Result<SpawnReply>> SpawnClient::request(SpawnRequest request, int descript
 
 void SpawnClient::post(SpawnRequest request) {
   if (!description_) return;
-  {
-    const std::lock_guard lock(mutex_);
-    request.request = ++last_request_;
-  }
+  const std::lock_guard lock(mutex_);
   // Nobody to tell: a lambda-spawn that is gone has taken its sandboxes with it.
-  [[maybe_unused]] const auto sent = send(request, -1);
+  if (gone_) return;
+  request.request = next_number();
+  enqueue(Outgoing{request, UniqueFd()});
 }
 
 }  // namespace lambda::sandbox::native

@@ -4,9 +4,11 @@
 //   ... become an ordinary user, start loops ...
 //   NativeDriver driver(*spawn, ...);
 //
-// Threads: launch() before any; request() from any loop; post() from any thread. A reader thread
-// begins with the first request. Destroying it ends lambda-spawn, and with it every sandbox; no
-// request may be under way then.
+// Threads: launch() before any; request() from any loop; post() from any thread. None of them ever
+// waits for lambda-spawn: what the socket does not take stands in a queue, in order, until a thread
+// of this client ("spawn", from the first request on) can send it; it also reads the replies.
+// Destroying the client ends lambda-spawn, and with it every sandbox; no request may be under way
+// then.
 #pragma once
 
 #include "base/async.h"
@@ -18,6 +20,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -34,7 +37,7 @@ struct SpawnOptions {
   std::filesystem::path program_directory;
   std::filesystem::path data_directory;      // exists; code and image roots are below it
   std::filesystem::path runtimes_directory;  // base file systems; may be missing
-  std::uint64_t memory_budget = 0;           // of all functions; 0: 90 % of the machine's
+  std::uint64_t memory_budget = 0;           // bytes, of all functions; 0: 90 % of the machine's
   std::uint64_t process_budget = 0;          // 0: 80 % of pid_max
 };
 
@@ -51,6 +54,8 @@ class SpawnClient {
   // "cgroup v1 at /sys/fs/cgroup/memory/lambda-..., frozen through v2". Errors: unavailable, with
   // what to do.
   [[nodiscard]] Result<std::string> description() const;
+  // How many sandboxes lambda-spawn can hold at once; 0 where it cannot work.
+  [[nodiscard]] std::size_t sandbox_limit() const { return sandbox_limit_; }
   [[nodiscard]] pid_t pid() const { return pid_; }
   // As given to lambda-spawn, without symlinks.
   [[nodiscard]] const std::filesystem::path& data_directory() const { return data_directory_; }
@@ -63,36 +68,50 @@ class SpawnClient {
   // first request.
   void on_gone(std::function<void()> action);
 
-  // Sends it (with `descriptor`, if not -1; it stays the caller's) and waits for the reply.
-  // Errors: what lambda-spawn says; timeout; unavailable (lambda-spawn is gone).
-  Task<Result<SpawnReply>> request(SpawnRequest request, int descriptor,
+  // Sends it, with `descriptor` if there is one, and waits for the reply. Errors: what lambda-spawn
+  // says; timeout (it has the request, and may still act on it); unavailable (it has not, and will
+  // not: it is gone, or took no requests until the deadline).
+  Task<Result<SpawnReply>> request(SpawnRequest request, UniqueFd descriptor,
                                    std::chrono::steady_clock::time_point deadline);
   // Sends it and does not care for the reply.
   void post(SpawnRequest request);
 
  private:
   struct Pending;
+  struct Outgoing {
+    SpawnRequest request;
+    UniqueFd descriptor;
+  };
+  class Withdrawal;
   SpawnClient() = default;
   Result<Done> start_process(const SpawnOptions& options);
   Result<std::string> wait_hello();
-  Result<Done> send(const SpawnRequest& request, int descriptor);
-  void read_replies();
-  void start_reader();
+  void start_thread();
+  void converse();
+  bool take_reply();
+  std::uint32_t next_number();
+  void enqueue(Outgoing outgoing);
+  bool try_send(const Outgoing& outgoing);
+  void send_queued();
+  bool withdraw(std::uint32_t number);
   static void wake(const std::shared_ptr<Pending>& pending, Result<SpawnReply> reply);
 
   UniqueFd socket_;
+  UniqueFd queued_;  // an eventfd: there is something in the queue
   pid_t pid_ = -1;
   std::filesystem::path data_directory_;
   std::filesystem::path runtimes_directory_;
   Result<std::string> description_{std::string()};
+  std::size_t sandbox_limit_ = 0;
 
   std::mutex mutex_;
   std::map<std::uint32_t, std::shared_ptr<Pending>> pending_;
+  std::deque<Outgoing> outgoing_;
   std::uint32_t last_request_ = 0;
   bool gone_ = false;
   bool closing_ = false;
   std::function<void()> on_gone_;
-  std::thread reader_;
+  std::thread thread_;
 };
 
 }  // namespace lambda::sandbox::native

@@ -14,7 +14,7 @@
 
 namespace lambda::sandbox::native {
 
-inline constexpr std::uint32_t kSpawnProtocolVersion = 1;
+inline constexpr std::uint32_t kSpawnProtocolVersion = 2;
 inline constexpr int kSpawnSocket = 3;  // the descriptor that lambda-spawn finds its socket at
 
 enum class Operation : std::uint32_t {
@@ -53,6 +53,7 @@ struct SpawnReply {
   std::uint32_t out_of_memory = 0;  // status
   std::uint32_t alive = 0;          // status
   std::uint32_t error_code = 0;     // an ErrorCode, where failed
+  std::uint32_t sandboxes = 0;      // hello: how many can live at once
   char text[1000] = {};             // start: the memory cgroup's directory; otherwise for people
 };
 

@@ -39,6 +39,11 @@ constexpr milliseconds kRemovalLimit{5000};
 // Inodes of /tmp are kernel memory that its size limit does not see.
 constexpr std::uint64_t kBytesPerInode = 4096;
 
+// What a sandbox holds open here: its pidfd, its /tmp and its memory's usage, and while it starts
+// its status pipe. What we hold ourselves, and what the one that is being made needs in passing.
+constexpr rlim_t kDescriptorsPerSandbox = 4;
+constexpr rlim_t kOwnDescriptors = 64;
+
 // What an event's tag says: which sandbox (0: the socket), and which of its two descriptors.
 constexpr std::uint64_t kStatusBit = 1ull << 32;
 
@@ -87,6 +92,12 @@ std::uint64_t bytes_in(int tmp) {
 
 }  // namespace
 
+std::uint32_t sandboxes_within(rlim_t open_files) {
+  const rlim_t fit =
+      open_files > kOwnDescriptors ? (open_files - kOwnDescriptors) / kDescriptorsPerSandbox : 0;
+  return static_cast<std::uint32_t>(std::clamp<rlim_t>(fit, 1, kUidBlock));
+}
+
 struct SpawnServer::Sandbox {
   std::string id;
   std::uint32_t number = 0;
@@ -108,7 +119,7 @@ struct SpawnServer::Sandbox {
 
 SpawnServer::SpawnServer(SpawnServerParts parts)
     : parts_(std::move(parts)),
-      uids_(parts_.first_uid, kUidBlock),
+      uids_(parts_.uids.first, kUidBlock),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
   watch(parts_.socket.get(), 0);
 }
@@ -175,8 +186,23 @@ void SpawnServer::take_requests() {
     // lambdad is gone, or no longer itself.
     if (size != sizeof(request) || (message.msg_flags & MSG_TRUNC) != 0 || descriptors.size() > 1)
       return end_all();
+    if ((message.msg_flags & MSG_CTRUNC) != 0) {
+      refuse_for_descriptors(request);
+      continue;
+    }
     handle(request, descriptors.empty() ? UniqueFd() : std::move(descriptors.front()));
   }
+}
+
+// The kernel leaves out what does not fit into our table of descriptors, and says so.
+void SpawnServer::refuse_for_descriptors(const SpawnRequest& request) {
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  const auto words = fmt::format(
+      "lambda-spawn has too many open files (its limit is {}) to take a descriptor: raise the hard "
+      "limit of open files that lambdad is started with, or lower max_instances",
+      files.rlim_cur);
+  reply_failed(request.operation, request.request, Error(ErrorCode::sandbox_failed, words));
 }
 
 void SpawnServer::handle(const SpawnRequest& request, UniqueFd control) {
@@ -273,6 +299,7 @@ Result<Done> SpawnServer::launch(Sandbox& sandbox, const SpawnRequest& request,
   sandbox.uid = *uid;
   plan.outside_id = *uid;
   plan.filter = &parts_.filter;
+  plan.open_files = parts_.open_files;
 
   int pidfd = -1;
   clone_args arguments{};

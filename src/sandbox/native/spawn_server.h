@@ -21,6 +21,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <sys/resource.h>
 #include <sys/types.h>
 #include <vector>
 
@@ -31,13 +32,13 @@ struct SpawnServerParts {
   UniqueFd init_program;
   Cgroups cgroups;
   SeccompFilter filter;
-  uid_t first_uid = 0;  // of a block of kUidBlock ids that are this server's alone
+  UidClaim uids;
+  // How many files a sandbox's init may open, as lambdad was started; our own limit is higher.
+  rlimit open_files{};
 };
 
-// Ids for sandboxes: from 1,900,000,000 up to 2^31, in blocks, one block a server.
-inline constexpr uid_t kFirstUid = 1'900'000'000;
-inline constexpr uid_t kUidBlock = 65'536;
-inline constexpr uid_t kUidBlocks = 3'700;
+// How many sandboxes a lambda-spawn that may open so many files can hold.
+[[nodiscard]] std::uint32_t sandboxes_within(rlim_t open_files);
 
 class SpawnServer {
  public:
@@ -56,6 +57,7 @@ class SpawnServer {
 
   void take_requests();
   void handle(const SpawnRequest& request, UniqueFd control);
+  void refuse_for_descriptors(const SpawnRequest& request);
   Result<Done> start(const SpawnRequest& request, const UniqueFd& control);
   Result<Done> launch(Sandbox& sandbox, const SpawnRequest& request, const UniqueFd& control);
   void stop(Sandbox& sandbox);

@@ -1,6 +1,7 @@
 // The system calls that a function may make, by name; what is not here does not exist for it
 // (ENOSYS), on every architecture that libseccomp knows. Names a machine's kernel headers lack are
-// skipped. Calls with conditions (clone, socket, mmap, ...) are in seccomp_filter.cc.
+// skipped. Calls with conditions (clone, socket, mmap, ioctl, ...), and those that are answered
+// without being made (fsync and its kind), are in seccomp_filter.cc.
 //
 // Left out on purpose, among others: bpf, perf_event_open, userfaultfd, io_uring_*, io_setup
 // (a machine-wide quota), ptrace, process_vm_*, kcmp, pidfd_getfd, keyctl and add_key, the mount
@@ -34,7 +35,6 @@ inline constexpr const char* kAllowedCalls[] = {
     "fchown",
     "fchownat",
     "fcntl",
-    "fdatasync",
     "fgetxattr",
     "flistxattr",
     "flock",
@@ -42,7 +42,6 @@ inline constexpr const char* kAllowedCalls[] = {
     "fsetxattr",
     "fstat",
     "fstatfs",
-    "fsync",
     "ftruncate",
     "futimesat",
     "getcwd",
@@ -53,7 +52,6 @@ inline constexpr const char* kAllowedCalls[] = {
     "inotify_init",
     "inotify_init1",
     "inotify_rm_watch",
-    "ioctl",
     "lchown",
     "lgetxattr",
     "link",
@@ -98,7 +96,6 @@ inline constexpr const char* kAllowedCalls[] = {
     "statx",
     "symlink",
     "symlinkat",
-    "sync_file_range",
     "tee",
     "truncate",
     "umask",
@@ -121,7 +118,6 @@ inline constexpr const char* kAllowedCalls[] = {
     "mlockall",
     "mprotect",
     "mremap",
-    "msync",
     "munlock",
     "munlockall",
     "munmap",
