@@ -72,7 +72,21 @@ Result<UniqueFd> lock(const std::string& data) {
   return fail(ErrorCode::conflict, "another server uses the data directory {}", data);
 }
 
-Result<SpawnServerParts> prepare(const Arguments& arguments, UniqueFd& lock_file) {
+// What keeps others from what we use, until our end.
+struct Locks {
+  UniqueFd data;
+  UniqueFd runtimes;
+};
+
+// Shared: while it is held, runtimes/build keeps the base file systems that it has replaced, which
+// sandboxes may still have as their root. Waits while it removes some.
+UniqueFd use_runtimes() {
+  UniqueFd directory(::open(kRuntimesMount, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory) ::flock(directory.get(), LOCK_SH);
+  return directory;
+}
+
+Result<SpawnServerParts> prepare(const Arguments& arguments, Locks& locks) {
   if (::geteuid() != 0) {
     return fail(
         ErrorCode::unavailable,
@@ -80,7 +94,7 @@ Result<SpawnServerParts> prepare(const Arguments& arguments, UniqueFd& lock_file
   }
   auto locked = lock(arguments.data);
   if (!locked) return fail(std::move(locked.error()));
-  lock_file = std::move(*locked);
+  locks.data = std::move(*locked);
   SpawnServerParts parts;
   parts.init_program.reset(::open(arguments.init.c_str(), O_PATH | O_CLOEXEC));
   if (!parts.init_program) return fail(Error::from_errno("open " + arguments.init));
@@ -100,6 +114,7 @@ Result<SpawnServerParts> prepare(const Arguments& arguments, UniqueFd& lock_file
     return fail(std::move(entered.error()).as(ErrorCode::unavailable),
                 "make a mount namespace (CAP_SYS_ADMIN and Linux 5.12 are needed)");
   }
+  locks.runtimes = use_runtimes();
   // Last: until here it has to stay open, for the hello that says what failed.
   parts.socket.reset(kSpawnSocket);
   return parts;
@@ -133,9 +148,9 @@ int run(int argc, char** argv) {
   ::setpriority(PRIO_PROCESS, 0, -10);
   ::fcntl(kSpawnSocket, F_SETFD, FD_CLOEXEC);
   auto arguments = parse(argc, argv);
-  UniqueFd lock_file;
+  Locks locks;
   Result<SpawnServerParts> parts =
-      arguments ? prepare(*arguments, lock_file) : fail(std::move(arguments.error()));
+      arguments ? prepare(*arguments, locks) : fail(std::move(arguments.error()));
   say_hello(parts);
   if (!parts) return 1;
   SpawnServer(std::move(*parts)).run();
