@@ -135,6 +135,7 @@ stop_server() {
     if ! running_pid >/dev/null; then
       rm -f "$pid_file"
       say "Stopped lambdad (pid $pid)."
+      remove_replaced_runtimes
       return
     fi
     [[ $turn -eq 20 ]] && say "Waiting for running calls to end..."
@@ -142,6 +143,11 @@ stop_server() {
   done
   say "lambdad (pid $pid) is still at work after 60 seconds; its log is $log" >&2
   exit 1
+}
+
+# Base file systems that were built anew: functions may have run on in the earlier ones until now.
+remove_replaced_runtimes() {
+  [[ $EUID -ne 0 ]] || LAMBDA_RUNTIMES_DIR=$runtimes runtimes/build --clean || true
 }
 
 server_status() {

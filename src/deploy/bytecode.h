@@ -10,14 +10,19 @@
 #include "function/package_store.h"
 #include "invoke/invoker.h"
 
+#include <optional>
+#include <string>
+
 namespace lambda::deploy {
 
 [[nodiscard]] bool wants_bytecode(const function::Configuration& configuration);
 
 // Adds what it compiled to the unpacked code. A file that does not compile is left to fail when it
-// is imported. Errors: the sandbox's; the caller may go on without bytecode.
-Task<Result<std::size_t>> compile_bytecode(invoke::Invoker& invoker,
-                                           function::PackageStore& packages, BlockingPool& disk,
-                                           function::VersionPtr version);
+// is imported. It comes in answers of a few megabytes, each kept at once: an error, which the
+// caller may pass over, means that the rest has none. Nothing: all is well; else a person's words
+// for what went without.
+Task<std::optional<std::string>> compile_bytecode(invoke::Invoker& invoker,
+                                                  function::PackageStore& packages,
+                                                  BlockingPool& disk, function::VersionPtr version);
 
 }  // namespace lambda::deploy

@@ -137,11 +137,14 @@ Task<Result<Done>> StagedDeployer::build(const DeployRequest& request, Draft& dr
   }
   if (request.source == Source::zip && !draft.unchanged &&
       wants_bytecode(draft.version->configuration)) {
-    auto compiled =
-        co_await compile_bytecode(parts_.invoker, parts_.packages, parts_.disk, draft.version);
     // Without bytecode a function works, slower; what really stops it will stop its initialisation
     // too, and say why.
-    if (!compiled) spdlog::warn("deploy {}: {}", request.name, compiled.error().message());
+    const auto missing =
+        co_await compile_bytecode(parts_.invoker, parts_.packages, parts_.disk, draft.version);
+    if (missing) {
+      spdlog::warn("deploy {}: {}", request.name, *missing);
+      progress.output(fmt::format("Warning: {}\n", *missing));
+    }
   }
   progress.end_step(2, "Done.");
   co_return Done{};

@@ -102,9 +102,9 @@ class Script final : public invoke::Invoker {
   }
   void adopt_prepared(function::VersionPtr, function::VersionPtr) override {}
   void abandon_prepared(function::VersionPtr) override {}
-  Task<Result<std::string>> run_builtin(function::VersionPtr, std::vector<std::string>,
-                                        std::chrono::seconds) override {
-    co_return std::string();
+  Task<Result<Done>> run_builtin(function::VersionPtr, std::vector<std::string>,
+                                 std::chrono::seconds, TakeAnswer) override {
+    co_return Done{};
   }
   void retire(const std::vector<function::VersionPtr>&) override {}
 

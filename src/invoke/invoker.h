@@ -110,11 +110,14 @@ class Invoker {
   virtual void adopt_prepared(function::VersionPtr prepared, function::VersionPtr published) = 0;
   virtual void abandon_prepared(function::VersionPtr prepared) = 0;
 
-  // Runs a built-in program of a runtime's base file system against a version's code and returns
-  // its one response (the bytecode compiler). Same sandbox, same limits.
-  virtual Task<Result<std::string>> run_builtin(function::VersionPtr version,
-                                                std::vector<std::string> argv,
-                                                std::chrono::seconds limit) = 0;
+  // Runs a built-in program of a runtime's base file system against a version's code (the bytecode
+  // compiler). Same sandbox, same limits. It gets events, and each of its responses goes to `take`,
+  // which says whether it shall get another; `limit` is for all of them together. Errors: those of
+  // `take`; sandbox_failed: how it failed, or what kind of answer it was (response_too_large, ...).
+  using TakeAnswer = std::function<Task<Result<bool>>(std::string answer)>;
+  virtual Task<Result<Done>> run_builtin(function::VersionPtr version,
+                                         std::vector<std::string> argv, std::chrono::seconds limit,
+                                         TakeAnswer take) = 0;
 
   // Ends the instances of these versions once their current calls are done. Any thread.
   virtual void retire(const std::vector<function::VersionPtr>& versions) = 0;

@@ -438,11 +438,50 @@ class RoomTaken {
   pool::InstanceBudget& budget_;
 };
 
+// The answer of a built-in program, or what it came to instead.
+Result<std::string> builtin_answer(pool::CallResult result) {
+  const auto log = result.log_tail.empty() ? std::string() : ": " + result.log_tail;
+  if (result.failure) return fail(ErrorCode::sandbox_failed, "{}{}", result.failure->reason, log);
+  auto& reply = *result.reply;
+  switch (reply.kind) {
+    case sandbox::RuntimeReply::Kind::response:
+      return std::move(reply.body);
+    case sandbox::RuntimeReply::Kind::error:
+      return fail(ErrorCode::sandbox_failed, "{} {}{}", reply.error_type, reply.body, log);
+    case sandbox::RuntimeReply::Kind::response_too_large:
+      return fail(ErrorCode::sandbox_failed,
+                  "its answer was larger than {} bytes (response_too_large){}",
+                  sandbox::kMaxResponseBytes, log);
+    case sandbox::RuntimeReply::Kind::invalid_mode:
+      break;
+  }
+  return fail(ErrorCode::sandbox_failed, "it asked for a way to answer that there is not{}", log);
+}
+
+// Gives the program events until `take` has had enough.
+Task<Result<Done>> converse(std::shared_ptr<pool::Instance> instance, std::chrono::seconds limit,
+                            Invoker::TakeAnswer take) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (true) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        deadline - std::chrono::steady_clock::now());
+    if (left.count() <= 0) co_return fail(ErrorCode::timeout, "not done after {} s", limit.count());
+    sandbox::RuntimeEvent event;
+    event.request_id = random_uuid();
+    event.payload = "{}";
+    auto result = co_await instance->call(std::move(event), left);
+    auto answer = builtin_answer(std::move(result));
+    if (!answer) co_return fail(std::move(answer.error()));
+    auto more = co_await take(std::move(*answer));
+    if (!more) co_return fail(std::move(more.error()));
+    if (!*more) co_return Done{};
+  }
+}
+
 }  // namespace
 
-Task<Result<std::string>> Shard::run_builtin(function::VersionPtr version,
-                                             std::vector<std::string> argv,
-                                             std::chrono::seconds limit) {
+Task<Result<Done>> Shard::run_builtin(function::VersionPtr version, std::vector<std::string> argv,
+                                      std::chrono::seconds limit, Invoker::TakeAnswer take) {
   if (stopping_) co_return fail(ErrorCode::unavailable, "the server is shutting down");
   if (!co_await pool::take_room(budget_, room_maker(),
                                 std::chrono::steady_clock::now() + limits_.longest_wait)) {
@@ -454,25 +493,15 @@ Task<Result<std::string>> Shard::run_builtin(function::VersionPtr version,
   if (!instance) co_return fail(std::move(instance.error()));
   std::erase_if(builtin_, [](const auto& gone) { return gone.expired(); });
   builtin_.push_back(*instance);
-  Result<std::string> answer = std::string();
+  Result<Done> done = Done{};
   if (const auto& failure = (*instance)->init_failure()) {
-    answer = fail(ErrorCode::sandbox_failed, "{} {}: {}", failure->type, failure->reason,
-                  (*instance)->init_log());
+    done = fail(ErrorCode::sandbox_failed, "{} {}: {}", failure->type, failure->reason,
+                (*instance)->init_log());
   } else {
-    sandbox::RuntimeEvent event;
-    event.request_id = random_uuid();
-    event.payload = "{}";
-    auto result = co_await (*instance)->call(std::move(event), limit);
-    if (result.reply && result.reply->kind == sandbox::RuntimeReply::Kind::response) {
-      answer = std::move(result.reply->body);
-    } else if (result.failure) {
-      answer = fail(ErrorCode::sandbox_failed, "{}: {}", result.failure->reason, result.log_tail);
-    } else {
-      answer = fail(ErrorCode::sandbox_failed, "{}", result.log_tail);
-    }
+    done = co_await converse(*instance, limit, std::move(take));
   }
   co_await (*instance)->end();
-  co_return answer;
+  co_return done;
 }
 
 // --- housekeeping

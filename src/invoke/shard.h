@@ -33,8 +33,8 @@ class Shard {
   Task<Result<std::unique_ptr<HttpLease>>> open_http(function::Resolved target,
                                                      std::string request_id);
   Task<Result<Timing>> prepare(function::VersionPtr version, Invoker::InitFailure& failure);
-  Task<Result<std::string>> run_builtin(function::VersionPtr version, std::vector<std::string> argv,
-                                        std::chrono::seconds limit);
+  Task<Result<Done>> run_builtin(function::VersionPtr version, std::vector<std::string> argv,
+                                 std::chrono::seconds limit, Invoker::TakeAnswer take);
   void adopt(const function::VersionPtr& prepared, const function::VersionPtr& published);
   void retire(const function::VersionPtr& version);
 

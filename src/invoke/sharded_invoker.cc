@@ -57,11 +57,11 @@ void ShardedInvoker::abandon_prepared(function::VersionPtr prepared) {
   asio::post(shard.loop(), [&shard, prepared] { shard.retire(prepared); });
 }
 
-Task<Result<std::string>> ShardedInvoker::run_builtin(function::VersionPtr version,
-                                                      std::vector<std::string> argv,
-                                                      std::chrono::seconds limit) {
+Task<Result<Done>> ShardedInvoker::run_builtin(function::VersionPtr version,
+                                               std::vector<std::string> argv,
+                                               std::chrono::seconds limit, TakeAnswer take) {
   auto& shard = home_of(version->function);
-  auto task = shard.run_builtin(std::move(version), std::move(argv), limit);
+  auto task = shard.run_builtin(std::move(version), std::move(argv), limit, std::move(take));
   co_return co_await cross_to(shard.loop(), std::move(task));
 }
 

@@ -23,8 +23,8 @@ class ShardedInvoker final : public Invoker {
   Task<Result<Timing>> prepare(function::VersionPtr version, InitFailure& failure) override;
   void adopt_prepared(function::VersionPtr prepared, function::VersionPtr published) override;
   void abandon_prepared(function::VersionPtr prepared) override;
-  Task<Result<std::string>> run_builtin(function::VersionPtr version, std::vector<std::string> argv,
-                                        std::chrono::seconds limit) override;
+  Task<Result<Done>> run_builtin(function::VersionPtr version, std::vector<std::string> argv,
+                                 std::chrono::seconds limit, TakeAnswer take) override;
   void retire(const std::vector<function::VersionPtr>& versions) override;
 
   // Starts the housekeeping of every shard.

@@ -66,6 +66,8 @@ Result<RuntimeCatalog> RuntimeCatalog::load(const fs::path& directory) {
   RuntimeCatalog catalog;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(directory, error)) {
+    // One that is just being built, or was replaced.
+    if (entry.path().filename().native().starts_with('.')) continue;
     if (!fs::exists(entry.path() / "runtime.json")) continue;
     auto runtime = read_runtime(entry.path());
     if (!runtime)

@@ -49,6 +49,13 @@ TEST_F(RuntimeCatalogTest, ReadsADescription) {
   EXPECT_EQ(runtime->docker_image, "lambda/python:3.11");
 }
 
+TEST_F(RuntimeCatalogTest, OffersNothingThatIsBeingBuilt) {
+  add(".python3.11.new", R"({"name":"python3.11","family":"python","argv":["python3"]})");
+  const auto catalog = RuntimeCatalog::load(directory_);
+  ASSERT_TRUE(catalog);
+  EXPECT_THAT(catalog->names(), ElementsAre());
+}
+
 TEST_F(RuntimeCatalogTest, ProvidedHasThreeNames) {
   add_provided();
   const auto catalog = RuntimeCatalog::load(directory_);

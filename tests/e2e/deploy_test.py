@@ -191,5 +191,31 @@ include = ["shared"]
         self.assertEqual(self.server.get("gone").json()["code"], "y")
 
 
+LOOKS = """
+import pathlib
+def handler(event, context):
+    task = pathlib.Path("/var/task")
+    return sorted(path.stem.split(".")[0] for path in task.rglob("*.pyc"))
+"""
+
+
+@on_both_drivers
+class Bytecode(ServerTest):
+    """Python is compiled at its deploy."""
+
+    def test_a_package_of_many_megabytes_has_its_bytecode(self):
+        modules = {f"part{number:02}": f"TEXT = '{number:02}" + "x" * 400_000 + "'\n" for number in range(40)}
+        done = self.server.deploy({"app.py": LOOKS, **{f"lib/{name}.py": text for name, text in modules.items()}}, "large", "--handler",
+                                  "app.handler")
+        self.assertNotIn("Warning", done.stderr)
+        self.assertEqual(self.server.invoke("large").json(), ["app", *sorted(modules)])
+
+    def test_what_has_no_room_in_an_answer_is_told_and_the_rest_is_compiled(self):
+        files = {"app.py": LOOKS, "huge.py": "TEXT = '" + "x" * 5_000_000 + "'\n", "small.py": "A = 1\n", "wrong.py": "def\n"}
+        done = self.server.deploy(files, "huge", "--handler", "app.handler")
+        self.assertIn("Warning: 1 files are too large for bytecode", done.stderr)
+        self.assertEqual(self.server.invoke("huge").json(), ["app", "small"])
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -1,4 +1,4 @@
-"""Attacks run inside real functions of a real lambdad, on the native driver.
+"""Attacks run inside real functions of a real lambdad, on the native driver, or in containers (DockerAttackTest).
 
     class Sight(AttackTest):
         def test_no_host_name(self):
@@ -66,6 +66,12 @@ class AttackTest(ServerTest):
                            "def attack():\n    global result\n    try:\n" + lines + "\n"
                            "    except OSError as error:\n        result = errno.errorcode.get(error.errno, str(error))\n"
                            "attack()\n", name)
+
+
+class DockerAttackTest(AttackTest):
+    """The same, in containers."""
+
+    driver = "docker"
 
 
 def eventually(condition, seconds=15, what="it"):

@@ -3,11 +3,13 @@
 //   lambda-init --fd N           the control socket is descriptor N (native driver)
 //   lambda-init --socket PATH --memory BYTES
 //                                it is the SOCK_SEQPACKET socket at PATH (Docker driver), and init
-//                                ends a function that holds more memory than that
+//                                ends a function that holds more memory than that; the function
+//                                cannot touch it (guard_filter.h)
 //
 // Steps: hide from the function (same uid) -> control socket -> loopback up, where allowed ->
 // listener and log pipe -> hello -> serve commands and reap children until the socket closes.
 // The function's process gets /dev/null, the log pipe, and no other descriptor.
+#include "sandbox/init/guard_filter.h"
 #include "sandbox/init/memory_guard.h"
 #include "sandbox/init/protocol.h"
 
@@ -203,7 +205,7 @@ void execute() {
 }
 
 // In the child, which borrows our memory until it executes or ends.
-[[noreturn]] void become_runtime(const char* directory, rlim_t open_files) {
+[[noreturn]] void become_runtime(const char* directory, rlim_t open_files, pid_t guard) {
   ::setsid();
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   for (int number = 1; number <= SIGRTMAX; ++number) ::signal(number, SIG_DFL);
@@ -226,6 +228,8 @@ void execute() {
   lower_limit(RLIMIT_NICE, 0);
   if (::chdir(directory) != 0) {
     note_exec_error("cannot enter the working directory", directory);
+  } else if (guard > 0 && !keep_off(guard)) {
+    note_exec_error("cannot install", "the seccomp filter that keeps a function off its guard");
   } else {
     execute();
   }
@@ -294,9 +298,10 @@ void start(const Command& command, std::size_t size) {
     report_exec_failure();
     return;
   }
+  const pid_t guard = memory.guards() ? ::getpid() : 0;
   // NOLINTNEXTLINE(bugprone-unsafe-functions): the child only makes system calls, then execs
   const pid_t child = ::vfork();
-  if (child == 0) become_runtime(directory, command.open_files);
+  if (child == 0) become_runtime(directory, command.open_files, guard);
   if (child < 0) give_up("start the runtime's process");
   // The pipe must end when the last process of the function does.
   ::close(log_pipe);

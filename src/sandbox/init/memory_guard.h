@@ -16,6 +16,7 @@ class MemoryGuard {
   bool open(std::uint64_t limit);
   // The file with the most that was ever used; -1 before open().
   [[nodiscard]] int peak() const { return peak_; }
+  [[nodiscard]] bool guards() const { return limit_ != 0; }
   // Milliseconds until the next look(); -1: never.
   [[nodiscard]] int pause() const { return limit_ == 0 ? -1 : pause_; }
   // True: the function holds more than its limit.

@@ -87,7 +87,21 @@ Result<rlimit> raise_descriptor_limit() {
   return before;
 }
 
-Result<SpawnServerParts> prepare(const Arguments& arguments, UniqueFd& lock_file) {
+// What keeps others from what we use, until our end.
+struct Locks {
+  UniqueFd data;
+  UniqueFd runtimes;
+};
+
+// Shared: while it is held, runtimes/build keeps the base file systems that it has replaced, which
+// sandboxes may still have as their root. Waits while it removes some.
+UniqueFd use_runtimes() {
+  UniqueFd directory(::open(kRuntimesMount, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory) ::flock(directory.get(), LOCK_SH);
+  return directory;
+}
+
+Result<SpawnServerParts> prepare(const Arguments& arguments, Locks& locks) {
   if (::geteuid() != 0) {
     return fail(
         ErrorCode::unavailable,
@@ -95,7 +109,7 @@ Result<SpawnServerParts> prepare(const Arguments& arguments, UniqueFd& lock_file
   }
   auto locked = lock(arguments.data);
   if (!locked) return fail(std::move(locked.error()));
-  lock_file = std::move(*locked);
+  locks.data = std::move(*locked);
   SpawnServerParts parts;
   auto files = raise_descriptor_limit();
   if (!files) return fail(std::move(files.error()));
@@ -120,6 +134,7 @@ Result<SpawnServerParts> prepare(const Arguments& arguments, UniqueFd& lock_file
     return fail(std::move(entered.error()).as(ErrorCode::unavailable),
                 "make a mount namespace (CAP_SYS_ADMIN and Linux 5.12 are needed)");
   }
+  locks.runtimes = use_runtimes();
   // Last: until here it has to stay open, for the hello that says what failed.
   parts.socket.reset(kSpawnSocket);
   return parts;
@@ -154,9 +169,9 @@ int run(int argc, char** argv) {
   ::setpriority(PRIO_PROCESS, 0, -10);
   ::fcntl(kSpawnSocket, F_SETFD, FD_CLOEXEC);
   auto arguments = parse(argc, argv);
-  UniqueFd lock_file;
+  Locks locks;
   Result<SpawnServerParts> parts =
-      arguments ? prepare(*arguments, lock_file) : fail(std::move(arguments.error()));
+      arguments ? prepare(*arguments, locks) : fail(std::move(arguments.error()));
   say_hello(parts);
   if (!parts) return 1;
   SpawnServer(std::move(*parts)).run();
