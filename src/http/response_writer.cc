@@ -161,7 +161,7 @@ Task<Result<std::unique_ptr<ByteStream>>> ConnectionWriter::upgrade(Response hea
   auto sent = co_await put(text, {});
   if (!sent) co_return fail(std::move(sent.error()));
   connection_.given_away_ = true;
-  connection_.deadline_.clear();
+  connection_.reading_.clear();
   auto ahead = boost::beast::buffers_to_string(connection_.ahead_.data());
   connection_.ahead_.consume(ahead.size());
   std::unique_ptr<ByteStream> stream =
