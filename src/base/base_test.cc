@@ -112,6 +112,24 @@ TEST(BlockingPool, RunsElsewhereAndComesBack) {
   EXPECT_EQ(after, std::this_thread::get_id());
 }
 
+Task<void> ask_sized(BlockingPool& pool, std::size_t bytes, std::thread::id& worker) {
+  auto job = [] { return std::this_thread::get_id(); };
+  worker = co_await run_sized(pool, bytes, std::move(job));
+}
+
+TEST(BlockingPool, TakesWhatIsLargeAndLeavesWhatIsSmall) {
+  BlockingPool pool("test", 1);
+  for (const bool large : {false, true}) {
+    Loop loop;
+    std::thread::id worker;
+    auto guard = asio::make_work_guard(loop);
+    auto stop = [&guard](std::exception_ptr) { guard.reset(); };
+    asio::co_spawn(loop, ask_sized(pool, kBytesOnLoop + (large ? 1 : 0), worker), stop);
+    loop.run();
+    EXPECT_EQ(worker != std::this_thread::get_id(), large);
+  }
+}
+
 Task<void> ask_thrower(BlockingPool& pool, bool& caught) {
   auto job = []() -> int { throw std::runtime_error("no"); };
   try {

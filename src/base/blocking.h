@@ -13,6 +13,7 @@
 #include "base/async.h"
 
 #include <condition_variable>
+#include <cstddef>
 #include <deque>
 #include <exception>
 #include <functional>
@@ -82,6 +83,17 @@ Task<std::invoke_result_t<Job>> run_blocking(BlockingPool& pool, Job job) {
   co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
   if (state->error) std::rethrow_exception(state->error);
   co_return std::move(*state->value);
+}
+
+// What works through no more than this on a loop does not hold up the loop's others.
+inline constexpr std::size_t kBytesOnLoop = 256 * 1024;
+
+// Runs a job that works through so many bytes, such as a digest of them: here where they are few,
+// on the pool where they are many.
+template <class Job>
+Task<std::invoke_result_t<Job>> run_sized(BlockingPool& pool, std::size_t bytes, Job job) {
+  if (bytes <= kBytesOnLoop) co_return job();
+  co_return co_await run_blocking(pool, std::move(job));
 }
 
 }  // namespace lambda

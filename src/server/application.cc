@@ -294,7 +294,7 @@ Result<Done> Application::Parts::make_services() {
   authenticator = std::make_unique<api::Authenticator>(*keys, clock, who);
   api = std::make_unique<api::ApiHandler>(services(), *authenticator);
   gateway = std::make_unique<gateway::Gateway>(configuration.domain, *catalog, *invoker,
-                                               *authenticator, clock, *api);
+                                               *authenticator, disk, clock, *api);
   server = std::make_unique<http::Server>(threads.loops(), *gateway, http::ServerLimits());
   return Done{};
 }
