@@ -121,6 +121,7 @@ class ApiHandlerTest : public testing::Test {
                     *logs_,
                     store_thread_,
                     disk_,
+                    users_,
                     clock_,
                     Addresses{},
                     [](std::string) -> Task<Result<function::Code>> {
@@ -190,6 +191,7 @@ class ApiHandlerTest : public testing::Test {
   Loop loop_{1};
   BlockingPool store_thread_{"store", 1};
   BlockingPool disk_{"disk", 1};
+  BlockingPool users_{"users", 1};
   std::unique_ptr<ApiHandler> handler_;
 };
 
@@ -243,6 +245,24 @@ TEST_F(ApiHandlerTest, ChecksTheSignatureOfALargeBodyBesideTheLoop) {
   release();
   finish(*large);
   EXPECT_THAT(large->writer.sent->body, HasSubstr("PUT is not possible here"));
+}
+
+TEST_F(ApiHandlerTest, KnowsWhoIsOnTheSocketWhileTheDiskIsBusy) {
+  keep_disk_busy();
+  http::Request request;
+  request.method = "GET";
+  request.target = "/_lambda/status";
+  for (const std::uint32_t uid : {0u, static_cast<std::uint32_t>(::geteuid())}) {
+    request.peer.unix_uid = uid;
+    const auto known = ask(request, "");
+    ASSERT_TRUE(known->ended);
+    EXPECT_EQ(known->writer.sent->status, 200u);
+  }
+  request.peer.unix_uid = 4'000'000'000;  // nobody has that one
+  const auto stranger = ask(request, "");
+  finish(*stranger);
+  EXPECT_EQ(stranger->writer.sent->status, 403u);
+  EXPECT_THAT(stranger->writer.sent->body, HasSubstr("the user with id 4000000000"));
 }
 
 }  // namespace

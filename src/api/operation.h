@@ -51,6 +51,7 @@ struct Services {
   observe::LogStore& logs;
   BlockingPool& store_thread;
   BlockingPool& disk;
+  BlockingPool& users;  // the machine's user and group database
   const Clock& clock;
   Addresses addresses;
   ResolveImage resolve_image;

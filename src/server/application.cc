@@ -87,6 +87,7 @@ struct Application::Parts {
   sandbox::RuntimeCatalog runtimes;
   BlockingPool store_thread{"store", 1};
   BlockingPool disk{"disk", 2};
+  BlockingPool users{"users", 1};
   LoopThreads threads;
   DockerParts docker;
   std::unique_ptr<sandbox::native::NativeDriver> native;
@@ -251,6 +252,7 @@ api::Services Application::Parts::services() {
       *logs,
       store_thread,
       disk,
+      users,
       clock,
       addresses,
       [this](std::string reference) { return resolve_image(std::move(reference)); },
@@ -306,6 +308,7 @@ Application::~Application() {
   parts.threads.stop();
   parts.store_thread.finish();
   parts.disk.finish();
+  parts.users.finish();
   parts.threads.abandon();
 }
 
