@@ -1,11 +1,16 @@
 #include "base/async.h"
+#include "base/background.h"
 #include "base/blocking.h"
 #include "base/crypto.h"
 #include "base/encoding.h"
 #include "base/result.h"
 
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 
+#include <sstream>
+#include <stdexcept>
 #include <thread>
 
 namespace lambda {
@@ -148,6 +153,25 @@ TEST(BlockingPool, RethrowsInTheCoroutine) {
   asio::co_spawn(loop, ask_thrower(pool, caught), stop);
   loop.run();
   EXPECT_TRUE(caught);
+}
+
+Task<void> fall(bool falls) {
+  co_await sleep_for(std::chrono::milliseconds(0));
+  if (falls) throw std::runtime_error("no more room");
+}
+
+TEST(InBackground, LogsWhatEndsACoroutineThatNobodyWaitsFor) {
+  std::ostringstream log;
+  const auto before = spdlog::default_logger();
+  spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+      "test", std::make_shared<spdlog::sinks::ostream_sink_st>(log)));
+  Loop loop;
+  asio::co_spawn(loop, fall(false), in_background("the quiet one"));
+  asio::co_spawn(loop, fall(true), in_background("the reaper"));
+  loop.run();
+  spdlog::set_default_logger(before);
+  EXPECT_NE(log.str().find("the reaper ended by an exception: no more room"), std::string::npos);
+  EXPECT_EQ(log.str().find("the quiet one"), std::string::npos);
 }
 
 }  // namespace

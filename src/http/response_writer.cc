@@ -1,5 +1,7 @@
 #include "http/response_writer.h"
 
+#include "base/background.h"
+
 #include <boost/beast/core/buffers_to_string.hpp>
 
 #include <cerrno>
@@ -177,7 +179,7 @@ AsyncEvent& ConnectionWriter::client_gone() {
   if (!watch_->active && !watch_->gone.is_set() && body_.whole()) {
     watch_->active = true;
     asio::co_spawn(connection_.socket_->get_executor(), watch(connection_.socket_, watch_),
-                   asio::detached);
+                   in_background("the watch for a client"));
   }
   return watch_->gone;
 }

@@ -3,6 +3,7 @@
 #include "server/application.h"
 
 #include "api/api_handler.h"
+#include "base/background.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/encoding.h"
@@ -329,7 +330,8 @@ Result<Done> Application::start() {
   auto& parts = *parts_;
   parts.threads.start();
   parts.invoker->start();
-  asio::co_spawn(*parts.threads.loops().front(), parts.housekeeper->run(), asio::detached);
+  asio::co_spawn(*parts.threads.loops().front(), parts.housekeeper->run(),
+                 in_background("the housekeeper"));
   for (auto& socket : parts.listeners.sockets) parts.server->add_listener(std::move(socket));
   if (parts.listeners.unix_socket)
     parts.server->add_listener(std::move(parts.listeners.unix_socket));
