@@ -9,6 +9,7 @@
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
 
+#include <future>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -158,6 +159,58 @@ TEST(BlockingPool, RethrowsInTheCoroutine) {
 Task<void> fall(bool falls) {
   co_await sleep_for(std::chrono::milliseconds(0));
   if (falls) throw std::runtime_error("no more room");
+}
+
+struct Seen {
+  int value = 0;
+  bool interrupted = false;
+  bool ended = false;
+};
+
+Task<void> ask_and_wait(BlockingPool& pool, std::shared_future<void> go, bool deaf,
+                        AsyncEvent& later, Seen& seen) {
+  if (deaf) co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  auto job = [go = std::move(go)] {
+    go.wait();
+    return 7;
+  };
+  seen.value = co_await run_blocking(pool, std::move(job));
+  try {
+    const bool came = co_await later.wait();
+    seen.interrupted = !came;
+  } catch (const boost::system::system_error&) {
+    seen.interrupted = true;
+  }
+  seen.ended = true;
+}
+
+// The job's value comes in both cases; then the cancellation is there, or as deaf as it was asked.
+TEST(BlockingPool, LeavesTheCallersCancellationAsItIs) {
+  BlockingPool pool("test", 1);
+  for (const bool deaf : {false, true}) {
+    Loop loop;
+    auto guard = asio::make_work_guard(loop);
+    std::promise<void> go;
+    asio::cancellation_signal cancel;
+    AsyncEvent later;
+    Seen seen;
+    asio::co_spawn(loop, ask_and_wait(pool, go.get_future().share(), deaf, later, seen),
+                   asio::bind_cancellation_slot(cancel.slot(), [](std::exception_ptr) {}));
+    loop.poll();
+    cancel.emit(asio::cancellation_type::terminal);
+    loop.poll();
+    EXPECT_EQ(seen.value, 0);
+    go.set_value();
+    while (seen.value == 0) loop.run_one();
+    loop.poll();
+    EXPECT_EQ(seen.value, 7);
+    EXPECT_EQ(seen.ended, !deaf);
+    if (deaf) cancel.emit(asio::cancellation_type::terminal);
+    later.set();
+    loop.poll();
+    EXPECT_TRUE(seen.ended);
+    EXPECT_EQ(seen.interrupted, !deaf);
+  }
 }
 
 TEST(InBackground, LogsWhatEndsACoroutineThatNobodyWaitsFor) {

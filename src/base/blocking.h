@@ -6,8 +6,8 @@
 //
 // The job runs on one of the pool's threads; the coroutine resumes on its own loop. The job must
 // return a value (Result<Done> where there is nothing to say). An exception out of the job is
-// rethrown in the coroutine. A pool with one thread runs its jobs in the order in which they were
-// given. The destructor finish()es.
+// rethrown in the coroutine. A cancellation waits for the job's end. A pool with one thread runs
+// its jobs in the order in which they were given. The destructor finish()es.
 #pragma once
 
 #include "base/async.h"
@@ -78,9 +78,7 @@ Task<std::invoke_result_t<Job>> run_blocking(BlockingPool& pool, Job job) {
   pool.post(std::move(on_worker));
   // A blocking job cannot be cancelled half-way: its result is awaited whatever happens to the
   // caller.
-  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  co_await state->done.wait();
-  co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
+  co_await state->done.wait_through();
   if (state->error) std::rethrow_exception(state->error);
   co_return std::move(*state->value);
 }
