@@ -15,10 +15,12 @@ Task<Result<gateway::Caller>> ApiHandler::authenticate(http::Request& request,
   const bool credentials =
       request.headers.has("Authorization") || Authenticator::needs_body(request);
   if (request.peer.unix_uid && !credentials) {
+    if (auto known = authenticator_.find_socket_peer(request.peer)) co_return std::move(*known);
     auto look = [this, peer = request.peer] { return authenticator_.admit_socket_peer(peer); };
-    co_return co_await run_blocking(services_.disk, std::move(look));
+    co_return co_await run_blocking(services_.users, std::move(look));
   }
-  co_return authenticator_.verify(request, body);
+  auto verify = [this, &request, body] { return authenticator_.verify(request, body); };
+  co_return co_await run_sized(services_.disk, body.size(), std::move(verify));
 }
 
 Task<Answer> ApiHandler::run(http::Request& request, http::BodyReader& body,

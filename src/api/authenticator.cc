@@ -126,9 +126,14 @@ Result<gateway::Caller> Authenticator::verify(const http::Request& request,
   return check_signature(request, body);
 }
 
+std::optional<gateway::Caller> Authenticator::find_socket_peer(const http::Peer& peer) const {
+  if (peer.unix_uid != 0u && peer.unix_uid != ::geteuid()) return std::nullopt;
+  return caller_of("root");
+}
+
 Result<gateway::Caller> Authenticator::admit_socket_peer(const http::Peer& peer) const {
+  if (auto known = find_socket_peer(peer)) return std::move(*known);
   const auto uid = peer.unix_uid.value_or(65534);
-  if (uid == 0 || uid == ::geteuid()) return caller_of("root");
   const auto name = name_of(uid);
   if (options_.group) {
     const gid_t group = *options_.group;

@@ -1,6 +1,6 @@
 // Who may call the control API, and functions whose URL wants a key: bearer tokens and SigV4 over
-// the same keys, and people on the unix socket. Any thread. verify() and the KeyChecker do no I/O;
-// admit_socket_peer() reads the group database, on a worker thread.
+// the same keys, and people on the unix socket. Any thread. admit_socket_peer() alone does I/O: it
+// reads the group database, on a worker thread.
 #pragma once
 
 #include "api/sigv4.h"
@@ -37,6 +37,8 @@ class Authenticator final : public gateway::KeyChecker {
   // afar).
   [[nodiscard]] Result<gateway::Caller> verify(const http::Request& request,
                                                std::string_view body) const;
+  // root and the server's own user; nothing for others, whom admit_socket_peer() may know.
+  [[nodiscard]] std::optional<gateway::Caller> find_socket_peer(const http::Peer& peer) const;
   // Blocking. root, the server's own user, and members of the group.
   [[nodiscard]] Result<gateway::Caller> admit_socket_peer(const http::Peer& peer) const;
 

@@ -1,6 +1,7 @@
 #include "api/deploy_api.h"
 
 #include "api/error_response.h"
+#include "base/background.h"
 #include "base/encoding.h"
 
 #include <deque>
@@ -34,7 +35,8 @@ class LineWriter final : public deploy::Progress, public std::enable_shared_from
     more_.set();
     if (!running_) {
       running_ = true;
-      asio::co_spawn(executor_, write_lines(shared_from_this()), asio::detached);
+      asio::co_spawn(executor_, write_lines(shared_from_this()),
+                     in_background("the lines of a deploy"));
     }
   }
   [[nodiscard]] bool begun() const { return running_; }

@@ -82,7 +82,7 @@ Result<std::optional<std::string>> revision_of(const json::object& body) {
 }  // namespace
 
 Task<Answer> create_function(Services& services, Exchange& exchange) {
-  auto body = co_await read_object(exchange, kMaxRequestBytes);
+  auto body = co_await read_object(services, exchange, kMaxRequestBytes);
   if (!body) co_return fail(std::move(body.error()));
   std::string name;
   auto configuration = read_new_configuration(services, *body, name);
@@ -177,7 +177,7 @@ Task<Answer> update_function_code(Services& services, Exchange& exchange) {
   if (!name) co_return fail(std::move(name.error()));
   auto resolved = services.catalog.resolve(name->name, "");
   if (!resolved) co_return fail(std::move(resolved.error()));
-  auto body = co_await read_object(exchange, kMaxRequestBytes);
+  auto body = co_await read_object(services, exchange, kMaxRequestBytes);
   if (!body) co_return fail(std::move(body.error()));
   auto publish = flag_member(*body, "Publish");
   if (!publish) co_return fail(std::move(publish.error()));
@@ -213,7 +213,7 @@ Task<Answer> update_function_code(Services& services, Exchange& exchange) {
 Task<Answer> update_function_configuration(Services& services, Exchange& exchange) {
   auto name = exchange.unqualified_name(services);
   if (!name) co_return fail(std::move(name.error()));
-  auto body = co_await read_object(exchange);
+  auto body = co_await read_object(services, exchange);
   if (!body) co_return fail(std::move(body.error()));
   auto revision = revision_of(*body);
   if (!revision) co_return fail(std::move(revision.error()));

@@ -51,6 +51,7 @@ struct Services {
   observe::LogStore& logs;
   BlockingPool& store_thread;
   BlockingPool& disk;
+  BlockingPool& users;  // the machine's user and group database
   const Clock& clock;
   Addresses addresses;
   ResolveImage resolve_image;
@@ -90,9 +91,10 @@ using Operation = std::function<Task<Answer>(Services& services, Exchange& excha
 // AWS gives no more items than this in one page.
 inline constexpr std::size_t kPageSize = 50;
 
-// The body as a JSON object; an empty body is {}. Errors: invalid (SerializationException),
-// too_large.
-Task<Result<boost::json::object>> read_object(Exchange& exchange, std::size_t limit = 1 << 20);
+// The body as a JSON object; an empty body is {}. A large one is parsed on the disk's threads.
+// Errors: invalid (SerializationException), too_large.
+Task<Result<boost::json::object>> read_object(Services& services, Exchange& exchange,
+                                              std::size_t limit = 1 << 20);
 [[nodiscard]] http::Response json_response(unsigned status, const boost::json::value& value);
 
 // Runs a change of the catalog on the store's thread.

@@ -95,7 +95,7 @@ Result<std::optional<std::uint64_t>> wanted_version(const json::object& body) {
 Task<Answer> move_live(Services& services, Exchange& exchange, bool back) {
   auto found = find(services, exchange);
   if (!found) co_return fail(std::move(found.error()));
-  auto body = co_await read_object(exchange);
+  auto body = co_await read_object(services, exchange);
   if (!body) co_return fail(std::move(body.error()));
   auto version = wanted_version(*body);
   if (!version) co_return fail(std::move(version.error()));
@@ -197,7 +197,7 @@ Task<Answer> promote(Services& services, Exchange& exchange) {
 Task<Answer> put_url(Services& services, Exchange& exchange) {
   auto found = find(services, exchange);
   if (!found) co_return fail(std::move(found.error()));
-  auto body = co_await read_object(exchange);
+  auto body = co_await read_object(services, exchange);
   if (!body) co_return fail(std::move(body.error()));
   auto text = text_member(*body, "auth");
   if (!text) co_return fail(std::move(text.error()));

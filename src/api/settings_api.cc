@@ -33,7 +33,7 @@ tl::unexpected<Error> no_such_resource() {
 Task<Answer> put_concurrency(Services& services, Exchange& exchange) {
   auto function = find_function(services, exchange);
   if (!function) co_return fail(std::move(function.error()));
-  auto body = co_await read_object(exchange);
+  auto body = co_await read_object(services, exchange);
   if (!body) co_return fail(std::move(body.error()));
   auto number = number_member(*body, "ReservedConcurrentExecutions");
   if (!number) co_return fail(std::move(number.error()));

@@ -97,7 +97,7 @@ Task<Result<function::UrlConfig>> store_url(Services& services, std::string name
 Task<Answer> create_url_config(Services& services, Exchange& exchange) {
   auto function = function_for_url(services, exchange);
   if (!function) co_return fail(std::move(function.error()));
-  auto body = co_await read_object(exchange);
+  auto body = co_await read_object(services, exchange);
   if (!body) co_return fail(std::move(body.error()));
   if (!body->contains("AuthType")) {
     co_return fail(ErrorCode::validation,
@@ -131,7 +131,7 @@ Task<Answer> update_url_config(Services& services, Exchange& exchange) {
   auto function = function_for_url(services, exchange);
   if (!function) co_return fail(std::move(function.error()));
   if (!has_url((*function)->url)) co_return no_such_resource();
-  auto body = co_await read_object(exchange);
+  auto body = co_await read_object(services, exchange);
   if (!body) co_return fail(std::move(body.error()));
   Change update = [body = *body](function::UrlConfig before) -> Result<function::UrlConfig> {
     if (!has_url(before)) return no_such_resource();

@@ -86,7 +86,7 @@ Task<Answer> change_tags(Services& services, std::string name,
 Task<Answer> publish_version(Services& services, Exchange& exchange) {
   auto name = exchange.unqualified_name(services);
   if (!name) co_return fail(std::move(name.error()));
-  auto body = co_await read_object(exchange);
+  auto body = co_await read_object(services, exchange);
   if (!body) co_return fail(std::move(body.error()));
   auto sha256 = text_member(*body, "CodeSha256");
   auto description = text_member(*body, "Description");
@@ -125,7 +125,7 @@ Task<Answer> list_versions(Services& services, Exchange& exchange) {
 Task<Answer> create_alias(Services& services, Exchange& exchange) {
   auto name = exchange.unqualified_name(services);
   if (!name) co_return fail(std::move(name.error()));
-  auto body = co_await read_object(exchange);
+  auto body = co_await read_object(services, exchange);
   if (!body) co_return fail(std::move(body.error()));
   auto alias_name = text_member(*body, "Name");
   if (!alias_name) co_return fail(std::move(alias_name.error()));
@@ -186,7 +186,7 @@ Task<Answer> list_aliases(Services& services, Exchange& exchange) {
 Task<Answer> update_alias(Services& services, Exchange& exchange) {
   auto name = exchange.unqualified_name(services);
   if (!name) co_return fail(std::move(name.error()));
-  auto body = co_await read_object(exchange);
+  auto body = co_await read_object(services, exchange);
   if (!body) co_return fail(std::move(body.error()));
   auto revision = text_member(*body, "RevisionId");
   if (!revision) co_return fail(std::move(revision.error()));
@@ -226,7 +226,7 @@ Task<Answer> list_tags(Services& services, Exchange& exchange) {
 Task<Answer> tag_resource(Services& services, Exchange& exchange) {
   auto name = tagged_function(services, exchange);
   if (!name) co_return fail(std::move(name.error()));
-  auto body = co_await read_object(exchange);
+  auto body = co_await read_object(services, exchange);
   if (!body) co_return fail(std::move(body.error()));
   auto tags = texts_member(*body, "Tags");
   if (!tags) co_return fail(std::move(tags.error()));

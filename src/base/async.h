@@ -8,6 +8,8 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
@@ -88,6 +90,17 @@ class AsyncEvent {
     co_return true;
   }
   Task<bool> wait() { return wait_until(std::chrono::steady_clock::time_point::max()); }
+  // For what must be waited for whatever happens to the caller: a cancellation does not end it, and
+  // is seen by the caller's next wait. (this_coro::reset_cancellation_state would change what all
+  // the callers above asked for, and forget one that has come.)
+  Task<void> wait_through() {
+    if (set_) co_return;
+    Timer timer(co_await asio::this_coro::executor, std::chrono::steady_clock::time_point::max());
+    waiters_.push_back(&timer);
+    const auto without_slot = asio::bind_cancellation_slot(asio::cancellation_slot(), kAsTuple);
+    co_await timer.async_wait(without_slot);
+    std::erase(waiters_, &timer);
+  }
 
  private:
   std::vector<Timer*> waiters_;

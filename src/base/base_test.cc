@@ -1,11 +1,17 @@
 #include "base/async.h"
+#include "base/background.h"
 #include "base/blocking.h"
 #include "base/crypto.h"
 #include "base/encoding.h"
 #include "base/result.h"
 
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 
+#include <future>
+#include <sstream>
+#include <stdexcept>
 #include <thread>
 
 namespace lambda {
@@ -112,6 +118,24 @@ TEST(BlockingPool, RunsElsewhereAndComesBack) {
   EXPECT_EQ(after, std::this_thread::get_id());
 }
 
+Task<void> ask_sized(BlockingPool& pool, std::size_t bytes, std::thread::id& worker) {
+  auto job = [] { return std::this_thread::get_id(); };
+  worker = co_await run_sized(pool, bytes, std::move(job));
+}
+
+TEST(BlockingPool, TakesWhatIsLargeAndLeavesWhatIsSmall) {
+  BlockingPool pool("test", 1);
+  for (const bool large : {false, true}) {
+    Loop loop;
+    std::thread::id worker;
+    auto guard = asio::make_work_guard(loop);
+    auto stop = [&guard](std::exception_ptr) { guard.reset(); };
+    asio::co_spawn(loop, ask_sized(pool, kBytesOnLoop + (large ? 1 : 0), worker), stop);
+    loop.run();
+    EXPECT_EQ(worker != std::this_thread::get_id(), large);
+  }
+}
+
 Task<void> ask_thrower(BlockingPool& pool, bool& caught) {
   auto job = []() -> int { throw std::runtime_error("no"); };
   try {
@@ -130,6 +154,77 @@ TEST(BlockingPool, RethrowsInTheCoroutine) {
   asio::co_spawn(loop, ask_thrower(pool, caught), stop);
   loop.run();
   EXPECT_TRUE(caught);
+}
+
+Task<void> fall(bool falls) {
+  co_await sleep_for(std::chrono::milliseconds(0));
+  if (falls) throw std::runtime_error("no more room");
+}
+
+struct Seen {
+  int value = 0;
+  bool interrupted = false;
+  bool ended = false;
+};
+
+Task<void> ask_and_wait(BlockingPool& pool, std::shared_future<void> go, bool deaf,
+                        AsyncEvent& later, Seen& seen) {
+  if (deaf) co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  auto job = [go = std::move(go)] {
+    go.wait();
+    return 7;
+  };
+  seen.value = co_await run_blocking(pool, std::move(job));
+  try {
+    const bool came = co_await later.wait();
+    seen.interrupted = !came;
+  } catch (const boost::system::system_error&) {
+    seen.interrupted = true;
+  }
+  seen.ended = true;
+}
+
+// The job's value comes in both cases; then the cancellation is there, or as deaf as it was asked.
+TEST(BlockingPool, LeavesTheCallersCancellationAsItIs) {
+  BlockingPool pool("test", 1);
+  for (const bool deaf : {false, true}) {
+    Loop loop;
+    auto guard = asio::make_work_guard(loop);
+    std::promise<void> go;
+    asio::cancellation_signal cancel;
+    AsyncEvent later;
+    Seen seen;
+    asio::co_spawn(loop, ask_and_wait(pool, go.get_future().share(), deaf, later, seen),
+                   asio::bind_cancellation_slot(cancel.slot(), [](std::exception_ptr) {}));
+    loop.poll();
+    cancel.emit(asio::cancellation_type::terminal);
+    loop.poll();
+    EXPECT_EQ(seen.value, 0);
+    go.set_value();
+    while (seen.value == 0) loop.run_one();
+    loop.poll();
+    EXPECT_EQ(seen.value, 7);
+    EXPECT_EQ(seen.ended, !deaf);
+    if (deaf) cancel.emit(asio::cancellation_type::terminal);
+    later.set();
+    loop.poll();
+    EXPECT_TRUE(seen.ended);
+    EXPECT_EQ(seen.interrupted, !deaf);
+  }
+}
+
+TEST(InBackground, LogsWhatEndsACoroutineThatNobodyWaitsFor) {
+  std::ostringstream log;
+  const auto before = spdlog::default_logger();
+  spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+      "test", std::make_shared<spdlog::sinks::ostream_sink_st>(log)));
+  Loop loop;
+  asio::co_spawn(loop, fall(false), in_background("the quiet one"));
+  asio::co_spawn(loop, fall(true), in_background("the reaper"));
+  loop.run();
+  spdlog::set_default_logger(before);
+  EXPECT_NE(log.str().find("the reaper ended by an exception: no more room"), std::string::npos);
+  EXPECT_EQ(log.str().find("the quiet one"), std::string::npos);
 }
 
 }  // namespace

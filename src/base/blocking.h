@@ -6,13 +6,14 @@
 //
 // The job runs on one of the pool's threads; the coroutine resumes on its own loop. The job must
 // return a value (Result<Done> where there is nothing to say). An exception out of the job is
-// rethrown in the coroutine. A pool with one thread runs its jobs in the order in which they were
-// given. The destructor finish()es.
+// rethrown in the coroutine. A cancellation waits for the job's end. A pool with one thread runs
+// its jobs in the order in which they were given. The destructor finish()es.
 #pragma once
 
 #include "base/async.h"
 
 #include <condition_variable>
+#include <cstddef>
 #include <deque>
 #include <exception>
 #include <functional>
@@ -77,11 +78,20 @@ Task<std::invoke_result_t<Job>> run_blocking(BlockingPool& pool, Job job) {
   pool.post(std::move(on_worker));
   // A blocking job cannot be cancelled half-way: its result is awaited whatever happens to the
   // caller.
-  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  co_await state->done.wait();
-  co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
+  co_await state->done.wait_through();
   if (state->error) std::rethrow_exception(state->error);
   co_return std::move(*state->value);
+}
+
+// What works through no more than this on a loop does not hold up the loop's others.
+inline constexpr std::size_t kBytesOnLoop = 256 * 1024;
+
+// Runs a job that works through so many bytes, such as a digest of them: here where they are few,
+// on the pool where they are many.
+template <class Job>
+Task<std::invoke_result_t<Job>> run_sized(BlockingPool& pool, std::size_t bytes, Job job) {
+  if (bytes <= kBytesOnLoop) co_return job();
+  co_return co_await run_blocking(pool, std::move(job));
 }
 
 }  // namespace lambda

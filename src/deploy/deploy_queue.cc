@@ -17,9 +17,7 @@ Task<DeployQueue::Turn> DeployQueue::wait_turn(std::string name) {
   }
   if (waiter) {
     // The turn comes to whoever is in line, so it must be taken even when the caller has gone away.
-    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-    co_await waiter->called.wait();
-    co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
+    co_await waiter->called.wait_through();
   }
   co_return Turn(*this, std::move(name));
 }

@@ -116,7 +116,8 @@ Task<FunctionDoor::Admission> FunctionDoor::admit(const function::Function& func
       admission.client_gone = !admission.refusal;
       co_return admission;
     }
-    auto caller = keys_.check_signature(request, *bytes);
+    auto check = [this, &request, &bytes] { return keys_.check_signature(request, *bytes); };
+    auto caller = co_await run_sized(disk_, bytes->size(), std::move(check));
     if (caller) {
       admission.caller = std::move(*caller);
       request.headers.remove("Authorization");

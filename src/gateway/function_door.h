@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/async.h"
+#include "base/blocking.h"
 #include "base/clock.h"
 #include "function/catalog.h"
 #include "gateway/key_checker.h"
@@ -22,10 +23,10 @@ inline constexpr std::size_t kMaxHandlerBody = 6'291'456;
 
 class FunctionDoor {
  public:
-  // All outlive it.
+  // All outlive it. On `disk` the signatures of large bodies are checked.
   FunctionDoor(const function::Catalog& catalog, invoke::Invoker& invoker, const KeyChecker& keys,
-               const Clock& clock)
-      : catalog_(catalog), invoker_(invoker), keys_(keys), clock_(clock) {}
+               BlockingPool& disk, const Clock& clock)
+      : catalog_(catalog), invoker_(invoker), keys_(keys), disk_(disk), clock_(clock) {}
 
   Task<void> handle(const Route& route, http::Request& request, http::BodyReader& body,
                     http::ResponseWriter& writer);
@@ -47,6 +48,7 @@ class FunctionDoor {
   const function::Catalog& catalog_;
   invoke::Invoker& invoker_;
   const KeyChecker& keys_;
+  BlockingPool& disk_;
   const Clock& clock_;
 };
 

@@ -19,8 +19,8 @@ class Gateway final : public http::Handler {
  public:
   // `domain` is what stands behind a function's label ("localhost"). All references outlive it.
   Gateway(std::string_view domain, const function::Catalog& catalog, invoke::Invoker& invoker,
-          const KeyChecker& keys, const Clock& clock, http::Handler& api)
-      : router_(domain), door_(catalog, invoker, keys, clock), api_(api) {}
+          const KeyChecker& keys, BlockingPool& disk, const Clock& clock, http::Handler& api)
+      : router_(domain), door_(catalog, invoker, keys, disk, clock), api_(api) {}
 
   Task<void> handle(http::Request& request, http::BodyReader& body,
                     http::ResponseWriter& writer) override;

@@ -55,6 +55,7 @@ class OneKey final : public KeyChecker {
   }
   Result<Caller> check_signature(const http::Request& request,
                                  std::string_view body) const override {
+    checked_on = std::this_thread::get_id();
     if (request.headers.get("X-Signed") != std::to_string(body.size())) {
       return fail(ErrorCode::denied, "Forbidden");
     }
@@ -63,6 +64,7 @@ class OneKey final : public KeyChecker {
     caller.access_key = "AKIA";
     return caller;
   }
+  mutable std::atomic<std::thread::id> checked_on;
 };
 
 class Lease final : public invoke::HttpLease {
@@ -202,7 +204,8 @@ class GatewayTest : public testing::Test {
     add("keyed", function::UrlAuth::key, function::Kind::handler);
     add("signed", function::UrlAuth::iam, function::Kind::handler);
     add("web", function::UrlAuth::open, function::Kind::http);
-    gateway_ = std::make_unique<Gateway>("localhost", *catalog_, script_, keys_, clock_, api_);
+    gateway_ =
+        std::make_unique<Gateway>("localhost", *catalog_, script_, keys_, disk_, clock_, api_);
     std::vector<Loop*> loops{&loop_};
     server_ = std::make_unique<http::Server>(loops, *gateway_, http::ServerLimits{});
     auto listening = listen_anywhere();
@@ -283,6 +286,7 @@ class GatewayTest : public testing::Test {
   FakeClock clock_;
   std::unique_ptr<store::Database> database_;
   std::unique_ptr<function::Catalog> catalog_;
+  BlockingPool disk_{"disk", 1};
   Loop loop_{1};
   asio::executor_work_guard<LoopExecutor> guard_ = asio::make_work_guard(loop_);
   Script script_;
@@ -359,6 +363,18 @@ TEST_F(GatewayTest, ChecksASignatureOverTheWholeBody) {
   EXPECT_THAT(script_.calls.at(0).payload, HasSubstr(R"("accessKey":"AKIA")"));
   EXPECT_THAT(script_.calls.at(0).payload, Not(HasSubstr("AWS4")));
   EXPECT_THAT(script_.calls.at(0).payload, HasSubstr(R"("body":"YWJj")"));
+}
+
+TEST_F(GatewayTest, ChecksTheSignatureOfALargeBodyBesideTheLoop) {
+  answer("1");
+  const std::string small(1000, 'b');
+  EXPECT_THAT(post("signed.localhost", "/", small, "X-Signed: 1000\r\n"),
+              StartsWith("HTTP/1.1 200"));
+  EXPECT_EQ(keys_.checked_on.load(), thread_.get_id());
+  const std::string large(1'000'000, 'b');
+  EXPECT_THAT(post("signed.localhost", "/", large, "X-Signed: 1000000\r\n"),
+              StartsWith("HTTP/1.1 200"));
+  EXPECT_NE(keys_.checked_on.load(), thread_.get_id());
 }
 
 TEST_F(GatewayTest, TellsFailuresApartAndKeepsTheirDetailsPrivate) {

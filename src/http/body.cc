@@ -1,5 +1,7 @@
 #include "http/body.h"
 
+#include "base/background.h"
+
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -68,8 +70,8 @@ Task<void> tunnel(ByteStream& left, ByteStream& right, std::chrono::steady_clock
   const auto executor = co_await asio::this_coro::executor;
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   auto state = std::make_shared<TunnelState>();
-  asio::co_spawn(executor, copy(left, right, state), asio::detached);
-  asio::co_spawn(executor, copy(right, left, state), asio::detached);
+  asio::co_spawn(executor, copy(left, right, state), in_background("a direction of a tunnel"));
+  asio::co_spawn(executor, copy(right, left, state), in_background("a direction of a tunnel"));
   while (!co_await state->ended.wait_until(state->moved + idle)) {
     if (std::chrono::steady_clock::now() - state->moved < idle) continue;
     left.close();

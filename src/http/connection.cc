@@ -35,8 +35,9 @@ void log_exception(const Request& request, const std::exception_ptr& thrown) {
 
 Connection::Connection(LoopExecutor executor, Peer peer, Handler& handler, ServerLimits limits)
     : socket_(std::make_shared<Socket>(executor)),
-      deadline_(executor, [socket = socket_] { cancel_waits(*socket); }),
-      incoming_(*socket_, deadline_, ahead_),
+      reading_(executor, [this] { end_late_read(); }),
+      writing_(executor, [socket = socket_] { cancel_waits(*socket); }),
+      incoming_(*socket_, reading_, ahead_),
       peer_(std::move(peer)),
       handler_(handler),
       limits_(limits) {}
@@ -83,14 +84,14 @@ Task<Connection::Head> Connection::read_head(bool first) {
   refusal_.reset();
   std::size_t scanned = 0;
   bool begun = first && limits_.idle_time.count() > 0;
-  if (begun) deadline_.expire_after(limits_.head_time);
+  if (begun) reading_.expire_after(limits_.head_time);
   idle_ = true;
   while (true) {
     if (scanned == 0) skip_empty_lines();
     const std::string_view bytes(static_cast<const char*>(ahead_.data().data()), ahead_.size());
     const auto end = bytes.find("\r\n\r\n", scanned > 3 ? scanned - 3 : 0);
     if (end != std::string_view::npos && end + 4 <= limits_.header_bytes) {
-      deadline_.clear();
+      reading_.clear();
       idle_ = false;
       if (has_folding(bytes.substr(0, end))) {
         refuse(400, "a header line begins with white space (obsolete folding)");
@@ -107,14 +108,14 @@ Task<Connection::Head> Connection::read_head(bool first) {
     if (scanned > 0 && (idle_ || !begun)) {
       idle_ = false;
       begun = true;
-      deadline_.expire_after(limits_.head_time);
+      reading_.expire_after(limits_.head_time);
     } else if (!begun) {
-      deadline_.expire_after(limits_.idle_time);
+      reading_.expire_after(limits_.idle_time);
     }
     auto [error, count] = co_await socket_->async_read_some(ahead_.prepare(kHeadRead), kAsTuple);
     ahead_.commit(count);
     if (!error) continue;
-    if (scanned > 0 && deadline_.expired()) {
+    if (scanned > 0 && reading_.expired()) {
       refuse(408, "the request's head did not come in time");
       co_return Head::refused;
     }
@@ -193,7 +194,7 @@ Task<void> Connection::linger() {
   boost::system::error_code error;
   socket_->shutdown(asio::socket_base::shutdown_send, error);
   if (error || closed_) co_return;
-  deadline_.expire_after(kLingerTime);
+  reading_.expire_after(kLingerTime);
   while (true) {
     ahead_.clear();
     auto [read_error, count] =
@@ -202,8 +203,17 @@ Task<void> Connection::linger() {
   }
 }
 
+void Connection::end_late_read() {
+  if (writes_ == 0 && reading_.expired()) cancel_waits(*socket_);
+}
+
 Task<Result<std::size_t>> Connection::write(std::string_view first, std::string_view second) {
-  return write_all(*socket_, deadline_, limits_.body_time, first, second);
+  ++writes_;
+  auto written = co_await write_all(*socket_, writing_, limits_.body_time, first, second);
+  // "100 Continue" and a response may wait at the same time.
+  if (--writes_ > 0) writing_.expire_after(limits_.body_time);
+  end_late_read();
+  co_return written;
 }
 
 // --- outside of a Server

@@ -50,12 +50,17 @@ class Connection {
   Task<bool> drop_rest(RequestBody& body);
   Task<void> send_refusal();
   Task<void> linger();
+  // A read that is late ends; it waits for a write beside it, because both are cancelled as one.
+  void end_late_read();
   // Both pieces live until it returns.
   Task<Result<std::size_t>> write(std::string_view first, std::string_view second);
   void refuse(unsigned status, std::string reason) { refusal_.emplace(status, std::move(reason)); }
 
   std::shared_ptr<Socket> socket_;  // shared with an upgraded stream and the watch for the client
-  Deadline deadline_;
+  // Two, because a request's body is read while its response is written.
+  Deadline reading_;
+  Deadline writing_;
+  int writes_ = 0;  // that wait
   boost::beast::flat_buffer ahead_;
   std::optional<Parser<true>> parser_;
   IncomingBody<Socket, true> incoming_;

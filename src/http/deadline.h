@@ -1,4 +1,5 @@
-// Deadline: the latest moment for whatever one connection waits for.
+// Deadline: the latest moment for one wait at a time of a connection; what waits beside it needs
+// its own.
 //
 // It is set anew for each wait, often, and must cost next to nothing: the timer is armed once and
 // looks at the current moment only when it fires, so that moving the moment later is one

@@ -20,7 +20,7 @@ namespace lambda::http {
 template <class Stream, bool is_request>
 class IncomingBody {
  public:
-  // All of them outlive it. Call begin() once the head is parsed.
+  // All of them outlive it; `deadline` is for reading alone. Call begin() once the head is parsed.
   IncomingBody(Stream& stream, Deadline& deadline, boost::beast::flat_buffer& ahead)
       : stream_(stream), deadline_(deadline), ahead_(ahead) {}
 

@@ -1,5 +1,7 @@
 #include "http/response_writer.h"
 
+#include "base/background.h"
+
 #include <boost/beast/core/buffers_to_string.hpp>
 
 #include <cerrno>
@@ -161,7 +163,7 @@ Task<Result<std::unique_ptr<ByteStream>>> ConnectionWriter::upgrade(Response hea
   auto sent = co_await put(text, {});
   if (!sent) co_return fail(std::move(sent.error()));
   connection_.given_away_ = true;
-  connection_.deadline_.clear();
+  connection_.reading_.clear();
   auto ahead = boost::beast::buffers_to_string(connection_.ahead_.data());
   connection_.ahead_.consume(ahead.size());
   std::unique_ptr<ByteStream> stream =
@@ -177,7 +179,7 @@ AsyncEvent& ConnectionWriter::client_gone() {
   if (!watch_->active && !watch_->gone.is_set() && body_.whole()) {
     watch_->active = true;
     asio::co_spawn(connection_.socket_->get_executor(), watch(connection_.socket_, watch_),
-                   asio::detached);
+                   in_background("the watch for a client"));
   }
   return watch_->gone;
 }

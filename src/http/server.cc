@@ -2,6 +2,7 @@
 // time, so that the loops share a burst. Each connection is in its loop's list, for the drain.
 #include "http/server.h"
 
+#include "base/background.h"
 #include "http/connection.h"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -10,6 +11,7 @@
 #include <atomic>
 #include <cerrno>
 #include <list>
+#include <new>
 #include <sys/socket.h>
 
 namespace lambda::http {
@@ -39,6 +41,20 @@ struct LoopShare {
   std::list<Listening*> listening;  // owned by their coroutines, which end with this loop
   std::list<Connection*> connections;
   bool draining = false;
+};
+
+// Keeps a connection in its loop's list.
+class Listed {
+ public:
+  Listed(std::list<Connection*>& list, Connection& connection)
+      : list_(list), place_(list.insert(list.end(), &connection)) {}
+  ~Listed() { list_.erase(place_); }
+  Listed(const Listed&) = delete;
+  Listed& operator=(const Listed&) = delete;
+
+ private:
+  std::list<Connection*>& list_;
+  std::list<Connection*>::iterator place_;
 };
 
 struct Server::Impl : std::enable_shared_from_this<Impl> {
@@ -76,7 +92,13 @@ int Server::Impl::accept_some(LoopShare& share, int listening_fd) {
     UniqueFd fd(::accept4(listening_fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!fd) return errno;
     ++open;
-    asio::co_spawn(share.loop, serve(shared_from_this(), share, std::move(fd)), asio::detached);
+    try {
+      asio::co_spawn(share.loop, serve(shared_from_this(), share, std::move(fd)),
+                     in_background("a connection"));
+    } catch (const std::bad_alloc&) {
+      --open;
+      return ENOMEM;
+    }
   }
   return 0;
 }
@@ -111,16 +133,15 @@ Task<void> Server::Impl::accept(std::shared_ptr<Impl> self, LoopShare& share, Un
 }
 
 Task<void> Server::Impl::serve(std::shared_ptr<Impl> self, LoopShare& share, UniqueFd fd) {
-  const auto connection = std::make_unique<Connection>(share.loop.get_executor(), peer_of(fd.get()),
-                                                       self->handler, self->limits);
-  const auto place = share.connections.insert(share.connections.end(), connection.get());
-  if (share.draining) connection->finish_soon();
   try {
+    const auto connection = std::make_unique<Connection>(
+        share.loop.get_executor(), peer_of(fd.get()), self->handler, self->limits);
+    const Listed listed(share.connections, *connection);
+    if (share.draining) connection->finish_soon();
     co_await connection->run(std::move(fd));
   } catch (const std::exception& error) {
     spdlog::error("serve a connection: {}", error.what());
   }
-  share.connections.erase(place);
   --self->open;
 }
 
@@ -156,7 +177,8 @@ void Server::add_listener(UniqueFd listening) {
     }
     ::fcntl(own.get(), F_SETFL, ::fcntl(own.get(), F_GETFL) | O_NONBLOCK);
     ++impl_->accepting;
-    asio::co_spawn(share->loop, Impl::accept(impl_, *share, std::move(own)), asio::detached);
+    asio::co_spawn(share->loop, Impl::accept(impl_, *share, std::move(own)),
+                   in_background("accepting connections"));
   }
 }
 

@@ -43,6 +43,10 @@ class Behaviour final : public Handler {
       ++waiting;
       co_await release.wait_until(in(5s));
     }
+    if (request.target == "/beside") {
+      co_await read_beside(body, writer);
+      co_return;
+    }
     if (request.target == "/refuse") {
       Response answer(413, "text/plain", "too large");
       co_await writer.send(std::move(answer));
@@ -58,8 +62,32 @@ class Behaviour final : public Handler {
     Response answer(200, "text/plain", all ? "ok " + *all : all.error().message());
     co_await writer.send(std::move(answer));
   }
+  // The response and the request's body at the same time, as the gateway does it.
+  Task<void> read_beside(BodyReader& body, ResponseWriter& writer) {
+    const auto executor = co_await asio::this_coro::executor;
+    AsyncEvent ended;
+    auto on_end = [&ended](const std::exception_ptr&) { ended.set(); };
+    asio::co_spawn(executor, count(body, uploaded), on_end);
+    Response head(200);
+    head.headers.add("Content-Length", std::to_string(kLarge));
+    auto sent = co_await writer.start(std::move(head));
+    for (std::size_t done = 0; done < kLarge && sent; done += 65536) {
+      sent = co_await writer.write(std::string(65536, 'l'));
+      if (sent) produced += 65536;
+    }
+    co_await writer.finish();
+    co_await ended.wait();
+  }
+  static Task<void> count(BodyReader& body, std::atomic<std::size_t>& bytes) {
+    while (true) {
+      auto piece = co_await body.read_some();
+      if (!piece || piece->empty()) co_return;
+      bytes += piece->size();
+    }
+  }
   static constexpr std::size_t kLarge = 64 << 20;
   std::atomic<std::size_t> produced = 0;
+  std::atomic<std::size_t> uploaded = 0;
   std::atomic<int> waiting = 0;
   AsyncEvent release;  // the one loop of the test that uses it
 };
@@ -210,6 +238,51 @@ TEST_F(ServerTest, EndsAnIdleConnectionAndOneWhoseBodyDoesNotCome) {
     std::this_thread::yield();
   }
   EXPECT_EQ(server_->open_connections(), 0u);
+}
+
+TEST_F(ServerTest, EndsAClientThatUploadsBesideAResponseItDoesNotRead) {
+  ServerLimits limits;
+  limits.body_time = 1s;
+  start(1, limits);
+  const auto client = connect();
+  say(client, "POST /beside HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n");
+  say(client, std::string(100'000, 'x'));
+  std::size_t before = 0;
+  do {  // until the response waits for the client
+    before = behaviour_.produced;
+    std::this_thread::sleep_for(50ms);
+  } while (behaviour_.produced != before || before == 0);
+  say(client, std::string(100'000, 'x'));
+  const auto limit = in(8s);
+  while (server_->open_connections() > 0 && std::chrono::steady_clock::now() < limit) {
+    std::this_thread::sleep_for(10ms);
+  }
+  EXPECT_EQ(server_->open_connections(), 0u);
+  EXPECT_EQ(behaviour_.uploaded, 200'000u);
+}
+
+TEST_F(ServerTest, AnUploadThatStopsDoesNotCutTheResponseBesideIt) {
+  ServerLimits limits;
+  limits.body_time = 1s;
+  start(1, limits);
+  const auto client = connect();
+  say(client, "POST /beside HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\nhalf");
+  std::size_t heard = 0;
+  std::array<char, 65536> buffer;
+  const auto hear_some = [&] {
+    const auto count = ::recv(client.get(), buffer.data(), buffer.size(), 0);
+    if (count > 0) heard += static_cast<std::size_t>(count);
+    return count > 0;
+  };
+  // Slowly, until the body's time has passed; then to the end.
+  for (const auto slow = in(1500ms); std::chrono::steady_clock::now() < slow;) {
+    ASSERT_TRUE(hear_some());
+    std::this_thread::sleep_for(5ms);
+  }
+  while (heard <= Behaviour::kLarge && hear_some()) {
+  }
+  EXPECT_GT(heard, Behaviour::kLarge);
+  EXPECT_EQ(behaviour_.uploaded, 4u);
 }
 
 TEST_F(ServerTest, DrainLetsTheCurrentResponseFinish) {

@@ -42,7 +42,8 @@ void cancel_waits(Socket& socket);
                                        std::string_view second);
 
 // Writes two adjacent pieces, which must live until it returns. `silence` is the longest time
-// without progress. Errors: timeout, unavailable.
+// without progress; `deadline` is for writing alone, since a read beside it would set and clear it,
+// too. Errors: timeout, unavailable.
 template <class Stream>
 Task<Result<std::size_t>> write_all(Stream& stream, Deadline& deadline,
                                     std::chrono::steady_clock::duration silence,
@@ -52,7 +53,11 @@ Task<Result<std::size_t>> write_all(Stream& stream, Deadline& deadline,
     const std::array<asio::const_buffer, 2> pieces = {asio::buffer(first), asio::buffer(second)};
     deadline.expire_after(silence);
     auto [error, count] = co_await stream.async_write_some(pieces, kAsTuple);
-    if (error) co_return fail(stream_error(error, deadline.expired(), "write to the connection"));
+    if (error) {
+      const bool expired = deadline.expired();
+      deadline.clear();
+      co_return fail(stream_error(error, expired, "write to the connection"));
+    }
     const std::size_t of_first = count < first.size() ? count : first.size();
     first.remove_prefix(of_first);
     second.remove_prefix(count - of_first);

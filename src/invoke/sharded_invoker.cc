@@ -1,5 +1,7 @@
 #include "invoke/sharded_invoker.h"
 
+#include "base/background.h"
+
 #include <functional>
 #include <utility>
 
@@ -73,7 +75,8 @@ void ShardedInvoker::retire(const std::vector<function::VersionPtr>& versions) {
 }
 
 void ShardedInvoker::start() {
-  for (auto& shard : shards_) asio::co_spawn(shard->loop(), shard->reap(), asio::detached);
+  for (auto& shard : shards_)
+    asio::co_spawn(shard->loop(), shard->reap(), in_background("giving up idle instances"));
 }
 
 Task<void> ShardedInvoker::stop(SteadyTime deadline) {

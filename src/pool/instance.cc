@@ -2,6 +2,7 @@
 // call, any number -> end (stop the sandbox, close what served it).
 #include "pool/instance.h"
 
+#include "base/background.h"
 #include "base/time_text.h"
 #include "pool/sandbox_spec.h"
 
@@ -53,7 +54,7 @@ Task<Result<Done>> Instance::start(sandbox::Driver& driver, sandbox::SandboxSpec
   log_ = std::make_unique<InstanceLog>(executor_, sandbox_->take_log(), owner, services_.logs,
                                        services_.clock);
   api_ = std::make_unique<sandbox::RuntimeApi>(executor_, sandbox_->take_runtime_listener());
-  asio::co_spawn(executor_, watch_exit(self), asio::detached);
+  asio::co_spawn(executor_, watch_exit(self), in_background("the watch for an instance's exit"));
 
   const auto init_begin = std::chrono::steady_clock::now();
   const bool http = version_->configuration.kind == function::Kind::http;
@@ -183,7 +184,8 @@ Task<CallResult> Instance::call(sandbox::RuntimeEvent event, milliseconds limit)
         fmt::format("{}Z {} {}", format_iso(now), request_id, result.failure->reason));
   }
   result.log_tail = log_->end_call(report(request_id, result.handler, result.failure));
-  if (result.failure) asio::co_spawn(executor_, end_one(self), asio::detached);
+  if (result.failure)
+    asio::co_spawn(executor_, end_one(self), in_background("the end of an instance"));
   co_return result;
 }
 

@@ -1,5 +1,7 @@
 #include "pool/instance_log.h"
 
+#include "base/background.h"
+
 #include <boost/asio/posix/stream_descriptor.hpp>
 
 #include <algorithm>
@@ -123,7 +125,7 @@ void InstanceLog::Impl::drain() {
 InstanceLog::InstanceLog(LoopExecutor executor, UniqueFd pipe, Owner owner,
                          observe::LogStore& store, const Clock& clock)
     : impl_(std::make_shared<Impl>(executor, std::move(pipe), std::move(owner), store, clock)) {
-  asio::co_spawn(executor, impl_->read_loop(impl_), asio::detached);
+  asio::co_spawn(executor, impl_->read_loop(impl_), in_background("an instance's log"));
 }
 
 InstanceLog::~InstanceLog() {

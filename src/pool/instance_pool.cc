@@ -2,6 +2,8 @@
 // than waiting -> be given an instance, or the failure of a start.
 #include "pool/instance_pool.h"
 
+#include "base/background.h"
+
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -197,7 +199,7 @@ void InstancePool::release(std::shared_ptr<Instance> instance, SteadyTime taken)
   if (instance->slots_used == 0 && (instance->retired || (retired_ && line_.empty())))
     return end_soon(instance);
   asio::co_spawn(executor_, make_ready(shared_from_this(), std::move(instance), taken),
-                 asio::detached);
+                 in_background("making an instance ready"));
 }
 
 // A handler's instance is free again when its runtime asks for the next event, which is a moment
@@ -267,11 +269,12 @@ void InstancePool::look_at_line() {
     }
     auto starting = std::make_unique<Starting>(shared_from_this(), Starting::Room::taken);
     asio::co_spawn(executor_, start_for_line(shared_from_this(), std::move(starting)),
-                   asio::detached);
+                   in_background("a start for the line"));
   }
   if (line_.empty() || watching_line_) return;
   watching_line_ = true;
-  asio::co_spawn(executor_, watch_line(shared_from_this()), asio::detached);
+  asio::co_spawn(executor_, watch_line(shared_from_this()),
+                 in_background("the watch over the line"));
 }
 
 // One for the whole line: looks again a few times within the time of a start.
@@ -293,7 +296,8 @@ Task<Result<std::shared_ptr<Instance>>> InstancePool::start_one(
     (*instance)->slots = static_cast<unsigned>(slots_of_one());
     (*instance)->idle_since = clock_.steady_now();
     instances_.push_back(*instance);
-    asio::co_spawn(executor_, watch(shared_from_this(), *instance), asio::detached);
+    asio::co_spawn(executor_, watch(shared_from_this(), *instance),
+                   in_background("the watch over an instance"));
   }
   if (instance && !(*instance)->init_failure()) {
     start_cost_ = blend(start_cost_, between(begin, clock_.steady_now()));
@@ -367,7 +371,8 @@ void InstancePool::end_soon(const std::shared_ptr<Instance>& instance) {
   if (std::exchange(instance->ending, true)) return;
   instance->retired = true;
   std::erase(free_, instance);
-  asio::co_spawn(executor_, end_instance(shared_from_this(), instance), asio::detached);
+  asio::co_spawn(executor_, end_instance(shared_from_this(), instance),
+                 in_background("the end of an instance"));
 }
 
 Task<void> InstancePool::end_instance(std::shared_ptr<InstancePool> self,

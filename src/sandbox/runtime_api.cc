@@ -3,6 +3,7 @@
 // header.
 #include "sandbox/runtime_api.h"
 
+#include "base/background.h"
 #include "base/encoding.h"
 #include "http/server.h"
 
@@ -133,7 +134,7 @@ Task<void> RuntimeApi::Impl::accept_loop(std::shared_ptr<Impl> self) {
       continue;
     }
     ++connections;
-    asio::co_spawn(executor, serve(self, fd), asio::detached);
+    asio::co_spawn(executor, serve(self, fd), in_background("a connection of the Runtime API"));
   }
   boost::system::error_code ignored;
   listener.close(ignored);
@@ -332,7 +333,7 @@ Task<void> RuntimeApi::Impl::init_error(http::Request& request, http::BodyReader
 
 RuntimeApi::RuntimeApi(LoopExecutor executor, UniqueFd listener)
     : impl_(std::make_shared<Impl>(executor, std::move(listener))) {
-  asio::co_spawn(executor, impl_->accept_loop(impl_), asio::detached);
+  asio::co_spawn(executor, impl_->accept_loop(impl_), in_background("the Runtime API"));
 }
 
 RuntimeApi::~RuntimeApi() {

@@ -1,5 +1,7 @@
 #include "sandbox/scripted_driver.h"
 
+#include "base/background.h"
+
 #include <arpa/inet.h>
 #include <csignal>
 #include <fcntl.h>
@@ -173,7 +175,7 @@ Task<Result<std::unique_ptr<Sandbox>>> ScriptedDriver::start(
   std::unique_ptr<Sandbox> sandbox =
       std::make_unique<ScriptedSandbox>(runtime, std::move(listener), UniqueFd(pipe[0]));
   const auto executor = co_await asio::this_coro::executor;
-  asio::co_spawn(executor, script(runtime), asio::detached);
+  asio::co_spawn(executor, script(runtime), in_background("a scripted runtime"));
   co_return sandbox;
 }
 

@@ -3,6 +3,7 @@
 #include "server/application.h"
 
 #include "api/api_handler.h"
+#include "base/background.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/encoding.h"
@@ -106,6 +107,7 @@ struct Application::Parts {
   sandbox::RuntimeCatalog runtimes;
   BlockingPool store_thread{"store", 1};
   BlockingPool disk{"disk", 2};
+  BlockingPool users{"users", 1};
   LoopThreads threads;
   DockerParts docker;
   std::unique_ptr<sandbox::native::NativeDriver> native;
@@ -270,6 +272,7 @@ api::Services Application::Parts::services() {
       *logs,
       store_thread,
       disk,
+      users,
       clock,
       addresses,
       [this](std::string reference) { return resolve_image(std::move(reference)); },
@@ -314,7 +317,7 @@ Result<Done> Application::Parts::make_services() {
   authenticator = std::make_unique<api::Authenticator>(*keys, clock, who);
   api = std::make_unique<api::ApiHandler>(services(), *authenticator);
   gateway = std::make_unique<gateway::Gateway>(configuration.domain, *catalog, *invoker,
-                                               *authenticator, clock, *api);
+                                               *authenticator, disk, clock, *api);
   server = std::make_unique<http::Server>(threads.loops(), *gateway, http::ServerLimits());
   return Done{};
 }
@@ -326,6 +329,7 @@ Application::~Application() {
   parts.threads.stop();
   parts.store_thread.finish();
   parts.disk.finish();
+  parts.users.finish();
   parts.threads.abandon();
 }
 
@@ -346,7 +350,8 @@ Result<Done> Application::start() {
   auto& parts = *parts_;
   parts.threads.start();
   parts.invoker->start();
-  asio::co_spawn(*parts.threads.loops().front(), parts.housekeeper->run(), asio::detached);
+  asio::co_spawn(*parts.threads.loops().front(), parts.housekeeper->run(),
+                 in_background("the housekeeper"));
   for (auto& socket : parts.listeners.sockets) parts.server->add_listener(std::move(socket));
   if (parts.listeners.unix_socket)
     parts.server->add_listener(std::move(parts.listeners.unix_socket));

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <exception>
 #include <set>
 
 namespace lambda::server {
@@ -30,22 +31,31 @@ void Housekeeper::clean_at_start() {
 
 Task<void> Housekeeper::run() {
   while (co_await sleep_for(kPause)) {
-    std::vector<Left> due;
-    auto used = catalog_.used_packages();
-    {
-      const std::lock_guard lock(mutex_);
-      const auto now = clock_.steady_now();
-      const auto old = std::ranges::partition(
-          left_, [now](const Left& item) { return now - item.since < kLastCalls; });
-      due.assign(old.begin(), old.end());
-      left_.erase(old.begin(), left_.end());
-      for (const auto& item : left_) used.push_back(item.version->code.package_digest);
+    try {
+      co_await clean();
+    } catch (const std::exception& error) {
+      // The next round may do better.
+      spdlog::error("delete what versions left behind: {}", error.what());
     }
-    auto collect = [this, used = std::move(used)] { return packages_.collect_garbage(used); };
-    auto removed = co_await run_blocking(disk_, std::move(collect));
-    if (!removed) spdlog::warn("delete unused packages: {}", removed.error().message());
-    co_await remove_images(std::move(due));
   }
+}
+
+Task<void> Housekeeper::clean() {
+  std::vector<Left> due;
+  auto used = catalog_.used_packages();
+  {
+    const std::lock_guard lock(mutex_);
+    const auto now = clock_.steady_now();
+    const auto old = std::ranges::partition(
+        left_, [now](const Left& item) { return now - item.since < kLastCalls; });
+    due.assign(old.begin(), old.end());
+    left_.erase(old.begin(), left_.end());
+    for (const auto& item : left_) used.push_back(item.version->code.package_digest);
+  }
+  auto collect = [this, used = std::move(used)] { return packages_.collect_garbage(used); };
+  auto removed = co_await run_blocking(disk_, std::move(collect));
+  if (!removed) spdlog::warn("delete unused packages: {}", removed.error().message());
+  co_await remove_images(std::move(due));
 }
 
 Task<void> Housekeeper::remove_images(std::vector<Left> due) {

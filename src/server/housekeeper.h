@@ -33,6 +33,7 @@ class Housekeeper {
     function::VersionPtr version;
     SteadyTime since;
   };
+  Task<void> clean();
   Task<void> remove_images(std::vector<Left> due);
 
   function::Catalog& catalog_;

@@ -34,7 +34,8 @@ void LoopThreads::start() {
           loop->run();
           return;
         } catch (const std::exception& error) {
-          // A detached coroutine let one out: a defect. The others on the loop go on.
+          // Out of a posted closure: a defect. What else is on the loop goes on. What a coroutine
+          // lets out never comes here: see base/background.h.
           spdlog::error("an exception reached the event loop: {}", error.what());
         }
       }

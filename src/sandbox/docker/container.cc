@@ -1,5 +1,7 @@
 #include "sandbox/docker/container.h"
 
+#include "base/background.h"
+
 #include <boost/json.hpp>
 #include <spdlog/spdlog.h>
 
@@ -41,7 +43,8 @@ Task<void> remove_in_background(std::shared_ptr<EngineClient> engine, std::strin
 }  // namespace
 
 void Container::discard() const {
-  asio::co_spawn(executor, remove_in_background(engine, id, volumes), asio::detached);
+  asio::co_spawn(executor, remove_in_background(engine, id, volumes),
+                 in_background("removing a container"));
 }
 
 Task<void> make_container(std::shared_ptr<Container> container, std::string name,

@@ -3,6 +3,7 @@
 // removed) -> init connects and says hello -> the runtime starts.
 #include "sandbox/docker/docker_driver.h"
 
+#include "base/background.h"
 #include "sandbox/docker/container.h"
 #include "sandbox/docker/container_request.h"
 #include "sandbox/docker/docker_sandbox.h"
@@ -145,7 +146,7 @@ Task<Result<std::unique_ptr<Sandbox>>> DockerDriver::start(SandboxSpec spec, Ste
   const AbandonUnlessTaken guard(container);
   asio::co_spawn(executor,
                  make_container(container, container_name(spec.id), container_body(spec, plan)),
-                 asio::detached);
+                 in_background("making a container"));
   if (!co_await container->made.wait_until(deadline)) {
     co_return fail(ErrorCode::timeout, "Docker Engine did not start container {} in time",
                    container_name(spec.id));

@@ -3,6 +3,7 @@
 // container is removed.
 #include "sandbox/image/docker_image_builder.h"
 
+#include "base/background.h"
 #include "base/crypto.h"
 #include "sandbox/docker/container.h"
 #include "sandbox/docker/container_request.h"
@@ -253,7 +254,7 @@ Task<Result<Done>> DockerImageBuilder::export_into(std::string container, fs::pa
   const auto executor = co_await asio::this_coro::executor;
   asio::co_spawn(executor,
                  unpack_beside(unpacking_, unpacking, UniqueFd(ends[1]), std::move(rootfs)),
-                 asio::detached);
+                 in_background("unpacking an image"));
   auto pumped = co_await pump(**stream, std::move(write_end));
   co_await unpacking->done.wait();
   if (!pumped) co_return pumped;

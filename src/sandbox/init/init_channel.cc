@@ -2,6 +2,7 @@
 // waits for it; everything else sends a command and waits.
 #include "sandbox/init/init_channel.h"
 
+#include "base/background.h"
 #include "sandbox/init/protocol.h"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -325,7 +326,7 @@ void InitChannel::Impl::close(std::string why) {
 
 InitChannel::InitChannel(LoopExecutor executor, UniqueFd socket)
     : impl_(std::make_shared<Impl>(executor, std::move(socket))) {
-  asio::co_spawn(executor, impl_->read_loop(impl_), asio::detached);
+  asio::co_spawn(executor, impl_->read_loop(impl_), in_background("the channel to an init"));
 }
 
 InitChannel::~InitChannel() {

@@ -1,0 +1,269 @@
+// The control API as a whole, without sockets: what may keep a loop from its other requests.
+#include "api/api_handler.h"
+
+#include "api/code_request.h"
+#include "api/sigv4.h"
+#include "base/crypto.h"
+#include "base/encoding.h"
+#include "store/database.h"
+#include "store/master_key.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <future>
+#include <unistd.h>
+
+namespace lambda::api {
+namespace {
+
+using ::testing::HasSubstr;
+using namespace std::chrono_literals;
+
+class NoInvoker final : public invoke::Invoker {
+ public:
+  Task<Result<invoke::Outcome>> invoke(invoke::Call) override {
+    co_return fail(ErrorCode::internal, "not here");
+  }
+  Task<Result<std::unique_ptr<invoke::HttpLease>>> open_http(function::Resolved,
+                                                             std::string) override {
+    co_return fail(ErrorCode::internal, "not here");
+  }
+  Task<Result<invoke::Timing>> prepare(function::VersionPtr, InitFailure&) override {
+    co_return fail(ErrorCode::internal, "not here");
+  }
+  void adopt_prepared(function::VersionPtr, function::VersionPtr) override {}
+  void abandon_prepared(function::VersionPtr) override {}
+  Task<Result<std::string>> run_builtin(function::VersionPtr, std::vector<std::string>,
+                                        std::chrono::seconds) override {
+    co_return fail(ErrorCode::internal, "not here");
+  }
+  void retire(const std::vector<function::VersionPtr>&) override {}
+};
+
+class NoDeployer final : public deploy::Deployer {
+ public:
+  Task<Result<deploy::DeployReport>> deploy(deploy::DeployRequest, http::BodyReader&,
+                                            deploy::Progress&, deploy::DeployFailure&) override {
+    co_return fail(ErrorCode::internal, "not here");
+  }
+};
+
+class Recorder final : public http::ResponseWriter {
+ public:
+  Task<Result<std::size_t>> send(http::Response response) override {
+    begun = true;
+    sent = std::move(response);
+    co_return sent->body.size();
+  }
+  Task<Result<std::size_t>> start(http::Response) override {
+    begun = true;
+    co_return std::size_t{0};
+  }
+  Task<Result<std::size_t>> write(std::string bytes) override {
+    written += bytes;
+    co_return bytes.size();
+  }
+  Task<Result<std::size_t>> finish() override {
+    finished = true;
+    co_return std::size_t{0};
+  }
+  Task<Result<std::unique_ptr<http::ByteStream>>> upgrade(http::Response) override {
+    co_return fail(ErrorCode::internal, "not here");
+  }
+  [[nodiscard]] bool started() const override { return begun; }
+  AsyncEvent& client_gone() override { return gone; }
+  void on_client_gone(std::function<void()>) override {}
+
+  bool begun = false;
+  bool finished = false;
+  std::optional<http::Response> sent;
+  std::string written;
+  AsyncEvent gone;
+};
+
+// One request on its way.
+struct Asked {
+  http::Request request;
+  http::BufferedBody body{""};
+  Recorder writer;
+  bool ended = false;
+  std::exception_ptr thrown;
+};
+
+class ApiHandlerTest : public testing::Test {
+ public:
+  ApiHandlerTest() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "lambda-api-XXXXXX").string();
+    directory_ = ::mkdtemp(pattern.data());
+    database_ = std::move(*store::Database::open_in_memory());
+    catalog_ = std::move(*function::Catalog::load(*database_, clock_, function::Tenant{}));
+    keys_ = std::move(*store::KeyTable::load(*database_, clock_, store::MasterKey::ephemeral(),
+                                             "000000000000", "us-east-1"));
+    packages_ = std::move(*function::PackageStore::open(directory_));
+    logs_ = std::move(*observe::LogStore::open(directory_ / "logs"));
+    Authenticator::Options options;
+    options.account = "000000000000";
+    authenticator_ = std::make_unique<Authenticator>(*keys_, clock_, options);
+    handler_ = std::make_unique<ApiHandler>(services(), *authenticator_);
+  }
+  ~ApiHandlerTest() override {
+    release();
+    std::filesystem::remove_all(directory_);
+  }
+
+  Services services() {
+    return Services{*catalog_,
+                    *packages_,
+                    invoker_,
+                    deployer_,
+                    *logs_,
+                    store_thread_,
+                    disk_,
+                    users_,
+                    clock_,
+                    Addresses{},
+                    [](std::string) -> Task<Result<function::Code>> {
+                      co_return fail(ErrorCode::invalid, "no images here");
+                    },
+                    [](std::string_view) -> Result<Done> { return Done{}; },
+                    [] { return boost::json::object(); },
+                    "secret"};
+  }
+
+  // What archives do to the disk's threads, until release().
+  void keep_disk_busy() {
+    busy_ = true;
+    disk_.post([until = std::shared_future<void>(free_.get_future())] { until.wait(); });
+  }
+  void release() {
+    if (std::exchange(busy_, false)) free_.set_value();
+  }
+
+  std::unique_ptr<Asked> ask(http::Request request, std::string body) {
+    auto asked = std::make_unique<Asked>();
+    request.peer.loopback = true;
+    request.headers.add("Host", "localhost");
+    asked->request = std::move(request);
+    asked->body = http::BufferedBody(std::move(body));
+    auto on_end = [it = asked.get()](std::exception_ptr thrown) {
+      it->ended = true;
+      it->thrown = std::move(thrown);
+    };
+    asio::co_spawn(loop_, handler_->handle(asked->request, asked->body, asked->writer), on_end);
+    loop_.restart();
+    loop_.poll();
+    return asked;
+  }
+  void finish(const Asked& asked) {
+    const auto limit = std::chrono::steady_clock::now() + 10s;
+    while (!asked.ended && std::chrono::steady_clock::now() < limit) {
+      loop_.restart();
+      loop_.run_for(10ms);
+    }
+    ASSERT_TRUE(asked.ended);
+  }
+
+  http::Request create_function(const store::Key& key) {
+    http::Request request;
+    request.method = "POST";
+    request.target = "/2015-03-31/functions";
+    request.headers.add("Authorization", "Bearer lam_" + key.id + "_" + key.secret);
+    return request;
+  }
+  static std::string with_code(std::size_t size) {
+    return R"({"FunctionName":"greet","Code":{"ZipFile":")" + std::string(size, '*') + R"("}})";
+  }
+
+  FakeClock clock_;
+  std::filesystem::path directory_;
+  std::unique_ptr<store::Database> database_;
+  std::unique_ptr<function::Catalog> catalog_;
+  std::unique_ptr<store::KeyTable> keys_;
+  std::unique_ptr<function::PackageStore> packages_;
+  std::unique_ptr<observe::LogStore> logs_;
+  NoInvoker invoker_;
+  NoDeployer deployer_;
+  std::unique_ptr<Authenticator> authenticator_;
+  std::promise<void> free_;
+  bool busy_ = false;
+  Loop loop_{1};
+  BlockingPool store_thread_{"store", 1};
+  BlockingPool disk_{"disk", 1};
+  BlockingPool users_{"users", 1};
+  std::unique_ptr<ApiHandler> handler_;
+};
+
+TEST_F(ApiHandlerTest, ParsesALargeBodyBesideTheLoop) {
+  const auto key = keys_->create("test", "*");
+  ASSERT_TRUE(key);
+  keep_disk_busy();
+  const auto small = ask(create_function(*key), R"({"FunctionName":5})");
+  EXPECT_TRUE(small->ended);
+  const auto large = ask(create_function(*key), "[" + with_code(1'000'000) + "]");
+  EXPECT_FALSE(large->ended);
+  release();
+  finish(*large);
+  EXPECT_EQ(large->writer.sent->status, 400u);
+  EXPECT_THAT(large->writer.sent->body, HasSubstr("it is not a JSON object"));
+}
+
+TEST_F(ApiHandlerTest, ChecksTheSignatureOfALargeBodyBesideTheLoop) {
+  const auto key = keys_->create("test", "*");
+  ASSERT_TRUE(key);
+  const auto sign = [&](const std::string& body) {
+    Signature signature;
+    signature.key_id = key->id;
+    signature.date = "20260102";
+    signature.region = "us-east-1";
+    signature.service = "lambda";
+    signature.time = "20260102T030405Z";
+    signature.signed_headers = {"host"};
+    http::Request request;
+    request.method = "PUT";  // no operation: whoever is known is told so
+    request.target = "/2015-03-31/functions";
+    http::Request as_sent = request;
+    as_sent.headers.add("Host", "localhost");
+    const auto text = string_to_sign(signature, canonical_request(as_sent, signature, body));
+    const auto value = hex_encode(hmac_sha256(signing_key(signature, key->secret), text));
+    request.headers.add("X-Amz-Date", signature.time);
+    request.headers.add("Authorization",
+                        "AWS4-HMAC-SHA256 Credential=" + key->id +
+                            "/20260102/us-east-1/lambda/aws4_request, SignedHeaders=host, "
+                            "Signature=" +
+                            value);
+    return request;
+  };
+  keep_disk_busy();
+  const auto small = ask(sign("{}"), "{}");
+  ASSERT_TRUE(small->ended);
+  EXPECT_THAT(small->writer.sent->body, HasSubstr("PUT is not possible here"));
+  const auto body = with_code(1'000'000);
+  const auto large = ask(sign(body), body);
+  EXPECT_FALSE(large->ended);
+  release();
+  finish(*large);
+  EXPECT_THAT(large->writer.sent->body, HasSubstr("PUT is not possible here"));
+}
+
+TEST_F(ApiHandlerTest, KnowsWhoIsOnTheSocketWhileTheDiskIsBusy) {
+  keep_disk_busy();
+  http::Request request;
+  request.method = "GET";
+  request.target = "/_lambda/status";
+  for (const std::uint32_t uid : {0u, static_cast<std::uint32_t>(::geteuid())}) {
+    request.peer.unix_uid = uid;
+    const auto known = ask(request, "");
+    ASSERT_TRUE(known->ended);
+    EXPECT_EQ(known->writer.sent->status, 200u);
+  }
+  request.peer.unix_uid = 4'000'000'000;  // nobody has that one
+  const auto stranger = ask(request, "");
+  finish(*stranger);
+  EXPECT_EQ(stranger->writer.sent->status, 403u);
+  EXPECT_THAT(stranger->writer.sent->body, HasSubstr("the user with id 4000000000"));
+}
+
+}  // namespace
+}  // namespace lambda::api
