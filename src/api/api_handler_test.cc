@@ -13,6 +13,7 @@
 
 #include <filesystem>
 #include <future>
+#include <stdexcept>
 #include <unistd.h>
 
 namespace lambda::api {
@@ -42,11 +43,15 @@ class NoInvoker final : public invoke::Invoker {
   void retire(const std::vector<function::VersionPtr>&) override {}
 };
 
-class NoDeployer final : public deploy::Deployer {
+// Says that it begins, and falls.
+class FallingDeployer final : public deploy::Deployer {
  public:
   Task<Result<deploy::DeployReport>> deploy(deploy::DeployRequest, http::BodyReader&,
-                                            deploy::Progress&, deploy::DeployFailure&) override {
-    co_return fail(ErrorCode::internal, "not here");
+                                            deploy::Progress& progress,
+                                            deploy::DeployFailure&) override {
+    progress.begin_step(1, "Receiving");
+    co_await sleep_for(0ms);
+    throw std::runtime_error("no more room");
   }
 };
 
@@ -59,6 +64,7 @@ class Recorder final : public http::ResponseWriter {
   }
   Task<Result<std::size_t>> start(http::Response) override {
     begun = true;
+    if (slow) co_await may_go_on.wait();
     co_return std::size_t{0};
   }
   Task<Result<std::size_t>> write(std::string bytes) override {
@@ -76,6 +82,8 @@ class Recorder final : public http::ResponseWriter {
   AsyncEvent& client_gone() override { return gone; }
   void on_client_gone(std::function<void()>) override {}
 
+  bool slow = false;  // start() waits for may_go_on
+  AsyncEvent may_go_on;
   bool begun = false;
   bool finished = false;
   std::optional<http::Response> sent;
@@ -141,11 +149,12 @@ class ApiHandlerTest : public testing::Test {
     if (std::exchange(busy_, false)) free_.set_value();
   }
 
-  std::unique_ptr<Asked> ask(http::Request request, std::string body) {
+  std::unique_ptr<Asked> ask(http::Request request, std::string body, bool slow = false) {
     auto asked = std::make_unique<Asked>();
     request.peer.loopback = true;
     request.headers.add("Host", "localhost");
     asked->request = std::move(request);
+    asked->writer.slow = slow;
     asked->body = http::BufferedBody(std::move(body));
     auto on_end = [it = asked.get()](std::exception_ptr thrown) {
       it->ended = true;
@@ -184,7 +193,7 @@ class ApiHandlerTest : public testing::Test {
   std::unique_ptr<function::PackageStore> packages_;
   std::unique_ptr<observe::LogStore> logs_;
   NoInvoker invoker_;
-  NoDeployer deployer_;
+  FallingDeployer deployer_;
   std::unique_ptr<Authenticator> authenticator_;
   std::promise<void> free_;
   bool busy_ = false;
@@ -245,6 +254,24 @@ TEST_F(ApiHandlerTest, ChecksTheSignatureOfALargeBodyBesideTheLoop) {
   release();
   finish(*large);
   EXPECT_THAT(large->writer.sent->body, HasSubstr("PUT is not possible here"));
+}
+
+TEST_F(ApiHandlerTest, ADeployThatFallsLeavesNoWriterBehind) {
+  http::Request request;
+  request.method = "POST";
+  request.target = "/_lambda/functions/greet/deploy";
+  request.headers.add("X-Lambda-Settings", base64_encode(R"({"source":"zip"})"));
+  request.peer.unix_uid = 0;
+  const auto deploy = ask(request, "", true);
+  loop_.restart();
+  loop_.run_for(50ms);
+  EXPECT_TRUE(deploy->writer.begun);
+  EXPECT_FALSE(deploy->ended);  // a line is still being written
+  deploy->writer.may_go_on.set();
+  finish(*deploy);
+  EXPECT_TRUE(deploy->thrown);
+  EXPECT_THAT(deploy->writer.written, HasSubstr("Receiving"));
+  EXPECT_FALSE(deploy->writer.finished);
 }
 
 TEST_F(ApiHandlerTest, KnowsWhoIsOnTheSocketWhileTheDiskIsBusy) {

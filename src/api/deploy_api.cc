@@ -5,6 +5,7 @@
 #include "base/encoding.h"
 
 #include <deque>
+#include <exception>
 #include <memory>
 
 namespace lambda::api {
@@ -41,9 +42,11 @@ class LineWriter final : public deploy::Progress, public std::enable_shared_from
   }
   [[nodiscard]] bool begun() const { return running_; }
 
-  // Resolves when everything was written.
-  Task<void> finish() {
+  // Resolves when everything was written. A response without its result is left without its end,
+  // which is how the client learns that something is missing.
+  Task<void> finish(bool whole = true) {
     last_ = true;
+    whole_ = whole;
     more_.set();
     if (running_) co_await done_.wait();
   }
@@ -67,7 +70,7 @@ class LineWriter final : public deploy::Progress, public std::enable_shared_from
       more_.reset();
       co_await more_.wait();
     }
-    if (alive) co_await writer_.finish();
+    if (alive && whole_) co_await writer_.finish();
     done_.set();
   }
 
@@ -77,6 +80,7 @@ class LineWriter final : public deploy::Progress, public std::enable_shared_from
   std::deque<std::string> lines_;
   bool running_ = false;
   bool last_ = false;
+  bool whole_ = true;
   AsyncEvent more_;
   AsyncEvent done_;
 };
@@ -205,8 +209,18 @@ Task<Answer> deploy_function(Services& services, Exchange& exchange) {
   const auto executor = co_await asio::this_coro::executor;
   const auto lines = std::make_shared<LineWriter>(exchange.writer, executor, exchange.request_id);
   deploy::DeployFailure failure;
-  auto report =
-      co_await services.deployer.deploy(std::move(*request), exchange.body, *lines, failure);
+  Result<deploy::DeployReport> report = fail(ErrorCode::internal, "the deploy did not end");
+  std::exception_ptr thrown;
+  try {
+    report = co_await services.deployer.deploy(std::move(*request), exchange.body, *lines, failure);
+  } catch (...) {
+    thrown = std::current_exception();
+  }
+  if (thrown) {
+    // What writes the lines must not outlive the response's writer.
+    co_await lines->finish(false);
+    std::rethrow_exception(thrown);
+  }
   if (!report && !lines->begun()) co_return fail(std::move(report.error()));
   if (report) {
     lines->add(result_line(services, *report));

@@ -97,7 +97,7 @@ class AsyncEvent {
     if (set_) co_return;
     Timer timer(co_await asio::this_coro::executor, std::chrono::steady_clock::time_point::max());
     waiters_.push_back(&timer);
-    const auto without_slot = asio::bind_cancellation_slot(asio::cancellation_slot(), kAsTuple);
+    auto without_slot = asio::bind_cancellation_slot(asio::cancellation_slot(), kAsTuple);
     co_await timer.async_wait(without_slot);
     std::erase(waiters_, &timer);
   }

@@ -2,15 +2,18 @@
 // HTTP functions a real server of our own as the function.
 #include "gateway/gateway.h"
 
+#include "gateway/http_proxy.h"
 #include "http/client.h"
 #include "http/server.h"
 #include "store/database.h"
 
+#include <boost/asio/use_future.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <netinet/in.h>
+#include <stdexcept>
 #include <sys/socket.h>
 #include <thread>
 
@@ -499,6 +502,66 @@ TEST_F(GatewayTest, PassesAnEarlyRefusalOn) {
           std::string(100'000, 'z'));
   EXPECT_THAT(reply, StartsWith("HTTP/1.1 413"));
   EXPECT_THAT(reply, HasSubstr("no"));
+}
+
+// A body whose end does not come.
+class EndlessBody final : public http::BodyReader {
+ public:
+  Task<Result<std::string>> read_some() override {
+    if (!std::exchange(begun_, true)) co_return std::string(1000, 'e');
+    ++reads;
+    co_await never_.wait_until(in(5s));
+    --reads;
+    co_return fail(ErrorCode::unavailable, "cut");
+  }
+  [[nodiscard]] std::optional<std::size_t> declared_length() const override { return 1'000'000; }
+  int reads = 0;  // that wait
+
+ private:
+  bool begun_ = false;
+  AsyncEvent never_;
+};
+
+class FallingWriter final : public http::ResponseWriter {
+ public:
+  Task<Result<std::size_t>> send(http::Response) override { throw std::runtime_error("no room"); }
+  Task<Result<std::size_t>> start(http::Response) override { throw std::runtime_error("no room"); }
+  Task<Result<std::size_t>> write(std::string) override { co_return std::size_t{0}; }
+  Task<Result<std::size_t>> finish() override { co_return std::size_t{0}; }
+  Task<Result<std::unique_ptr<http::ByteStream>>> upgrade(http::Response) override {
+    co_return fail(ErrorCode::internal, "not here");
+  }
+  [[nodiscard]] bool started() const override { return false; }
+  AsyncEvent& client_gone() override { return gone_; }
+  void on_client_gone(std::function<void()>) override {}
+
+ private:
+  AsyncEvent gone_;
+};
+
+TEST_F(GatewayTest, AnAnswerThatFallsLeavesNobodyReadingTheBody) {
+  http::Request request;
+  request.method = "POST";
+  request.target = "/stream";
+  request.headers.add("Host", "web.localhost");
+  const auto route = Router("localhost").route(request);
+  const Reply reply(request, route, "id");
+  EndlessBody body;
+  FallingWriter writer;
+  ProxiedRequest proxied(request, body, route, reply, *catalog_->resolve_live("web"), "trace");
+  // How many reads of the body were left; -1 where nothing was thrown.
+  auto run = [](invoke::Invoker& invoker, ProxiedRequest what, EndlessBody& sent,
+                http::ResponseWriter& to) -> Task<int> {
+    try {
+      co_await proxy(invoker, std::move(what), to);
+    } catch (const std::runtime_error&) {
+      co_return sent.reads;
+    }
+    co_return -1;
+  };
+  auto left =
+      asio::co_spawn(loop_, run(script_, std::move(proxied), body, writer), asio::use_future);
+  EXPECT_EQ(left.get(), 0);
 }
 
 TEST_F(GatewayTest, TunnelsAnUpgrade) {

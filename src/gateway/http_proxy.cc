@@ -9,6 +9,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <exception>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -48,6 +49,10 @@ class MovingBody final : public http::BodyReader {
   steady_clock::duration silence_;
   bool moves_ = true;
 };
+
+std::chrono::seconds timeout_of(const ProxiedRequest& proxied) {
+  return std::chrono::seconds(proxied.target.version->configuration.timeout_seconds);
+}
 
 // While it lives, a client that goes away closes the connection to the function.
 class ClosesWithClient {
@@ -122,13 +127,13 @@ Task<void> send_response(const ProxiedRequest& proxied, http::ClientConnection& 
   if (sent) co_await writer.finish();
 }
 
-Task<void> answer(const ProxiedRequest& proxied, http::ClientConnection& upstream,
-                  http::BodyReader& body, http::Deadline& limit, invoke::HttpLease& lease,
-                  const ClosesWithClient& client, http::ResponseWriter& writer) {
-  const std::chrono::seconds timeout(proxied.target.version->configuration.timeout_seconds);
+Task<void> converse(const ProxiedRequest& proxied, http::ClientConnection& upstream,
+                    http::BodyReader& body, MovingBody& moving, http::Deadline& limit,
+                    invoke::HttpLease& lease, const ClosesWithClient& client,
+                    http::ResponseWriter& writer) {
+  const auto timeout = timeout_of(proxied);
   auto request = upstream_request(proxied.request, proxied.route, proxied.trace_id,
                                   proxied.reply.request_id());
-  MovingBody moving(body, limit, timeout);
   // A body in memory is sent at once, as itself.
   auto* const buffered = dynamic_cast<http::BufferedBody*>(&body);
   http::BodyReader& sent = buffered != nullptr ? body : moving;
@@ -161,7 +166,21 @@ Task<void> answer(const ProxiedRequest& proxied, http::ClientConnection& upstrea
                                   head.error().message()));
     co_await send_failure(proxied.reply, error, writer);
   }
+}
+
+Task<void> answer(const ProxiedRequest& proxied, http::ClientConnection& upstream,
+                  http::BodyReader& body, http::Deadline& limit, invoke::HttpLease& lease,
+                  const ClosesWithClient& client, http::ResponseWriter& writer) {
+  MovingBody moving(body, limit, timeout_of(proxied));
+  std::exception_ptr thrown;
+  try {
+    co_await converse(proxied, upstream, body, moving, limit, lease, client, writer);
+  } catch (...) {
+    thrown = std::current_exception();
+  }
+  // The body is sent by a coroutine of its own, which must not outlive it.
   co_await upstream.stop_sending();
+  if (thrown) std::rethrow_exception(thrown);
 }
 
 }  // namespace
