@@ -4,6 +4,7 @@
 #include "sandbox/image/docker_image_builder.h"
 
 #include "base/crypto.h"
+#include "base/deadline.h"
 #include "sandbox/docker/container.h"
 #include "sandbox/docker/container_request.h"
 #include "sandbox/image/context_body.h"
@@ -45,10 +46,6 @@ constexpr int kRemoveAttempts = 6;
 constexpr std::string_view kPartial = ".partial";
 // So many characters of the server's id end the names of its images.
 constexpr std::size_t kMarkInTags = 6;
-
-SteadyTime in(std::chrono::steady_clock::duration duration) {
-  return std::chrono::steady_clock::now() + duration;
-}
 
 std::string machine() {
   utsname names{};
