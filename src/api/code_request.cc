@@ -17,8 +17,7 @@ Result<function::Package> store_zip(function::PackageStore& packages, const std:
   return (*upload)->finish();
 }
 
-Task<Result<function::Code>> take_zip(Services& services, std::string text,
-                                      std::string_view operation) {
+Task<Result<TakenCode>> take_zip(Services& services, std::string text, std::string_view operation) {
   auto work = [&packages = services.packages, text = std::move(text),
                operation]() -> Result<function::Package> {
     auto zip = base64_decode(text);
@@ -49,17 +48,17 @@ Task<Result<function::Code>> take_zip(Services& services, std::string text,
     }
     co_return fail(std::move(package.error()));
   }
-  function::Code code;
-  code.sha256 = package->sha256_base64;
-  code.size = package->size;
-  code.package_digest = package->digest;
-  co_return code;
+  TakenCode taken;
+  taken.code.sha256 = package->sha256_base64;
+  taken.code.size = package->size;
+  taken.code.package_digest = package->digest;
+  co_return taken;
 }
 
 }  // namespace
 
-Task<Result<function::Code>> take_code(Services& services, const json::object& members,
-                                       std::string_view operation) {
+Task<Result<TakenCode>> take_code(Services& services, const json::object& members,
+                                  std::string_view operation) {
   if (members.contains("S3Bucket") || members.contains("S3Key")) {
     co_return fail(ErrorCode::invalid,
                    "this server has no S3: send the code itself as ZipFile (aws: --zip-file "

@@ -12,7 +12,7 @@ inline constexpr std::size_t kMaxRequestBytes = 70'167'211;
 
 // `members` is Code of CreateFunction, or the body of UpdateFunctionCode. Errors: invalid (not a
 // zip, S3, neither), too_large, the image's.
-Task<Result<function::Code>> take_code(Services& services, const boost::json::object& members,
-                                       std::string_view operation);
+Task<Result<TakenCode>> take_code(Services& services, const boost::json::object& members,
+                                  std::string_view operation);
 
 }  // namespace lambda::api

@@ -97,14 +97,15 @@ Task<Answer> create_function(Services& services, Exchange& exchange) {
                        .with_aws_type("SerializationException"));
   if (services.catalog.snapshot()->functions.contains(name))
     co_return fail(ErrorCode::conflict, "Function already exist: {}", name);
-  auto code = co_await take_code(services, code_value.as_object(), "CreateFunction");
-  if (!code) co_return fail(std::move(code.error()));
+  auto taken = co_await take_code(services, code_value.as_object(), "CreateFunction");
+  if (!taken) co_return fail(std::move(taken.error()));
   // An image with an EXPOSEd port is still a handler function here, as on AWS; `lambda deploy`
   // makes HTTP functions.
-  auto fits = function::check_package_type(*configuration, *code);
+  auto fits = function::check_package_type(*configuration, taken->code);
   if (!fits) co_return fail(std::move(fits.error()));
   auto job = [&catalog = services.catalog, name, configuration = std::move(*configuration),
-              code = std::move(*code), tags = tags->value_or(std::map<std::string, std::string>()),
+              code = std::move(taken->code),
+              tags = tags->value_or(std::map<std::string, std::string>()),
               publish = publish->value_or(false)]() mutable {
     return catalog.create_function(name, std::move(configuration), std::move(code), std::move(tags),
                                    publish);
@@ -187,9 +188,9 @@ Task<Answer> update_function_code(Services& services, Exchange& exchange) {
   if (!revision) co_return fail(std::move(revision.error()));
   auto changed = apply_configuration(resolved->version->configuration, *body, name->name);
   if (!changed) co_return fail(std::move(changed.error()));
-  auto code = co_await take_code(services, *body, "UpdateFunctionCode");
-  if (!code) co_return fail(std::move(code.error()));
-  auto fits = function::check_package_type(resolved->version->configuration, *code);
+  auto taken = co_await take_code(services, *body, "UpdateFunctionCode");
+  if (!taken) co_return fail(std::move(taken.error()));
+  auto fits = function::check_package_type(resolved->version->configuration, taken->code);
   if (!fits) co_return fail(std::move(fits.error()));
   if (dry_run->value_or(false)) {
     auto current = function::check_revision(revision->value_or(""), resolved->version->revision_id);
@@ -197,10 +198,10 @@ Task<Answer> update_function_code(Services& services, Exchange& exchange) {
     auto runs = function::check_configuration(*changed);
     if (!runs) co_return fail(std::move(runs.error()));
     function::Version would(*resolved->version);
-    would.code = std::move(*code);
+    would.code = std::move(taken->code);
     co_return json_response(200, configuration_json(services.catalog, would, false));
   }
-  auto job = [&catalog = services.catalog, name = name->name, code = std::move(*code),
+  auto job = [&catalog = services.catalog, name = name->name, code = std::move(taken->code),
               architecture = changed->architecture, revision = revision->value_or(""),
               publish = publish->value_or(false)]() mutable {
     return catalog.update_code(name, std::move(code), architecture, revision, publish);

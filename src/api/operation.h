@@ -22,6 +22,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,8 +30,14 @@
 
 namespace lambda::api {
 
+// Code on its way to a version; what it lies in is not deleted while `kept` lives.
+struct TakenCode {
+  function::Code code;
+  std::shared_ptr<const void> kept;
+};
+
 // The code of a local image that ImageUri names. Errors: not_found, unavailable.
-using ResolveImage = std::function<Task<Result<function::Code>>(std::string reference)>;
+using ResolveImage = std::function<Task<Result<TakenCode>>(std::string reference)>;
 
 // How a function's URL is written on this server.
 struct Addresses {

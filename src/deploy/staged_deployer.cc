@@ -12,7 +12,7 @@
 
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
+#include <functional>
 #include <utility>
 
 namespace lambda::deploy {
@@ -30,6 +30,7 @@ struct StagedDeployer::Draft {
   function::FunctionPtr before;  // null: a new function
   std::shared_ptr<function::Version>
       version;  // what the deploy makes; becomes immutable when it is started
+  std::shared_ptr<const void> image_pin;  // until the commit
   bool unchanged = false;
   bool prepared = false;
   std::chrono::microseconds init{0};
@@ -72,10 +73,14 @@ Task<Result<DeployReport>> StagedDeployer::make_version(const DeployRequest& req
 Task<void> StagedDeployer::discard_image(Draft& draft) {
   const auto& image = draft.version->code.image_id;
   if (image.empty() || !draft.context) co_return;
-  const auto used = parts_.catalog.used_images();
-  if (std::ranges::find(used, image) != used.end()) co_return;
-  auto forgotten = co_await parts_.images->forget(image);
-  if (!forgotten) spdlog::warn("{}", forgotten.error().message());
+  draft.image_pin.reset();
+  auto used = [&catalog = parts_.catalog, image] { return catalog.uses_image(image); };
+  std::function<bool()> in_use = used;
+  auto forgotten = co_await parts_.images->forget(image, std::move(in_use));
+  // A conflict: another deploy has it or may come to it. What then is nobody's goes at the next
+  // start.
+  if (!forgotten && forgotten.error().code() != ErrorCode::conflict)
+    spdlog::warn("{}", forgotten.error().message());
 }
 
 Task<Result<Done>> StagedDeployer::receive(const DeployRequest& request, http::BodyReader& body,
@@ -168,6 +173,7 @@ Task<Result<Done>> StagedDeployer::build_image(const DeployRequest& request, Dra
     image = co_await images.inspect(request.image);
   }
   if (!image) co_return fail(std::move(image.error()));
+  draft.image_pin = image->pin;
   version.code = code_of_image(request.source == Source::context ? tag : request.image, *image);
   if (request.source == Source::image) {
     // The version keeps its image when the name that it was deployed by moves on to another.

@@ -248,4 +248,8 @@ std::vector<std::string> Catalog::used_images() const {
   return used;
 }
 
+bool Catalog::uses_image(std::string_view image_id) const {
+  return std::ranges::binary_search(used_images(), image_id);
+}
+
 }  // namespace lambda::function

@@ -137,6 +137,7 @@ class Catalog {
   // Every package digest and image id that some version uses.
   [[nodiscard]] std::vector<std::string> used_packages() const;
   [[nodiscard]] std::vector<std::string> used_images() const;
+  [[nodiscard]] bool uses_image(std::string_view image_id) const;
 
  private:
   struct Impl;

@@ -131,7 +131,7 @@ struct Application::Parts {
   [[nodiscard]] api::Services services();
   [[nodiscard]] boost::json::object status() const;
   [[nodiscard]] std::string base_url() const;
-  Task<Result<function::Code>> resolve_image(std::string reference);
+  Task<Result<api::TakenCode>> resolve_image(std::string reference);
 };
 
 Result<Done> Application::Parts::open_state() {
@@ -244,7 +244,7 @@ boost::json::object Application::Parts::status() const {
   return object;
 }
 
-Task<Result<function::Code>> Application::Parts::resolve_image(std::string reference) {
+Task<Result<api::TakenCode>> Application::Parts::resolve_image(std::string reference) {
   if (!docker.images)
     co_return fail(ErrorCode::invalid, "ImageUri {}: {}", reference, drivers.docker_missing);
   auto image = co_await docker.images->inspect(reference);
@@ -256,7 +256,10 @@ Task<Result<function::Code>> Application::Parts::resolve_image(std::string refer
     auto root = co_await docker.images->export_root(image->id);
     if (!root) co_return fail(std::move(root.error()));
   }
-  co_return deploy::code_of_image(std::move(reference), *image);
+  api::TakenCode taken;
+  taken.code = deploy::code_of_image(std::move(reference), *image);
+  taken.kept = image->pin;
+  co_return taken;
 }
 
 api::Services Application::Parts::services() {

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <exception>
-#include <set>
+#include <functional>
 
 namespace lambda::server {
 namespace {
@@ -60,14 +60,20 @@ Task<void> Housekeeper::clean() {
 
 Task<void> Housekeeper::remove_images(std::vector<Left> due) {
   if (images_ == nullptr) co_return;
-  const auto listed = catalog_.used_images();
-  const std::set<std::string> used(listed.begin(), listed.end());
-  for (const auto& item : due) {
+  for (auto& item : due) {
     const auto& image = item.version->code.image_id;
-    if (image.empty() || used.contains(image)) continue;
-    auto forgotten = co_await images_->forget(image);
-    if (!forgotten)
+    if (image.empty()) continue;
+    auto used_again = [this, image] { return catalog_.uses_image(image); };
+    std::function<bool()> in_use = used_again;
+    auto forgotten = co_await images_->forget(image, std::move(in_use));
+    if (forgotten) continue;
+    if (forgotten.error().code() != ErrorCode::conflict) {
       spdlog::warn("delete what is left of an image: {}", forgotten.error().message());
+      continue;
+    }
+    // A deploy may just come to use it: the next round sees what it came to.
+    const std::lock_guard lock(mutex_);
+    left_.push_back(std::move(item));
   }
 }
 

@@ -68,11 +68,31 @@ result = [say(data, 2) for data in (os.urandom(5000), b"\\x00" * 100, b"GET / HT
         self.assertEqual(reply.headers.get("x-amz-function-error"), "Unhandled")
         self.assertLess(max(len(value) for value in reply.headers.values()), 16_384)
 
-    def test_an_answer_cannot_smuggle_headers(self):
-        reply = self.call(TOOLS + 'post(f"invocation/{ME}/response", b"1", "Content-Type: text/plain\\rX-Evil: 1\\r\\n")\n'
-                          'post(f"invocation/{ME}/response", b"1", "Set-Cookie: a=b\\r\\nX-Amz-Function-Error: None\\r\\n")')
+    def smuggle(self, headers):
+        """The reply to a call that was answered with these headers, and the status that the answer got: told as the answer to the next call."""
+        reply = self.call(TOOLS + f'status = post(f"invocation/{{ME}}/response", b"1", {headers!r})\n' + '''
+if status != 202:
+    result = status
+else:
+    with open_api() as api:
+        api.sendall(f"GET {BASE}invocation/next HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n".encode())
+        head = api.recv(65536).decode("latin-1").lower()
+        post("invocation/" + head.partition("lambda-runtime-aws-request-id:")[2].split()[0] + "/response", str(status).encode())
+''')
+        self.assertEqual(reply.status, 200, reply)
+        return reply, reply.json() if reply.json() != 1 else self.call("result = 'another instance'").json()
+
+    def test_an_answer_cannot_smuggle_headers_behind_a_carriage_return(self):
+        reply, status = self.smuggle("Content-Type: text/plain\rX-Evil: 1\r\n")
+        self.assertEqual(status, 400)
         self.assertNotIn("x-evil", reply.headers)
+
+    def test_an_answers_other_headers_go_nowhere(self):
+        reply, status = self.smuggle("Set-Cookie: a=b\r\nX-Amz-Function-Error: Unhandled\r\n")
+        self.assertEqual(status, 202)
+        self.assertEqual(reply.json(), 1)
         self.assertNotIn("set-cookie", reply.headers)
+        self.assertNotIn("x-amz-function-error", reply.headers)
 
     def test_many_bodies_at_once_are_held_once(self):
         """Thirteen connections that each bring 6 MB for the running call: one is read, the others are refused."""

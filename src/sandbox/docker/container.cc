@@ -1,6 +1,8 @@
 #include "sandbox/docker/container.h"
 
 #include "base/background.h"
+#include "base/deadline.h"
+#include "sandbox/docker/engine_json.h"
 
 #include <boost/json.hpp>
 #include <spdlog/spdlog.h>
@@ -18,21 +20,6 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 constexpr seconds kMakeLimit{120};
 constexpr seconds kRemoveLimit{30};
 constexpr int kRemoveAttempts = 6;
-
-SteadyTime in(std::chrono::steady_clock::duration duration) {
-  return std::chrono::steady_clock::now() + duration;
-}
-
-std::string text_in(const json::object& object, std::string_view key) {
-  const auto* found = object.if_contains(key);
-  return found != nullptr && found->is_string() ? std::string(found->as_string()) : std::string();
-}
-
-json::object object_in(std::string_view text) {
-  boost::system::error_code error;
-  auto value = json::parse(text, error);
-  return !error && value.is_object() ? std::move(value.as_object()) : json::object();
-}
 
 Task<void> remove_in_background(std::shared_ptr<EngineClient> engine, std::string id,
                                 std::vector<std::string> volumes) {
@@ -55,7 +42,7 @@ Task<void> make_container(std::shared_ptr<Container> container, std::string name
   if (!created) {
     container->error = std::move(created.error());
   } else {
-    container->id = text_in(object_in(*created), "Id");
+    container->id = text_in(object_of(*created), "Id");
     if (!container->abandoned) {
       auto started =
           co_await engine.call("POST", fmt::format("/containers/{}/start", container->id),
@@ -115,7 +102,7 @@ Task<std::optional<std::string>> last_words_of(const Container& container, Stead
   const auto path = fmt::format("/containers/{}/", container.id);
   auto answer = co_await container.engine->call("GET", path + "json", std::string(), deadline);
   if (!answer) co_return answer.error().message();
-  const auto inspected = object_in(*answer);
+  const auto inspected = object_of(*answer);
   const auto* state = inspected.if_contains("State");
   if (state == nullptr || !state->is_object()) co_return std::nullopt;
   const auto& object = state->as_object();
@@ -144,7 +131,7 @@ Result<std::vector<std::string>> ids_in(std::string_view answer) {
 
 std::vector<std::string> volumes_in(std::string_view answer) {
   std::vector<std::string> names;
-  const auto object = object_in(answer);
+  const auto object = object_of(answer);
   const auto* list = object.if_contains("Volumes");
   if (list == nullptr || !list->is_array()) return names;
   for (const auto& item : list->as_array()) {
@@ -156,12 +143,9 @@ std::vector<std::string> volumes_in(std::string_view answer) {
 
 std::vector<std::string> declared_volumes(std::string_view answer) {
   std::vector<std::string> volumes;
-  const auto image = object_in(answer);
-  const auto* config = image.if_contains("Config");
-  if (config == nullptr || !config->is_object()) return volumes;
-  const auto* declared = config->as_object().if_contains("Volumes");
-  if (declared == nullptr || !declared->is_object()) return volumes;
-  for (const auto& [path, ignored] : declared->as_object()) volumes.emplace_back(path);
+  const auto image = object_of(answer);
+  for (const auto& [path, ignored] : object_in(object_in(image, "Config"), "Volumes"))
+    volumes.emplace_back(path);
   return volumes;
 }
 

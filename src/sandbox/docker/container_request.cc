@@ -1,6 +1,7 @@
 #include "sandbox/docker/container_request.h"
 
 #include "sandbox/docker/engine_client.h"
+#include "sandbox/limits.h"
 
 #include <boost/json.hpp>
 
@@ -11,12 +12,7 @@ namespace {
 
 namespace json = boost::json;
 
-// The same on both drivers: see native/cgroups.cc.
-constexpr std::uint64_t kHardLimitSlack = 32ull << 20;
-constexpr std::uint64_t kMemoryOfOneCpu = 1769ull << 20;
 constexpr std::uint64_t kSharesOfOneCpu = 1024;
-constexpr std::uint64_t kSharedMemoryBytes = 64ull << 20;
-constexpr std::uint64_t kBytesPerInode = 4096;
 // The user that the runtimes' /etc/passwd has; an image's own USER does not count.
 constexpr const char* kUser = "993:990";
 

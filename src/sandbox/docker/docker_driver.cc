@@ -4,6 +4,7 @@
 #include "sandbox/docker/docker_driver.h"
 
 #include "base/background.h"
+#include "base/deadline.h"
 #include "sandbox/docker/container.h"
 #include "sandbox/docker/container_request.h"
 #include "sandbox/docker/docker_sandbox.h"
@@ -24,10 +25,6 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 constexpr seconds kShortLimit{10};
 // While init connects, how often the container is asked whether it still lives.
 constexpr std::chrono::milliseconds kLook{1000};
-
-SteadyTime in(std::chrono::steady_clock::duration duration) {
-  return std::chrono::steady_clock::now() + duration;
-}
 
 // A copy in a place of our own: the Engine mounts it by its path, and lambdad's own programs may
 // lie where neither may look (a clone of the repository in /root), or be replaced while they run.

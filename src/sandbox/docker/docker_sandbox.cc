@@ -1,5 +1,7 @@
 #include "sandbox/docker/docker_sandbox.h"
 
+#include "base/deadline.h"
+
 #include <boost/json.hpp>
 
 #include <algorithm>
@@ -15,10 +17,6 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 
 constexpr seconds kConnectLimit{5};
 constexpr seconds kEngineLimit{10};
-
-SteadyTime in(std::chrono::steady_clock::duration duration) {
-  return std::chrono::steady_clock::now() + duration;
-}
 
 }  // namespace
 

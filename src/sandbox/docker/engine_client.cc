@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <vector>
 
 namespace lambda::sandbox::docker {
 namespace {
@@ -27,14 +28,24 @@ http::Request request_for(std::string method, std::string target) {
   return request;
 }
 
+// Of one user or group. getpwuid and getgrgid share one answer among all loops.
+constexpr std::size_t kMaxEntry = 16u << 10;
+
 std::string user_name() {
-  const passwd* entry = ::getpwuid(::geteuid());
-  return entry != nullptr ? std::string(entry->pw_name) : std::to_string(::geteuid());
+  passwd entry{};
+  passwd* found = nullptr;
+  std::vector<char> text(kMaxEntry);
+  ::getpwuid_r(::geteuid(), &entry, text.data(), text.size(), &found);
+  return found != nullptr ? std::string(found->pw_name) : std::to_string(::geteuid());
 }
 
+// A group with more members than fit is called by its number.
 std::string group_name(gid_t gid) {
-  const group* entry = ::getgrgid(gid);
-  return entry != nullptr ? std::string(entry->gr_name) : std::to_string(gid);
+  group entry{};
+  group* found = nullptr;
+  std::vector<char> text(kMaxEntry);
+  ::getgrgid_r(gid, &entry, text.data(), text.size(), &found);
+  return found != nullptr ? std::string(found->gr_name) : std::to_string(gid);
 }
 
 // A body is read to its end only for its words: cut what is no JSON.

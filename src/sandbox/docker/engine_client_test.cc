@@ -7,10 +7,16 @@
 #include <gtest/gtest.h>
 
 #include <optional>
+#include <string>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 namespace lambda::sandbox::docker {
 namespace {
+
+constexpr uid_t kNobody = 65534;
 
 TEST(EngineClient, SpeaksTheNewestVersionThatBothKnow) {
   EXPECT_EQ(choose_api("1.41").value_or(0), 41);
@@ -74,6 +80,32 @@ TEST(EngineClient, SaysThatNobodyListens) {
   ::unlink(path);
   EXPECT_EQ(error.code(), ErrorCode::unavailable);
   EXPECT_NE(error.message().find("does not answer"), std::string::npos) << error.message();
+}
+
+// In processes that may not use it; on two loops at once, as the server has them.
+TEST(EngineClient, NamesTheUserWhoMayNotUseTheSocket) {
+  char path[] = "/tmp/lambda-engine-XXXXXX";
+  ::close(::mkstemp(path));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::getuid() == 0 && ::setuid(kNobody) != 0) ::_exit(2);
+    if (::getuid() != kNobody) ::_exit(::chmod(path, 0) != 0 ? 2 : 0);
+    std::string words[2];
+    auto look = [&path](std::string& said) { said = error_of_call(path).message(); };
+    std::thread beside([&look, &words] { look(words[0]); });
+    look(words[1]);
+    beside.join();
+    for (const auto& said : words) {
+      if (said.find("user nobody may not use") == std::string::npos ||
+          said.find("root, group root") == std::string::npos)
+        ::_exit(1);
+    }
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ::unlink(path);
+  EXPECT_EQ(status, 0);
 }
 
 TEST(Container, FindsItsOwnInAList) {

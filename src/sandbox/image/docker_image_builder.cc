@@ -5,6 +5,7 @@
 
 #include "base/background.h"
 #include "base/crypto.h"
+#include "base/deadline.h"
 #include "sandbox/docker/container.h"
 #include "sandbox/docker/container_request.h"
 #include "sandbox/image/context_body.h"
@@ -39,14 +40,13 @@ constexpr seconds kEngineLimit{60};
 constexpr minutes kBuildBegin{15};
 constexpr minutes kBuildSilence{30};
 constexpr minutes kExportSilence{2};
+// For images that are just being forgotten, before a deploy looks at them or builds one.
+constexpr minutes kForgetLimit{2};
+constexpr std::chrono::milliseconds kForgetLook{20};
 constexpr int kRemoveAttempts = 6;
 constexpr std::string_view kPartial = ".partial";
 // So many characters of the server's id end the names of its images.
 constexpr std::size_t kMarkInTags = 6;
-
-SteadyTime in(std::chrono::steady_clock::duration duration) {
-  return std::chrono::steady_clock::now() + duration;
-}
 
 std::string machine() {
   utsname names{};
@@ -139,6 +139,9 @@ fs::path DockerImageBuilder::directory_of(std::string_view image_id) const {
 Task<Result<ImageInfo>> DockerImageBuilder::build(fs::path context_tar, std::string tag,
                                                   std::map<std::string, std::string> labels,
                                                   std::function<void(std::string_view)> on_output) {
+  // A build may come out as an image that was there before and is due to go.
+  auto kept = co_await keep_all();
+  if (!kept) co_return fail(std::move(kept.error()), "build {}", tag);
   auto context = ContextBody::open(context_tar, unpacking_);
   if (!context) co_return fail(std::move(context.error()));
   json::object all(json::object{{docker::kLabel, "image"}, {docker::kServerLabel, server_}});
@@ -166,7 +169,19 @@ Task<Result<ImageInfo>> DockerImageBuilder::build(fs::path context_tar, std::str
   co_return co_await inspect(output.image_id().empty() ? tag : output.image_id());
 }
 
+Task<Result<ImagePins::Hold>> DockerImageBuilder::keep_all() {
+  const auto deadline = in(kForgetLimit);
+  while (true) {
+    if (auto kept = pins_.keep_all()) co_return std::move(kept);
+    if (std::chrono::steady_clock::now() >= deadline)
+      co_return fail(ErrorCode::conflict, "an old image is just being deleted: try again");
+    co_await sleep_for(kForgetLook);
+  }
+}
+
 Task<Result<ImageInfo>> DockerImageBuilder::inspect(std::string reference) {
+  auto kept = co_await keep_all();
+  if (!kept) co_return fail(std::move(kept.error()), "look at image {}", reference);
   auto answer = co_await engine_->call("GET", fmt::format("/images/{}/json", url_encode(reference)),
                                        std::string(), in(kEngineLimit));
   if (!answer && answer.error().code() == ErrorCode::not_found) {
@@ -178,6 +193,7 @@ Task<Result<ImageInfo>> DockerImageBuilder::inspect(std::string reference) {
   if (!answer) co_return fail(std::move(answer.error()), "look at image {}", reference);
   auto info = image_info(*answer, machine());
   if (!info) co_return fail(std::move(info.error()), "image {}", reference);
+  info->pin = pins_.pin(info->id);
   co_return info;
 }
 
@@ -211,7 +227,15 @@ Task<Result<Done>> DockerImageBuilder::remove(std::string reference) {
   }
 }
 
-Task<Result<Done>> DockerImageBuilder::forget(std::string image_id) {
+Task<Result<Done>> DockerImageBuilder::forget(std::string image_id, std::function<bool()> in_use) {
+  const auto going = pins_.take_away(image_id);
+  if (!going) co_return fail(ErrorCode::conflict, "image {} may just be deployed", image_id);
+  // Whoever had it until now has come to a version, or to nothing.
+  if (in_use()) co_return Done{};
+  co_return co_await remove_image(std::move(image_id));
+}
+
+Task<Result<Done>> DockerImageBuilder::remove_image(std::string image_id) {
   auto unpacked = remove_exported(image_id);
   if (!unpacked) co_return unpacked;
   auto answer = co_await engine_->call("GET", fmt::format("/images/{}/json", url_encode(image_id)),
@@ -345,7 +369,9 @@ Task<Result<Done>> DockerImageBuilder::collect_garbage(std::vector<std::string> 
   found.insert(tagged->begin(), tagged->end());
   for (const auto& id : found) {
     if (std::ranges::binary_search(used, id)) continue;
-    auto forgotten = co_await forget(id);
+    auto unused = [] { return false; };
+    std::function<bool()> in_use = unused;
+    auto forgotten = co_await forget(id, std::move(in_use));
     if (!forgotten) spdlog::warn("{}", forgotten.error().message());
   }
   co_return Done{};

@@ -8,6 +8,7 @@
 #include "sandbox/docker/engine_client.h"
 #include "sandbox/docker/server_mark.h"
 #include "sandbox/image/image_builder.h"
+#include "sandbox/image/image_pins.h"
 
 #include <memory>
 
@@ -26,7 +27,7 @@ class DockerImageBuilder final : public ImageBuilder {
                                 std::function<void(std::string_view)> on_output) override;
   Task<Result<ImageInfo>> inspect(std::string reference) override;
   Task<Result<Done>> tag(std::string image_id, std::string new_tag) override;
-  Task<Result<Done>> forget(std::string image_id) override;
+  Task<Result<Done>> forget(std::string image_id, std::function<bool()> in_use) override;
   Task<Result<std::filesystem::path>> export_root(std::string image_id) override;
   [[nodiscard]] std::optional<std::filesystem::path> exported_root(
       std::string_view image_id) const override;
@@ -37,6 +38,8 @@ class DockerImageBuilder final : public ImageBuilder {
                      std::filesystem::path images);
   [[nodiscard]] std::filesystem::path directory_of(std::string_view image_id) const;
   [[nodiscard]] bool named_here(std::string_view tag) const;
+  Task<Result<ImagePins::Hold>> keep_all();
+  Task<Result<Done>> remove_image(std::string image_id);
   Task<Result<Done>> remove(std::string reference);
   Result<Done> remove_exported(std::string_view image_id);
   void delete_later(std::filesystem::path directory);
@@ -46,6 +49,7 @@ class DockerImageBuilder final : public ImageBuilder {
   std::shared_ptr<docker::EngineClient> engine_;
   std::string server_;
   std::filesystem::path images_;
+  ImagePins pins_;
   BlockingPool unpacking_{"images", 2};
   BlockingPool deleting_{"images-gone", 1};
 };

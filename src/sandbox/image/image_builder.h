@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,6 +28,8 @@ struct ImageInfo {
       exposed_ports;  // ascending; from the image (base images' EXPOSE included)
   std::uint64_t size = 0;
   std::string architecture;  // "amd64"
+  // While a copy of it lives the image is not forgotten: keep it until a version has the image.
+  std::shared_ptr<const void> pin;
 };
 
 class ImageBuilder {
@@ -50,8 +53,10 @@ class ImageBuilder {
   virtual Task<Result<Done>> tag(std::string image_id, std::string new_tag) = 0;
   // For an image that nothing uses any more: takes away the names that this server gave it
   // (tag_for), deletes it if this server built it and nobody else has a name for it, and its
-  // exported file system. One that is gone is fine.
-  virtual Task<Result<Done>> forget(std::string image_id) = 0;
+  // exported file system. One that is gone is fine, and one that is `in_use` stays: it is asked
+  // when nobody can come to use it any more, on any thread. Errors: conflict: it is just being
+  // deployed, or may be (a build is under way): try again later.
+  virtual Task<Result<Done>> forget(std::string image_id, std::function<bool()> in_use) = 0;
   // The image's file system as a read-only directory, exported once and kept: <data>/images/<hex
   // id>/rootfs.
   virtual Task<Result<std::filesystem::path>> export_root(std::string image_id) = 0;

@@ -1,6 +1,7 @@
 #include "sandbox/image/image_json.h"
 
 #include "sandbox/docker/container_request.h"
+#include "sandbox/docker/engine_json.h"
 
 #include <boost/json.hpp>
 
@@ -11,20 +12,11 @@ namespace lambda::sandbox::image {
 namespace {
 
 namespace json = boost::json;
+using docker::object_in;
+using docker::text_in;
 
 // No line of a build is near this; what is longer is no build output.
 constexpr std::size_t kMaxLine = 4u << 20;
-
-std::string text_in(const json::object& object, std::string_view key) {
-  const auto* found = object.if_contains(key);
-  return found != nullptr && found->is_string() ? std::string(found->as_string()) : std::string();
-}
-
-const json::object& object_in(const json::object& object, std::string_view key) {
-  static const json::object empty;
-  const auto* found = object.if_contains(key);
-  return found != nullptr && found->is_object() ? found->as_object() : empty;
-}
 
 std::vector<std::string> strings_in(const json::object& object, std::string_view key) {
   std::vector<std::string> strings;

@@ -2,6 +2,7 @@
 // limits) -> remove.
 #include "sandbox/native/cgroups.h"
 
+#include "sandbox/limits.h"
 #include "sandbox/native/cgroup_files.h"
 #include "sandbox/native/cgroup_layout.h"
 
@@ -17,11 +18,7 @@
 namespace lambda::sandbox::native {
 namespace {
 
-// Kernel memory (stacks, page tables, sockets) and page cache that is just being given back.
-constexpr std::uint64_t kHardLimitSlack = 32ull << 20;
-// AWS gives one full CPU at this much memory; the weight of a whole CPU is 1024 (v1), 100 (v2).
-constexpr std::uint64_t kMemoryOfOneCpu = 1769ull << 20;
-
+// The weight of a whole CPU is 1024 (v1), 100 (v2).
 std::uint64_t scaled(std::uint64_t weight, std::uint64_t memory, std::uint64_t least,
                      std::uint64_t most) {
   return std::clamp(weight * (memory >> 20) / (kMemoryOfOneCpu >> 20), least, most);

@@ -2,6 +2,7 @@
 // end of a new control socket -> init says hello -> the runtime starts.
 #include "sandbox/native/native_driver.h"
 
+#include "base/deadline.h"
 #include "sandbox/init/init_channel.h"
 #include "sandbox/native/cgroup_files.h"
 
@@ -19,10 +20,6 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 
 constexpr seconds kStopLimit{30};
 constexpr seconds kShortLimit{5};
-
-SteadyTime in(std::chrono::steady_clock::duration duration) {
-  return std::chrono::steady_clock::now() + duration;
-}
 
 template <std::size_t Size>
 Result<Done> copy_field(char (&to)[Size], std::string_view from, std::string_view what) {

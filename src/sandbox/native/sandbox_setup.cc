@@ -7,6 +7,7 @@
 //   bounding set, capabilities -> no_new_privs -> not dumpable -> seccomp -> exec
 #include "sandbox/native/sandbox_setup.h"
 
+#include "sandbox/limits.h"
 #include "sandbox/native/cgroup_files.h"
 #include "sandbox/native/mount_tree.h"
 #include "sandbox/native/workspace.h"
@@ -32,7 +33,6 @@ namespace lambda::sandbox::native {
 namespace {
 
 constexpr std::uint64_t kReadOnly = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-constexpr char kSharedMemorySize[] = "64m";
 // Files of /proc that tell about the machine or steer it. Most are root's alone already.
 constexpr const char* kMaskedFiles[] = {"/proc/cmdline",    "/proc/kallsyms", "/proc/kcore",
                                         "/proc/keys",       "/proc/modules",  "/proc/sysrq-trigger",
@@ -101,9 +101,10 @@ Result<Done> make_mounts(const SandboxPlan& plan, Mounts& mounts) {
   done = keep(mounts.devices, copy_tree(std::string(kDeviceTemplate), true));
   if (done) done = keep(mounts.hosts, copy_tree(std::string(kHostsFile)));
   if (done) {
-    done = keep(mounts.shared_memory,
-                make_file_system("tmpfs", {{"size", kSharedMemorySize}, {"mode", "1777"}},
-                                 MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
+    done = keep(
+        mounts.shared_memory,
+        make_file_system("tmpfs", {{"size", std::to_string(kSharedMemoryBytes)}, {"mode", "1777"}},
+                         MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
   }
   if (done) {
     done = keep(

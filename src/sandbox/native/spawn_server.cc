@@ -2,6 +2,7 @@
 // (sandbox_setup.cc) and executes lambda-init -> its status pipe ends -> reply.
 #include "sandbox/native/spawn_server.h"
 
+#include "sandbox/limits.h"
 #include "sandbox/native/cgroup_files.h"
 #include "sandbox/native/mount_tree.h"
 #include "sandbox/native/sandbox_setup.h"
@@ -36,8 +37,6 @@ constexpr milliseconds kLookEveryWhenHot{2};
 constexpr unsigned kSandboxesPerLook = 250;
 constexpr milliseconds kRemovalRetry{1};
 constexpr milliseconds kRemovalLimit{5000};
-// Inodes of /tmp are kernel memory that its size limit does not see.
-constexpr std::uint64_t kBytesPerInode = 4096;
 
 // What a sandbox holds open here: its pidfd, its /tmp and its memory's usage, and while it starts
 // its status pipe. What we hold ourselves, and what the one that is being made needs in passing.

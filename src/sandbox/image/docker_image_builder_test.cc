@@ -1,0 +1,162 @@
+// Forgetting images beside deploys, with an Engine that knows one image; what the real one does is
+// shown by tests/e2e/images_test.py.
+#include "sandbox/image/docker_image_builder.h"
+
+#include "http/server.h"
+#include "sandbox/image/image_pins.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <optional>
+#include <sys/utsname.h>
+
+namespace lambda::sandbox::image {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::seconds;
+
+constexpr const char* kId = "sha256:0123";
+
+// Answers every look at an image, and keeps what it was asked.
+class Engine final : public http::Handler {
+ public:
+  Task<void> handle(http::Request& request, http::BodyReader&,
+                    http::ResponseWriter& writer) override {
+    asked.push_back(request.method + " " + request.target);
+    http::Response response;
+    response.headers.add("Api-Version", "1.41");
+    utsname names{};
+    ::uname(&names);
+    const std::string machine = names.machine;
+    response.body = fmt::format(
+        R"({{"Id":"{}","Size":1,"Os":"linux","Architecture":"{}","Config":{{"Labels":{{"lambda.server":"me"}}}}}})",
+        kId, machine == "x86_64" ? "amd64" : "arm64");
+    [[maybe_unused]] const auto sent = co_await writer.send(std::move(response));
+  }
+  [[nodiscard]] bool deleted() const {
+    return std::ranges::any_of(asked, [](const auto& line) { return line.starts_with("DELETE"); });
+  }
+  std::vector<std::string> asked;
+};
+
+class ForgettingTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char pattern[] = "/tmp/lambda-images-XXXXXX";
+    directory_ = ::mkdtemp(pattern);
+    http::ListenAddress address;
+    address.unix_path = directory_ / "docker.sock";
+    auto listening = http::listen_on(address);
+    ASSERT_TRUE(listening) << listening.error().message();
+    server_.emplace(std::vector<Loop*>{&loop_}, engine_, http::ServerLimits{});
+    server_->add_listener(std::move(*listening));
+    docker::ServerMark mark;
+    mark.id = "me";
+    auto made = DockerImageBuilder::create(
+        std::make_shared<docker::EngineClient>(address.unix_path), mark, directory_);
+    ASSERT_TRUE(made) << made.error().message();
+    builder_ = std::move(*made);
+    fs::create_directories(root());
+  }
+  void TearDown() override {
+    builder_.reset();
+    finish(server_->drain(std::chrono::steady_clock::now() + seconds(5)));
+    fs::remove_all(directory_);
+  }
+
+  template <class T>
+  T finish(Task<T> task) {
+    std::optional<T> value;
+    auto done = [&value](std::exception_ptr, T result) { value.emplace(std::move(result)); };
+    asio::co_spawn(loop_.get_executor(), std::move(task), done);
+    while (!value) {
+      loop_.restart();
+      loop_.run_one();
+    }
+    return std::move(*value);
+  }
+  void finish(Task<void> task) {
+    bool done = false;
+    asio::co_spawn(loop_.get_executor(), std::move(task),
+                   [&done](std::exception_ptr) { done = true; });
+    while (!done) {
+      loop_.restart();
+      loop_.run_one();
+    }
+  }
+  Result<Done> forget(bool used) {
+    std::function<bool()> in_use = [used] { return used; };
+    return finish(builder_->forget(kId, std::move(in_use)));
+  }
+  [[nodiscard]] fs::path root() const { return directory_ / "images" / "0123" / "rootfs"; }
+
+  Loop loop_{1};
+  fs::path directory_;
+  Engine engine_;
+  std::optional<http::Server> server_;
+  std::unique_ptr<DockerImageBuilder> builder_;
+};
+
+TEST_F(ForgettingTest, AnImageThatADeployHasLookedAtStaysUntilTheDeployIsDone) {
+  {
+    const auto deployed = finish(builder_->inspect("mine:1"));
+    ASSERT_TRUE(deployed) << deployed.error().message();
+    EXPECT_EQ(finish(builder_->export_root(deployed->id)).value_or(fs::path()), root());
+    const auto forgotten = forget(false);
+    ASSERT_FALSE(forgotten);
+    EXPECT_EQ(forgotten.error().code(), ErrorCode::conflict);
+    EXPECT_TRUE(fs::exists(root()));
+    EXPECT_FALSE(engine_.deleted());
+  }
+  EXPECT_TRUE(forget(false));
+  EXPECT_FALSE(fs::exists(root()));
+  EXPECT_TRUE(engine_.deleted());
+}
+
+TEST_F(ForgettingTest, AnImageThatAVersionHasComeToUseStays) {
+  EXPECT_TRUE(forget(true));
+  EXPECT_TRUE(fs::exists(root()));
+  EXPECT_FALSE(engine_.deleted());
+}
+
+TEST_F(ForgettingTest, ALookWaitsForAnImageThatIsGoing) {
+  std::optional<Result<Done>> forgotten;
+  std::function<bool()> unused = [] { return false; };
+  asio::co_spawn(
+      loop_.get_executor(), builder_->forget(kId, std::move(unused)),
+      [&forgotten](std::exception_ptr, Result<Done> done) { forgotten = std::move(done); });
+  const auto deployed = finish(builder_->inspect("mine:1"));
+  EXPECT_TRUE(deployed);
+  EXPECT_TRUE(forgotten.has_value());
+  EXPECT_EQ(engine_.asked.back(), "GET /v1.41/images/mine%3A1/json");
+}
+
+TEST(ImagePins, NothingGoesWhileABuildMayComeToUseIt) {
+  ImagePins pins;
+  auto build = pins.keep_all();
+  EXPECT_TRUE(build);
+  EXPECT_FALSE(pins.take_away("a"));
+  auto first = pins.pin("a");
+  auto second = pins.pin("a");
+  build.reset();
+  first.reset();
+  EXPECT_FALSE(pins.take_away("a"));
+  auto other = pins.take_away("b");
+  EXPECT_TRUE(other);
+  EXPECT_FALSE(pins.keep_all());
+  other.reset();
+  EXPECT_TRUE(pins.keep_all());
+  second.reset();
+  EXPECT_TRUE(pins.take_away("a"));
+}
+
+TEST(ImagePins, AHoldMayOutliveThem) {
+  auto pins = std::make_unique<ImagePins>();
+  const auto pin = pins->pin("a");
+  pins.reset();
+}
+
+}  // namespace
+}  // namespace lambda::sandbox::image
