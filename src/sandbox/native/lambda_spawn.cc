@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <string>
 #include <string_view>
+#include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -100,6 +101,8 @@ Result<SpawnServerParts> prepare(const Arguments& arguments, UniqueFd& lock_file
   auto files = raise_descriptor_limit();
   if (!files) return fail(std::move(files.error()));
   parts.open_files = *files;
+  parts.epoll.reset(::epoll_create1(EPOLL_CLOEXEC));
+  if (!parts.epoll) return fail(Error::from_errno("make an epoll"));
   parts.init_program.reset(::open(arguments.init.c_str(), O_PATH | O_CLOEXEC));
   if (!parts.init_program) return fail(Error::from_errno("open " + arguments.init));
   const auto hash = hash_of(arguments.data);

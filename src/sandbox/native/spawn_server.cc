@@ -118,9 +118,7 @@ struct SpawnServer::Sandbox {
 };
 
 SpawnServer::SpawnServer(SpawnServerParts parts)
-    : parts_(std::move(parts)),
-      uids_(parts_.uids.first, kUidBlock),
-      epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+    : parts_(std::move(parts)), uids_(parts_.uids.first, kUidBlock) {
   watch(parts_.socket.get(), 0);
 }
 
@@ -130,12 +128,12 @@ void SpawnServer::watch(int fd, std::uint64_t tag) {
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = tag;
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+  ::epoll_ctl(parts_.epoll.get(), EPOLL_CTL_ADD, fd, &event);
 }
 
 // A child that is being set up still has a copy, so closing alone would not end the watching.
 void SpawnServer::unwatch(UniqueFd& fd) {
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd.get(), nullptr);
+  ::epoll_ctl(parts_.epoll.get(), EPOLL_CTL_DEL, fd.get(), nullptr);
   fd.reset();
 }
 
@@ -149,8 +147,8 @@ int SpawnServer::wait_time() const {
 void SpawnServer::run() {
   std::array<epoll_event, 64> events{};
   while (!ending_ || !sandboxes_.empty()) {
-    const int count =
-        ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_time());
+    const int count = ::epoll_wait(parts_.epoll.get(), events.data(),
+                                   static_cast<int>(events.size()), wait_time());
     for (int i = 0; i < count; ++i) dispatch(events[static_cast<std::size_t>(i)].data.u64);
     if (removing_ > 0) finish_removals();
     if (watched_ > 0 && Clock::now() >= next_look_) look_at_memory();
@@ -453,7 +451,7 @@ void SpawnServer::check_memory(Sandbox& sandbox) {
 
 void SpawnServer::end_all() {
   ending_ = true;
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, parts_.socket.get(), nullptr);
+  ::epoll_ctl(parts_.epoll.get(), EPOLL_CTL_DEL, parts_.socket.get(), nullptr);
   for (auto& [id, sandbox] : sandboxes_) stop(*sandbox);
 }
 
