@@ -62,7 +62,6 @@ class ScriptedDriver final : public Driver {
   Task<Result<std::unique_ptr<Sandbox>>> start(
       SandboxSpec spec, std::chrono::steady_clock::time_point deadline) override;
   Task<Result<std::string>> probe() override { co_return std::string("a script"); }
-  Task<Result<Done>> reap_leftovers() override { co_return Done{}; }
 
   // For the starts to come.
   Script script;

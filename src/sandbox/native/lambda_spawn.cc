@@ -114,7 +114,7 @@ Result<SpawnServerParts> prepare(const Arguments& arguments, UniqueFd& lock_file
   if (!cgroups) return fail(std::move(cgroups.error()));
   parts.cgroups = std::move(*cgroups);
   // We hold the lock: what is there was left by one that was killed.
-  parts.cgroups.reap({});
+  parts.cgroups.reap();
   auto filter = compile_seccomp_filter();
   if (!filter) return fail(std::move(filter.error()));
   parts.filter = std::move(*filter);

@@ -207,12 +207,6 @@ void SpawnServer::handle(const SpawnRequest& request, UniqueFd control) {
   const auto operation = request.operation;
   if (auto checked = check_request(request); !checked)
     return reply_failed(operation, request.request, checked.error());
-  if (operation == Operation::reap) {
-    std::vector<std::string> keep;
-    for (const auto& [id, sandbox] : sandboxes_) keep.push_back(id);
-    const auto count = parts_.cgroups.reap(keep);
-    return reply_done(operation, request.request, std::to_string(count));
-  }
   if (operation == Operation::start) {
     if (auto started = start(request, control); !started)
       reply_failed(operation, request.request, started.error());
