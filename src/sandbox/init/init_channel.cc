@@ -2,6 +2,7 @@
 // waits for it; everything else sends a command and waits.
 #include "sandbox/init/init_channel.h"
 
+#include "base/descriptor_message.h"
 #include "sandbox/init/protocol.h"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -85,22 +86,6 @@ Connection connection_state(int fd, std::uint16_t port) {
   if (::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) != 0)
     return errno == ENOTCONN ? Connection::pending : Connection::refused;
   return is_loopback(peer, port) ? Connection::made : Connection::refused;
-}
-
-// Takes the descriptors out of a message, owned at once whatever the rest is worth.
-std::vector<UniqueFd> take_descriptors(msghdr& message) {
-  std::vector<UniqueFd> taken;
-  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
-       header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count; ++i) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(fd));
-      taken.emplace_back(fd);
-    }
-  }
-  return taken;
 }
 
 enum class ReadState { message, nothing, closed, malformed };

@@ -2,6 +2,7 @@
 // (sandbox_setup.cc) and executes lambda-init -> its status pipe ends -> reply.
 #include "sandbox/native/spawn_server.h"
 
+#include "base/descriptor_message.h"
 #include "sandbox/native/cgroup_files.h"
 #include "sandbox/native/mount_tree.h"
 #include "sandbox/native/sandbox_setup.h"
@@ -64,23 +65,6 @@ Result<UniqueFd> make_tmp(std::uint64_t bytes) {
 
 void kill_through(const UniqueFd& pidfd) {
   ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
-}
-
-// All of them, whatever the message is worth: none may stay open here. (The room for one, rounded
-// up, is room for two.)
-std::vector<UniqueFd> take_descriptors(msghdr& message) {
-  std::vector<UniqueFd> taken;
-  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
-       header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count; ++i) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(fd));
-      taken.emplace_back(fd);
-    }
-  }
-  return taken;
 }
 
 std::uint64_t bytes_in(int tmp) {
