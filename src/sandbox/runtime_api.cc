@@ -3,6 +3,7 @@
 // header.
 #include "sandbox/runtime_api.h"
 
+#include "base/async_fd.h"
 #include "base/encoding.h"
 #include "http/server.h"
 
@@ -69,10 +70,7 @@ http::ServerLimits limits() {
 }  // namespace
 
 struct RuntimeApi::Impl final : http::Handler, std::enable_shared_from_this<RuntimeApi::Impl> {
-  explicit Impl(LoopExecutor loop, UniqueFd socket) : executor(loop), listener(loop) {
-    ::fcntl(socket.get(), F_SETFL, O_NONBLOCK);
-    listener.assign(socket.release());
-  }
+  explicit Impl(LoopExecutor loop) : executor(loop), listener(loop) {}
 
   LoopExecutor executor;
   asio::posix::basic_stream_descriptor<LoopExecutor> listener;
@@ -330,9 +328,15 @@ Task<void> RuntimeApi::Impl::init_error(http::Request& request, http::BodyReader
   init_done.set();
 }
 
-RuntimeApi::RuntimeApi(LoopExecutor executor, UniqueFd listener)
-    : impl_(std::make_shared<Impl>(executor, std::move(listener))) {
-  asio::co_spawn(executor, impl_->accept_loop(impl_), asio::detached);
+RuntimeApi::RuntimeApi(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Result<std::unique_ptr<RuntimeApi>> RuntimeApi::open(LoopExecutor executor, UniqueFd listener) {
+  auto impl = std::make_shared<Impl>(executor);
+  ::fcntl(listener.get(), F_SETFL, O_NONBLOCK);
+  auto given = give_to(impl->listener, std::move(listener), "the sandbox's Runtime API socket");
+  if (!given) return fail(std::move(given.error()));
+  asio::co_spawn(executor, impl->accept_loop(impl), asio::detached);
+  return std::unique_ptr<RuntimeApi>(new RuntimeApi(std::move(impl)));
 }
 
 RuntimeApi::~RuntimeApi() {

@@ -66,6 +66,8 @@ class ScriptedDriver final : public Driver {
   // For the starts to come.
   Script script;
   std::optional<Error> refusal;
+  bool broken_log = false;       // what the sandbox gives out as its log cannot be read
+  bool broken_listener = false;  // nor accepted from
   // All that were started, in order.
   std::vector<RuntimePtr> runtimes;
 };

@@ -2,6 +2,7 @@
 // waits for it; everything else sends a command and waits.
 #include "sandbox/init/init_channel.h"
 
+#include "base/async_fd.h"
 #include "base/descriptor_message.h"
 #include "sandbox/init/protocol.h"
 
@@ -156,7 +157,8 @@ Result<std::string> start_packet(const StartRequest& request) {
 
 struct InitChannel::Impl : std::enable_shared_from_this<InitChannel::Impl> {
   Impl(LoopExecutor loop, UniqueFd fd) : executor(loop), socket(loop) {
-    socket.assign(fd.release());
+    auto given = give_to(socket, std::move(fd), "the sandbox's control socket");
+    if (!given) close(given.error().message());
   }
 
   LoopExecutor executor;
