@@ -36,8 +36,8 @@ class NoInvoker final : public invoke::Invoker {
   }
   void adopt_prepared(function::VersionPtr, function::VersionPtr) override {}
   void abandon_prepared(function::VersionPtr) override {}
-  Task<Result<std::string>> run_builtin(function::VersionPtr, std::vector<std::string>,
-                                        std::chrono::seconds) override {
+  Task<Result<Done>> run_builtin(function::VersionPtr, std::vector<std::string>,
+                                 std::chrono::seconds, TakeAnswer) override {
     co_return fail(ErrorCode::internal, "not here");
   }
   void retire(const std::vector<function::VersionPtr>&) override {}

@@ -2,6 +2,7 @@
 #include "base/background.h"
 #include "base/blocking.h"
 #include "base/crypto.h"
+#include "base/descriptor_message.h"
 #include "base/encoding.h"
 #include "base/result.h"
 
@@ -9,13 +10,58 @@
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <cstring>
+#include <fcntl.h>
 #include <future>
 #include <sstream>
 #include <stdexcept>
+#include <sys/socket.h>
 #include <thread>
+#include <vector>
 
 namespace lambda {
 namespace {
+
+// Room for one, rounded up, is room for two; the third finds no place.
+TEST(DescriptorMessage, OwnsEveryDescriptorThatCame) {
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+  const UniqueFd sender(ends[0]);
+  const UniqueFd receiver(ends[1]);
+  for (const std::size_t count : {0u, 1u, 2u, 3u}) {
+    char byte = 'x';
+    iovec part{&byte, 1};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    alignas(cmsghdr) char sent[CMSG_SPACE(3 * sizeof(int))] = {};
+    if (count > 0) {
+      const int files[] = {sender.get(), sender.get(), sender.get()};
+      message.msg_control = sent;
+      message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+      cmsghdr* header = CMSG_FIRSTHDR(&message);
+      header->cmsg_level = SOL_SOCKET;
+      header->cmsg_type = SCM_RIGHTS;
+      header->cmsg_len = CMSG_LEN(count * sizeof(int));
+      std::memcpy(CMSG_DATA(header), files, count * sizeof(int));
+    }
+    ASSERT_EQ(::sendmsg(sender.get(), &message, 0), 1);
+    alignas(cmsghdr) char room[CMSG_SPACE(sizeof(int))] = {};
+    message.msg_control = room;
+    message.msg_controllen = sizeof(room);
+    ASSERT_EQ(::recvmsg(receiver.get(), &message, MSG_CMSG_CLOEXEC), 1);
+    std::vector<int> numbers;
+    {
+      const auto taken = take_descriptors(message);
+      ASSERT_EQ(taken.size(), std::min<std::size_t>(count, 2));
+      for (const auto& fd : taken) numbers.push_back(fd.get());
+      for (const int number : numbers) EXPECT_GE(::fcntl(number, F_GETFD), 0);
+    }
+    for (const int number : numbers) EXPECT_LT(::fcntl(number, F_GETFD), 0);
+    EXPECT_EQ((message.msg_flags & MSG_CTRUNC) != 0, count > 2);
+  }
+}
 
 TEST(Base64, RoundTripsEveryLength) {
   for (std::size_t length = 0; length < 70; ++length) {

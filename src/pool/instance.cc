@@ -51,9 +51,19 @@ Task<Result<Done>> Instance::start(sandbox::Driver& driver, sandbox::SandboxSpec
   sandbox_ = std::move(*started);
   start_time_ = since(begin);
   const InstanceLog::Owner owner{version_->function, version_->label(), id_};
-  log_ = std::make_unique<InstanceLog>(executor_, sandbox_->take_log(), owner, services_.logs,
-                                       services_.clock);
-  api_ = std::make_unique<sandbox::RuntimeApi>(executor_, sandbox_->take_runtime_listener());
+  auto log =
+      InstanceLog::open(executor_, sandbox_->take_log(), owner, services_.logs, services_.clock);
+  auto api = sandbox::RuntimeApi::open(executor_, sandbox_->take_runtime_listener());
+  if (!log || !api) {
+    auto error = log ? std::move(api.error()) : std::move(log.error());
+    [[maybe_unused]] const auto stopped = co_await sandbox_->stop();
+    sandbox_.reset();
+    ended_.set();
+    gone_.set();
+    co_return fail(std::move(error), "serve a sandbox of function {}", version_->function);
+  }
+  log_ = std::move(*log);
+  api_ = std::move(*api);
   asio::co_spawn(executor_, watch_exit(self), in_background("the watch for an instance's exit"));
 
   const auto init_begin = std::chrono::steady_clock::now();

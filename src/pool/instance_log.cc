@@ -1,5 +1,6 @@
 #include "pool/instance_log.h"
 
+#include "base/async_fd.h"
 #include "base/background.h"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -24,11 +25,8 @@ constexpr std::size_t kReadBytes = 64 * 1024;
 
 // Shared with the reading coroutine, which ends when the pipe does or close() was called.
 struct InstanceLog::Impl : std::enable_shared_from_this<InstanceLog::Impl> {
-  Impl(LoopExecutor executor, UniqueFd fd, Owner who, observe::LogStore& to, const Clock& time)
-      : pipe(executor), owner(std::move(who)), store(to), clock(time) {
-    ::fcntl(fd.get(), F_SETFL, O_NONBLOCK);
-    pipe.assign(fd.release());
-  }
+  Impl(LoopExecutor executor, Owner who, observe::LogStore& to, const Clock& time)
+      : pipe(executor), owner(std::move(who)), store(to), clock(time) {}
 
   asio::posix::basic_stream_descriptor<LoopExecutor> pipe;
   Owner owner;
@@ -122,10 +120,17 @@ void InstanceLog::Impl::drain() {
   }
 }
 
-InstanceLog::InstanceLog(LoopExecutor executor, UniqueFd pipe, Owner owner,
-                         observe::LogStore& store, const Clock& clock)
-    : impl_(std::make_shared<Impl>(executor, std::move(pipe), std::move(owner), store, clock)) {
-  asio::co_spawn(executor, impl_->read_loop(impl_), in_background("an instance's log"));
+InstanceLog::InstanceLog(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Result<std::unique_ptr<InstanceLog>> InstanceLog::open(LoopExecutor executor, UniqueFd pipe,
+                                                       Owner owner, observe::LogStore& store,
+                                                       const Clock& clock) {
+  auto impl = std::make_shared<Impl>(executor, std::move(owner), store, clock);
+  ::fcntl(pipe.get(), F_SETFL, O_NONBLOCK);
+  auto given = give_to(impl->pipe, std::move(pipe), "the sandbox's log");
+  if (!given) return fail(std::move(given.error()));
+  asio::co_spawn(executor, impl->read_loop(impl), in_background("an instance's log"));
+  return std::unique_ptr<InstanceLog>(new InstanceLog(std::move(impl)));
 }
 
 InstanceLog::~InstanceLog() {

@@ -7,6 +7,7 @@
 
 #include "base/async.h"
 #include "base/clock.h"
+#include "base/result.h"
 #include "base/unique_fd.h"
 #include "function/function.h"
 #include "observe/log_store.h"
@@ -28,9 +29,10 @@ class InstanceLog {
     std::string version;
     std::string instance;
   };
-  // `store` and `clock` outlive it.
-  InstanceLog(LoopExecutor executor, UniqueFd pipe, Owner owner, observe::LogStore& store,
-              const Clock& clock);
+  // `store` and `clock` outlive it. Errors: internal (the loop cannot watch the pipe).
+  static Result<std::unique_ptr<InstanceLog>> open(LoopExecutor executor, UniqueFd pipe,
+                                                   Owner owner, observe::LogStore& store,
+                                                   const Clock& clock);
   ~InstanceLog();
   InstanceLog(const InstanceLog&) = delete;
   InstanceLog& operator=(const InstanceLog&) = delete;
@@ -49,6 +51,7 @@ class InstanceLog {
 
  private:
   struct Impl;
+  explicit InstanceLog(std::shared_ptr<Impl> impl);
   std::shared_ptr<Impl> impl_;
 };
 

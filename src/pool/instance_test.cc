@@ -85,6 +85,23 @@ TEST_F(InstanceTest, ADriverThatCannotStartItIsAnErrorWithItsReason) {
   EXPECT_EQ(started.error().message(), "start scripted sandbox for function greet: no cgroup");
 }
 
+// Out of memory or watches: the call fails, the sandbox goes, and the loop goes on.
+TEST_F(InstanceTest, ASandboxThatTheLoopCannotWatchIsAnErrorAndIsStopped) {
+  for (const bool log : {true, false}) {
+    driver_.broken_log = log;
+    driver_.broken_listener = !log;
+    instance_ = make_instance();
+    sandbox::SandboxSpec spec;
+    const auto started = finish(instance_->start(driver_, std::move(spec)));
+    ASSERT_FALSE(started);
+    const std::string what = log ? "log" : "Runtime API socket";
+    EXPECT_NE(started.error().message().find("watch the sandbox's " + what), std::string::npos)
+        << started.error().message();
+    EXPECT_TRUE(driver_.runtimes.back()->stopped);
+    EXPECT_TRUE(instance_->ended().is_set());
+  }
+}
+
 TEST_F(InstanceTest, AnInitErrorIsTheRuntimesOwnWords) {
   driver_.script = [](RuntimePtr runtime) -> Task<void> {
     http::Headers headers;

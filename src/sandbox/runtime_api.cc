@@ -3,6 +3,7 @@
 // header.
 #include "sandbox/runtime_api.h"
 
+#include "base/async_fd.h"
 #include "base/background.h"
 #include "base/encoding.h"
 #include "http/server.h"
@@ -70,10 +71,7 @@ http::ServerLimits limits() {
 }  // namespace
 
 struct RuntimeApi::Impl final : http::Handler, std::enable_shared_from_this<RuntimeApi::Impl> {
-  explicit Impl(LoopExecutor loop, UniqueFd socket) : executor(loop), listener(loop) {
-    ::fcntl(socket.get(), F_SETFL, O_NONBLOCK);
-    listener.assign(socket.release());
-  }
+  explicit Impl(LoopExecutor loop) : executor(loop), listener(loop) {}
 
   LoopExecutor executor;
   asio::posix::basic_stream_descriptor<LoopExecutor> listener;

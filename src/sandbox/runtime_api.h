@@ -62,7 +62,8 @@ struct InitReply {
 class RuntimeApi {
  public:
   // Takes the listening socket of the sandbox and serves it on the loop of `executor`.
-  RuntimeApi(LoopExecutor executor, UniqueFd listener);
+  // Errors: internal (the loop cannot watch it).
+  static Result<std::unique_ptr<RuntimeApi>> open(LoopExecutor executor, UniqueFd listener);
   ~RuntimeApi();
   RuntimeApi(const RuntimeApi&) = delete;
   RuntimeApi& operator=(const RuntimeApi&) = delete;
@@ -89,6 +90,7 @@ class RuntimeApi {
 
  private:
   struct Impl;
+  explicit RuntimeApi(std::shared_ptr<Impl> impl);
   std::shared_ptr<Impl> impl_;
 };
 

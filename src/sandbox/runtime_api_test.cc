@@ -41,7 +41,9 @@ class RuntimeApiTest : public testing::Test {
     EXPECT_EQ(::listen(listener.get(), 16), 0);
     EXPECT_EQ(::getsockname(listener.get(), generic, &size), 0);
     address_ = address;
-    api_ = std::make_unique<RuntimeApi>(loop_.get_executor(), std::move(listener));
+    auto opened = RuntimeApi::open(loop_.get_executor(), std::move(listener));
+    EXPECT_TRUE(opened) << opened.error().message();
+    api_ = std::move(*opened);
   }
   ~RuntimeApiTest() override {
     api_.reset();

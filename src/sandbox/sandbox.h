@@ -13,6 +13,9 @@
 // - stop() ends every process inside, and returns when nothing of it is left (processes, mounts,
 // cgroups).
 //   Destroying a Sandbox that was not stopped starts the same in the background.
+// - What an earlier, killed server of the same data directory left (processes, cgroups, containers)
+//   is gone before the first start: lambda-spawn removes it when it begins, of containers
+//   DockerDriver::reap_leftovers() does.
 // Threads: all calls on the loop that start() ran on; the driver itself may be shared by all loops.
 #pragma once
 
@@ -94,9 +97,6 @@ class Driver {
   // Whether it can work on this machine, in a sentence for people ("Docker Engine 20.10 at
   // /run/docker.sock").
   virtual Task<Result<std::string>> probe() = 0;
-  // Removes what an earlier, killed server left behind (sandboxes, containers, cgroups, mounts)
-  // before the first start.
-  virtual Task<Result<Done>> reap_leftovers() = 0;
 };
 
 }  // namespace lambda::sandbox

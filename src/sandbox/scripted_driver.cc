@@ -172,8 +172,11 @@ Task<Result<std::unique_ptr<Sandbox>>> ScriptedDriver::start(
     co_return fail(Error::from_errno("make a scripted sandbox"));
   auto runtime = std::make_shared<ScriptedRuntime>(std::move(spec), port, UniqueFd(pipe[1]));
   runtimes.push_back(runtime);
+  UniqueFd log(pipe[0]);
+  if (broken_log) log.reset();
+  if (broken_listener) listener.reset();
   std::unique_ptr<Sandbox> sandbox =
-      std::make_unique<ScriptedSandbox>(runtime, std::move(listener), UniqueFd(pipe[0]));
+      std::make_unique<ScriptedSandbox>(runtime, std::move(listener), std::move(log));
   const auto executor = co_await asio::this_coro::executor;
   asio::co_spawn(executor, script(runtime), in_background("a scripted runtime"));
   co_return sandbox;

@@ -62,11 +62,12 @@ class ScriptedDriver final : public Driver {
   Task<Result<std::unique_ptr<Sandbox>>> start(
       SandboxSpec spec, std::chrono::steady_clock::time_point deadline) override;
   Task<Result<std::string>> probe() override { co_return std::string("a script"); }
-  Task<Result<Done>> reap_leftovers() override { co_return Done{}; }
 
   // For the starts to come.
   Script script;
   std::optional<Error> refusal;
+  bool broken_log = false;       // what the sandbox gives out as its log cannot be read
+  bool broken_listener = false;  // nor accepted from
   // All that were started, in order.
   std::vector<RuntimePtr> runtimes;
 };

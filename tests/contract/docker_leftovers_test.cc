@@ -25,6 +25,9 @@ class DockerLeftovers : public SandboxTest {
     }
     EXPECT_EQ(host->leftovers(id), "");
   }
+  Result<Done> reap(DriverHost& server) {
+    return run_on(loop_, dynamic_cast<docker::DockerDriver&>(server.driver()).reap_leftovers());
+  }
   std::unique_ptr<DriverHost> other_;
 };
 
@@ -34,11 +37,11 @@ TEST_F(DockerLeftovers, AreRemovedByTheirOwnServerAlone) {
   auto paused = start(python_spec("import time; time.sleep(600)"));
   ASSERT_TRUE(paused) << paused.error().message();
   ASSERT_TRUE(run_on(loop_, (*paused)->freeze()));
-  auto by_other = run_on(loop_, other_->driver().reap_leftovers());
+  auto by_other = reap(*other_);
   ASSERT_TRUE(by_other) << by_other.error().message();
   EXPECT_NE(host->leftovers((*sandbox)->id()), "");
   EXPECT_NE(host->leftovers((*paused)->id()), "");
-  auto by_own = run_on(loop_, host->driver().reap_leftovers());
+  auto by_own = reap(*host);
   ASSERT_TRUE(by_own) << by_own.error().message();
   EXPECT_EQ(host->leftovers((*sandbox)->id()), "");
   EXPECT_EQ(host->leftovers((*paused)->id()), "");

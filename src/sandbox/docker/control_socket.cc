@@ -1,5 +1,6 @@
 #include "sandbox/docker/control_socket.h"
 
+#include "base/async_fd.h"
 #include "sandbox/docker/container_request.h"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -69,7 +70,11 @@ Task<Result<UniqueFd>> ControlSocket::accept(std::chrono::steady_clock::time_poi
   const auto executor = co_await asio::this_coro::executor;
   // Shared with the timer, whose handler may run after this has ended.
   using Descriptor = asio::posix::basic_stream_descriptor<LoopExecutor>;
-  const auto waiting = std::make_shared<Descriptor>(executor, ::dup(listener_.get()));
+  const auto waiting = std::make_shared<Descriptor>(executor);
+  UniqueFd copy(::fcntl(listener_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!copy) co_return fail(Error::from_errno("wait for a sandbox's init"));
+  auto given = give_to(*waiting, std::move(copy), "a sandbox's control socket");
+  if (!given) co_return fail(std::move(given.error()));
   Timer timer(executor, deadline);
   auto give_up = [waiting](const boost::system::error_code& error) {
     if (!error) waiting->cancel();

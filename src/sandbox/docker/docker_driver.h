@@ -38,7 +38,9 @@ class DockerDriver final : public Driver {
   Task<Result<std::unique_ptr<Sandbox>>> start(
       SandboxSpec spec, std::chrono::steady_clock::time_point deadline) override;
   Task<Result<std::string>> probe() override;
-  Task<Result<Done>> reap_leftovers() override;
+  // Removes what an earlier, killed server left behind (containers and what was mounted for their
+  // starts); before the first start.
+  Task<Result<Done>> reap_leftovers();
 
  private:
   DockerDriver(std::shared_ptr<EngineClient> engine, ServerMark mark, RuntimeImages runtime_images);

@@ -2,7 +2,9 @@
 // waits for it; everything else sends a command and waits.
 #include "sandbox/init/init_channel.h"
 
+#include "base/async_fd.h"
 #include "base/background.h"
+#include "base/descriptor_message.h"
 #include "sandbox/init/protocol.h"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -88,22 +90,6 @@ Connection connection_state(int fd, std::uint16_t port) {
   return is_loopback(peer, port) ? Connection::made : Connection::refused;
 }
 
-// Takes the descriptors out of a message, owned at once whatever the rest is worth.
-std::vector<UniqueFd> take_descriptors(msghdr& message) {
-  std::vector<UniqueFd> taken;
-  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
-       header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count; ++i) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(fd));
-      taken.emplace_back(fd);
-    }
-  }
-  return taken;
-}
-
 enum class ReadState { message, nothing, closed, malformed };
 
 ReadState receive(int socket, Received& received) {
@@ -172,7 +158,8 @@ Result<std::string> start_packet(const StartRequest& request) {
 
 struct InitChannel::Impl : std::enable_shared_from_this<InitChannel::Impl> {
   Impl(LoopExecutor loop, UniqueFd fd) : executor(loop), socket(loop) {
-    socket.assign(fd.release());
+    auto given = give_to(socket, std::move(fd), "the sandbox's control socket");
+    if (!given) close(given.error().message());
   }
 
   LoopExecutor executor;

@@ -56,7 +56,8 @@ class InitChannel {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  // Owns the socket (SOCK_SEQPACKET) and reads from it from now on.
+  // Owns the socket (SOCK_SEQPACKET) and reads from it from now on. Where the loop cannot watch it,
+  // the channel is closed, and wait_hello() says why.
   InitChannel(LoopExecutor executor, UniqueFd socket);
   ~InitChannel();
   InitChannel(const InitChannel&) = delete;

@@ -104,6 +104,15 @@ class LambdaInit : public testing::Test {
   InitHello hello_;
 };
 
+TEST(InitChannel, ASocketThatCannotBeWatchedIsAChannelThatIsClosed) {
+  Loop loop{1};
+  InitChannel channel(loop.get_executor(), UniqueFd());
+  const auto hello = run(loop, channel.wait_hello(soon()));
+  ASSERT_FALSE(hello);
+  EXPECT_EQ(hello.error().code(), ErrorCode::sandbox_failed);
+  EXPECT_NE(hello.error().message().find("control socket"), std::string::npos);
+}
+
 TEST_F(LambdaInit, ReportsTheExitStatusAndPassesOnWhatWasPrinted) {
   ASSERT_TRUE(start({"sh", "-c", "echo out; echo err >&2; exit 7"}));
   const auto exit = wait_exit();

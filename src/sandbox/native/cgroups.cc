@@ -237,12 +237,10 @@ Result<Cgroup> Cgroups::make(const std::string& id, const CgroupLimits& limits) 
   return made;
 }
 
-unsigned Cgroups::reap(const std::vector<std::string>& keep) const {
+void Cgroups::reap() const {
   std::vector<std::string> left;
   for (const auto& hierarchy : hierarchies_) {
-    for (auto& name : directories_in(hierarchy.parent.get())) {
-      if (std::find(keep.begin(), keep.end(), name) == keep.end()) left.push_back(std::move(name));
-    }
+    for (auto& name : directories_in(hierarchy.parent.get())) left.push_back(std::move(name));
   }
   std::sort(left.begin(), left.end());
   left.erase(std::unique(left.begin(), left.end()), left.end());
@@ -257,7 +255,6 @@ unsigned Cgroups::reap(const std::vector<std::string>& keep) const {
       pause_for(5);
     }
   }
-  return static_cast<unsigned>(left.size());
 }
 
 void Cgroups::remove_parent() {

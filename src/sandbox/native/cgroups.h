@@ -93,8 +93,8 @@ class Cgroups {
   static Result<Cgroups> open(const std::string& name, const CgroupBudget& budget);
 
   Result<Cgroup> make(const std::string& id, const CgroupLimits& limits) const;
-  // Kills and removes every cgroup below the parent that is not in `keep`; how many.
-  unsigned reap(const std::vector<std::string>& keep) const;
+  // Kills and removes every cgroup below the parent: what a killed lambda-spawn left.
+  void reap() const;
   // Removes the parent itself.
   void remove_parent();
   // "cgroup v2 at /sys/fs/cgroup", "cgroup v1 (memory, cpu, pids), frozen through v2"

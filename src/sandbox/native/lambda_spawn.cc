@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <string>
 #include <string_view>
+#include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -114,6 +115,8 @@ Result<SpawnServerParts> prepare(const Arguments& arguments, Locks& locks) {
   auto files = raise_descriptor_limit();
   if (!files) return fail(std::move(files.error()));
   parts.open_files = *files;
+  parts.epoll.reset(::epoll_create1(EPOLL_CLOEXEC));
+  if (!parts.epoll) return fail(Error::from_errno("make an epoll"));
   parts.init_program.reset(::open(arguments.init.c_str(), O_PATH | O_CLOEXEC));
   if (!parts.init_program) return fail(Error::from_errno("open " + arguments.init));
   const auto hash = hash_of(arguments.data);
@@ -125,7 +128,7 @@ Result<SpawnServerParts> prepare(const Arguments& arguments, Locks& locks) {
   if (!cgroups) return fail(std::move(cgroups.error()));
   parts.cgroups = std::move(*cgroups);
   // We hold the lock: what is there was left by one that was killed.
-  parts.cgroups.reap({});
+  parts.cgroups.reap();
   auto filter = compile_seccomp_filter();
   if (!filter) return fail(std::move(filter.error()));
   parts.filter = std::move(*filter);

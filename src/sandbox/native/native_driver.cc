@@ -220,11 +220,4 @@ Task<Result<std::string>> NativeDriver::probe() {
   co_return "Linux namespaces with " + *found;
 }
 
-Task<Result<Done>> NativeDriver::reap_leftovers() {
-  auto reply =
-      co_await spawn_.request(request_for(Operation::reap, {}), UniqueFd(), in(kStopLimit));
-  if (!reply) co_return fail(std::move(reply.error()), "remove what an earlier server left");
-  co_return Done{};
-}
-
 }  // namespace lambda::sandbox::native

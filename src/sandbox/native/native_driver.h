@@ -24,7 +24,6 @@ class NativeDriver final : public Driver {
   Task<Result<std::unique_ptr<Sandbox>>> start(
       SandboxSpec spec, std::chrono::steady_clock::time_point deadline) override;
   Task<Result<std::string>> probe() override;
-  Task<Result<Done>> reap_leftovers() override;
 
  private:
   Result<SpawnRequest> start_request(const SandboxSpec& spec) const;

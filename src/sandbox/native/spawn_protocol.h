@@ -24,7 +24,6 @@ enum class Operation : std::uint32_t {
   freeze = 4,  // answered when every process inside stands still
   thaw = 5,
   status = 6,  // out of memory? alive?
-  reap = 7,    // remove what an earlier server left; text says what
 };
 
 enum class RootKind : std::uint32_t {

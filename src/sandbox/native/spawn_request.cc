@@ -58,8 +58,6 @@ bool is_clean_path(std::string_view path) {
 
 Result<Done> check_request(const SpawnRequest& request) {
   switch (request.operation) {
-    case Operation::reap:
-      return Done{};
     case Operation::start:
     case Operation::stop:
     case Operation::freeze:

@@ -2,6 +2,7 @@
 // (sandbox_setup.cc) and executes lambda-init -> its status pipe ends -> reply.
 #include "sandbox/native/spawn_server.h"
 
+#include "base/descriptor_message.h"
 #include "sandbox/limits.h"
 #include "sandbox/native/cgroup_files.h"
 #include "sandbox/native/mount_tree.h"
@@ -65,23 +66,6 @@ void kill_through(const UniqueFd& pidfd) {
   ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
 }
 
-// All of them, whatever the message is worth: none may stay open here. (The room for one, rounded
-// up, is room for two.)
-std::vector<UniqueFd> take_descriptors(msghdr& message) {
-  std::vector<UniqueFd> taken;
-  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
-       header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count; ++i) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(fd));
-      taken.emplace_back(fd);
-    }
-  }
-  return taken;
-}
-
 std::uint64_t bytes_in(int tmp) {
   struct statfs status {};
   if (::fstatfs(tmp, &status) != 0) return 0;
@@ -117,9 +101,7 @@ struct SpawnServer::Sandbox {
 };
 
 SpawnServer::SpawnServer(SpawnServerParts parts)
-    : parts_(std::move(parts)),
-      uids_(parts_.uids.first, kUidBlock),
-      epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+    : parts_(std::move(parts)), uids_(parts_.uids.first, kUidBlock) {
   watch(parts_.socket.get(), 0);
 }
 
@@ -129,12 +111,12 @@ void SpawnServer::watch(int fd, std::uint64_t tag) {
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = tag;
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+  ::epoll_ctl(parts_.epoll.get(), EPOLL_CTL_ADD, fd, &event);
 }
 
 // A child that is being set up still has a copy, so closing alone would not end the watching.
 void SpawnServer::unwatch(UniqueFd& fd) {
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd.get(), nullptr);
+  ::epoll_ctl(parts_.epoll.get(), EPOLL_CTL_DEL, fd.get(), nullptr);
   fd.reset();
 }
 
@@ -148,8 +130,8 @@ int SpawnServer::wait_time() const {
 void SpawnServer::run() {
   std::array<epoll_event, 64> events{};
   while (!ending_ || !sandboxes_.empty()) {
-    const int count =
-        ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_time());
+    const int count = ::epoll_wait(parts_.epoll.get(), events.data(),
+                                   static_cast<int>(events.size()), wait_time());
     for (int i = 0; i < count; ++i) dispatch(events[static_cast<std::size_t>(i)].data.u64);
     if (removing_ > 0) finish_removals();
     if (watched_ > 0 && Clock::now() >= next_look_) look_at_memory();
@@ -208,12 +190,6 @@ void SpawnServer::handle(const SpawnRequest& request, UniqueFd control) {
   const auto operation = request.operation;
   if (auto checked = check_request(request); !checked)
     return reply_failed(operation, request.request, checked.error());
-  if (operation == Operation::reap) {
-    std::vector<std::string> keep;
-    for (const auto& [id, sandbox] : sandboxes_) keep.push_back(id);
-    const auto count = parts_.cgroups.reap(keep);
-    return reply_done(operation, request.request, std::to_string(count));
-  }
   if (operation == Operation::start) {
     if (auto started = start(request, control); !started)
       reply_failed(operation, request.request, started.error());
@@ -452,7 +428,7 @@ void SpawnServer::check_memory(Sandbox& sandbox) {
 
 void SpawnServer::end_all() {
   ending_ = true;
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, parts_.socket.get(), nullptr);
+  ::epoll_ctl(parts_.epoll.get(), EPOLL_CTL_DEL, parts_.socket.get(), nullptr);
   for (auto& [id, sandbox] : sandboxes_) stop(*sandbox);
 }
 

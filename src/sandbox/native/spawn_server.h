@@ -29,6 +29,7 @@ namespace lambda::sandbox::native {
 
 struct SpawnServerParts {
   UniqueFd socket;
+  UniqueFd epoll;
   UniqueFd init_program;
   Cgroups cgroups;
   SeccompFilter filter;
@@ -79,7 +80,6 @@ class SpawnServer {
 
   SpawnServerParts parts_;
   UidBlock uids_;
-  UniqueFd epoll_;
   std::map<std::string, std::unique_ptr<Sandbox>, std::less<>> sandboxes_;
   std::map<std::uint32_t, Sandbox*> by_number_;
   std::uint32_t last_number_ = 0;

@@ -37,7 +37,8 @@ Result<UidClaim> claim_uid_block(const std::string& directory, uid_t wanted, uid
     claim.lock.reset(
         ::openat(opened->get(), name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!claim.lock) {
-      return fail(Error::from_errno("open " + directory + "/" + name).as(ErrorCode::unavailable));
+      return fail(
+          Error::from_errno(fmt::format("open {}/{}", directory, name)).as(ErrorCode::unavailable));
     }
     if (::flock(claim.lock.get(), LOCK_EX | LOCK_NB) == 0) return claim;
   }

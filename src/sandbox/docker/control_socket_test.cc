@@ -1,0 +1,59 @@
+#include "sandbox/docker/control_socket.h"
+
+#include <boost/asio/use_future.hpp>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <sys/resource.h>
+
+namespace lambda::sandbox::docker {
+namespace {
+
+namespace fs = std::filesystem;
+
+class ControlSockets : public testing::Test {
+ protected:
+  void SetUp() override {
+    char pattern[] = "/tmp/lambda-control-XXXXXX";
+    directory_ = ::mkdtemp(pattern);
+  }
+  void TearDown() override { fs::remove_all(directory_); }
+
+  Result<UniqueFd> accept(ControlSocket& socket, std::chrono::milliseconds time) {
+    const auto deadline = std::chrono::steady_clock::now() + time;
+    auto accepted = asio::co_spawn(loop_, socket.accept(deadline), asio::use_future);
+    loop_.restart();
+    loop_.run();
+    return accepted.get();
+  }
+
+  Loop loop_{1};
+  fs::path directory_;
+};
+
+TEST_F(ControlSockets, NobodyUntilTheDeadlineIsNoConnection) {
+  auto socket = ControlSocket::make(directory_ / "one");
+  ASSERT_TRUE(socket) << socket.error().message();
+  const auto nobody = accept(*socket, std::chrono::milliseconds(1));
+  ASSERT_TRUE(nobody) << nobody.error().message();
+  EXPECT_FALSE(*nobody);
+}
+
+TEST_F(ControlSockets, WithoutDescriptorsItIsAnError) {
+  auto socket = ControlSocket::make(directory_ / "one");
+  ASSERT_TRUE(socket) << socket.error().message();
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  ASSERT_TRUE(accept(*socket, std::chrono::milliseconds(1)));  // what the loop itself needs is open
+  const rlimit none{1, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto refused = accept(*socket, std::chrono::milliseconds(1));
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message().find("Too many open files"), std::string::npos)
+      << refused.error().message();
+}
+
+}  // namespace
+}  // namespace lambda::sandbox::docker
