@@ -329,9 +329,15 @@ Task<void> RuntimeApi::Impl::init_error(http::Request& request, http::BodyReader
   init_done.set();
 }
 
-RuntimeApi::RuntimeApi(LoopExecutor executor, UniqueFd listener)
-    : impl_(std::make_shared<Impl>(executor, std::move(listener))) {
-  asio::co_spawn(executor, impl_->accept_loop(impl_), in_background("the Runtime API"));
+RuntimeApi::RuntimeApi(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Result<std::unique_ptr<RuntimeApi>> RuntimeApi::open(LoopExecutor executor, UniqueFd listener) {
+  auto impl = std::make_shared<Impl>(executor);
+  ::fcntl(listener.get(), F_SETFL, O_NONBLOCK);
+  auto given = give_to(impl->listener, std::move(listener), "the sandbox's Runtime API socket");
+  if (!given) return fail(std::move(given.error()));
+  asio::co_spawn(executor, impl->accept_loop(impl), in_background("the Runtime API"));
+  return std::unique_ptr<RuntimeApi>(new RuntimeApi(std::move(impl)));
 }
 
 RuntimeApi::~RuntimeApi() {
