@@ -132,7 +132,7 @@ class ApiHandlerTest : public testing::Test {
                     users_,
                     clock_,
                     Addresses{},
-                    [](std::string) -> Task<Result<function::Code>> {
+                    [](std::string) -> Task<Result<TakenCode>> {
                       co_return fail(ErrorCode::invalid, "no images here");
                     },
                     [](std::string_view) -> Result<Done> { return Done{}; },
