@@ -51,9 +51,10 @@ Task<Result<std::shared_ptr<pool::Instance>>> InstanceStarter::start_with(
   const pool::SpecInput input{*version, tenant_, runtimes_, task_directory, id, clock_.now()};
   auto spec = pool::make_spec(input);
   if (!spec) co_return fail(std::move(spec.error()));
-  if (!argv.empty()) spec->argv = std::move(argv);
+  const bool builtin = !argv.empty();
+  if (builtin) spec->argv = std::move(argv);
   const auto executor = co_await asio::this_coro::executor;
-  const pool::Instance::Services services{logs_, clock_};
+  const pool::Instance::Services services{builtin ? nullptr : &logs_, clock_};
   auto instance = std::make_shared<pool::Instance>(executor, std::move(version), id, services);
   auto started = co_await instance->start(**driver, std::move(*spec));
   if (!started) co_return fail(std::move(started.error()));

@@ -450,6 +450,7 @@ TEST_F(ShardTest, ABuiltInProgramGetsEventsUntilItsAnswersSufficeAndGivesItsRoom
     return keep(&answers, 3, std::move(answer));
   };
   ASSERT_TRUE(finish(shard().run_builtin(version_, argv, 3s, three)));
+  EXPECT_TRUE(log_lines().empty());  // it is no call of the function
   EXPECT_EQ(answers, std::vector<std::string>(3, "{}"));
   EXPECT_EQ(driver_.runtimes.size(), 1u);
   EXPECT_EQ(driver_.runtimes.front()->spec.argv, argv);

@@ -116,7 +116,7 @@ class InstanceFixture : public testing::Test {
     return lines;
   }
   std::shared_ptr<Instance> make_instance() {
-    const Instance::Services services{*logs_, clock_};
+    const Instance::Services services{logs_.get(), clock_};
     return std::make_shared<Instance>(loop_->get_executor(), version_, "i", services);
   }
 

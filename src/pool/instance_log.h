@@ -29,9 +29,10 @@ class InstanceLog {
     std::string version;
     std::string instance;
   };
-  // `store` and `clock` outlive it. Errors: internal (the loop cannot watch the pipe).
+  // `store` and `clock` outlive it; without a store nothing is kept but the tail. Errors: internal
+  // (the loop cannot watch the pipe).
   static Result<std::unique_ptr<InstanceLog>> open(LoopExecutor executor, UniqueFd pipe,
-                                                   Owner owner, observe::LogStore& store,
+                                                   Owner owner, observe::LogStore* store,
                                                    const Clock& clock);
   ~InstanceLog();
   InstanceLog(const InstanceLog&) = delete;

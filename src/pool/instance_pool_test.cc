@@ -52,7 +52,7 @@ class InstancePoolTest : public InstanceFixture {
       co_await test->hold_starts_->wait();
       test->hold_starts_->reset();  // one start for each set()
     }
-    const Instance::Services services{*test->logs_, test->clock_};
+    const Instance::Services services{test->logs_.get(), test->clock_};
     auto instance =
         std::make_shared<Instance>(test->loop_->get_executor(), std::move(version), "i", services);
     sandbox::SandboxSpec spec;
