@@ -38,12 +38,14 @@ int doctor(const ConnectionOptions& connection, bool as_json) {
   const auto domain = text_in(*status, "domain");
   const auto probe = "doctor." + domain;
   const bool resolved = resolves(probe);
+  const auto runtimes = runtimes_of(*status);
+  const bool can_run = !text_in(*status, "driverReason").starts_with("none:");
+  const int code = can_run && !runtimes.empty() ? kDone : kFailed;
   if (as_json) {
     (*status)["wildcardResolves"] = resolved;
     print_json(*status);
-    return kDone;
+    return code;
   }
-  const auto runtimes = runtimes_of(*status);
   Table table({"WHAT", "STATE"});
   table.add({"server", "version " + text_in(*status, "version") + ", reached through " +
                            connected.server->target().source});
@@ -51,7 +53,11 @@ int doctor(const ConnectionOptions& connection, bool as_json) {
                          (text_in(*status, "portReason").empty()
                               ? ""
                               : " (not 80: " + text_in(*status, "portReason") + ")")});
-  table.add({"driver", text_in(*status, "driver") + ": " + text_in(*status, "driverReason")});
+  table.add({"driver", can_run
+                           ? text_in(*status, "driver") + ": " + text_in(*status, "driverReason")
+                           : text_in(*status, "driverReason") +
+                                 ": no function can start. Start lambdad as root for the native "
+                                 "driver, or Docker for the other"});
   table.add({"docker", text_in(*status, "docker")});
   table.add(
       {"runtimes", runtimes.empty() ? "none: run runtimes/build as root on the server" : runtimes});
@@ -63,7 +69,7 @@ int doctor(const ConnectionOptions& connection, bool as_json) {
                                      "know *.localhost by themselves): "
                                      "install libnss-myhostname, or use /fn/NAME/"});
   std::fputs(table.text().c_str(), stdout);
-  return runtimes.empty() ? kFailed : kDone;
+  return code;
 }
 
 }  // namespace lambda::cli

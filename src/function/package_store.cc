@@ -44,6 +44,9 @@ Result<Done> make_store_directory(const fs::path& directory) {
   if (::access(directory.c_str(), W_OK | X_OK) != 0) {
     return fail(Error::from_errno(fmt::format("write in {}", directory.string())));
   }
+  // Functions' code is nobody else's to read; sandboxes get theirs mounted.
+  if (::chmod(directory.c_str(), 0700) != 0)
+    return fail(Error::from_errno(fmt::format("set the mode of {}", directory.string())));
   for (fs::directory_iterator entry(directory, error), end; !error && entry != end;
        entry.increment(error)) {
     if (!entry->path().filename().string().starts_with(kTemporary)) continue;

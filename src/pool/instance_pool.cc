@@ -98,25 +98,29 @@ class InstancePool::Place {
   InstancePool& pool_;
 };
 
-// Room in the budget, taken before, and a start counted; given back unless an instance came of it.
+// A start, counted from the moment that it is decided, and the room in the budget for it; given
+// back unless an instance came of it.
 class InstancePool::Starting {
  public:
-  explicit Starting(std::shared_ptr<InstancePool> pool) : pool_(std::move(pool)) {
+  enum class Room { taken, awaited };
+  Starting(std::shared_ptr<InstancePool> pool, Room room)
+      : pool_(std::move(pool)), has_room_(room == Room::taken) {
     ++pool_->starting_;
   }
   ~Starting() {
     --pool_->starting_;
-    if (!done_) pool_->budget_.give_back();
+    if (has_room_) pool_->budget_.give_back();
     if (pool_->size() == 0) pool_->emptied_.set();
   }
   Starting(const Starting&) = delete;
   Starting& operator=(const Starting&) = delete;
+  void room_is_taken() { has_room_ = true; }
   // The instance has the room now.
-  void done() { done_ = true; }
+  void done() { has_room_ = false; }
 
  private:
   std::shared_ptr<InstancePool> pool_;
-  bool done_ = false;
+  bool has_room_;
 };
 
 InstancePool::InstancePool(LoopExecutor executor, function::VersionPtr version, PoolLimits limits,
@@ -261,7 +265,7 @@ void InstancePool::look_at_line() {
       make_room_();  // watch_line() looks again
       break;
     }
-    auto starting = std::make_unique<Starting>(shared_from_this());
+    auto starting = std::make_unique<Starting>(shared_from_this(), Starting::Room::taken);
     asio::co_spawn(executor_, start_for_line(shared_from_this(), std::move(starting)),
                    asio::detached);
   }
@@ -320,11 +324,14 @@ Task<void> InstancePool::start_for_line(std::shared_ptr<InstancePool> self,
 Task<Result<std::optional<InstancePool::InitFailure>>> InstancePool::start_ahead() {
   const auto self = shared_from_this();
   const auto deadline = std::chrono::steady_clock::now() + limits_.longest_wait;
+  auto starting = std::make_unique<Starting>(self, Starting::Room::awaited);
   if (!co_await take_room(budget_, make_room_, deadline)) {
     co_return fail(ErrorCode::overloaded, "this server runs {} instances already, its limit",
                    budget_.limit());
   }
-  auto started = co_await start_one(std::make_unique<Starting>(self));
+  starting->room_is_taken();
+  if (retired_) co_return fail(ErrorCode::unavailable, "the version was given up before its start");
+  auto started = co_await start_one(std::move(starting));
   if (!started) co_return fail(std::move(started.error()));
   if (const auto& failure = (*started)->init_failure()) {
     InitFailure told{*failure, (*started)->init_log(), (*started)->init_time()};

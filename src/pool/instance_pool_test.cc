@@ -451,9 +451,26 @@ TEST_F(InstancePoolTest, AStartAheadWaitsForRoomInTheBudget) {
   const auto other = make_pool();
   const auto ahead = begin(other->start_ahead());
   ASSERT_TRUE(until([&] { return asked_for_room_ > 0; }));
+  EXPECT_FALSE(other->unused());  // or its owner would forget it, and the instance with it
   EXPECT_TRUE(pool->end_one_idle());
   ASSERT_TRUE(until([&] { return ahead->done(); }));
   EXPECT_TRUE(*ahead->value);
+}
+
+TEST_F(InstancePoolTest, AStartAheadThatIsGivenUpMeanwhileKeepsNoRoom) {
+  budget_ = std::make_unique<InstanceBudget>(1);
+  const auto pool = make_pool();
+  end(served_call(pool));
+  version_ = make_version(function::Kind::handler, "r2");
+  const auto other = make_pool();
+  const auto ahead = begin(other->start_ahead());
+  ASSERT_TRUE(until([&] { return asked_for_room_ > 0; }));
+  other->retire();
+  EXPECT_TRUE(pool->end_one_idle());
+  ASSERT_TRUE(until([&] { return ahead->done(); }));
+  EXPECT_FALSE(*ahead->value);
+  EXPECT_TRUE(other->unused());
+  EXPECT_EQ(budget_->used(), 0u);
 }
 
 // --- idle

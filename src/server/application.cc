@@ -62,6 +62,7 @@ Result<fs::path> temporary_directory(const fs::path& data) {
   std::error_code error;
   fs::remove_all(path, error);
   fs::create_directories(path, error);
+  if (!error) fs::permissions(path, fs::perms::owner_all, error);
   if (error) return fail(ErrorCode::denied, "make {}: {}", path.string(), error.message());
   return path;
 }

@@ -116,6 +116,8 @@ Result<std::optional<User>> prepare_data_directory(const Configuration& configur
     return fail(ErrorCode::denied, "make the data directory {}: {}; choose another with --data-dir",
                 configuration.data_directory.string(), error.message());
   }
+  // Best effort: it may be somebody else's, in whose group we are.
+  fs::permissions(configuration.data_directory, fs::perms::owner_all, error);
   return std::optional<User>();
 }
 

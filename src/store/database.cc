@@ -79,6 +79,16 @@ Result<Done> make_directory(const fs::path& directory) {
   return Done{};
 }
 
+// The database and what SQLite puts beside it hold secrets (sealed) and environments (not). Before
+// SQLite opens it, and never while it is open: closing any descriptor of a file gives up all of the
+// process's locks on it, and then another program that looks into the database believes that it is
+// alone, and takes the log of the newest changes away.
+Result<Done> make_file(const fs::path& path) {
+  const UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!file) return fail(Error::from_errno(fmt::format("open {}", path.string())));
+  return Done{};
+}
+
 // Held as long as the descriptor is open; the kernel lets go of it however the process ends.
 Result<UniqueFd> take_lock(const fs::path& directory) {
   const fs::path path = directory / "lambda.lock";
@@ -155,9 +165,7 @@ Result<std::unique_ptr<Database>> Database::open(const fs::path& data_directory)
   const fs::path path = data_directory / "lambda.db";
   impl->name = path.string();
   impl->lock = std::move(*lock);
-  // The database and what SQLite puts beside it hold secrets (sealed) and environments (not).
-  const UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!file) return fail(Error::from_errno(fmt::format("open {}", path.string())));
+  if (auto made = make_file(path); !made) return fail(std::move(made.error()));
   try {
     impl->connection = std::make_unique<SQLite::Database>(
         path.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, kBusyTimeoutMs);

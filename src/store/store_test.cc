@@ -79,6 +79,41 @@ TEST(Database, WritesDurably) {
   EXPECT_TRUE((*on_disk)->read("look", mode));
 }
 
+TEST(Database, SomebodyWhoLooksIntoItTakesNothingAway) {
+  const Directory directory;
+  auto database = Database::open(directory.path());
+  ASSERT_TRUE(database);
+  const auto make = [](SQLite::Database& connection) {
+    connection.exec("CREATE TABLE newest (n INTEGER)");
+  };
+  ASSERT_TRUE((*database)->change("make", make));
+  const pid_t other = ::fork();
+  if (other == 0) {
+    // As `sqlite3 lambda.db` does it; the last one to close takes the log into the file.
+    {
+      SQLite::Database looked((directory.path() / "lambda.db").string(), SQLite::OPEN_READWRITE);
+      looked.execAndGet("SELECT count(*) FROM newest");
+    }
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(other, &status, 0), other);
+  ASSERT_EQ(status, 0);
+  EXPECT_TRUE(fs::exists(directory.path() / "lambda.db-wal"));
+  const auto insert = [](SQLite::Database& connection) {
+    connection.exec("INSERT INTO newest VALUES (1)");
+  };
+  ASSERT_TRUE((*database)->change("insert", insert));
+  // As a process that is killed would leave it, and the next one finds it.
+  const auto copy = directory.path() / "copy";
+  fs::create_directories(copy);
+  for (const char* name : {"lambda.db", "lambda.db-wal"})
+    fs::copy_file(directory.path() / name, copy / name);
+  auto next = Database::open(copy);
+  ASSERT_TRUE(next);
+  EXPECT_EQ(rows(**next, "newest"), 1);
+}
+
 TEST(Database, ANewerDatabaseIsRefusedAndUntouched) {
   const Directory directory;
   ASSERT_TRUE(Database::open(directory.path()));

@@ -484,6 +484,36 @@ class UrlRules(unittest.TestCase):
             self.assertNotIn(server.key, json.dumps(event))
 
 
+# --- other people of the machine ---
+
+class OtherPeople(unittest.TestCase):
+    def test_nobody_else_reads_code_or_what_functions_wrote(self):
+        secret = "def handler(e, c):\n    print('said')\n    return 'a word of its own'\n"
+        with LambdaServer("native") as server:
+            server.deploy({"app.py": secret}, "mine", "--handler", "app.handler")
+            server.invoke("mine", {})
+            for name in ("code", "packages", "logs", "tmp", "images"):
+                if not (server.data / name).exists():
+                    continue
+                done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "ls", str(server.data / name)],
+                                      capture_output=True, text=True, check=False)
+                self.assertIn("Permission denied", done.stderr, name)
+            code = next((server.data / "code").rglob("app.py"))
+            done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "cat", str(code)],
+                                  capture_output=True, text=True, check=False)
+            self.assertIn("Permission denied", done.stderr)
+
+    def test_the_data_directory_of_who_is_not_root_is_theirs(self):
+        user = User()
+        self.addCleanup(user.close)
+        server = LambdaServer("docker")
+        server.data = user.home / "data"
+        server.command = lambda: user.acting("sh", "-c", 'umask 022; exec "$@"', "sh", str(BIN / "lambdad"), "--data-dir", str(server.data),
+                                             "--listen", "127.0.0.1:0", "--socket", "none", "--docker-host", "none")
+        with server:
+            self.assertEqual(server.data.stat().st_mode & 0o777, 0o700)
+
+
 # --- machines that lack something ---
 
 class LessThanAWholeMachine(unittest.TestCase):

@@ -61,7 +61,21 @@ struct Local {
   std::string url;
   std::string key;
   std::string place;
+  std::string socket;
+  std::vector<std::string> addresses;  // where it listens: "127.0.0.1:80", "[::1]:80"
 };
+
+Local local_from(const json::object& facts, std::string key, const fs::path& directory) {
+  Local local;
+  local.url = text_in(facts, "url");
+  local.key = std::move(key);
+  local.place = directory.string();
+  local.socket = text_in(facts, "socket");
+  for (const auto& address : array_in(facts, "addresses")) {
+    if (address.is_string()) local.addresses.emplace_back(address.as_string());
+  }
+  return local;
+}
 
 // The server on this machine: by its files where its key can be read, else by its socket.
 std::optional<Local> find_local() {
@@ -71,11 +85,13 @@ std::optional<Local> find_local() {
     const auto url = text_in(facts, "url");
     if (url.empty()) continue;
     auto key = first_line(directory / "admin.key");
-    if (!key.empty()) return Local{url, key, directory.string()};
+    if (!key.empty()) return local_from(facts, std::move(key), directory);
     const auto socket = text_in(facts, "socket");
-    if (!socket.empty() && fs::exists(socket, error)) return Local{"unix:" + socket, "", socket};
+    if (!socket.empty() && fs::exists(socket, error))
+      return Local{"unix:" + socket, "", socket, socket, {}};
   }
-  if (fs::exists(kSocket, error)) return Local{std::string("unix:") + kSocket, "", kSocket};
+  if (fs::exists(kSocket, error))
+    return Local{std::string("unix:") + kSocket, "", kSocket, kSocket, {}};
   return std::nullopt;
 }
 
@@ -92,6 +108,21 @@ std::optional<Host> named_host(const ConnectionOptions& options, const SettingsF
   return std::nullopt;
 }
 
+// Whether that endpoint is this server: another port of this machine may be a tunnel to a stranger,
+// and a name that leads here is `localhost` on whatever address the server listens.
+bool is_same_server(const http::Endpoint& endpoint, const Local& local) {
+  if (!endpoint.unix_path.empty()) return endpoint.unix_path == local.socket;
+  if (!is_loopback(endpoint)) return false;
+  const bool numeric = endpoint.host.find_first_not_of("0123456789.") == std::string::npos ||
+                       endpoint.host.find(':') != std::string::npos;
+  for (const auto& address : local.addresses) {
+    auto listens = http::parse_url("http://" + address);
+    if (!listens || listens->endpoint.port != endpoint.port) continue;
+    if (!numeric || listens->endpoint.host == endpoint.host) return true;
+  }
+  return false;
+}
+
 void choose_key(const SettingsFile& settings, const std::optional<Local>& local, Target& target) {
   target.key = variable("LAMBDA_API_KEY");
   target.key_source = "LAMBDA_API_KEY";
@@ -106,7 +137,7 @@ void choose_key(const SettingsFile& settings, const std::optional<Local>& local,
     target.key = settings.key;
     target.key_source = settings_path().string();
   }
-  if (target.named && is_loopback(target.url.endpoint)) take_local();
+  if (target.named && local && is_same_server(target.url.endpoint, *local)) take_local();
   if (target.key.empty()) target.key_source.clear();
 }
 

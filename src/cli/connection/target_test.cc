@@ -31,7 +31,8 @@ class FindTarget : public testing::Test {
   }
   void local_server() const {
     fs::create_directories(home_ / "data");
-    std::ofstream(home_ / "data/server.json") << R"({"url":"http://127.0.0.1:8080"})";
+    std::ofstream(home_ / "data/server.json") << R"({"url":"http://127.0.0.1:8080",
+        "addresses":["127.0.0.1:8080","[::1]:8080"],"socket":"/run/x.sock"})";
     std::ofstream(home_ / "data/admin.key") << kOneKey << "\n";
   }
   void configure(const std::string& text) const {
@@ -60,16 +61,24 @@ TEST_F(FindTarget, PrefersWhatIsNamedNearest) {
   ConnectionOptions options;
   options.host = "[::1]:3";
   EXPECT_EQ(found(options).url.endpoint.port, 3);
-  EXPECT_EQ(found(options).key, kOneKey);
   ::setenv("LAMBDA_API_KEY", kOtherKey.c_str(), 1);
   EXPECT_EQ(found(options).key, kOtherKey);
 }
 
-TEST_F(FindTarget, KeepsTheLocalKeyOnThisMachine) {
+TEST_F(FindTarget, GivesTheLocalKeyToTheLocalServerAlone) {
   local_server();
   ConnectionOptions options;
-  options.host = "https://lambda.example.com";
-  EXPECT_EQ(found(options).key, "");
+  for (const char* host : {"localhost:8080", "http://greet.localhost:8080", "127.0.0.1:8080",
+                           "http://[::1]:8080", "unix:/run/x.sock"}) {
+    options.host = host;
+    EXPECT_EQ(found(options).key, kOneKey) << host;
+  }
+  // Another port of this machine may be the end of a tunnel.
+  for (const char* host : {"https://lambda.example.com", "localhost:8081", "127.0.0.1:80",
+                           "127.0.0.2:8080", "unix:/run/y.sock"}) {
+    options.host = host;
+    EXPECT_EQ(found(options).key, "") << host;
+  }
 }
 
 TEST_F(FindTarget, SendsNoKeyInTheClearToOthers) {
