@@ -192,6 +192,10 @@ Result<std::vector<Manifest>> choose(std::vector<Manifest> manifests,
     if (manifest.name == options.name) return std::vector<Manifest>{manifest};
     names += (names.empty() ? "" : ", ") + *manifest.name;
   }
+  if (!options.name.empty()) {
+    return fail(ErrorCode::invalid, "lambda.toml declares no function \"{}\", but these: {}",
+                options.name, names);
+  }
   return fail(ErrorCode::invalid,
               "lambda.toml declares several functions ({}): choose one with --name, or deploy them "
               "with --all",

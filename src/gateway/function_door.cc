@@ -97,10 +97,10 @@ Task<FunctionDoor::Admission> FunctionDoor::admit(const function::Function& func
   Admission admission;
   if (function.url.auth == function::UrlAuth::closed) {
     admission.refusal = reply.failure(
-        403, fmt::format(
-                 "the URL of {0} is closed. Open it with `lambda deploy --name {0} --url open` or "
-                 "`aws lambda create-function-url-config --function-name {0} --auth-type NONE`",
-                 function.name));
+        403,
+        fmt::format("the URL of {0} is closed. Open it with `lambda url {0} open` or "
+                    "`aws lambda create-function-url-config --function-name {0} --auth-type NONE`",
+                    function.name));
   } else if (function.url.auth == function::UrlAuth::key) {
     const auto* token = request.headers.find(kKeyHeader);
     if (token == nullptr) {

@@ -344,7 +344,7 @@ TEST_F(GatewayTest, NamesTheNearestFunctionForAnUnknownOne) {
 TEST_F(GatewayTest, SaysHowToOpenAClosedUrl) {
   const auto reply = get("shut.localhost", "/");
   EXPECT_THAT(reply, StartsWith("HTTP/1.1 403"));
-  EXPECT_THAT(reply, HasSubstr("lambda deploy --name shut --url open"));
+  EXPECT_THAT(reply, HasSubstr("lambda url shut open"));
   EXPECT_TRUE(script_.calls.empty());
 }
 

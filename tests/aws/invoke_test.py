@@ -182,7 +182,7 @@ class Urls(AwsTest):
         self.create("site")
         closed = self.server.get("site")
         self.assertEqual(closed.status, 403)
-        self.assertIn("--url", closed.text)
+        self.assertIn("lambda url site open", closed.text)
         missing = "The resource you requested does not exist."
         for call in (c.get_function_url_config, c.delete_function_url_config, c.update_function_url_config):
             self.assert_refused(lambda: call(FunctionName="site"), 404, "ResourceNotFoundException", missing)

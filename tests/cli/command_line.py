@@ -43,6 +43,7 @@ class AtTerminal:
         if pid == 0:
             if cwd:
                 os.chdir(cwd)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # as a terminal's shell leaves it, whoever started the tests
             os.execve(PROGRAM, [PROGRAM, *map(str, arguments)], environment)
         seen, sent, until = b"", False, time.monotonic() + 60
         while time.monotonic() < until:

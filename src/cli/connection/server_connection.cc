@@ -1,6 +1,9 @@
 #include "cli/connection/server_connection.h"
 
+#include <cerrno>
 #include <memory>
+#include <optional>
+#include <unistd.h>
 #include <utility>
 
 namespace lambda::cli {
@@ -122,11 +125,25 @@ std::string name_of(const Target& target) {
   return path.empty() ? target.url.host_header : path;
 }
 
+// The socket is there, and this user may not use it: no server needs to be started.
+std::optional<Error> not_allowed(const Target& target) {
+  const auto& path = target.url.endpoint.unix_path;
+  if (path.empty() || ::access(path.c_str(), R_OK | W_OK) == 0 || errno != EACCES)
+    return std::nullopt;
+  return Error(
+      ErrorCode::denied,
+      fmt::format("{}: permission denied: use sudo, or become a member of the group lambda "
+                  "(sudo adduser USER lambda, then log in anew), or name the server and a "
+                  "key of it: `lambda config set-host URL` and `lambda config set-key`",
+                  path));
+}
+
 }  // namespace
 
 Result<http::Response> ServerConnection::stream(
     std::string method, std::string path, http::BodyReader& body, http::Headers headers,
     const std::function<void(std::string_view)>& on_piece, Patience patience) {
+  if (auto refused = not_allowed(target_)) return fail(std::move(*refused));
   auto request = make_request(std::move(method), std::move(path), std::move(headers));
   Result<http::Response> nothing = fail(ErrorCode::internal, "no answer");
   auto response = run(exchange(target_.url.endpoint, std::move(request), body, on_piece, patience),
