@@ -203,7 +203,7 @@ Result<Contents> code_contents(const fs::path& folder, const std::vector<fs::pat
     return fail(ErrorCode::invalid,
                 "{} holds {} MB, more than the {} MB that a function may have: leave out what it "
                 "does not need in .lambdaignore",
-                folder.string(), contents->bytes / 1'000'000, kMaxUnpacked / 1'000'000);
+                folder.string(), contents->bytes >> 20, kMaxUnpacked >> 20);
   }
   return contents;
 }

@@ -119,7 +119,7 @@ TEST_F(Package, RefusesNamesThatAreNotUtf8) {
 TEST_F(Package, RefusesMoreThanAFunctionMayHave) {
   write("large.bin", "x");
   fs::resize_file(root_ / "large.bin", kMaxUnpacked + 1);
-  EXPECT_THAT(refused(), HasSubstr("more than the 262 MB"));
+  EXPECT_THAT(refused(), HasSubstr("more than the 250 MB"));
 }
 
 TEST_F(Package, KnowsWhatItContains) {
