@@ -191,6 +191,8 @@ Result<Done> check_folder(const fs::path& folder) {
   if (!fs::is_directory(folder, error))
     return fail(ErrorCode::invalid, "{} is not a folder: deploy the folder that holds the function",
                 folder.string());
+  const fs::directory_iterator looked(folder, error);
+  if (error) return fail(ErrorCode::invalid, "cannot read {}: {}", folder.string(), error.message());
   return Done{};
 }
 
