@@ -254,7 +254,9 @@ def load_handler(text):
         place = f'  File "{error.filename}" Line {error.lineno}\n    {(error.text or "").rstrip()}'
         raise Fault("Runtime.UserCodeSyntaxError", f"Syntax error in module '{module_name}': {error}", [place])
     except ImportError as error:
-        raise Fault("Runtime.ImportModuleError", f"Unable to import module '{module_name}': {error}")
+        # AWS leaves the place out; in a package of many files it is what one looks for.
+        place = [row for row in trace_of(error) if f'"{__file__}"' not in row and "/importlib/__init__.py" not in row]
+        raise Fault("Runtime.ImportModuleError", f"Unable to import module '{module_name}': {error}", place)
     handler = getattr(module, function_name, None)
     if handler is None:
         raise Fault("Runtime.HandlerNotFound", f"Handler '{function_name}' missing on module '{module_name}'")

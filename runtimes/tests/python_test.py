@@ -233,12 +233,14 @@ class Init(unittest.TestCase):
             error = self.init_error(runtime)
             self.assertEqual((error["errorType"], error["errorMessage"]),
                              ("Runtime.ImportModuleError", "Unable to import module 'other': No module named 'other'"))
+            self.assertEqual(error["stackTrace"], [])
 
     def test_an_import_that_fails(self):
         with python("import not_there_at_all\n" + ECHO) as runtime:
             error = self.init_error(runtime)
             self.assertEqual((error["errorType"], error["errorMessage"]),
                              ("Runtime.ImportModuleError", "Unable to import module 'app': No module named 'not_there_at_all'"))
+            self.assertIn(f'File "{runtime.root}/app.py", line 1', error["stackTrace"][0])
 
     def test_a_syntax_error(self):
         with python("def handler(event, context:\n    return 1\n") as runtime:
