@@ -468,10 +468,11 @@ class UrlRules(unittest.TestCase):
             folder = server.folder(ECHO)
             server.deploy(folder, "shut", "--handler", "app.handler", "--url", "none")
             message = server.get("shut").json()["message"]
-            command = re.search(r"`(lambda deploy [^`]+)`", message).group(1)
-            self.assertEqual(command.split()[0:2], ["lambda", "deploy"])
-            server.cli(*command.split()[1:], cwd=folder)
+            command = re.search(r"`(lambda [^`]+)`", message).group(1)
+            # In whatever folder it is typed, it must not bring other code.
+            server.cli(*command.split()[1:], cwd=server.folder({"app.py": "def handler(e, c): return 'another'"}))
             self.assertEqual(server.get("shut").status, 200)
+            self.assertNotIn("another", server.get("shut").text)
             for rule, status in (("key", 403), ("iam", 403), ("none", 403), ("open", 200)):
                 server.cli("deploy", folder, "--name", "shut", "--url", rule)
                 self.assertEqual(server.get("shut").status, status, rule)
