@@ -76,6 +76,23 @@ class InstancePoolTest : public InstanceFixture {
     acquired.lease = co_await pool->acquire(acquired.init_failure);
     co_return acquired;
   }
+  // The one place there is belongs to an idle instance of another version.
+  struct Crowded {
+    std::shared_ptr<InstancePool> holder;
+    std::shared_ptr<InstancePool> pool;
+    std::shared_ptr<Begun<Result<std::optional<InitFailure>>>> ahead;
+  };
+  Crowded start_ahead_without_room() {
+    budget_ = std::make_unique<InstanceBudget>(1);
+    Crowded crowded;
+    crowded.holder = make_pool();
+    end(served_call(crowded.holder));
+    version_ = make_version(function::Kind::handler, "r2");
+    crowded.pool = make_pool();
+    crowded.ahead = begin(crowded.pool->start_ahead());
+    EXPECT_TRUE(until([&] { return asked_for_room_ > 0; }));
+    return crowded;
+  }
   // A call that wants a slot.
   Call call(const std::shared_ptr<InstancePool>& pool) {
     calls_.push_back(begin(take(pool)));
@@ -444,30 +461,20 @@ TEST_F(InstancePoolTest, ACallWaitsForRoomInTheBudget) {
 }
 
 TEST_F(InstancePoolTest, AStartAheadWaitsForRoomInTheBudget) {
-  budget_ = std::make_unique<InstanceBudget>(1);
-  const auto pool = make_pool();
-  end(served_call(pool));
-  version_ = make_version(function::Kind::handler, "r2");
-  const auto other = make_pool();
-  const auto ahead = begin(other->start_ahead());
-  ASSERT_TRUE(until([&] { return asked_for_room_ > 0; }));
+  const auto [pool, other, ahead] = start_ahead_without_room();
+  ASSERT_GT(asked_for_room_, 0);
   EXPECT_FALSE(other->unused());  // or its owner would forget it, and the instance with it
   EXPECT_TRUE(pool->end_one_idle());
-  ASSERT_TRUE(until([&] { return ahead->done(); }));
+  ASSERT_TRUE(until([&begun = *ahead] { return begun.done(); }));
   EXPECT_TRUE(*ahead->value);
 }
 
 TEST_F(InstancePoolTest, AStartAheadThatIsGivenUpMeanwhileKeepsNoRoom) {
-  budget_ = std::make_unique<InstanceBudget>(1);
-  const auto pool = make_pool();
-  end(served_call(pool));
-  version_ = make_version(function::Kind::handler, "r2");
-  const auto other = make_pool();
-  const auto ahead = begin(other->start_ahead());
-  ASSERT_TRUE(until([&] { return asked_for_room_ > 0; }));
+  const auto [pool, other, ahead] = start_ahead_without_room();
+  ASSERT_GT(asked_for_room_, 0);
   other->retire();
   EXPECT_TRUE(pool->end_one_idle());
-  ASSERT_TRUE(until([&] { return ahead->done(); }));
+  ASSERT_TRUE(until([&begun = *ahead] { return begun.done(); }));
   EXPECT_FALSE(*ahead->value);
   EXPECT_TRUE(other->unused());
   EXPECT_EQ(budget_->used(), 0u);

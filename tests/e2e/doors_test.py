@@ -68,7 +68,7 @@ class Doors(ServerTest):
     def test_a_closed_url_names_the_command_that_opens_it(self):
         reply = self.server.get("closed")
         self.assertEqual(reply.status, 403)
-        self.assertIn("lambda deploy", reply.text)
+        self.assertIn("lambda url closed open", reply.text)
         self.assertEqual(self.server.invoke("closed", {"a": 1}).json(), {"a": 1})
 
     def test_create_function_opens_no_url(self):

@@ -24,21 +24,21 @@ def python_tests(folder, only=None, but_not=(), workers=2):
         if not files:
             return failed(f"{folder} has no test files")
         deadline = time.monotonic() + timeout
+        tree = shared_tree()  # before the workers: each would mount its own
         total = Outcome()
         with ThreadPoolExecutor(workers) as pool:
-            for result in pool.map(lambda path: run_file(path, log, deadline), files):
+            for result in pool.map(lambda path: run_file(path, tree, log, deadline), files):
                 total.add(result)
         return total
     return suite
 
 
-def run_file(path, log, deadline):
+def run_file(path, tree, log, deadline):
     own_log = log.with_name(f"{log.stem}.{path.stem}.log")
     own_log.unlink(missing_ok=True)
     report = own_log.with_suffix(".json")
     report.unlink(missing_ok=True)
     began = time.monotonic()
-    tree = shared_tree()
     environment = {"PYTHONDONTWRITEBYTECODE": "1", "LAMBDA_BIN": str(tree / "build/release/bin")}
     there = tree / path.relative_to(ROOT)
     status = run(["/usr/bin/python3", "-u", RUNNER, there, report], own_log, deadline - time.monotonic(), env=environment, cwd=there.parent)

@@ -77,6 +77,15 @@ Local local_from(const json::object& facts, std::string key, const fs::path& dir
   return local;
 }
 
+// One of which no more is known than its socket; that needs no key.
+Local local_at(const std::string& socket) {
+  Local local;
+  local.url = "unix:" + socket;
+  local.place = socket;
+  local.socket = socket;
+  return local;
+}
+
 // The server on this machine: by its files where its key can be read, else by its socket.
 std::optional<Local> find_local() {
   std::error_code error;
@@ -87,11 +96,9 @@ std::optional<Local> find_local() {
     auto key = first_line(directory / "admin.key");
     if (!key.empty()) return local_from(facts, std::move(key), directory);
     const auto socket = text_in(facts, "socket");
-    if (!socket.empty() && fs::exists(socket, error))
-      return Local{"unix:" + socket, "", socket, socket, {}};
+    if (!socket.empty() && fs::exists(socket, error)) return local_at(socket);
   }
-  if (fs::exists(kSocket, error))
-    return Local{std::string("unix:") + kSocket, "", kSocket, kSocket, {}};
+  if (fs::exists(kSocket, error)) return local_at(kSocket);
   return std::nullopt;
 }
 
