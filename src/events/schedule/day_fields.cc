@@ -13,7 +13,7 @@ Parsed<bool> parse_from_the_end(const Word& item, MonthDays& days) {
   const auto upper = upper_case(item.text);
   if (upper == "L") {
     days.before_last |= 1;
-  } else if (upper == "LW" || upper == "WL") {
+  } else if (upper == "LW") {
     days.last_weekday = true;
   } else if (upper.starts_with("L-")) {
     const auto before = to_number(item.part(2).text);
