@@ -6,8 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include <bitset>
 #include <random>
-#include <set>
 #include <string>
 
 namespace lambda::events {
@@ -27,7 +27,7 @@ unsigned draw(unsigned first, unsigned last) {
 // A field's text and what it names, made together.
 struct Drawn {
   std::string text;
-  std::set<unsigned> named;
+  std::bitset<64> named;
   bool open = false;
 };
 
@@ -40,21 +40,21 @@ void add_item(Drawn& field, unsigned first, unsigned last) {
   switch (draw(0, 3)) {
     case 0:
       field.text += std::to_string(from);
-      field.named.insert(from);
+      field.named.set(from);
       return;
     case 1:
       field.text += fmt::format("{}-{}", from, to);
-      for (auto value = from; value <= to; ++value) field.named.insert(value);
+      for (auto value = from; value <= to; ++value) field.named.set(value);
       return;
     case 2:
       field.text += fmt::format("{}-{}/{}", from, to, step);
       for (auto value = from; value <= to; ++value)
-        if ((value - from) % step == 0) field.named.insert(value);
+        if ((value - from) % step == 0) field.named.set(value);
       return;
     default:
       field.text += fmt::format("{}/{}", from, step);
       for (auto value = from; value <= last; ++value)
-        if ((value - from) % step == 0) field.named.insert(value);
+        if ((value - from) % step == 0) field.named.set(value);
   }
 }
 
@@ -64,7 +64,7 @@ Drawn draw_field(unsigned first, unsigned last) {
     const auto step = draw(0, 2) == 0 ? draw(2, last - first) : 1u;
     field.open = true;
     field.text = step == 1 ? "*" : fmt::format("*/{}", step);
-    for (auto value = first; value <= last; value += step) field.named.insert(value);
+    for (auto value = first; value <= last; value += step) field.named.set(value);
     return field;
   }
   for (auto items = draw(1, 3); items > 0; --items) add_item(field, first, last);
@@ -82,17 +82,18 @@ struct DrawnPattern {
 
   [[nodiscard]] bool names(LocalTime time) const {
     const auto day = floor<std::chrono::days>(time);
+    const auto in_day = static_cast<unsigned>((time - day).count());
+    const bool second = with_seconds ? seconds.named.test(in_day % 60) : in_day % 60 == 0;
+    return second && minutes.named.test(in_day / 60 % 60) && hours.named.test(in_day / 3600) &&
+           names_day(day);
+  }
+
+  [[nodiscard]] bool names_day(local_days day) const {
     const year_month_day date(day);
-    const hh_mm_ss clock(time - day);
-    const auto count = [](auto duration) { return static_cast<unsigned>(duration.count()); };
-    const bool by_number = days.named.contains(static_cast<unsigned>(date.day()));
-    const bool by_weekday = weekdays.named.contains(weekday(day).c_encoding());
-    return (with_seconds ? seconds.named.contains(count(clock.seconds()))
-                         : clock.seconds().count() == 0) &&
-           minutes.named.contains(count(clock.minutes())) &&
-           hours.named.contains(count(clock.hours())) &&
-           months.named.contains(static_cast<unsigned>(date.month())) &&
-           (days.open || weekdays.open ? by_number && by_weekday : by_number || by_weekday);
+    if (!months.named.test(static_cast<unsigned>(date.month()))) return false;
+    const bool by_number = days.named.test(static_cast<unsigned>(date.day()));
+    const bool by_weekday = weekdays.named.test(weekday(day).c_encoding());
+    return days.open || weekdays.open ? by_number && by_weekday : by_number || by_weekday;
   }
 };
 
@@ -131,10 +132,10 @@ void expect_as_enumerated(const DrawnPattern& drawn, LocalTime from, seconds ste
 }
 
 TEST(CalendarPattern, FindsWhatAWalkOverTheMinutesOfMonthsFinds) {
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < 200; ++round) {
     auto drawn = draw_pattern();
     drawn.with_seconds = false;
-    expect_as_enumerated(drawn, draw_time(), minutes(1), 100 * 1440);
+    expect_as_enumerated(drawn, draw_time(), minutes(1), 65 * 1440);
   }
 }
 
@@ -142,7 +143,7 @@ TEST(CalendarPattern, FindsWhatAWalkOverTheSecondsOfDaysFinds) {
   for (int round = 0; round < 100; ++round) {
     auto drawn = draw_pattern();
     drawn.with_seconds = true;
-    expect_as_enumerated(drawn, draw_time(), seconds(1), 3 * 86400);
+    expect_as_enumerated(drawn, draw_time(), seconds(1), 86400);
   }
 }
 
