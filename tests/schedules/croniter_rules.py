@@ -16,8 +16,9 @@ def restricted(field):
     return not field.open
 
 
-def is_whole(field, numbers):
-    return not field.rules and set(numbers) <= field.numbers
+def seems_whole(field, count):
+    """croniter counts entries, and L is one."""
+    return len(field.numbers) + any(item.upper() == "L" for item in field.items) >= count
 
 
 def step_leaves_a_field_open(expression):
@@ -29,9 +30,12 @@ def step_leaves_a_field_open(expression):
 
 
 def all_numbers_are_not_a_star(expression):
-    """1-31 names every day, and is restricted: with a day of the week beside it, either will do. croniter makes a * of it."""
+    """1-31 names every day, and is restricted: with a day of the week beside it, either will do. croniter makes a * of it, and
+    of any 31 entries in the day of the month, L being one."""
     days, weekdays = expression.days, expression.weekdays
-    return restricted(days) and restricted(weekdays) and (is_whole(days, range(1, 32)) or is_whole(weekdays, range(7)))
+    if seems_whole(days, 31) and len(days.numbers) < 31:  # 2-31,L: wrong by itself
+        return True
+    return restricted(days) and restricted(weekdays) and (seems_whole(days, 31) or seems_whole(weekdays, 7))
 
 
 def weekday_step_ends_on_saturday(expression):
@@ -59,10 +63,12 @@ SHORTEST = {month: 31 for month in range(1, 13)} | {2: 28, 4: 30, 6: 30, 9: 30, 
 
 
 def day_that_a_month_lacks(expression):
-    """1,31 after 14 February is 1 March. croniter looks for a 31st first, which February has not, and goes on from 3 March."""
+    """1,31 after 14 February is 1 March. croniter looks for a 31st first, which February has not, and goes on from 3 March.
+    So it does for 31,L."""
     numbers = expression.days.numbers
     shortest = min(SHORTEST[month] for month in expression.months.numbers)
-    return len(numbers) < 31 and any(number > shortest for number in numbers) and any(number <= shortest for number in numbers)
+    others = bool(expression.days.rules) or any(number <= shortest for number in numbers)
+    return len(numbers) < 31 and others and any(number > shortest for number in numbers)
 
 
 def sunday_as_7_beside_seconds(expression):

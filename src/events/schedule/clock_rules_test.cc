@@ -164,6 +164,8 @@ TEST(ClockRules, OpenHoursFireInBothPassesAndNotInAGap) {
        "30 * * * *",
        utc(2018, 2, 18, 1),
        {"2018-02-17T23:30-02:00", "2018-02-17T23:30-03:00", "2018-02-18T00:30-03:00"}},
+      // In its second pass alone, with nothing else named for a year.
+      {"America/Sao_Paulo", "30 * 17 2 *", utc(2018, 2, 18, 1, 45), {"2018-02-17T23:30-03:00"}},
       {"America/St_Johns",
        "0 * * * *",
        utc(2006, 10, 29, 1),  // back at 00:01, to 23:01

@@ -50,6 +50,8 @@ TEST(PosixRule, TakesHalfHoursNegativeTimesAndDaysOfTheYear) {
   // 1 March either way, in a leap year; J60 does not count 29 February, 60 does.
   expect_period("AAA0BBB,J60/0,J300/0", utc(2052, 6, 1), utc(2052, 3, 1), utc(2052, 10, 26, 23),
                 hours(1));
+  expect_period("AAA0BBB,J60/0,J300/0", utc(2051, 6, 1), utc(2051, 3, 1), utc(2051, 10, 26, 23),
+                hours(1));
   expect_period("AAA0BBB,60/0,300/0", utc(2052, 6, 1), utc(2052, 3, 1), utc(2052, 10, 26, 23),
                 hours(1));
 }
