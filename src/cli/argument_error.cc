@@ -1,6 +1,6 @@
 #include "cli/argument_error.h"
 
-#include "cli/project/nearest_word.h"
+#include "base/nearest_word.h"
 
 #include <CLI/CLI.hpp>
 #include <spdlog/fmt/fmt.h>

@@ -40,6 +40,7 @@ SUITES = [
     Suite("check:layers", layers, quick=True),
     Suite("unit:release", cpp_suites.unit("release"), quick=True),
     Suite("runtimes", python_tests("runtimes/tests")),
+    Suite("schedules", python_tests("tests/schedules")),
     Suite("cli", python_tests("tests/cli")),
     Suite("e2e:walkthrough", python_tests("tests/e2e", only=["walkthrough_test"]), quick=True),
     Suite("e2e:functions", python_tests("tests/e2e", but_not=["walkthrough_test", *ALONE])),

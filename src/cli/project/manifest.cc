@@ -1,6 +1,6 @@
 #include "cli/project/manifest.h"
 
-#include "cli/project/nearest_word.h"
+#include "base/nearest_word.h"
 
 #include <toml++/toml.h>
 

@@ -1,8 +1,8 @@
-#include "cli/project/nearest_word.h"
+#include "base/nearest_word.h"
 
 #include <algorithm>
 
-namespace lambda::cli {
+namespace lambda {
 namespace {
 
 // Insertions, deletions, replacements, and two neighbours exchanged: one step each.
@@ -39,4 +39,4 @@ std::string nearest_word(std::string_view word, const std::vector<std::string>& 
   return best;
 }
 
-}  // namespace lambda::cli
+}  // namespace lambda

@@ -1,8 +1,8 @@
-#include "cli/project/nearest_word.h"
+#include "base/nearest_word.h"
 
 #include <gtest/gtest.h>
 
-namespace lambda::cli {
+namespace lambda {
 namespace {
 
 TEST(NearestWord, IsTheOneThatWasMeant) {
@@ -20,4 +20,4 @@ TEST(NearestWord, IsNoneWhereNoneIsNear) {
 }
 
 }  // namespace
-}  // namespace lambda::cli
+}  // namespace lambda
