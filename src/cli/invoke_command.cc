@@ -57,8 +57,8 @@ void show_timing(std::string_view text) {
     if (equals != std::string::npos)
       parts[item.substr(0, equals)] = std::strtod(item.c_str() + equals + 1, nullptr) / 1000.0;
   }
-  // The first call of an instance that was started before the call came, by a deploy say, waited for
-  // no start.
+  // The first call of an instance that was started before the call came, by a deploy say, waited
+  // for no start.
   const bool ahead = parts["cold"] > 0 && parts["total"] < parts["start"] + parts["init"];
   const bool cold = parts["cold"] > 0 && !ahead;
   std::fprintf(stderr, "%s: %.1f ms in all",

@@ -192,7 +192,8 @@ Result<Done> check_folder(const fs::path& folder) {
     return fail(ErrorCode::invalid, "{} is not a folder: deploy the folder that holds the function",
                 folder.string());
   const fs::directory_iterator looked(folder, error);
-  if (error) return fail(ErrorCode::invalid, "cannot read {}: {}", folder.string(), error.message());
+  if (error)
+    return fail(ErrorCode::invalid, "cannot read {}: {}", folder.string(), error.message());
   return Done{};
 }
 
