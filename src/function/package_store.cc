@@ -300,6 +300,13 @@ Result<Done> add_file(const fs::path& place, std::string_view bytes) {
   return Done{};
 }
 
+// Not time(): it is the time of the last tick, and a file can be newer than that.
+std::int64_t seconds_now() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
 }  // namespace
 
 Result<Done> PackageStore::add_derived_files(std::string_view digest,
@@ -329,7 +336,7 @@ Result<bool> PackageStore::Impl::remove(const std::string& digest, std::chrono::
     struct stat status {};
     const bool there =
         ::stat(zip(digest).c_str(), &status) == 0 || ::stat(tree(digest).c_str(), &status) == 0;
-    if (!there || ::time(nullptr) - status.st_mtime < age.count()) return false;
+    if (!there || seconds_now() - status.st_mtime < age.count()) return false;
     ::unlink(zip(digest).c_str());
     ::unlink(info(digest).c_str());
     if (auto synced = sync_path(packages); !synced) return fail(std::move(synced.error()));
