@@ -127,6 +127,12 @@ Task<void> send_response(const ProxiedRequest& proxied, http::ClientConnection& 
   if (sent) co_await writer.finish();
 }
 
+// Whether the connection may become a tunnel: the client asked for it, and nothing of the request
+// is still to be read.
+bool asks_to_switch(const http::Request& request, const http::BodyReader& body) {
+  return is_upgrade(request) && body.declared_length() == std::size_t{0};
+}
+
 Task<void> converse(const ProxiedRequest& proxied, http::ClientConnection& upstream,
                     http::BodyReader& body, MovingBody& moving, http::Deadline& limit,
                     invoke::HttpLease& lease, const ClosesWithClient& client,
@@ -143,7 +149,13 @@ Task<void> converse(const ProxiedRequest& proxied, http::ClientConnection& upstr
   // From now on the response's own silence counts, whatever is still uploaded beside it.
   moving.leave_deadline();
   limit.clear();
-  if (head && head->status == 101) {
+  if (head && head->status == 101 && !asks_to_switch(proxied.request, body)) {
+    // What the client sends next on this connection may be meant for another function.
+    lease.discard_instance();
+    const Error error(ErrorCode::function_failed,
+                      "it answered 101 (Switching Protocols) to a request that did not ask for it");
+    co_await send_failure(proxied.reply, error, writer);
+  } else if (head && head->status == 101) {
     auto switched = downstream_head(std::move(*head));
     proxied.reply.complete(switched.headers);
     co_await tunnel_through(upstream, std::move(switched), timeout, writer);

@@ -42,6 +42,7 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/slow": time.sleep(30)
         elif self.path == "/exit": os._exit(5)
         elif self.path == "/ws": self.websocket()
+        elif self.path == "/unasked": self.unasked()
         else: self.echo()
     def websocket(self):
         accept = base64.b64encode(hashlib.sha1(self.headers["Sec-WebSocket-Key"].encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
@@ -53,6 +54,11 @@ class Handler(BaseHTTPRequestHandler):
             size = head[1] & 127; mask = self.rfile.read(4)
             data = bytes(byte ^ mask[index % 4] for index, byte in enumerate(self.rfile.read(size)))
             self.wfile.write(bytes([0x81, len(data)]) + data); self.wfile.flush()
+        self.close_connection = True
+    def unasked(self):
+        self.wfile.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: mine\r\nConnection: Upgrade\r\n\r\n"); self.wfile.flush()
+        seen = self.rfile.readline()
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nstolen"); self.wfile.flush()
         self.close_connection = True
     def echo(self):
         body = self.body()
@@ -131,6 +137,22 @@ class HttpFunctions(ServerTest):
                 self.assertEqual(stream.read(2 + len(text)), bytes([0x81, len(text)]) + text)
             # An open connection outlives the timeout while it is used, and the instance is not given up under it.
             connection.sendall(b"\x88\x80\0\0\0\0")
+
+    def test_a_function_cannot_take_over_a_connection(self):
+        """A 101 that nobody asked for: the requests that follow on the connection may be for others."""
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=20) as connection:
+            stream = connection.makefile("rb")
+            connection.sendall(f"GET /unasked HTTP/1.1\r\nHost: web.localhost:{self.server.port}\r\n\r\n".encode())
+            self.assertIn(b" 502 ", stream.readline())
+            length = 0
+            while (line := stream.readline()) not in (b"\r\n", b""):
+                if line.lower().startswith(b"content-length:"):
+                    length = int(line.split(b":")[1])
+            self.assertIn(b"the function web failed", stream.read(length))
+            connection.sendall(f"GET /_lambda/health HTTP/1.1\r\nHost: 127.0.0.1:{self.server.port}\r\nConnection: close\r\n\r\n".encode())
+            rest = stream.read()
+        self.assertNotIn(b"stolen", rest)
+        self.assertIn(b'"ok"', rest)
 
     def test_no_answer_in_time(self):
         began = time.monotonic()
