@@ -331,6 +331,9 @@ TEST_P(Contract, ADeadlineThatHasPassedIsATimeoutAndLeavesNothing) {
   auto started = start(std::move(spec), -1);
   ASSERT_FALSE(started);
   EXPECT_EQ(started.error().code(), ErrorCode::timeout);
+  // Until now it may not have begun; when another one is up it has, and its end was asked for.
+  auto later = start(python_spec("import time; print('up', flush=True); time.sleep(60)"));
+  ASSERT_TRUE(later) << later.error().message();
   const auto deadline = in_seconds(10);
   while (!host->leftovers(id).empty() && std::chrono::steady_clock::now() < deadline) {
     ASSERT_TRUE(run_on(loop_, sleep_for(std::chrono::milliseconds(10))));
