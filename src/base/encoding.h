@@ -23,6 +23,8 @@ namespace lambda {
 [[nodiscard]] std::string percent_decode(std::string_view text, bool plus_is_space = false);
 
 [[nodiscard]] bool is_valid_utf8(std::string_view text);
+// Of UTF-8: every byte but those that go on with a character.
+[[nodiscard]] std::size_t count_characters(std::string_view text);
 
 [[nodiscard]] bool equals_ignoring_case(std::string_view a, std::string_view b);
 [[nodiscard]] std::string to_lower(std::string_view text);

@@ -1,5 +1,7 @@
 #include "cli/output.h"
 
+#include "base/encoding.h"
+
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
@@ -24,8 +26,7 @@ std::string cell(std::string text) {
 // Characters, for aligning; combining marks and wide scripts are rare in names and cost a space at
 // most.
 std::size_t width(std::string_view text) {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return count_characters(text);
 }
 
 }  // namespace

@@ -184,9 +184,8 @@ void ValidationErrors::check_range(std::string_view field, std::int64_t value, s
 
 void ValidationErrors::check_length(std::string_view field, std::string_view value, std::size_t low,
                                     std::size_t high) {
-  // Characters, as AWS counts: every byte of UTF-8 but those that go on with one.
-  const auto length = static_cast<std::size_t>(std::ranges::count_if(
-      value, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  // Characters, as AWS counts.
+  const auto length = count_characters(value);
   if (length < low) {
     add(field, value, fmt::format("Member must have length greater than or equal to {}", low));
   } else if (length > high) {

@@ -1,6 +1,7 @@
 // Which form is it? Then the parser of that form; what it finds wrong becomes an Error here.
 #include "events/schedule/schedule_expression.h"
 
+#include "base/encoding.h"
 #include "events/schedule/aws_form.h"
 #include "events/schedule/clock_rules.h"
 #include "events/schedule/crontab_form.h"
@@ -70,10 +71,7 @@ Parsed<Kind> parse_any(const Word& word) {
 
 // Columns are counted in characters, from 1.
 std::size_t column(std::string_view text, std::size_t offset) {
-  const auto before = text.substr(0, offset);
-  return 1 + static_cast<std::size_t>(std::count_if(before.begin(), before.end(), [](char byte) {
-           return (static_cast<unsigned char>(byte) & 0xc0) != 0x80;  // not inside a character
-         }));
+  return 1 + count_characters(text.substr(0, offset));
 }
 
 tl::unexpected<Error> explain(std::string_view text, const SyntaxError& error) {
