@@ -56,6 +56,20 @@ std::vector<VersionPtr> unreachable(const Function& before, const Function& afte
   return gone;
 }
 
+// What the versions of all functions have as that part of their code, with what others have:
+// sorted, each once.
+std::vector<std::string> used_by_any(const Snapshot& now, std::string Code::*part,
+                                     std::vector<std::string> used) {
+  for (const auto& [name, function] : now.functions) {
+    used.push_back(function->latest->code.*part);
+    for (const auto& [number, version] : function->versions) used.push_back(version->code.*part);
+  }
+  std::ranges::sort(used);
+  used.erase(std::unique(used.begin(), used.end()), used.end());
+  std::erase(used, "");
+  return used;
+}
+
 }  // namespace
 
 SnapshotPtr Catalog::Impl::snapshot() const {
@@ -219,33 +233,11 @@ void Catalog::on_change(
 }
 
 std::vector<std::string> Catalog::used_packages() const {
-  std::vector<std::string> used = impl_->foreign.packages;
-  const auto now = snapshot();
-  for (const auto& [name, function] : now->functions) {
-    used.push_back(function->latest->code.package_digest);
-    for (const auto& [number, version] : function->versions) {
-      used.push_back(version->code.package_digest);
-    }
-  }
-  std::ranges::sort(used);
-  used.erase(std::unique(used.begin(), used.end()), used.end());
-  std::erase(used, "");
-  return used;
+  return used_by_any(*snapshot(), &Code::package_digest, impl_->foreign.packages);
 }
 
 std::vector<std::string> Catalog::used_images() const {
-  std::vector<std::string> used = impl_->foreign.images;
-  const auto now = snapshot();
-  for (const auto& [name, function] : now->functions) {
-    used.push_back(function->latest->code.image_id);
-    for (const auto& [number, version] : function->versions) {
-      used.push_back(version->code.image_id);
-    }
-  }
-  std::ranges::sort(used);
-  used.erase(std::unique(used.begin(), used.end()), used.end());
-  std::erase(used, "");
-  return used;
+  return used_by_any(*snapshot(), &Code::image_id, impl_->foreign.images);
 }
 
 bool Catalog::uses_image(std::string_view image_id) const {

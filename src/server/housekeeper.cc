@@ -63,8 +63,7 @@ Task<void> Housekeeper::remove_images(std::vector<Left> due) {
   for (auto& item : due) {
     const auto& image = item.version->code.image_id;
     if (image.empty()) continue;
-    auto used_again = [this, image] { return catalog_.uses_image(image); };
-    std::function<bool()> in_use = used_again;
+    std::function<bool()> in_use = [this, image] { return catalog_.uses_image(image); };
     auto forgotten = co_await images_->forget(image, std::move(in_use));
     if (forgotten) continue;
     if (forgotten.error().code() != ErrorCode::conflict) {

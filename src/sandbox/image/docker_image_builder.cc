@@ -369,8 +369,7 @@ Task<Result<Done>> DockerImageBuilder::collect_garbage(std::vector<std::string> 
   found.insert(tagged->begin(), tagged->end());
   for (const auto& id : found) {
     if (std::ranges::binary_search(used, id)) continue;
-    auto unused = [] { return false; };
-    std::function<bool()> in_use = unused;
+    std::function<bool()> in_use = [] { return false; };
     auto forgotten = co_await forget(id, std::move(in_use));
     if (!forgotten) spdlog::warn("{}", forgotten.error().message());
   }
