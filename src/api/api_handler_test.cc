@@ -5,6 +5,7 @@
 #include "api/sigv4.h"
 #include "base/crypto.h"
 #include "base/encoding.h"
+#include "base/temporary_directory.h"
 #include "store/database.h"
 #include "store/master_key.h"
 
@@ -103,8 +104,6 @@ struct Asked {
 class ApiHandlerTest : public testing::Test {
  public:
   ApiHandlerTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "lambda-api-XXXXXX").string();
-    directory_ = ::mkdtemp(pattern.data());
     database_ = std::move(*store::Database::open_in_memory());
     catalog_ = std::move(*function::Catalog::load(*database_, clock_, function::Tenant{}));
     keys_ = std::move(*store::KeyTable::load(*database_, clock_, store::MasterKey::ephemeral(),
@@ -116,10 +115,7 @@ class ApiHandlerTest : public testing::Test {
     authenticator_ = std::make_unique<Authenticator>(*keys_, clock_, options);
     handler_ = std::make_unique<ApiHandler>(services(), *authenticator_);
   }
-  ~ApiHandlerTest() override {
-    release();
-    std::filesystem::remove_all(directory_);
-  }
+  ~ApiHandlerTest() override { release(); }
 
   Services services() {
     return Services{*catalog_,
@@ -186,7 +182,8 @@ class ApiHandlerTest : public testing::Test {
   }
 
   FakeClock clock_;
-  std::filesystem::path directory_;
+  TemporaryDirectory temporary_;
+  std::filesystem::path directory_ = temporary_.path();
   std::unique_ptr<store::Database> database_;
   std::unique_ptr<function::Catalog> catalog_;
   std::unique_ptr<store::KeyTable> keys_;

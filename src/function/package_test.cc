@@ -1,6 +1,7 @@
 // Packages: what is kept of a good zip, and how each evil one is refused.
 #include "base/crypto.h"
 #include "base/encoding.h"
+#include "base/temporary_directory.h"
 #include "function/archive.h"
 #include "function/package_store.h"
 #include "function/program_check.h"
@@ -40,28 +41,6 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-class Directory {
- public:
-  Directory() {
-    std::string name = (fs::temp_directory_path() / "lambda-package-XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
-  }
-  ~Directory() {
-    std::error_code error;
-    for (fs::recursive_directory_iterator entry(path_, error), end; !error && entry != end;
-         entry.increment(error)) {
-      if (fs::is_directory(entry->symlink_status(error))) {
-        fs::permissions(entry->path(), fs::perms::owner_all, error);
-      }
-    }
-    fs::remove_all(path_, error);
-  }
-  [[nodiscard]] const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 // What one entry of a zip says, byte for byte, so that a zip may lie.
 struct Entry {
@@ -208,7 +187,7 @@ class PackageTest : public ::testing::Test {
     return status.st_mode & 07777;
   }
 
-  Directory data_;
+  TemporaryDirectory data_;
   std::unique_ptr<PackageStore> store_;
 };
 
@@ -374,7 +353,7 @@ TEST_F(PackageTest, SpecialFilesAndEncryptedOnesAreRefused) {
 TEST_F(PackageTest, BombsAreRefusedBeforeTheyFillTheDisk) {
   const auto zip = make_deflated_zip({{"zeros", std::string(3'000'000, '\0')}}, "zip:!zip64");
   EXPECT_LT(zip.size(), 100'000u);
-  const Directory directory;
+  const TemporaryDirectory directory;
   std::ofstream(directory.path() / "zip", std::ios::binary) << zip;
   const UniqueFd file(::open((directory.path() / "zip").c_str(), O_RDONLY | O_CLOEXEC));
   const fs::path target = directory.path() / "out";
@@ -397,7 +376,7 @@ TEST_F(PackageTest, ABombOfTheRealSizeIsRefused) {
 }
 
 TEST_F(PackageTest, TooManyEntriesAreRefusedEvenIfOnlyImplied) {
-  const Directory directory;
+  const TemporaryDirectory directory;
   UnpackLimits limits;
   limits.entries = 100;
   auto unpack = [&](const std::vector<Entry>& entries, const std::string& name) {
@@ -589,7 +568,7 @@ TEST_F(PackageTest, IdenticalUploadsSideBySide) {
 }
 
 TEST(PackageStoreOnASmallDisk, AFullDiskIsSaidAndNothingIsKept) {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const bool mounted =
       ::mount("tmpfs", directory.path().c_str(), "tmpfs", 0, "size=1m,nr_inodes=200") == 0;
   struct rlimit before {};

@@ -132,6 +132,12 @@ class ServerTest : public testing::Test {
   static void say(const UniqueFd& fd, const std::string& bytes) {
     ::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
   }
+  void expect_no_connection(std::chrono::seconds time) const {
+    const auto limit = in(time);
+    while (server_->open_connections() > 0 && std::chrono::steady_clock::now() < limit)
+      std::this_thread::sleep_for(1ms);
+    EXPECT_EQ(server_->open_connections(), 0u);
+  }
   // Until the end of the connection, or until `until` has come.
   static std::string hear(const UniqueFd& fd, const std::string& until = {}) {
     std::string all;
@@ -233,11 +239,7 @@ TEST_F(ServerTest, EndsAnIdleConnectionAndOneWhoseBodyDoesNotCome) {
   EXPECT_THAT(hear(silent), HasSubstr("silent too long"));
   silent.reset();  // or the server lingers
   EXPECT_THAT(hear(idle), HasSubstr("ok "));
-  const auto limit = in(2s);
-  while (server_->open_connections() > 0 && std::chrono::steady_clock::now() < limit) {
-    std::this_thread::yield();
-  }
-  EXPECT_EQ(server_->open_connections(), 0u);
+  expect_no_connection(2s);
 }
 
 TEST_F(ServerTest, EndsAClientThatUploadsBesideAResponseItDoesNotRead) {
@@ -253,11 +255,7 @@ TEST_F(ServerTest, EndsAClientThatUploadsBesideAResponseItDoesNotRead) {
     std::this_thread::sleep_for(50ms);
   } while (behaviour_.produced != before || before == 0);
   say(client, std::string(100'000, 'x'));
-  const auto limit = in(8s);
-  while (server_->open_connections() > 0 && std::chrono::steady_clock::now() < limit) {
-    std::this_thread::sleep_for(10ms);
-  }
-  EXPECT_EQ(server_->open_connections(), 0u);
+  expect_no_connection(8s);
   EXPECT_EQ(behaviour_.uploaded, 200'000u);
 }
 

@@ -1,9 +1,10 @@
 #include "observe/log_store.h"
 
+#include "base/temporary_directory.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <fstream>
 #include <sys/mount.h>
 #include <thread>
@@ -18,15 +19,7 @@ using ::testing::IsEmpty;
 
 class LogStoreTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "lambda-logs-XXXXXX").string();
-    directory_ = ::mkdtemp(name.data());
-    reopen();
-  }
-  void TearDown() override {
-    logs_.reset();
-    fs::remove_all(directory_);
-  }
+  void SetUp() override { reopen(); }
   void reopen() {
     logs_.reset();
     auto opened = LogStore::open(directory_ / "logs", limits_);
@@ -59,7 +52,8 @@ class LogStoreTest : public ::testing::Test {
     return bytes;
   }
 
-  fs::path directory_;
+  TemporaryDirectory temporary_;
+  fs::path directory_ = temporary_.path();
   LogLimits limits_;
   std::unique_ptr<LogStore> logs_;
   int time_ = 0;

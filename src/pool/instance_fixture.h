@@ -2,13 +2,13 @@
 // temporary directory, and instances made of them. For tests alone; one thread.
 #pragma once
 
+#include "base/temporary_directory.h"
 #include "observe/log_store.h"
 #include "pool/instance.h"
 #include "sandbox/scripted_driver.h"
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -33,8 +33,6 @@ struct Begun {
 class InstanceFixture : public testing::Test {
  public:
   InstanceFixture() {
-    char pattern[] = "/tmp/lambda-instances-XXXXXX";
-    directory_ = ::mkdtemp(pattern);
     auto opened = observe::LogStore::open(directory_ / "logs");
     EXPECT_TRUE(opened);
     logs_ = std::move(*opened);
@@ -43,7 +41,6 @@ class InstanceFixture : public testing::Test {
   ~InstanceFixture() override {
     loop_.reset();
     logs_.reset();
-    std::filesystem::remove_all(directory_);
   }
 
   // A runtime that answers every event with its own payload.
@@ -120,7 +117,8 @@ class InstanceFixture : public testing::Test {
     return std::make_shared<Instance>(loop_->get_executor(), version_, "i", services);
   }
 
-  std::filesystem::path directory_;
+  TemporaryDirectory temporary_;
+  std::filesystem::path directory_ = temporary_.path();
   std::unique_ptr<observe::LogStore> logs_;
   FakeClock clock_;
   ScriptedDriver driver_{echo};

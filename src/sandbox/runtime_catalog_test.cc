@@ -1,9 +1,10 @@
 #include "sandbox/runtime_catalog.h"
 
+#include "base/temporary_directory.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <fstream>
 
 namespace lambda::sandbox {
@@ -15,12 +16,6 @@ using ::testing::HasSubstr;
 
 class RuntimeCatalogTest : public testing::Test {
  public:
-  RuntimeCatalogTest() {
-    char pattern[] = "/tmp/lambda-runtimes-XXXXXX";
-    directory_ = ::mkdtemp(pattern);
-  }
-  ~RuntimeCatalogTest() override { fs::remove_all(directory_); }
-
   void add(const std::string& name, const std::string& description) const {
     fs::create_directories(directory_ / name / "rootfs");
     std::ofstream(directory_ / name / "runtime.json") << description;
@@ -33,7 +28,8 @@ class RuntimeCatalogTest : public testing::Test {
         "env":{"PYTHONPATH":"/opt/python"},"docker_image":"lambda/python:3.11","more":1})");
   }
 
-  fs::path directory_;
+  TemporaryDirectory temporary_;
+  fs::path directory_ = temporary_.path();
 };
 
 TEST_F(RuntimeCatalogTest, ReadsADescription) {

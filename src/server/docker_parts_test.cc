@@ -1,5 +1,7 @@
 #include "server/docker_parts.h"
 
+#include "base/temporary_directory.h"
+
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -42,12 +44,11 @@ TEST(DockerSocket, ARootlessEngineIsFoundWhereTheSystemHasNone) {
     EXPECT_EQ(docker_socket("", environment({})).value_or(""), "/var/run/docker.sock");
     return;
   }
-  char pattern[] = "/tmp/lambda-socket-XXXXXX";
-  const fs::path directory = ::mkdtemp(pattern);
+  const TemporaryDirectory temporary;
+  const fs::path& directory = temporary.path();
   std::ofstream(directory / "docker.sock") << "";
   EXPECT_EQ(docker_socket("", environment({{"XDG_RUNTIME_DIR", directory.string()}})).value_or(""),
             directory / "docker.sock");
-  fs::remove_all(directory);
 }
 
 }  // namespace

@@ -1,3 +1,4 @@
+#include "base/temporary_directory.h"
 #include "store/database.h"
 #include "store/key_table.h"
 #include "store/master_key.h"
@@ -23,19 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-class Directory {
- public:
-  Directory() {
-    std::string name = (fs::temp_directory_path() / "lambda-store-XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
-  }
-  ~Directory() { fs::remove_all(path_); }
-  [[nodiscard]] const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
-
 int rows(Database& database, const std::string& table) {
   int count = -1;
   auto work = [&](SQLite::Database& connection) {
@@ -46,7 +34,7 @@ int rows(Database& database, const std::string& table) {
 }
 
 TEST(Database, IsMadeWithItsDirectoryAndKeepsItsServerId) {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const fs::path data = directory.path() / "new" / "data";
   std::string id;
   {
@@ -71,7 +59,7 @@ TEST(Database, WritesDurably) {
     EXPECT_EQ(connection.execAndGet("PRAGMA foreign_keys").getInt(), 1);
   };
   EXPECT_TRUE((*database)->read("look", work));
-  const Directory directory;
+  const TemporaryDirectory directory;
   auto on_disk = Database::open(directory.path());
   auto mode = [](SQLite::Database& connection) {
     EXPECT_EQ(connection.execAndGet("PRAGMA journal_mode").getString(), "wal");
@@ -80,7 +68,7 @@ TEST(Database, WritesDurably) {
 }
 
 TEST(Database, SomebodyWhoLooksIntoItTakesNothingAway) {
-  const Directory directory;
+  const TemporaryDirectory directory;
   auto database = Database::open(directory.path());
   ASSERT_TRUE(database);
   const auto make = [](SQLite::Database& connection) {
@@ -115,7 +103,7 @@ TEST(Database, SomebodyWhoLooksIntoItTakesNothingAway) {
 }
 
 TEST(Database, ANewerDatabaseIsRefusedAndUntouched) {
-  const Directory directory;
+  const TemporaryDirectory directory;
   ASSERT_TRUE(Database::open(directory.path()));
   {
     SQLite::Database raw((directory.path() / "lambda.db").string(), SQLite::OPEN_READWRITE);
@@ -129,7 +117,7 @@ TEST(Database, ANewerDatabaseIsRefusedAndUntouched) {
 }
 
 TEST(Database, SomebodyElsesDatabaseIsRefused) {
-  const Directory directory;
+  const TemporaryDirectory directory;
   {
     SQLite::Database raw((directory.path() / "lambda.db").string(),
                          SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
@@ -141,7 +129,7 @@ TEST(Database, SomebodyElsesDatabaseIsRefused) {
 }
 
 TEST(Database, AFileThatIsNoDatabaseIsRefused) {
-  const Directory directory;
+  const TemporaryDirectory directory;
   std::ofstream(directory.path() / "lambda.db") << std::string(5000, 'x');
   auto database = Database::open(directory.path());
   ASSERT_FALSE(database);
@@ -149,7 +137,7 @@ TEST(Database, AFileThatIsNoDatabaseIsRefused) {
 }
 
 TEST(Database, ASecondServerIsToldWhoHoldsTheDirectory) {
-  const Directory directory;
+  const TemporaryDirectory directory;
   auto first = Database::open(directory.path());
   ASSERT_TRUE(first);
   auto second = Database::open(directory.path());
@@ -179,7 +167,7 @@ TEST(Database, AnErrorRollsTheWholeChangeBack) {
 }
 
 TEST(Database, AKilledWriterLeavesTheOldOrTheNewState) {
-  const Directory directory;
+  const TemporaryDirectory directory;
   ASSERT_TRUE(Database::open(directory.path()));
   const pid_t child = ::fork();
   if (child == 0) {
@@ -230,7 +218,7 @@ class SmallDisk {
 };
 
 TEST(Database, AFullDiskIsSaidInWordsAndLosesNothing) {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const SmallDisk disk(directory.path());
   auto database = Database::open(directory.path());
   ASSERT_TRUE(database) << database.error().message();
@@ -249,7 +237,7 @@ TEST(Database, AFullDiskIsSaidInWordsAndLosesNothing) {
 }
 
 TEST(MasterKey, IsMadeOncePrivateAndReadBack) {
-  const Directory directory;
+  const TemporaryDirectory directory;
   auto key = MasterKey::load(directory.path(), false);
   ASSERT_TRUE(key);
   struct stat status {};
@@ -262,7 +250,7 @@ TEST(MasterKey, IsMadeOncePrivateAndReadBack) {
 }
 
 TEST(MasterKey, IsNotReplacedWhenItIsNeededNorReadWhenOthersCan) {
-  const Directory directory;
+  const TemporaryDirectory directory;
   auto missing = MasterKey::load(directory.path(), true);
   ASSERT_FALSE(missing);
   EXPECT_THAT(missing.error().message(), HasSubstr("restore it from a backup"));
@@ -274,7 +262,7 @@ TEST(MasterKey, IsNotReplacedWhenItIsNeededNorReadWhenOthersCan) {
 }
 
 TEST(KeyTable, KeysSurviveARestartAndAreNotInTheClearOnDisk) {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const FakeClock clock;
   Key key;
   {

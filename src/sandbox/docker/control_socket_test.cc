@@ -1,9 +1,10 @@
 #include "sandbox/docker/control_socket.h"
 
+#include "base/temporary_directory.h"
+
 #include <boost/asio/use_future.hpp>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <sys/resource.h>
 
@@ -14,12 +15,6 @@ namespace fs = std::filesystem;
 
 class ControlSockets : public testing::Test {
  protected:
-  void SetUp() override {
-    char pattern[] = "/tmp/lambda-control-XXXXXX";
-    directory_ = ::mkdtemp(pattern);
-  }
-  void TearDown() override { fs::remove_all(directory_); }
-
   Result<UniqueFd> accept(ControlSocket& socket, std::chrono::milliseconds time) {
     const auto deadline = std::chrono::steady_clock::now() + time;
     auto accepted = asio::co_spawn(loop_, socket.accept(deadline), asio::use_future);
@@ -29,7 +24,8 @@ class ControlSockets : public testing::Test {
   }
 
   Loop loop_{1};
-  fs::path directory_;
+  TemporaryDirectory temporary_;
+  fs::path directory_ = temporary_.path();
 };
 
 TEST_F(ControlSockets, NobodyUntilTheDeadlineIsNoConnection) {

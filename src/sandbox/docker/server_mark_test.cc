@@ -1,5 +1,7 @@
 #include "sandbox/docker/server_mark.h"
 
+#include "base/temporary_directory.h"
+
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -11,12 +13,8 @@ namespace fs = std::filesystem;
 
 class ServerMarks : public testing::Test {
  protected:
-  void SetUp() override {
-    char pattern[] = "/tmp/lambda-mark-XXXXXX";
-    directory_ = ::mkdtemp(pattern);
-  }
-  void TearDown() override { fs::remove_all(directory_); }
-  fs::path directory_;
+  TemporaryDirectory temporary_;
+  fs::path directory_ = temporary_.path();
 };
 
 TEST_F(ServerMarks, StaysTheSameForOneDataDirectory) {

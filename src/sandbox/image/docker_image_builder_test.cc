@@ -2,12 +2,12 @@
 // shown by tests/e2e/images_test.py.
 #include "sandbox/image/docker_image_builder.h"
 
+#include "base/temporary_directory.h"
 #include "http/server.h"
 #include "sandbox/image/image_pins.h"
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <optional>
 #include <sys/utsname.h>
 
@@ -44,8 +44,6 @@ class Engine final : public http::Handler {
 class ForgettingTest : public testing::Test {
  protected:
   void SetUp() override {
-    char pattern[] = "/tmp/lambda-images-XXXXXX";
-    directory_ = ::mkdtemp(pattern);
     http::ListenAddress address;
     address.unix_path = directory_ / "docker.sock";
     auto listening = http::listen_on(address);
@@ -63,7 +61,6 @@ class ForgettingTest : public testing::Test {
   void TearDown() override {
     builder_.reset();
     finish(server_->drain(std::chrono::steady_clock::now() + seconds(5)));
-    fs::remove_all(directory_);
   }
 
   template <class T>
@@ -93,7 +90,8 @@ class ForgettingTest : public testing::Test {
   [[nodiscard]] fs::path root() const { return directory_ / "images" / "0123" / "rootfs"; }
 
   Loop loop_{1};
-  fs::path directory_;
+  TemporaryDirectory temporary_;
+  fs::path directory_ = temporary_.path();
   Engine engine_;
   std::optional<http::Server> server_;
   std::unique_ptr<DockerImageBuilder> builder_;

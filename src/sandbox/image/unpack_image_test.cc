@@ -1,5 +1,6 @@
 #include "sandbox/image/unpack_image.h"
 
+#include "base/temporary_directory.h"
 #include "base/unique_fd.h"
 
 #include <archive.h>
@@ -20,8 +21,6 @@ namespace fs = std::filesystem;
 class UnpackImage : public testing::Test {
  protected:
   void SetUp() override {
-    char pattern[] = "/tmp/lambda-image-XXXXXX";
-    directory_ = ::mkdtemp(pattern);
     root_ = directory_ / "rootfs";
     fs::create_directory(root_);
     // libarchive's writer needs a locale to write names that are not ASCII; lambdad has none.
@@ -32,7 +31,6 @@ class UnpackImage : public testing::Test {
   }
   void TearDown() override {
     if (tar_ != nullptr) archive_write_free(tar_);
-    fs::remove_all(directory_);
   }
 
   void add(const std::string& path, mode_t type, mode_t mode, const std::string& content = {},
@@ -80,7 +78,8 @@ class UnpackImage : public testing::Test {
     return ::lstat((root_ / path).c_str(), &info) == 0 ? info.st_mode & 07777 : 0;
   }
 
-  fs::path directory_;
+  TemporaryDirectory temporary_;
+  fs::path directory_ = temporary_.path();
   fs::path root_;
   archive* tar_ = nullptr;
 };

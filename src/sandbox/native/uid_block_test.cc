@@ -1,8 +1,9 @@
 #include "sandbox/native/uid_block.h"
 
+#include "base/temporary_directory.h"
+
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 namespace lambda::sandbox::native {
@@ -38,19 +39,13 @@ TEST(UidBlock, OneThatEndedComesAgainLast) {
 
 class UidClaims : public testing::Test {
  protected:
-  void SetUp() override {
-    char pattern[] = "/tmp/lambda-uids-XXXXXX";
-    parent_ = ::mkdtemp(pattern);
-    directory_ = parent_ / "uids";
-  }
-  void TearDown() override { std::filesystem::remove_all(parent_); }
-
   [[nodiscard]] Result<UidClaim> claim(uid_t wanted, uid_t blocks = kUidBlocks) const {
     return claim_uid_block(directory_.string(), wanted, blocks);
   }
 
-  std::filesystem::path parent_;
-  std::filesystem::path directory_;
+  TemporaryDirectory temporary_;
+  std::filesystem::path parent_ = temporary_.path();
+  std::filesystem::path directory_ = parent_ / "uids";
 };
 
 TEST_F(UidClaims, TwoThatWantTheSameBlockGetTwo) {
