@@ -57,8 +57,8 @@ void show_timing(std::string_view text) {
     if (equals != std::string::npos)
       parts[item.substr(0, equals)] = std::strtod(item.c_str() + equals + 1, nullptr) / 1000.0;
   }
-  // The first call of an instance that was started before the call came, by a deploy say, waited for
-  // no start.
+  // The first call of an instance that was started before the call came, by a deploy say, waited
+  // for no start.
   const bool ahead = parts["cold"] > 0 && parts["total"] < parts["start"] + parts["init"];
   const bool cold = parts["cold"] > 0 && !ahead;
   std::fprintf(stderr, "%s: %.1f ms in all",
@@ -86,6 +86,21 @@ void explain_failure(const std::string& name, const std::string& payload) {
                name.c_str());
 }
 
+// What there is instead of a qualifier that is not there; "" where the function is not either.
+std::string qualifiers_of(ServerConnection& server, const std::string& name) {
+  auto versions = server.json("GET", function_path(name, "/versions"));
+  auto function = server.json("GET", function_path(name));
+  if (!versions || !function) return {};
+  std::string text = "\n        There are: $LATEST";
+  for (const auto& item : array_in(*versions, "versions"))
+    text += ", " + std::to_string(number_in(item.as_object(), "version"));
+  for (const auto& item : array_in(*function, "aliases")) {
+    const auto& alias = item.as_object();
+    text += fmt::format(", {} ({})", text_in(alias, "name"), text_in(alias, "version"));
+  }
+  return text;
+}
+
 }  // namespace
 
 int invoke(const ConnectionOptions& connection, const InvokeOptions& options) {
@@ -110,6 +125,10 @@ int invoke(const ConnectionOptions& connection, const InvokeOptions& options) {
       connected.server->stream("POST", std::move(path), body, std::move(headers), write, kForCalls);
   if (!ends_line && is_terminal(STDOUT_FILENO)) std::fputc('\n', stdout);
   std::fflush(stdout);
+  if (!response && response.error().code() == ErrorCode::not_found && !options.qualifier.empty()) {
+    return explain(Error(ErrorCode::not_found, response.error().message() +
+                                                   qualifiers_of(*connected.server, options.name)));
+  }
   if (!response) return explain(response.error());
   if (options.logs) {
     const auto log = base64_decode(response->headers.get("X-Amz-Log-Result"));

@@ -67,6 +67,14 @@ Result<Configuration> configure(const std::vector<Setting>& settings) {
   return make_configuration(settings, ::geteuid() == 0, home == nullptr ? "/" : home);
 }
 
+// Whom root's lambdad would become.
+Result<Done> check_user(const Configuration& configuration) {
+  if (::geteuid() != 0) return Done{};
+  auto user = find_user(configuration.user);
+  if (!user) return fail(std::move(user.error()));
+  return Done{};
+}
+
 void set_up_log(const Configuration& configuration) {
   auto logger = spdlog::stderr_logger_mt("lambdad");
   logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
@@ -237,6 +245,8 @@ int main(int argc, char** argv) {
     auto configuration = server::configure(*settings);
     if (!configuration) return server::refuse(configuration.error());
     if (flags.check_only) {
+      auto user = server::check_user(*configuration);
+      if (!user) return server::refuse(user.error());
       std::printf("# The configuration is fine.\n%s",
                   server::describe(*configuration, *settings).c_str());
       return 0;
