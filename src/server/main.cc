@@ -4,6 +4,7 @@
 #include "server/admin_key.h"
 #include "server/application.h"
 #include "server/configuration.h"
+#include "server/data_directory.h"
 #include "server/docker_parts.h"
 #include "server/flags.h"
 #include "server/listeners.h"
@@ -108,25 +109,17 @@ Result<Done> drop_privileges(const Configuration& configuration, const User& use
   return become(user, keep);
 }
 
-// The data directory, made where it is not there, and whom it is for: nobody else where we are not
-// root.
+// The data directory, and whom it is for: nobody else where we are not root.
 Result<std::optional<User>> prepare_data_directory(const Configuration& configuration) {
+  std::optional<User> owner;
   if (::geteuid() == 0) {
     auto user = find_user(configuration.user);
     if (!user) return fail(std::move(user.error()));
-    auto given = give_directory(configuration.data_directory, *user);
-    if (!given) return fail(std::move(given.error()));
-    return std::optional<User>(std::move(*user));
+    owner = std::move(*user);
   }
-  std::error_code error;
-  fs::create_directories(configuration.data_directory, error);
-  if (error) {
-    return fail(ErrorCode::denied, "make the data directory {}: {}; choose another with --data-dir",
-                configuration.data_directory.string(), error.message());
-  }
-  // Best effort: it may be somebody else's, in whose group we are.
-  fs::permissions(configuration.data_directory, fs::perms::owner_all, error);
-  return std::optional<User>();
+  auto made = prepare_data_directory(configuration.data_directory, owner);
+  if (!made) return fail(std::move(made.error()));
+  return owner;
 }
 
 Result<Privileged> prepare(const Configuration& configuration) {

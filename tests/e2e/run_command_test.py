@@ -442,6 +442,14 @@ class NotRoot(RunTest):
         self.assertIn("The data directory /usr/lambda-data cannot be written", done.said)
         self.assertIn("LAMBDA_DATA_DIR=", done.said)
 
+    def test_a_data_directory_below_one_that_is_closed(self):
+        closed = Path(tempfile.mkdtemp(prefix="lambda-test-closed-"))
+        self.addCleanup(shutil.rmtree, closed, True)
+        place = self.place(user=self.person(), LAMBDA_SOCKET="", LAMBDA_DATA_DIR=str(closed / "data"))
+        done = place.run()
+        self.assertEqual(done.returncode, 1, done.said)
+        self.assertIn(f"The data directory {closed}/data cannot be written by {place.user.name}. {closed} (mode 700) is closed to that user", done.said)
+
     def test_the_server_of_root_is_not_stopped_by_another(self):
         user = self.person()
         roots = self.place()
@@ -475,15 +483,21 @@ class DataDirectory(RunTest):
         (place.home / "file").write_text("")
         done = place.run(environment={"LAMBDA_DATA_DIR": str(place.home / "file/data")})
         self.assertEqual(done.returncode, 1, done.said)
-        self.assertIn(f"The data directory {place.home}/file/data cannot be written", done.said)
+        self.assertIn(f"The data directory {place.home}/file/data cannot be written by root. {place.home}/file is not a directory", done.said)
+
+    def test_one_that_is_a_file(self):
+        place = self.place()
+        (place.home / "file").write_text("")
+        done = place.run(environment={"LAMBDA_DATA_DIR": str(place.home / "file")})
+        self.assertEqual(done.returncode, 1, done.said)
+        self.assertIn(f"{place.home}/file is not a directory: move it away, or choose another: LAMBDA_DATA_DIR=", done.said)
 
     def test_one_that_the_server_s_user_cannot_reach(self):
         place = self.place()
         place.home.chmod(0o700)
         done = place.run()
         self.assertEqual(done.returncode, 1, done.said)
-        self.assertIn(str(place.home), done.said)
-        self.assertIn("lambda", done.said)
+        self.assertRegex(done.said, rf"{place.home} \(mode 0700\) is closed to lambda \(uid \d+\): let it through with chmod o\+x {place.home}, or choose another")
         place.home.chmod(0o711)
         self.starts(place.run())
 

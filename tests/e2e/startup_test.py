@@ -46,8 +46,12 @@ class CannotStart(unittest.TestCase):
 
     def test_a_data_directory_that_cannot_be_made(self):
         (self.home / "file").write_text("x")
-        self.refused(["--data-dir", self.home / "file", "--listen", "127.0.0.1:0", "--socket", "none"], str(self.home / "file"))
+        self.refused(["--data-dir", self.home / "file", "--listen", "127.0.0.1:0", "--socket", "none"], f"{self.home}/file is not a directory", "--data-dir")
         self.refused(["--data-dir", "/proc/lambda", "--listen", "127.0.0.1:0", "--socket", "none"], "/proc/lambda")
+
+    def test_a_data_directory_that_its_user_cannot_reach(self):
+        self.home.chmod(0o700)
+        self.refused(self.common, f"{self.home} (mode 0700) is closed to lambda (uid ", f"chmod o+x {self.home}", "--data-dir")
 
     def test_a_data_directory_of_a_newer_version(self):
         with LambdaServer("native"):
