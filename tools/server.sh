@@ -105,6 +105,7 @@ start_server() {
     fi
     stop_server
   fi
+  need_space "$data" 20 "the server" || exit 1
   if ! mkdir -p "$data" 2>/dev/null || ! : 2>/dev/null >>"$log"; then
     say "The data directory $data cannot be written by $(id -un). $(what_is_in_the_way "$data"), or choose another: LAMBDA_DATA_DIR=DIR ./run" >&2
     exit 1
