@@ -321,6 +321,11 @@ Result<Done> Application::Parts::make_services() {
   housekeeper =
       std::make_unique<Housekeeper>(*catalog, *packages, docker.images.get(), disk, clock);
   housekeeper->clean_at_start();
+  // Calls that were running when their function was deleted have written since.
+  invoker->on_last_gone([this](const function::VersionPtr& version) {
+    if (!catalog->snapshot()->functions.contains(version->function))
+      logs->forget(version->function);
+  });
   catalog->on_change(
       [this](const std::vector<function::VersionPtr>& gone, const function::SnapshotPtr&) {
         invoker->retire(gone);
