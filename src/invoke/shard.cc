@@ -423,7 +423,7 @@ void Shard::adopt(const function::VersionPtr& prepared, const function::VersionP
 void Shard::retire(const function::VersionPtr& version, std::function<void()> ended) {
   auto node = pools_.extract(pool_key(*version));
   if (node.empty()) return;
-  const auto pool = node.mapped();
+  const PoolPtr pool = std::move(node.mapped());
   let_go(pool);
   if (ended)
     asio::co_spawn(loop_, wait_for_end(pool, std::move(ended)),
