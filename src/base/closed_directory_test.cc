@@ -17,7 +17,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 class ClosedDirectory : public testing::Test {
- protected:
+ public:
   ClosedDirectory() {
     char pattern[] = "/tmp/lambda-closed-XXXXXX";
     root_ = ::mkdtemp(pattern);

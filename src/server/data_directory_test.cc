@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
 class DataDirectory : public testing::Test {
- protected:
+ public:
   DataDirectory() {
     char pattern[] = "/tmp/lambda-data-XXXXXX";
     root_ = ::mkdtemp(pattern);
