@@ -2,6 +2,11 @@
 # Building, for ./run and ./test. Sourced; the current directory is the repository's root.
 
 say() { printf '%s\n' "$*"; }
+# shellcheck source=tools/space.sh
+source tools/space.sh
+
+# What a first build writes, in MB: with debugging information, the tests' programs are large.
+build_room() { case $1 in release) echo 300 ;; asan) echo 4000 ;; *) echo 1500 ;; esac; }
 
 # Objects are found again from another clone of the repository too.
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_COMPILERCHECK=content
@@ -11,12 +16,14 @@ export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_COMPILERCHECK=content
 build_preset() {
   local preset=$1 began=$SECONDS output=build/$1.log
   shift
-  mkdir -p build
   if [[ ! -f build/$preset/build.ninja ]]; then
+    need_space "$PWD/build" "$(build_room "$preset")" "building" || return 1
+    mkdir -p build
     cmake --preset "$preset" >"$output" 2>&1 || { tail -n 30 "$output" >&2; return 1; }
   fi
   # Nothing to do is the usual case, and worth no words.
   if ninja -C "build/$preset" -n "$@" 2>/dev/null | grep -q 'no work to do'; then return 0; fi
+  need_space "$PWD/build" 50 "building" || return 1
   say "Building ($preset; the output is in $output)..."
   if [[ -t 1 ]]; then
     NINJA_STATUS='[%f/%t] ' ninja -C "build/$preset" "$@" 2>&1 | tee "$output" | show_progress

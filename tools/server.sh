@@ -74,6 +74,24 @@ runs_newest_build() {
 # Whatever proxy the environment names, it is not meant for this machine itself.
 health_answers() { [[ $(curl -s --noproxy '*' --max-time 2 "$1/_lambda/health" 2>/dev/null) == *'"ok"'* ]]; }
 
+# what_is_in_the_way PATH: why it cannot be written, with what to do, as the beginning of a sentence.
+what_is_in_the_way() {
+  local way="" part parts
+  IFS=/ read -ra parts <<<"${1#/}"
+  for part in "${parts[@]}"; do
+    way+=/$part
+    [[ -e $way ]] || break
+    if [[ ! -d $way ]]; then
+      echo "$way is not a directory: move it away"
+      return
+    elif [[ ! -x $way ]]; then
+      echo "$way (mode $(stat -c %a "$way")) is closed to that user: let it through as its owner or root (chmod o+x $(printf %q "$way"))"
+      return
+    fi
+  done
+  echo "Make it writable"
+}
+
 start_server() {
   local pid from
   if pid=$(running_pid); then
@@ -87,8 +105,9 @@ start_server() {
     fi
     stop_server
   fi
+  need_space "$data" 20 "the server" || exit 1
   if ! mkdir -p "$data" 2>/dev/null || ! : 2>/dev/null >>"$log"; then
-    say "The data directory $data cannot be written by $(id -un). Make it writable, or choose another: LAMBDA_DATA_DIR=DIR ./run" >&2
+    say "The data directory $data cannot be written by $(id -un). $(what_is_in_the_way "$data"), or choose another: LAMBDA_DATA_DIR=DIR ./run" >&2
     exit 1
   fi
   rm -f "$data/server.json"

@@ -152,6 +152,10 @@ void OperationRouter::add_refused_families() {
 }
 
 void OperationRouter::add_own() {
+  for (const char* method : {"GET", "HEAD"}) {
+    add(method, "/", get_root);
+    routes_.back().needs_key = false;
+  }
   add("GET", "/_lambda/health", get_health);
   routes_.back().needs_key = false;
   add("GET", "/_lambda/code/*", download_code);

@@ -61,7 +61,7 @@ TEST_F(Router, AKnownPathWithAnotherMethodNamesThoseThereAre) {
 
 TEST_F(Router, AnUnknownPathIsNoOperation) {
   for (const char* path :
-       {"/", "/2015-03-31", "/2015-03-31/functions/f/none", "/2014-01-01/functions",
+       {"/none", "/2015-03-31", "/2015-03-31/functions/f/none", "/2014-01-01/functions",
         "/2015-03-31/functions/f/code/more", "/_lambda/none"}) {
     const auto matched = router_.match(asking("GET", path));
     ASSERT_FALSE(matched) << path;
@@ -69,7 +69,7 @@ TEST_F(Router, AnUnknownPathIsNoOperation) {
   }
 }
 
-TEST_F(Router, OnlyHealthAndSignedLinksNeedNoKey) {
+TEST_F(Router, OnlyTheRootHealthAndSignedLinksNeedNoKey) {
   std::set<std::string> open;
   for (const auto& route : router_.routes()) {
     if (route.needs_key) continue;
@@ -77,7 +77,8 @@ TEST_F(Router, OnlyHealthAndSignedLinksNeedNoKey) {
     for (const auto& segment : route.segments) path += "/" + segment;
     open.insert(route.method + " " + path);
   }
-  EXPECT_EQ(open, (std::set<std::string>{"GET /_lambda/health", "GET /_lambda/code/*"}));
+  EXPECT_EQ(open, (std::set<std::string>{"GET /", "HEAD /", "GET /_lambda/health",
+                                         "GET /_lambda/code/*"}));
 }
 
 TEST_F(Router, NoRouteIsHiddenByAnother) {

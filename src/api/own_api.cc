@@ -1,6 +1,7 @@
 #include "api/own_api.h"
 
 #include "base/time_text.h"
+#include "function/validation.h"
 
 #include <algorithm>
 #include <charconv>
@@ -92,6 +93,24 @@ Result<std::optional<std::uint64_t>> wanted_version(const json::object& body) {
   return fail(ErrorCode::invalid, "version must be the number of a published version");
 }
 
+// One that is deleted may have left lines; one that never was has none, and never had.
+Result<Done> check_logged_version(const function::Function& function, std::string_view text) {
+  if (text == "$LATEST") return Done{};
+  const auto number = function::parse_version(text);
+  if (!number) {
+    return fail(ErrorCode::invalid,
+                "\"{}\" is not a version: logs are kept by number (or $LATEST), and `lambda "
+                "versions {}` shows them",
+                text, function.name);
+  }
+  if (*number < function.next_version) return Done{};
+  const auto newest = function.next_version - 1;
+  return fail(ErrorCode::not_found, "function \"{}\" never had a version {}; {}", function.name,
+              *number,
+              newest == 0 ? std::string("it has none but $LATEST")
+                          : fmt::format("its newest is {}", newest));
+}
+
 Task<Answer> move_live(Services& services, Exchange& exchange, bool back) {
   auto found = find(services, exchange);
   if (!found) co_return fail(std::move(found.error()));
@@ -112,10 +131,35 @@ Task<Answer> move_live(Services& services, Exchange& exchange, bool back) {
   }
   reply["to"] = moved->to->number;
   reply["url"] = services.addresses.url_of(**found);
+  reply["urlAuth"] = function::to_string((*found)->url.auth);
   co_return json_response(200, reply);
 }
 
 }  // namespace
+
+// Who comes to the server itself by a browser. It names no function: nobody has shown a key.
+Task<Answer> get_root(Services& services, Exchange& exchange) {
+  const auto& [domain, port, base] = services.addresses;
+  const auto by_name =
+      fmt::format("http://NAME.{}{}", domain, port == 80 ? "" : fmt::format(":{}", port));
+  const auto by_path = base + "/fn/NAME/";
+  const auto text = fmt::format(
+      "This is a Lambda server. The function NAME answers at {} and at {}; the control API wants a "
+      "key",
+      by_name, by_path);
+  if (exchange.request.headers.get("Accept").find("text/html") == std::string_view::npos)
+    co_return json_response(200, json::object{{"message", text}});
+  http::Response page(200);
+  page.headers.add("Content-Type", "text/html; charset=utf-8");
+  page.headers.add("Content-Security-Policy", "default-src 'none'");
+  page.body = fmt::format(
+      "<!doctype html>\n<title>Lambda</title>\n<h1>Lambda</h1>\n<p>This is a Lambda server. The "
+      "function <i>NAME</i> answers at</p>\n<ul>\n<li><code>{}</code></li>\n<li><code>{}</code>"
+      "</li>\n</ul>\n<p><code>lambda list</code> shows the functions; the control API wants a "
+      "key.</p>\n",
+      by_name, by_path);
+  co_return page;
+}
 
 Task<Answer> get_health(Services&, Exchange&) {
   co_return json_response(200, json::object{{"status", "ok"}});
@@ -224,6 +268,10 @@ Task<Answer> get_logs(Services& services, Exchange& exchange) {
   query.function = (*found)->name;
   query.request_id = exchange.request.query_value("requestId");
   query.version = exchange.request.query_value("version");
+  if (query.version) {
+    auto existed = check_logged_version(**found, *query.version);
+    if (!existed) co_return fail(std::move(existed.error()));
+  }
   if (const auto limit = exchange.request.query_value("limit")) {
     const auto [end, error] =
         std::from_chars(limit->data(), limit->data() + limit->size(), query.limit);

@@ -7,6 +7,7 @@
 
 namespace lambda::api {
 
+Task<Answer> get_root(Services& services, Exchange& exchange);
 Task<Answer> get_health(Services& services, Exchange& exchange);
 Task<Answer> get_status(Services& services, Exchange& exchange);
 Task<Answer> own_list_functions(Services& services, Exchange& exchange);

@@ -58,6 +58,11 @@ std::string argument_error(const CLI::App& app, const CLI::ParseError& error) {
     return fmt::format("`{}` does not take \"{}\"", full_name(command), left.front());
   }
   std::string what = error.what();
+  if (error.get_name() == "ExcludesError") {
+    const std::string_view between = " excludes ";
+    if (const auto at = what.find(between); at != std::string::npos)
+      what.replace(at, between.size(), " does not go together with ");
+  }
   if (error.get_name() == "ArgumentMismatch")
     return what.substr(0, what.find(':')) + " needs a value";
   return what;

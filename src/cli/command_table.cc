@@ -105,16 +105,20 @@ void add_deploy(CLI::App& app, Arguments& arguments) {
   auto& options = arguments.deploy;
   auto* command = add_command(app, "deploy", "Package a folder, start it, and make it live",
                               "Functions", kDeployFooter);
-  command->add_option("DIR", options.folder, "the function's folder (default: this one)");
+  auto* folder =
+      command->add_option("DIR", options.folder, "the function's folder (default: this one)");
   auto* name =
       command->add_option("--name", options.name,
                           "its name, also in its URL (default: lambda.toml's, or the folder's)");
   name->option_text("NAME")->check(not_empty());
   command->add_option("-m,--message", options.message, "a line about this version")
       ->option_text("TEXT");
-  command->add_option("--image", options.image, "a local Docker image instead of a folder")
-      ->option_text("IMAGE");
-  command->add_flag("--all", options.all, "every [[function]] of lambda.toml")->excludes(name);
+  auto* image =
+      command->add_option("--image", options.image, "a local Docker image instead of a folder");
+  image->option_text("IMAGE")->excludes(folder);
+  command->add_flag("--all", options.all, "every [[function]] of lambda.toml")
+      ->excludes(name)
+      ->excludes(image);
   add_output(*command, arguments);
   add_deploy_settings(*command, options);
   command->callback([&arguments] {

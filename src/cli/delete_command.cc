@@ -19,7 +19,9 @@ std::string what_goes(const boost::json::object& function) {
     text += fmt::format("  the alias {} (version {})\n", text_in(alias, "name"),
                         text_in(alias, "version"));
   }
-  return text + fmt::format("  its URL {}\n  its logs\n", text_in(function, "url"));
+  const bool closed = text_in(function, "urlAuth") == "closed";
+  return text + fmt::format("  its URL {}\n  its logs\n",
+                            closed ? "(which is closed)" : text_in(function, "url"));
 }
 
 }  // namespace

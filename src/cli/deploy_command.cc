@@ -1,5 +1,7 @@
-// lambda deploy. Steps: read lambda.toml -> ask what the function had -> recognise -> list what
-// goes in -> check dependencies -> pack -> upload, and show what the server reports.
+// lambda deploy. Steps: read lambda.toml -> check all that it and the options say -> ask what the
+// function had -> recognise -> list what goes in -> check dependencies -> pack -> upload, and show
+// what the server reports.
+#include "base/deploy_rules.h"
 #include "base/encoding.h"
 #include "cli/commands.h"
 #include "cli/connection/json_fields.h"
@@ -24,7 +26,7 @@ namespace fs = std::filesystem;
 namespace json = boost::json;
 
 // The name: a flag, lambda.toml, or the folder's own.
-Result<std::string> name_of(const DeployOptions& options, const Manifest& manifest) {
+Result<std::string> given_name(const DeployOptions& options, const Manifest& manifest) {
   if (!options.name.empty()) return options.name;
   if (manifest.name && !manifest.name->empty()) return *manifest.name;
   if (options.image)
@@ -37,6 +39,52 @@ Result<std::string> name_of(const DeployOptions& options, const Manifest& manife
   return name;
 }
 
+Result<std::string> name_of(const DeployOptions& options, const Manifest& manifest) {
+  auto name = given_name(options, manifest);
+  if (!name) return name;
+  auto fits = check_deploy_name(*name);
+  if (!fits) return fail(std::move(fits.error()));
+  return name;
+}
+
+// One deploy whose options and paths are right, as far as can be seen from here.
+struct Checked {
+  Manifest manifest;
+  std::string name;
+  json::object settings;
+};
+
+Result<Checked> check(const DeployOptions& options, const Manifest& manifest) {
+  Checked checked;
+  checked.manifest = manifest;
+  if (!options.image) {
+    auto there = check_folder(manifest.directory);
+    if (there) there = check_includes(manifest.include);
+    if (!there) return fail(std::move(there.error()));
+  }
+  auto name = name_of(options, manifest);
+  if (!name) return fail(std::move(name.error()));
+  checked.name = std::move(*name);
+  auto settings = deploy_settings(options, manifest);
+  if (!settings) return fail(std::move(settings.error()));
+  checked.settings = std::move(*settings);
+  return checked;
+}
+
+// What one of several has wrong is said before the first is deployed.
+Result<std::vector<Checked>> check_each(const DeployOptions& options,
+                                        const std::vector<Manifest>& manifests) {
+  std::vector<Checked> all;
+  for (const auto& manifest : manifests) {
+    auto checked = check(options, manifest);
+    if (!checked && manifests.size() > 1)
+      return fail(std::move(checked.error()), "\"{}\"", *manifest.name);
+    if (!checked) return fail(std::move(checked.error()));
+    all.push_back(std::move(*checked));
+  }
+  return all;
+}
+
 struct Former {
   std::string runtime;
   std::string handler;
@@ -47,10 +95,23 @@ Result<Former> former_settings(ServerConnection& server, const std::string& name
   auto reply = server.json(
       "GET", "/2015-03-31/functions/" + percent_encode(name) + "/configuration", nullptr);
   if (reply) return Former{text_in(*reply, "Runtime"), text_in(*reply, "Handler")};
-  // A name that AWS's operation refuses is refused again, with a better one, by the deploy itself.
-  const auto code = reply.error().code();
-  if (code == ErrorCode::not_found || code == ErrorCode::invalid) return Former{};
+  if (reply.error().code() == ErrorCode::not_found) return Former{};
   return fail(std::move(reply.error()));
+}
+
+// A runtime named by the caller. Where the server cannot be asked, or is an older one, it is left
+// to the deploy itself.
+Result<Done> check_runtime(ServerConnection& server, const std::string& runtime) {
+  if (runtime.empty()) return Done{};
+  auto status = server.json("GET", "/_lambda/status");
+  if (!status) return Done{};
+  std::vector<std::string> known;
+  for (const char* key : {"runtimes", "missingRuntimes"}) {
+    for (const auto& name : array_in(*status, key)) {
+      if (name.is_string()) known.emplace_back(name.as_string());
+    }
+  }
+  return known.empty() ? Result<Done>(Done{}) : check_runtime_name(runtime, known);
 }
 
 struct Packed {
@@ -77,8 +138,6 @@ void set_port(const Recognised& recognised, json::object& settings) {
 }
 
 Result<Packed> pack_folder(const Manifest& manifest, const Former& former, json::object& settings) {
-  auto there = check_folder(manifest.directory);
-  if (!there) return fail(std::move(there.error()));
   Known known;
   known.runtime = text_in(settings, "runtime");
   known.handler = text_in(settings, "handler");
@@ -150,42 +209,45 @@ int upload(ServerConnection& server, const std::string& name, Packed packed,
   return kFailed;
 }
 
-int deploy_one(ServerConnection& server, const DeployOptions& options, const Manifest& manifest) {
-  auto settings = deploy_settings(options, manifest);
-  if (!settings) return explain(settings.error());
+int deploy_one(ServerConnection& server, const DeployOptions& options, Checked checked) {
+  auto& settings = checked.settings;
   Former former;
-  auto name = options.image ? name_of(options, manifest) : Result<std::string>(std::string());
-  if (name && !options.image) {
-    auto there = check_folder(manifest.directory);
-    if (!there) return explain(there.error());
-    name = name_of(options, manifest);
-  }
-  if (!name) return explain(name.error());
   if (!options.image) {
-    auto found = former_settings(server, *name);
+    auto found = former_settings(server, checked.name);
     if (!found) return explain(found.error());
     former = std::move(*found);
+    auto known = check_runtime(server, text_in(settings, "runtime"));
+    if (!known) return explain(known.error());
   }
   std::fputs("[1/3] Packaging function code...", stderr);
   Result<Packed> packed = Packed{{}, "image", "an image", {}};
   if (options.image) {
-    (*settings)["image"] = *options.image;
+    settings["image"] = *options.image;
   } else {
-    packed = pack_folder(manifest, former, *settings);
+    packed = pack_folder(checked.manifest, former, settings);
   }
   if (!packed) {
     std::fputs(" failed.\n", stderr);
     return explain(packed.error());
   }
-  (*settings)["source"] = packed->source;
+  settings["source"] = packed->source;
   std::fprintf(stderr, " Done. (%s)\n", packed->facts.c_str());
   for (const auto& note : packed->notes) std::fprintf(stderr, "      %s\n", note.c_str());
-  return upload(server, *name, std::move(*packed), *settings, options.json);
+  return upload(server, checked.name, std::move(*packed), settings, options.json);
 }
 
 // One of several by --name, or all.
 Result<std::vector<Manifest>> choose(std::vector<Manifest> manifests,
                                      const DeployOptions& options) {
+  std::error_code error;
+  if (options.all && !fs::exists(fs::path(options.folder) / "lambda.toml", error)) {
+    auto there = check_folder(options.folder);
+    if (!there) return fail(std::move(there.error()));
+    return fail(ErrorCode::invalid,
+                "--all deploys every function of lambda.toml, and there is none in {}: leave --all "
+                "out to deploy that folder",
+                options.folder);
+  }
   if (options.all || manifests.size() == 1) return manifests;
   std::string names;
   for (const auto& manifest : manifests) {
@@ -209,13 +271,14 @@ int deploy(const ConnectionOptions& connection, const DeployOptions& options) {
   if (!manifests) return explain(manifests.error());
   auto chosen = choose(std::move(*manifests), options);
   if (!chosen) return explain(chosen.error());
+  auto checked = check_each(options, *chosen);
+  if (!checked) return explain(checked.error());
   auto connected = connect(connection);
   if (!connected.server) return connected.code;
   for (std::size_t i = 0; i < chosen->size(); ++i) {
-    const auto& manifest = (*chosen)[i];
     if (chosen->size() > 1)
-      std::fprintf(stderr, "%s%s\n", i == 0 ? "" : "\n", manifest.name->c_str());
-    const int code = deploy_one(*connected.server, options, manifest);
+      std::fprintf(stderr, "%s%s\n", i == 0 ? "" : "\n", (*chosen)[i].name->c_str());
+    const int code = deploy_one(*connected.server, options, std::move((*checked)[i]));
     if (code == kDone) continue;
     for (std::size_t rest = i + 1; rest < chosen->size(); ++rest)
       std::fprintf(stderr, "%s \"%s\"", rest == i + 1 ? "Not deployed any more:" : ",",

@@ -1,6 +1,7 @@
 #include "cli/deploy_settings.h"
 
 #include "base/blocking.h"
+#include "base/deploy_rules.h"
 
 #include <fstream>
 #include <map>
@@ -80,6 +81,8 @@ Result<json::object> deploy_settings(const DeployOptions& options, const Manifes
     tags[pair->first] = pair->second;
   }
   if (!tags.empty()) settings["tags"] = std::move(tags);
+  auto short_enough = check_deploy_message(options.message);
+  if (!short_enough) return fail(std::move(short_enough.error()));
   if (!options.message.empty()) settings["message"] = options.message;
   return settings;
 }

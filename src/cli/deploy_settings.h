@@ -10,7 +10,7 @@
 
 namespace lambda::cli {
 
-// Errors: invalid (a K=V that is none, a file that cannot be read).
+// Errors: invalid (a K=V that is none, a file that cannot be read, a message that is too long).
 Result<boost::json::object> deploy_settings(const DeployOptions& options, const Manifest& manifest);
 
 }  // namespace lambda::cli

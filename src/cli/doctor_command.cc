@@ -20,12 +20,18 @@ bool resolves(const std::string& host) {
   return true;
 }
 
-std::string runtimes_of(const boost::json::object& status) {
+std::string names_in(const boost::json::object& status, const char* key) {
   std::string names;
-  for (const auto& name : array_in(status, "runtimes")) {
+  for (const auto& name : array_in(status, key)) {
     if (name.is_string()) names += (names.empty() ? "" : ", ") + std::string(name.as_string());
   }
   return names;
+}
+
+std::string runtimes_text(const std::string& built, const std::string& missing) {
+  const std::string how = "run runtimes/build as root on the server, then start it again";
+  if (built.empty()) return "none: " + how;
+  return missing.empty() ? built : fmt::format("{} (not built: {}; {})", built, missing, how);
 }
 
 }  // namespace
@@ -38,8 +44,8 @@ int doctor(const ConnectionOptions& connection, bool as_json) {
   const auto domain = text_in(*status, "domain");
   const auto probe = "doctor." + domain;
   const bool resolved = resolves(probe);
-  const auto runtimes = runtimes_of(*status);
-  const bool can_run = !text_in(*status, "driverReason").starts_with("none:");
+  const auto runtimes = names_in(*status, "runtimes");
+  const bool can_run = flag_in(*status, "driverWorks");
   const int code = can_run && !runtimes.empty() ? kDone : kFailed;
   if (as_json) {
     (*status)["wildcardResolves"] = resolved;
@@ -59,8 +65,7 @@ int doctor(const ConnectionOptions& connection, bool as_json) {
                                  ": no function can start. Start lambdad as root for the native "
                                  "driver, or Docker for the other"});
   table.add({"docker", text_in(*status, "docker")});
-  table.add(
-      {"runtimes", runtimes.empty() ? "none: run runtimes/build as root on the server" : runtimes});
+  table.add({"runtimes", runtimes_text(runtimes, names_in(*status, "missingRuntimes"))});
   table.add({"instances", fmt::format("{} of at most {}", number_in(*status, "instances"),
                                       number_in(*status, "maxInstances"))});
   table.add({"names", resolved ? "*." + domain + " resolves here"

@@ -86,6 +86,21 @@ void explain_failure(const std::string& name, const std::string& payload) {
                name.c_str());
 }
 
+// What there is instead of a qualifier that is not there; "" where the function is not either.
+std::string qualifiers_of(ServerConnection& server, const std::string& name) {
+  auto versions = server.json("GET", function_path(name, "/versions"));
+  auto function = server.json("GET", function_path(name));
+  if (!versions || !function) return {};
+  std::string text = "\n        There are: $LATEST";
+  for (const auto& item : array_in(*versions, "versions"))
+    text += ", " + std::to_string(number_in(item.as_object(), "version"));
+  for (const auto& item : array_in(*function, "aliases")) {
+    const auto& alias = item.as_object();
+    text += fmt::format(", {} ({})", text_in(alias, "name"), text_in(alias, "version"));
+  }
+  return text;
+}
+
 }  // namespace
 
 int invoke(const ConnectionOptions& connection, const InvokeOptions& options) {
@@ -110,6 +125,10 @@ int invoke(const ConnectionOptions& connection, const InvokeOptions& options) {
       connected.server->stream("POST", std::move(path), body, std::move(headers), write, kForCalls);
   if (!ends_line && is_terminal(STDOUT_FILENO)) std::fputc('\n', stdout);
   std::fflush(stdout);
+  if (!response && response.error().code() == ErrorCode::not_found && !options.qualifier.empty()) {
+    return explain(Error(ErrorCode::not_found, response.error().message() +
+                                                   qualifiers_of(*connected.server, options.name)));
+  }
   if (!response) return explain(response.error());
   if (options.logs) {
     const auto log = base64_decode(response->headers.get("X-Amz-Log-Result"));

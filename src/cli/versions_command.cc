@@ -63,9 +63,13 @@ int move_live(const ConnectionOptions& connection, const std::string& name,
                 name.c_str());
   } else {
     const auto before = from == 0 ? std::string("$LATEST") : std::to_string(from);
-    std::printf("%s \"%s\": version %s \xE2\x86\x92 %lld\n%s\n", back ? "Rolled back" : "Promoted",
-                name.c_str(), before.c_str(), static_cast<long long>(to),
-                text_in(*reply, "url").c_str());
+    std::printf("%s \"%s\": version %s \xE2\x86\x92 %lld\n", back ? "Rolled back" : "Promoted",
+                name.c_str(), before.c_str(), static_cast<long long>(to));
+    if (text_in(*reply, "urlAuth") == "closed") {
+      std::fprintf(stderr, "Its URL is closed; open it with: lambda url %s open\n", name.c_str());
+    } else {
+      std::printf("%s\n", text_in(*reply, "url").c_str());
+    }
   }
   return kDone;
 }

@@ -1,5 +1,6 @@
 #include "deploy/settings.h"
 
+#include "base/deploy_rules.h"
 #include "function/validation.h"
 
 namespace lambda::deploy {
@@ -65,6 +66,11 @@ Result<function::Configuration> merge_settings(const DeployRequest& request,
     return fail(ErrorCode::invalid,
                 "function {} has no handler: name one with --handler, such as app.handler",
                 request.name);
+  }
+  if (zip) {
+    const auto& known = function::known_runtimes();
+    auto runtime = check_runtime_name(merged.runtime, {known.begin(), known.end()});
+    if (!runtime) return fail(std::move(runtime.error()));
   }
   auto fits = function::check_configuration(merged);
   if (!fits) return fail(std::move(fits.error()));

@@ -25,6 +25,17 @@ TEST(Settings, GiveANewFunctionTheDefaultsOfDeploy) {
   EXPECT_FALSE(merged->environment.has_value());
 }
 
+TEST(Settings, ARuntimeThatIsNoneIsToldInOurWords) {
+  auto request = zip_request();
+  request.runtime = "pyhton3.11";
+  const auto merged = merge_settings(request, nullptr, DriverName::native);
+  ASSERT_FALSE(merged);
+  EXPECT_EQ(merged.error().code(), ErrorCode::invalid);
+  EXPECT_TRUE(merged.error().message().starts_with(
+      "there is no runtime \"pyhton3.11\"; did you mean \"python3.11\"?"))
+      << merged.error().message();
+}
+
 DeployRequest image_request() {
   DeployRequest request;
   request.name = "web";

@@ -4,11 +4,11 @@
 #include "deploy/staged_deployer.h"
 
 #include "base/crypto.h"
+#include "base/deploy_rules.h"
 #include "deploy/bytecode.h"
 #include "deploy/image_code.h"
 #include "deploy/receive.h"
 #include "deploy/settings.h"
-#include "function/validation.h"
 
 #include <spdlog/spdlog.h>
 
@@ -38,8 +38,9 @@ struct StagedDeployer::Draft {
 
 Task<Result<DeployReport>> StagedDeployer::deploy(DeployRequest request, http::BodyReader& body,
                                                   Progress& progress, DeployFailure& failure) {
-  auto name_fits = function::check_deploy_name(request.name);
-  if (!name_fits) co_return fail(std::move(name_fits.error()));
+  auto fits = check_deploy_name(request.name);
+  if (fits) fits = check_deploy_message(request.message);
+  if (!fits) co_return fail(std::move(fits.error()));
   Draft draft;
   spdlog::info("deploy {}: receive", request.name);
   auto received = co_await receive(request, body, draft);
@@ -134,6 +135,8 @@ Task<Result<Done>> StagedDeployer::build(const DeployRequest& request, Draft& dr
   } else {
     progress.begin_step(2,
                         fmt::format("Preparing runtime {}", draft.version->configuration.runtime));
+    auto there = parts_.check_runtime(draft.version->configuration.runtime);
+    if (!there) co_return fail(std::move(there.error()));
   }
   if (draft.before != nullptr && draft.before->live() != nullptr &&
       !draft.before->live()->additional) {

@@ -26,6 +26,8 @@ class StagedDeployer final : public Deployer {
     invoke::Invoker& invoker;
     sandbox::ImageBuilder* images;  // null: no Docker Engine
     std::string images_missing;     // why, for people
+    // Done when this server can run the runtime; else says why not and what to do.
+    std::function<Result<Done>(std::string_view runtime)> check_runtime;
     BlockingPool& store_thread;
     BlockingPool& disk;
     const Clock& clock;

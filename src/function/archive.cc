@@ -348,8 +348,8 @@ Result<Unpacked> unpack_zip(int zip, const fs::path& target, const UnpackLimits&
 }
 
 Result<std::string> normalise_entry_path(std::string_view path) {
-  auto refuse = [&path](std::string_view why) {
-    return fail(ErrorCode::invalid, "the zip holds \"{}\", {}", shown(path), why);
+  auto refuse = [whole = path](std::string_view why) {
+    return fail(ErrorCode::invalid, "the zip holds \"{}\", {}", shown(whole), why);
   };
   if (path.starts_with('/') || path.starts_with('\\')) {
     return refuse("an absolute path: entries must lie inside the package");

@@ -1,5 +1,6 @@
 // Changes of one function: its draft, its published versions, its tags, URL and limits.
 #include "base/crypto.h"
+#include "base/deploy_rules.h"
 #include "function/catalog_impl.h"
 #include "function/validation.h"
 

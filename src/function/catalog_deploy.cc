@@ -3,6 +3,7 @@
 // A commit's steps: checks -> the same as what is live? -> new $LATEST -> publish -> move `live` ->
 // clean up old deployed versions -> save it all in one transaction.
 #include "base/crypto.h"
+#include "base/deploy_rules.h"
 #include "function/catalog_impl.h"
 #include "function/validation.h"
 

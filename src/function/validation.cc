@@ -27,11 +27,6 @@ bool is_name_char(char c) {
   return is_letter(c) || is_digit(c) || c == '-' || c == '_';
 }
 
-// Labels that are, or may become, doors of the server itself.
-constexpr std::array<std::string_view, 13> kReservedLabels = {
-    "admin",  "api",     "auth",      "console", "dashboard", "docs", "host",
-    "lambda", "lambdad", "localhost", "metrics", "status",    "www"};
-
 // Set by the server for every instance; a function cannot change them.
 constexpr std::array<std::string_view, 18> kReservedVariables = {
     "AWS_ACCESS_KEY",
@@ -88,21 +83,6 @@ std::string json_text(const std::map<std::string, std::string>& variables) {
     quote(value);
   }
   return text + "}";
-}
-
-// A name that `lambda deploy` would take, made from one that it does not.
-std::string suggest_label(std::string_view name) {
-  std::string label;
-  for (const char c : to_lower(name)) {
-    if (is_lower(c) || is_digit(c))
-      label += c;
-    else if (!label.empty() && label.back() != '-')
-      label += '-';
-    if (label.size() == 63) break;
-  }
-  while (!label.empty() && label.back() == '-') label.pop_back();
-  if (is_reserved_host_label(label)) label = "my-" + label;
-  return is_host_label(label) ? label : "my-function";
 }
 
 void check_text_fields(const Configuration& configuration, ValidationErrors& errors) {
@@ -271,30 +251,6 @@ bool is_role_arn(std::string_view role) {
   return std::ranges::all_of(rest.substr(6), [](char c) {
     return is_name_char(c) || std::string_view("+=,.@/").find(c) != std::string_view::npos;
   });
-}
-
-bool is_reserved_host_label(std::string_view name) {
-  return std::ranges::find(kReservedLabels, name) != kReservedLabels.end() ||
-         name.starts_with("xn--");
-}
-
-bool is_host_label(std::string_view name) {
-  return !name.empty() && name.size() <= 63 && name.front() != '-' && name.back() != '-' &&
-         std::ranges::all_of(name, [](char c) { return is_lower(c) || is_digit(c) || c == '-'; }) &&
-         !is_reserved_host_label(name);
-}
-
-Result<Done> check_deploy_name(std::string_view name) {
-  if (is_host_label(name)) return Done{};
-  std::string why =
-      "may hold only lower-case letters, digits and '-', neither first nor last a '-'";
-  if (name.empty()) why = "is empty";
-  if (name.size() > 63) why = "is longer than 63 characters";
-  if (is_reserved_host_label(name)) why = "is reserved for the server itself";
-  return fail(ErrorCode::invalid,
-              "the name \"{}\" cannot be part of the function's URL: it {}. Choose another, for "
-              "example \"{}\"",
-              name, why, suggest_label(name));
 }
 
 Result<Done> check_environment(const std::map<std::string, std::string>& variables) {

@@ -58,13 +58,6 @@ inline constexpr int kAccountConcurrency = 1'000;
 // arn:aws:iam::<12 digits>:role/...
 [[nodiscard]] bool is_role_arn(std::string_view role);
 
-// What NAME.<domain> needs: 1-63 of a-z 0-9 '-', neither first nor last a '-', not reserved.
-[[nodiscard]] bool is_host_label(std::string_view name);
-[[nodiscard]] bool is_reserved_host_label(std::string_view name);
-// For `lambda deploy`, whose functions must have a URL. Error: invalid; says which rule, and a name
-// that would do.
-[[nodiscard]] Result<Done> check_deploy_name(std::string_view name);
-
 // Every setting of a version. Errors: validation (all at once) or invalid, AWS's texts.
 [[nodiscard]] Result<Done> check_configuration(const Configuration& configuration);
 // Names and total size (4 KB of JSON). Part of check_configuration.

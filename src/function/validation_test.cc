@@ -42,19 +42,6 @@ TEST(Validation, AliasNames) {
   EXPECT_FALSE(check_alias_name(std::string(129, 'a')));
 }
 
-TEST(Validation, HostLabels) {
-  for (const auto* name : {"a", "greet-2", "0", "a--b"}) EXPECT_TRUE(is_host_label(name)) << name;
-  for (const std::string& name :
-       {std::string("A"), std::string("a_b"), std::string("-a"), std::string("a-"), std::string(),
-        std::string(64, 'a'), std::string("api"), std::string("xn--abc")}) {
-    EXPECT_FALSE(is_host_label(name)) << name;
-  }
-  auto odd = check_deploy_name("My Function_v2");
-  ASSERT_FALSE(odd);
-  EXPECT_THAT(odd.error().message(), HasSubstr("for example \"my-function-v2\""));
-  EXPECT_THAT(check_deploy_name("admin").error().message(), HasSubstr("reserved"));
-}
-
 TEST(Validation, Roles) {
   EXPECT_TRUE(is_role_arn("arn:aws:iam::123456789012:role/x"));
   EXPECT_TRUE(is_role_arn("arn:aws-cn:iam::123456789012:role/a/b+c=d,e.f@g"));

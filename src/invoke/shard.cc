@@ -1,6 +1,7 @@
 // Steps of a call: admit -> acquire -> call -> record -> release (by scope).
 #include "invoke/shard.h"
 
+#include "base/background.h"
 #include "base/crypto.h"
 #include "base/encoding.h"
 #include "http/client.h"
@@ -419,9 +420,25 @@ void Shard::adopt(const function::VersionPtr& prepared, const function::VersionP
   pools_.insert(std::move(node));
 }
 
-void Shard::retire(const function::VersionPtr& version) {
+void Shard::retire(const function::VersionPtr& version, std::function<void()> ended) {
   auto node = pools_.extract(pool_key(*version));
-  if (!node.empty()) let_go(node.mapped());
+  if (node.empty()) return;
+  const PoolPtr pool = std::move(node.mapped());
+  let_go(pool);
+  if (ended)
+    asio::co_spawn(loop_, wait_for_end(pool, std::move(ended)),
+                   in_background("the end of a version's instances"));
+}
+
+Task<void> Shard::wait_for_end(PoolPtr pool, std::function<void()> ended) {
+  while (!pool->unused()) {
+    co_await pool->wait_empty(std::chrono::steady_clock::now() + std::chrono::hours(1));
+    // Between two instances there may be none, with calls in line.
+    if (pool->unused()) break;
+    const bool goes_on = co_await sleep_for(std::chrono::milliseconds(100));
+    if (!goes_on) co_return;
+  }
+  ended();
 }
 
 namespace {

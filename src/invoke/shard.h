@@ -36,7 +36,8 @@ class Shard {
   Task<Result<Done>> run_builtin(function::VersionPtr version, std::vector<std::string> argv,
                                  std::chrono::seconds limit, Invoker::TakeAnswer take);
   void adopt(const function::VersionPtr& prepared, const function::VersionPtr& published);
-  void retire(const function::VersionPtr& version);
+  // `ended`, if any, is called once its last instance is gone.
+  void retire(const function::VersionPtr& version, std::function<void()> ended = {});
 
   // Ends the instance that has been idle longest, unless one is ending already. False when all are
   // in use here.
@@ -60,6 +61,7 @@ class Shard {
   Result<std::unique_ptr<Admission>> admit(const function::Resolved& target);
   PoolPtr pool_of(const function::VersionPtr& version);
   void let_go(const PoolPtr& pool);
+  static Task<void> wait_for_end(PoolPtr pool, std::function<void()> ended);
   Task<Result<Outcome>> call_handler(Call call, SteadyTime begin);
   Task<Result<Outcome>> call_http(Call call, std::unique_ptr<Admission> admission,
                                   SteadyTime begin);

@@ -431,11 +431,14 @@ TEST_F(ShardTest, ARetiredVersionServesTheCallThatRuns) {
   };
   const auto running = begin(shard().invoke(call("1")));
   ASSERT_TRUE(until([&] { return !driver_.runtimes.empty(); }));
-  shard().retire(version_);
+  bool ended = false;
+  shard().retire(version_, [&ended] { ended = true; });
   ASSERT_TRUE(until([&] { return running->done(); }));
   ASSERT_TRUE(*running->value);
   EXPECT_EQ((*running->value)->payload, "\"old code\"");
-  EXPECT_TRUE(until([&] { return driver_.runtimes.front()->stopped; }));
+  EXPECT_FALSE(ended);
+  EXPECT_TRUE(until([&] { return ended; }));
+  EXPECT_TRUE(driver_.runtimes.front()->stopped);
 }
 
 Task<Result<bool>> keep(std::vector<std::string>* answers, std::size_t wanted, std::string answer) {

@@ -70,7 +70,11 @@ Task<Result<Done>> ShardedInvoker::run_builtin(function::VersionPtr version,
 void ShardedInvoker::retire(const std::vector<function::VersionPtr>& versions) {
   for (const auto& version : versions) {
     auto& shard = home_of(version->function);
-    asio::post(shard.loop(), [&shard, version] { shard.retire(version); });
+    asio::post(shard.loop(), [this, &shard, version] {
+      std::function<void()> ended;
+      if (last_gone_) ended = [this, version] { last_gone_(version); };
+      shard.retire(version, std::move(ended));
+    });
   }
 }
 

@@ -27,6 +27,12 @@ class ShardedInvoker final : public Invoker {
                                  std::chrono::seconds limit, TakeAnswer take) override;
   void retire(const std::vector<function::VersionPtr>& versions) override;
 
+  // What to do when the last instance of a retired version is gone, which may be long after its
+  // function was deleted. Set once, before start(); called on any loop.
+  void on_last_gone(std::function<void(const function::VersionPtr&)> act) {
+    last_gone_ = std::move(act);
+  }
+
   // Starts the housekeeping of every shard.
   void start();
   // Lets running calls end until the deadline, then ends everything.
@@ -39,6 +45,7 @@ class ShardedInvoker final : public Invoker {
 
   pool::InstanceBudget budget_;
   std::vector<std::unique_ptr<Shard>> shards_;
+  std::function<void(const function::VersionPtr&)> last_gone_;
 };
 
 }  // namespace lambda::invoke

@@ -6,6 +6,7 @@
 #include "base/time_text.h"
 #include "pool/sandbox_spec.h"
 
+#include <spdlog/fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include <cctype>
@@ -27,6 +28,14 @@ double to_ms(microseconds duration) {
   return static_cast<double>(duration.count()) / 1000.0;
 }
 
+// How a program of one's own ended; AWS's words are about runtimes.
+std::string ending_of(const Failure& failure, const std::optional<sandbox::ExitStatus>& exit) {
+  constexpr std::string_view before = "Runtime exited with error: ";
+  if (failure.reason.starts_with(before)) return failure.reason.substr(before.size());
+  if (exit && exit->code) return fmt::format("exit status {}", *exit->code);
+  return failure.reason;
+}
+
 // On top of its timeout, for a runtime to ask for its next event after a response.
 constexpr std::chrono::seconds kAfterResponse{30};
 
@@ -41,6 +50,7 @@ Instance::~Instance() = default;
 Task<Result<Done>> Instance::start(sandbox::Driver& driver, sandbox::SandboxSpec spec) {
   const auto self = shared_from_this();
   const auto begin = std::chrono::steady_clock::now();
+  command_ = fmt::format("{}", fmt::join(spec.argv, " "));
   auto started = co_await driver.start(std::move(spec), begin + kInitLimit);
   if (!started) {
     ended_.set();
@@ -126,14 +136,17 @@ Task<Result<Done>> Instance::initialise_http() {
   }
   if (ended_.is_set()) {
     init_failure_ = exit_failure();
+    init_failure_->reason = fmt::format(
+        "the command `{}` ended before it listened on port {} ($PORT): {}. It must be an HTTP "
+        "server; a handler needs --kind handler",
+        command_, http_port(*version_), ending_of(*init_failure_, exit_));
     co_return Done{};
   }
   Failure failure;
   failure.kind = Failure::Kind::timeout;
   failure.type = "Sandbox.Timedout";
-  failure.reason =
-      fmt::format("the HTTP server did not listen on port {} ($PORT) within {} seconds",
-                  http_port(*version_), kInitLimit.count());
+  failure.reason = fmt::format("`{}` did not listen on port {} ($PORT) within {} seconds", command_,
+                               http_port(*version_), kInitLimit.count());
   init_failure_ = std::move(failure);
   co_return Done{};
 }

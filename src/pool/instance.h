@@ -119,6 +119,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   std::optional<sandbox::ExitStatus> exit_;
   std::optional<Failure> init_failure_;
   std::string init_log_;
+  std::string command_;  // what the sandbox runs, for messages
   std::chrono::microseconds start_time_{0};
   std::chrono::microseconds init_time_{0};
   bool init_reported_ = false;

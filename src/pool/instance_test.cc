@@ -175,7 +175,9 @@ TEST_F(InstanceTest, AnHttpFunctionThatEndsBeforeItListensFailedToInitialise) {
   };
   start();
   ASSERT_TRUE(instance_->init_failure());
-  EXPECT_EQ(instance_->init_failure()->reason, "Runtime exited with error: exit status 2");
+  EXPECT_THAT(instance_->init_failure()->reason,
+              testing::AllOf(testing::HasSubstr("` ended before it listened on port"),
+                             testing::HasSubstr("($PORT): exit status 2. ")));
   EXPECT_EQ(instance_->init_log(), "no such module\n");
 }
 

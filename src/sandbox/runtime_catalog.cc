@@ -16,6 +16,13 @@ std::string_view canonical(std::string_view name) {
   return name == "provided.al2" || name == "provided.al2023" ? "provided" : name;
 }
 
+void add_with_other_names(std::string_view name, std::vector<std::string>& all) {
+  all.emplace_back(name);
+  if (name != "provided") return;
+  all.emplace_back("provided.al2");
+  all.emplace_back("provided.al2023");
+}
+
 // Named by AWS's service model; what is not built here gets a hint instead of "unknown".
 constexpr std::string_view kBuildable[] = {"python3.11", "nodejs20.x", "nodejs22.x", "nodejs24.x",
                                            "provided"};
@@ -83,14 +90,16 @@ Result<Runtime> RuntimeCatalog::find(std::string_view name) const {
   for (const auto known : kBuildable) {
     if (known == key) {
       return fail(ErrorCode::unavailable,
-                  "runtime {} is not built on this server: run `runtimes/build {}` there", name,
-                  key);
+                  "runtime {} is not built on this server: run `runtimes/build {}` there as root, "
+                  "then start the server again (`./run restart`)",
+                  name, key);
     }
   }
   if (runtimes_.empty()) {
     return fail(
         ErrorCode::invalid,
-        "unknown runtime \"{}\", and none is built on this server: run `runtimes/build` there",
+        "unknown runtime \"{}\", and none is built on this server: run `runtimes/build` there as "
+        "root, then start the server again (`./run restart`)",
         name);
   }
   return fail(ErrorCode::invalid, "unknown runtime \"{}\": this server has {}", name,
@@ -99,12 +108,14 @@ Result<Runtime> RuntimeCatalog::find(std::string_view name) const {
 
 std::vector<std::string> RuntimeCatalog::names() const {
   std::vector<std::string> all;
-  for (const auto& [name, runtime] : runtimes_) {
-    all.push_back(name);
-    if (name == "provided") {
-      all.emplace_back("provided.al2");
-      all.emplace_back("provided.al2023");
-    }
+  for (const auto& [name, runtime] : runtimes_) add_with_other_names(name, all);
+  return all;
+}
+
+std::vector<std::string> RuntimeCatalog::missing() const {
+  std::vector<std::string> all;
+  for (const auto name : kBuildable) {
+    if (!runtimes_.contains(name)) add_with_other_names(name, all);
   }
   return all;
 }

@@ -32,6 +32,8 @@ class RuntimeCatalog {
   // invalid: unknown (names those there are).
   [[nodiscard]] Result<Runtime> find(std::string_view name) const;
   [[nodiscard]] std::vector<std::string> names() const;
+  // Those that runtimes/build could make, and has not.
+  [[nodiscard]] std::vector<std::string> missing() const;
 
  private:
   std::map<std::string, Runtime, std::less<>> runtimes_;

@@ -64,6 +64,14 @@ TEST_F(RuntimeCatalogTest, ProvidedHasThreeNames) {
   EXPECT_THAT(catalog->names(), ElementsAre("provided", "provided.al2", "provided.al2023"));
 }
 
+TEST_F(RuntimeCatalogTest, KnowsWhatIsNotBuilt) {
+  add_python();
+  const auto catalog = RuntimeCatalog::load(directory_);
+  ASSERT_TRUE(catalog);
+  EXPECT_THAT(catalog->missing(), ElementsAre("nodejs20.x", "nodejs22.x", "nodejs24.x", "provided",
+                                              "provided.al2", "provided.al2023"));
+}
+
 TEST_F(RuntimeCatalogTest, ARuntimeThatIsNotBuiltIsNamedWithItsCommand) {
   add_provided();
   const auto catalog = RuntimeCatalog::load(directory_);

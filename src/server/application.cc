@@ -112,6 +112,7 @@ struct Application::Parts {
   DockerParts docker;
   std::unique_ptr<sandbox::native::NativeDriver> native;
   invoke::Drivers drivers;
+  bool driver_works = false;
   std::string driver_reason;
   std::string docker_text;
   std::unique_ptr<invoke::InstanceStarter> starter;
@@ -129,6 +130,7 @@ struct Application::Parts {
   void make_docker_driver(const UniqueFd& init_program);
   Result<Done> make_services();
   [[nodiscard]] api::Services services();
+  [[nodiscard]] Result<Done> check_runtime(std::string_view runtime) const;
   [[nodiscard]] boost::json::object status() const;
   [[nodiscard]] std::string base_url() const;
   Task<Result<api::TakenCode>> resolve_image(std::string reference);
@@ -160,6 +162,12 @@ Result<Done> Application::Parts::open_state() {
   auto found = sandbox::RuntimeCatalog::load(configuration.runtimes_directory);
   if (!found) return fail(std::move(found.error()));
   runtimes = std::move(*found);
+  if (const auto missing = runtimes.missing(); !missing.empty()) {
+    spdlog::warn(
+        "runtimes that are not built in {}, so that no function can use them: {}. Run "
+        "`runtimes/build` as root, then start the server again",
+        configuration.runtimes_directory.string(), fmt::join(missing, ", "));
+  }
   return Done{};
 }
 
@@ -198,15 +206,14 @@ Result<Done> Application::Parts::make_drivers(const UniqueFd& init_program) {
   using function::DriverName;
   drivers.standard = configuration.driver.value_or(drivers.native != nullptr ? DriverName::native
                                                                              : DriverName::docker);
-  const bool there =
-      drivers.standard == DriverName::native ? drivers.native != nullptr : docker.works;
-  if (!there && configuration.driver) {
+  driver_works = drivers.standard == DriverName::native ? drivers.native != nullptr : docker.works;
+  if (!driver_works && configuration.driver) {
     return fail(
         ErrorCode::unavailable, "the {} driver cannot work here: {}",
         function::to_string(drivers.standard),
         drivers.standard == DriverName::native ? drivers.native_missing : drivers.docker_missing);
   }
-  if (!there) {
+  if (!driver_works) {
     driver_reason =
         fmt::format("none: native: {}; docker: {}", drivers.native_missing, drivers.docker_missing);
     spdlog::warn("no driver can work here, so functions cannot start. {}", driver_reason);
@@ -227,10 +234,13 @@ boost::json::object Application::Parts::status() const {
   boost::json::object object;
   object["version"] = LAMBDA_VERSION;
   object["driver"] = function::to_string(drivers.standard);
+  object["driverWorks"] = driver_works;
   object["driverReason"] = driver_reason;
   object["docker"] = docker_text;
   const auto names = runtimes.names();
   object["runtimes"] = boost::json::array(names.begin(), names.end());
+  const auto missing = runtimes.missing();
+  object["missingRuntimes"] = boost::json::array(missing.begin(), missing.end());
   object["domain"] = configuration.domain;
   object["port"] = listeners.port;
   object["portReason"] = listeners.port_reason;
@@ -262,6 +272,12 @@ Task<Result<api::TakenCode>> Application::Parts::resolve_image(std::string refer
   co_return taken;
 }
 
+Result<Done> Application::Parts::check_runtime(std::string_view runtime) const {
+  auto found = runtimes.find(runtime);
+  if (!found) return fail(std::move(found.error()));
+  return Done{};
+}
+
 api::Services Application::Parts::services() {
   api::Addresses addresses;
   addresses.domain = configuration.domain;
@@ -279,11 +295,7 @@ api::Services Application::Parts::services() {
       clock,
       addresses,
       [this](std::string reference) { return resolve_image(std::move(reference)); },
-      [this](std::string_view runtime) -> Result<Done> {
-        auto found = runtimes.find(runtime);
-        if (!found) return fail(std::move(found.error()));
-        return Done{};
-      },
+      [this](std::string_view runtime) { return check_runtime(runtime); },
       [this] { return status(); },
       random_bytes(32)};
 }
@@ -303,11 +315,17 @@ Result<Done> Application::Parts::make_services() {
   auto temporary = temporary_directory(configuration.data_directory);
   if (!temporary) return fail(std::move(temporary.error()));
   deployer = std::make_unique<deploy::StagedDeployer>(deploy::StagedDeployer::Parts{
-      *catalog, *packages, *invoker, docker.images.get(), drivers.docker_missing, store_thread,
-      disk, clock, *temporary, drivers.standard, configuration.keep_versions});
+      *catalog, *packages, *invoker, docker.images.get(), drivers.docker_missing,
+      [this](std::string_view runtime) { return check_runtime(runtime); }, store_thread, disk,
+      clock, *temporary, drivers.standard, configuration.keep_versions});
   housekeeper =
       std::make_unique<Housekeeper>(*catalog, *packages, docker.images.get(), disk, clock);
   housekeeper->clean_at_start();
+  // Calls that were running when their function was deleted have written since.
+  invoker->on_last_gone([this](const function::VersionPtr& version) {
+    if (!catalog->snapshot()->functions.contains(version->function))
+      logs->forget(version->function);
+  });
   catalog->on_change(
       [this](const std::vector<function::VersionPtr>& gone, const function::SnapshotPtr&) {
         invoker->retire(gone);
@@ -365,6 +383,7 @@ Result<Done> Application::start() {
   facts.port_reason = parts.listeners.port_reason;
   facts.addresses = parts.listeners.addresses;
   facts.driver = function::to_string(parts.drivers.standard);
+  facts.driver_works = parts.driver_works;
   facts.driver_reason = parts.driver_reason;
   facts.docker = parts.docker_text;
   facts.socket = parts.configuration.socket.string();

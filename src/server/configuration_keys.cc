@@ -48,7 +48,7 @@ Result<http::ListenAddress> parse_listen(const std::string& text) {
   } else if (address.host.find(':') != std::string::npos) {
     return fail(ErrorCode::invalid, "\"{}\": write an IPv6 address in brackets, [::1]:8080", text);
   }
-  if (address.host == "localhost") address.host = "127.0.0.1";
+  if (address.host == "localhost") return address;  // both of its addresses
   if (address.host.empty() || address.host == "*") address.host = "0.0.0.0";
   in6_addr binary{};
   if (::inet_pton(AF_INET, address.host.c_str(), &binary) != 1 &&

@@ -40,13 +40,19 @@ Result<Done> add(Listeners& listeners, const http::ListenAddress& address) {
 
 // Both loopback addresses on one port, or the reason why not. A machine without IPv6 has the first
 // alone.
+Result<Done> add_loopback(Listeners& listeners, std::uint16_t port) {
+  auto first = add(listeners, address_of("127.0.0.1", port));
+  if (!first) return first;
+  if (port == 0) port = http::bound_port(listeners.sockets.back().get());
+  auto second = add(listeners, address_of("::1", port));
+  if (!second && second.error().code() == ErrorCode::conflict) return second;
+  return Done{};
+}
+
 Result<Listeners> open_loopback(std::uint16_t port) {
   Listeners listeners;
-  auto first = add(listeners, address_of("127.0.0.1", port));
-  if (!first) return fail(std::move(first.error()));
-  auto second = add(listeners, address_of("::1", listeners.port));
-  if (!second && second.error().code() == ErrorCode::conflict)
-    return fail(std::move(second.error()));
+  auto added = add_loopback(listeners, port);
+  if (!added) return fail(std::move(added.error()));
   return listeners;
 }
 
@@ -69,7 +75,8 @@ Result<Listeners> open_listeners(const Configuration& configuration) {
   }
   Listeners listeners;
   for (const auto& address : configuration.listen) {
-    auto added = add(listeners, address);
+    auto added = address.host == "localhost" ? add_loopback(listeners, address.port)
+                                             : add(listeners, address);
     if (!added) return fail(std::move(added.error()));
   }
   return listeners;

@@ -4,6 +4,7 @@
 #include "server/admin_key.h"
 #include "server/application.h"
 #include "server/configuration.h"
+#include "server/data_directory.h"
 #include "server/docker_parts.h"
 #include "server/flags.h"
 #include "server/listeners.h"
@@ -67,6 +68,14 @@ Result<Configuration> configure(const std::vector<Setting>& settings) {
   return make_configuration(settings, ::geteuid() == 0, home == nullptr ? "/" : home);
 }
 
+// Whom root's lambdad would become.
+Result<Done> check_user(const Configuration& configuration) {
+  if (::geteuid() != 0) return Done{};
+  auto user = find_user(configuration.user);
+  if (!user) return fail(std::move(user.error()));
+  return Done{};
+}
+
 void set_up_log(const Configuration& configuration) {
   auto logger = spdlog::stderr_logger_mt("lambdad");
   logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
@@ -100,25 +109,17 @@ Result<Done> drop_privileges(const Configuration& configuration, const User& use
   return become(user, keep);
 }
 
-// The data directory, made where it is not there, and whom it is for: nobody else where we are not
-// root.
+// The data directory, and whom it is for: nobody else where we are not root.
 Result<std::optional<User>> prepare_data_directory(const Configuration& configuration) {
+  std::optional<User> owner;
   if (::geteuid() == 0) {
     auto user = find_user(configuration.user);
     if (!user) return fail(std::move(user.error()));
-    auto given = give_directory(configuration.data_directory, *user);
-    if (!given) return fail(std::move(given.error()));
-    return std::optional<User>(std::move(*user));
+    owner = std::move(*user);
   }
-  std::error_code error;
-  fs::create_directories(configuration.data_directory, error);
-  if (error) {
-    return fail(ErrorCode::denied, "make the data directory {}: {}; choose another with --data-dir",
-                configuration.data_directory.string(), error.message());
-  }
-  // Best effort: it may be somebody else's, in whose group we are.
-  fs::permissions(configuration.data_directory, fs::perms::owner_all, error);
-  return std::optional<User>();
+  auto made = prepare_data_directory(configuration.data_directory, owner);
+  if (!made) return fail(std::move(made.error()));
+  return owner;
 }
 
 Result<Privileged> prepare(const Configuration& configuration) {
@@ -237,6 +238,8 @@ int main(int argc, char** argv) {
     auto configuration = server::configure(*settings);
     if (!configuration) return server::refuse(configuration.error());
     if (flags.check_only) {
+      auto user = server::check_user(*configuration);
+      if (!user) return server::refuse(user.error());
       std::printf("# The configuration is fine.\n%s",
                   server::describe(*configuration, *settings).c_str());
       return 0;

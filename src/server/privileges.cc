@@ -33,33 +33,6 @@ std::optional<gid_t> group_of(const fs::path& path) {
   return info.st_gid;
 }
 
-Result<Done> give_directory(const fs::path& directory, const User& user) {
-  std::error_code error;
-  fs::create_directories(directory, error);
-  if (error)
-    return fail(ErrorCode::denied, "make the data directory {}: {}", directory.string(),
-                error.message());
-  struct stat info {};
-  if (::lstat(directory.c_str(), &info) != 0)
-    return fail(Error::from_errno("look at " + directory.string()));
-  if (info.st_uid != user.uid) {
-    if (::lchown(directory.c_str(), user.uid, user.gid) != 0) {
-      return fail(Error::from_errno("give " + directory.string() + " to " + user.name));
-    }
-    // Only what stands directly in a directory that was root's: it was made by a first start that
-    // went wrong.
-    for (const auto& entry : fs::directory_iterator(directory, error)) {
-      if (::lchown(entry.path().c_str(), user.uid, user.gid) != 0) {
-        return fail(Error::from_errno("give " + entry.path().string() + " to " + user.name));
-      }
-    }
-  }
-  // Sandboxes mount code and image roots from below it by descriptor; nobody else needs to look in.
-  if (::chmod(directory.c_str(), 0711) != 0)
-    return fail(Error::from_errno("set the mode of " + directory.string()));
-  return Done{};
-}
-
 Result<Done> become(const User& user, const std::vector<gid_t>& keep) {
   if (::setgroups(keep.size(), keep.data()) != 0)
     return fail(Error::from_errno("set the groups of lambdad"));

@@ -24,8 +24,6 @@ Result<User> find_user(const std::string& name);
 // The group that owns a socket, so that the server may go on using it ("/run/docker.sock").
 [[nodiscard]] std::optional<gid_t> group_of(const std::filesystem::path& path);
 
-// Makes the directory (0700) and gives it, and what a root-started server left in it, to the user.
-Result<Done> give_directory(const std::filesystem::path& directory, const User& user);
 // For good: groups, gid, uid, no way back, no new privileges, not dumpable. `keep` are
 // supplementary groups.
 Result<Done> become(const User& user, const std::vector<gid_t>& keep);

@@ -36,6 +36,7 @@ Result<Done> write_server_file(const ServerFacts& facts, const fs::path& data_di
   file["portReason"] = facts.port_reason;
   file["addresses"] = boost::json::array(facts.addresses.begin(), facts.addresses.end());
   file["driver"] = facts.driver;
+  file["driverWorks"] = facts.driver_works;
   file["driverReason"] = facts.driver_reason;
   file["docker"] = facts.docker;
   file["socket"] = facts.socket;

@@ -24,6 +24,7 @@ struct ServerFacts {
   std::string port_reason;  // why not 80
   std::vector<std::string> addresses;
   std::string driver;
+  bool driver_works = false;
   std::string driver_reason;
   std::string docker;
   std::string socket;

@@ -1,6 +1,7 @@
 // Opening: directory -> lock -> settings of the connection -> migrations -> server id.
 #include "store/database.h"
 
+#include "base/closed_directory.h"
 #include "base/unique_fd.h"
 #include "store/migrations.h"
 
@@ -59,24 +60,18 @@ Error describe(const SQLite::Exception& error, std::string_view name) {
   }
 }
 
-Result<Done> make_directory(const fs::path& directory) {
-  std::error_code error;
-  const bool made = fs::create_directories(directory, error);
-  if (error) {
-    return fail(error == std::errc::permission_denied ? ErrorCode::denied : ErrorCode::internal,
-                "cannot make the data directory {}: {}; make it yourself and give it to the user "
-                "that runs this server (uid {}), or choose another with --data-dir",
-                directory.string(), error.message(), ::geteuid());
-  }
-  if (made) fs::permissions(directory, fs::perms::owner_all, error);
-  if (::access(directory.c_str(), R_OK | W_OK | X_OK) != 0) {
-    const auto why = Error::from_errno("access");
-    return fail(why.code(),
-                "the data directory {} is not writable for the user that runs this server (uid "
-                "{}): give it to that user, or choose another with --data-dir ({})",
-                directory.string(), ::geteuid(), why.message());
-  }
-  return Done{};
+// It was made, with its mode, before the server became who it is.
+Result<Done> check_directory(const fs::path& directory) {
+  if (::access(directory.c_str(), R_OK | W_OK | X_OK) == 0) return Done{};
+  const auto failure = Error::from_errno("access");
+  const auto why = what_is_in_the_way(directory);
+  return fail(failure.code(),
+              "the data directory {} is not writable for the user that runs this server, {}: {}",
+              directory.string(), own_user(),
+              why.empty() ? fmt::format("give it to that user, or choose another with --data-dir "
+                                        "(LAMBDA_DATA_DIR) ({})",
+                                        failure.message())
+                          : why + ", or choose another with --data-dir (LAMBDA_DATA_DIR)");
 }
 
 // The database and what SQLite puts beside it hold secrets (sealed) and environments (not). Before
@@ -158,7 +153,7 @@ Database::Database(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Database::~Database() = default;
 
 Result<std::unique_ptr<Database>> Database::open(const fs::path& data_directory) {
-  if (auto made = make_directory(data_directory); !made) return fail(std::move(made.error()));
+  if (auto fits = check_directory(data_directory); !fits) return fail(std::move(fits.error()));
   auto lock = take_lock(data_directory);
   if (!lock) return fail(std::move(lock.error()));
   auto impl = std::make_unique<Impl>();

@@ -24,8 +24,8 @@ namespace lambda::store {
 
 class Database {
  public:
-  // Makes the directory (mode 0700) and the database where they are not there yet, takes the lock,
-  // and brings an older database up to date. Errors: denied (not writable), conflict (another
+  // In a directory that is there. Makes the database where it is not there yet, takes the lock, and
+  // brings an older database up to date. Errors: denied (not writable), conflict (another
   // server holds the directory: says which process), invalid (written by a newer program, or not a
   // database), internal (disk full, I/O). Each says what to do.
   static Result<std::unique_ptr<Database>> open(const std::filesystem::path& data_directory);

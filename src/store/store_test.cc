@@ -33,9 +33,11 @@ int rows(Database& database, const std::string& table) {
   return count;
 }
 
-TEST(Database, IsMadeWithItsDirectoryAndKeepsItsServerId) {
+TEST(Database, IsMadeInItsDirectoryAndKeepsItsServerId) {
   const TemporaryDirectory directory;
-  const fs::path data = directory.path() / "new" / "data";
+  const fs::path data = directory.path() / "data";
+  EXPECT_FALSE(Database::open(data));
+  fs::create_directory(data);
   std::string id;
   {
     auto database = Database::open(data);
@@ -43,8 +45,6 @@ TEST(Database, IsMadeWithItsDirectoryAndKeepsItsServerId) {
     id = (*database)->server_id();
   }
   struct stat status {};
-  ASSERT_EQ(::stat(data.c_str(), &status), 0);
-  EXPECT_EQ(status.st_mode & 0777, 0700u);
   ASSERT_EQ(::stat((data / "lambda.db").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600u);
   EXPECT_EQ(id.size(), 36u);

@@ -196,8 +196,8 @@ class WhatGoesIn(CommandLineTest):
 class StoppedBefore(CommandLineTest):
     """Nothing is uploaded, exit code 2, and one message that says what to do."""
 
-    def stopped(self, folder, *words, arguments=()):
-        done, sent = self.deploy_to(accepting, folder, *arguments)
+    def stopped(self, folder, *words, arguments=(), answer=accepting, **environment):
+        done, sent = self.deploy_to(answer, folder, *arguments, **environment)
         self.assert_ends(done, 2, *words)
         self.assertIsNone(sent)
         self.assertEqual(done.stderr.count("lambda: "), 1)
@@ -218,9 +218,67 @@ class StoppedBefore(CommandLineTest):
 
     def test_dependencies_with_the_command_to_run(self):
         python = self.folder({"app.py": HANDLER, "requirements.txt": "requests==2\n"}, "with space")
-        self.stopped(python, f"\n  python3 -m pip install -r '{python}/requirements.txt' -t '{python}'\n")
+        self.stopped(python, f"\n  python3 -m pip install -r '{python}/requirements.txt' -t '{python}'\n", arguments=["--name", "x"])
         node = self.folder({"index.js": "exports.handler = 1", "package.json": '{"dependencies": {"left-pad": "1"}}', "package-lock.json": "{}"}, "node")
         self.stopped(node, f"\n  npm ci --omit=dev --prefix {node}\n")
+
+    def test_tools_that_are_not_installed_are_named_with_their_package(self):
+        python = {"app.py": HANDLER, "requirements.txt": "requests==2\n"}
+        node = {"index.js": "exports.handler = 1", "package.json": '{"dependencies": {"left-pad": "1"}}'}
+        tools = self.folder({}, "tools")
+        for files, tool, package, arguments in [(python, "pip", "python3-pip", []), (node, "npm", "npm", []),
+                                                ({"main.cc": "", "Makefile": ""}, "make", "make", ["--runtime", "provided"])]:
+            with self.subTest(tool=tool):
+                folder = self.folder(files, f"needs-{tool}")
+                line = f"\n({tool} is not installed here; on Debian: apt-get install {package})\n"
+                self.stopped(folder, line, arguments=arguments, PATH=str(tools))
+                (tools / tool).write_text("")
+                (tools / tool).chmod(0o755)
+                self.assertNotIn("not installed", self.stopped(folder, arguments=arguments, PATH=str(tools)))
+        yarn = self.folder({**node, "yarn.lock": ""}, "needs-yarn")
+        self.stopped(yarn, "yarn install --production", "\n(yarn is not installed here: npm install -g yarn)\n", PATH=str(tools))
+
+    def test_a_runtime_that_is_none(self):
+        def answer(received):
+            if received.path == "/_lambda/status":
+                return answer_json({"runtimes": ["python3.11"], "missingRuntimes": ["nodejs22.x"]})
+            return accepting(received)
+
+        folder = self.folder({"app.py": HANDLER, "index.mjs": "export const handler = 1"})
+        said = self.stopped(folder, 'there is no runtime "pyhton3.11"; did you mean "python3.11"?', "nodejs22.x", arguments=["--runtime", "pyhton3.11"],
+                            answer=answer)
+        self.assertNotIn("Packaging", said)
+        (folder / "lambda.toml").write_text('runtime = "nodjs22.x"\n')
+        self.assertNotIn("Packaging", self.stopped(folder, 'did you mean "nodejs22.x"?', answer=answer))
+        # What is not built is a runtime all the same: the server says what to do.
+        done, sent = self.deploy_to(answer, folder, "--runtime", "nodejs22.x")
+        self.assert_ends(done, 0)
+        self.assertEqual(sent.settings["runtime"], "nodejs22.x")
+
+    def test_names_that_cannot_be_in_a_url(self):
+        for name, word in [("My_Function", '"my-function"'), ("api", "reserved"), ("a" * 64, "longer than 63")]:
+            with self.subTest(name=name):
+                said = self.stopped(self.folder({"app.py": HANDLER}), "cannot be part of the function's URL", word, arguments=["--name", name])
+                self.assertNotIn("Packaging", said)
+        self.stopped(self.folder({"app.py": HANDLER}, "My Folder"), '"my-folder"')
+
+    def test_a_message_that_is_too_long(self):
+        said = self.stopped(self.folder({"app.py": HANDLER}), "has 1001 characters; at most 1000", arguments=["-m", "ü" * 1001])
+        self.assertNotIn("Packaging", said)
+
+    def test_all_of_no_lambda_toml(self):
+        folder = self.folder({"app.py": HANDLER})
+        self.stopped(folder, "lambda.toml", str(folder), "leave --all out", arguments=["--all"])
+        self.stopped(self.home / "none", "there is no folder", arguments=["--all"])
+
+    def test_all_checks_every_path_before_the_first_deploy(self):
+        several = '[[function]]\nname = "one"\npath = "one"\n[[function]]\nname = "two"\n'
+        for more, word in [('path = "tow"\n', "there is no folder"), ('path = "two"\ninclude = ["nowhere"]\n', "nowhere of lambda.toml's include"),
+                           ('path = "two/app.py"\n', "not a folder")]:
+            with self.subTest(more=more):
+                folder = self.folder({"one/app.py": HANDLER, "two/app.py": HANDLER, "lambda.toml": several + more})
+                said = self.stopped(folder, '"two": ', word, arguments=["--all"])
+                self.assertNotIn("Packaging", said)
 
     def test_links_that_leave(self):
         folder = self.folder({"app.py": HANDLER})

@@ -52,6 +52,11 @@ class Page(CommandLineTest):
         documented = {key for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
         self.assertEqual(documented, known)
 
+    def test_its_deploy_packs_what_the_example_has(self):
+        done, _ = self.deploy_to(accepting, ROOT / "examples/hello", "--name", "greet")
+        self.assert_ends(done, 0)
+        self.assertIn(f"$ lambda deploy examples/hello --name greet\n{done.stderr.splitlines()[0]}\n", PAGE.read_text())
+
     def test_its_lambda_toml_deploys(self):
         example = re.search(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)[1]
         code = "def handler(event, context): return event\n"

@@ -67,7 +67,8 @@ class Functions(ServerTest):
 
     def test_invoke_with_a_qualifier(self):
         self.assertEqual(json.loads(self.server.cli("invoke", "greet", "--qualifier", "1", "-d", "1").stdout)["version"], "1")
-        self.assert_fails(self.lambda_("invoke", "greet", "--qualifier", "77", "-d", "1"), 5, "77")
+        self.assert_fails(self.lambda_("invoke", "greet", "--qualifier", "77", "-d", "1"), 5, "77", "There are: $LATEST, 3, 2, 1, live (")
+        self.assert_fails(self.lambda_("invoke", "nobody", "--qualifier", "77", "-d", "1"), 5, "nobody")
         self.assert_fails(self.lambda_("invoke", "greet", "--qualifier", "a b&c", "-d", "1"), 5)
 
     def test_invoke_tells_times_and_logs_on_standard_error(self):
@@ -104,8 +105,11 @@ class Functions(ServerTest):
         line = json.loads(self.server.cli("logs", "greet", "-n", "1", "-o", "json").stdout)["lines"][0]
         of_one = self.server.cli("logs", "greet", "--request-id", line["requestId"]).stdout
         self.assertEqual(of_one.count("START RequestId"), 1)
-        nothing = self.server.cli("logs", "greet", "--version", "77")
+        nothing = self.server.cli("logs", "greet", "--version", "3", "--request-id", "none")
         self.assertEqual((nothing.stdout, "nothing" in nothing.stderr), ("", True))
+        self.assert_fails(self.lambda_("logs", "greet", "--version", "77"), 5, 'function "greet" never had a version 77; its newest is 3')
+        self.assert_fails(self.lambda_("logs", "greet", "--version", "live"), 2, '"live" is not a version')
+        self.assertEqual(self.server.cli("logs", "greet", "--version", "$LATEST").stdout, "")
 
     def test_doctor(self):
         done = self.server.cli("doctor")
@@ -137,6 +141,21 @@ class Functions(ServerTest):
         self.assertIn("lambda url door open", self.server.deploy({"app.py": CODE % 2}, "door").stderr)
         self.assertIn("open to everybody", self.server.cli("url", "door", "open").stdout)
         self.assertEqual(self.server.get("door").status, 200)
+
+    def test_a_closed_url_is_called_so_by_what_moves_and_deletes(self):
+        for version in (1, 2):
+            self.server.deploy({"app.py": CODE % version}, "shut", "--url", "none")
+        for command in (["rollback", "shut"], ["promote", "shut", "2"]):
+            with self.subTest(command=command):
+                done = self.server.cli(*command)
+                self.assertNotIn("http://", done.stdout + done.stderr)
+                self.assertIn("Its URL is closed; open it with: lambda url shut open", done.stderr)
+        self.server.cli("url", "shut", "open")
+        self.assertIn("http://shut.localhost", self.server.cli("rollback", "shut").stdout)
+        self.server.cli("url", "shut", "none")
+        done = self.server.cli("delete", "shut", "-y")
+        self.assertIn("its URL (which is closed)", done.stderr)
+        self.assertNotIn("http://", done.stderr)
 
     def test_delete_lists_asks_and_needs_somebody_to_ask(self):
         self.server.deploy({"app.py": CODE % 1}, "gone")

@@ -79,6 +79,8 @@ class WrongArguments(CommandLineTest):
         self.assertIn("must not be empty", self.wrong("deploy", "--name", ""))
         self.assertIn("must not be empty", self.wrong("delete", ""))
         self.assertIn("--all", self.wrong("deploy", "--all", "--name", "x"))
+        self.assertIn("DIR does not go together with --image", self.wrong("deploy", "folder", "--image", "mine:1", "--name", "x"))
+        self.assertIn("--image", self.wrong("deploy", "--all", "--image", "mine:1"))
         self.assertIn("--file", self.wrong("invoke", "x", "--data", "1", "--file", "x"))
 
 

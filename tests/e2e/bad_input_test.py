@@ -83,7 +83,7 @@ class Archives(ServerTest):
     def test_names_that_leave_the_package(self):
         for name in ("../lambda-escape", "a/../../lambda-escape", "/tmp/lambda-escape", "..", "a/..", "../../../../../tmp/lambda-escape"):
             with self.subTest(name=name):
-                self.refused(zip_of([file_entry("app.py"), file_entry(name, "x")]))
+                self.refused(zip_of([file_entry("app.py"), file_entry(name, "x")]), name, "inside the package")
 
     def test_links_that_leave_the_package(self):
         for target in ("/etc/passwd", "../../etc/passwd", "a/../../../etc", "/"):
@@ -162,6 +162,16 @@ class CommandLine(ServerTest):
 
     def test_an_unknown_runtime(self):
         self.refused(self.server.deploy({"app.py": GOOD}, "x", "--runtime", "cobol68", "--handler", "app.handler", check=False), "cobol68", "python3.11")
+        done = self.server.deploy({"app.py": GOOD}, "x", "--runtime", "pyhton3.11", "--handler", "app.handler", check=False)
+        self.refused(done, 'there is no runtime "pyhton3.11"; did you mean "python3.11"?', status=2)
+        self.assertNotIn("Packaging", done.stderr)
+
+    def test_a_message_that_is_too_long(self):
+        settings = {"source": "zip", "runtime": "python3.11", "handler": "app.handler", "message": "m" * 1001}
+        reply = self.server.api("POST", "/_lambda/functions/x/deploy", b"", headers={
+            "X-Lambda-Settings": base64.b64encode(json.dumps(settings).encode()).decode(), "Content-Type": "application/zip"})
+        self.assertEqual(reply.status, 400)
+        self.assertIn("at most 1000", reply.text)
 
     def test_settings_out_of_range(self):
         for flags in (["--timeout", "0"], ["--timeout", "901"], ["--memory", "1"], ["--memory", "lots"], ["-e", "NOVALUE"], ["-e", "AWS_REGION=x"]):
@@ -180,6 +190,35 @@ class CommandLine(ServerTest):
     def test_a_version_that_is_not_there(self):
         self.server.deploy({"app.py": GOOD}, "one", "--handler", "app.handler")
         self.refused(self.server.cli("rollback", "one", "7", check=False), "7", status=5)
+
+
+class RuntimesThatAreNotBuilt(ServerTest):
+    driver = "native"
+
+    @classmethod
+    def setUpClass(cls):
+        class Server(LambdaServer):
+            def command(self):
+                command = super().command()
+                command[command.index("--runtimes-dir") + 1] = str(self.home / "runtimes")
+                return command
+
+        cls.server = Server("native").start()
+        cls.addClassCleanup(cls.server.close)
+
+    def test_are_named_at_the_start(self):
+        self.assertRegex(self.server.log_text(), r"warn.* runtimes that are not built in .*/runtimes.*: python3\.11, .*Run `runtimes/build` as root")
+
+    def test_stop_a_deploy_in_the_step_that_prepares_them(self):
+        done = self.server.deploy({"app.py": GOOD}, "x", check=False)
+        self.assert_fails(done, 1, "[2/3] Preparing runtime python3.11... failed.\n", "runtimes/build python3.11", "./run restart")
+        self.assertNotIn("[3/3]", done.stderr)
+
+    def test_are_the_doctor_s_to_name(self):
+        done = self.server.cli("doctor", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r"(?m)^runtimes +none: run runtimes/build as root")
+        self.assertIn("python3.11", json.loads(self.server.cli("doctor", "-o", "json", check=False).stdout)["missingRuntimes"])
 
 
 class FullDisk(unittest.TestCase):

@@ -120,6 +120,21 @@ class Doors(ServerTest):
         done = self.server.cli("list", env={"LAMBDA_API_KEY": "lam_" + "A" * 20 + "_" + "b" * 40}, check=False)
         self.assertEqual(done.returncode, 4, done.stderr)
 
+    def test_the_server_s_own_root_says_where_functions_are(self):
+        names = [each["name"] for each in self.server.api("GET", "/_lambda/functions").json()["functions"]]
+        plain = self.server.request("GET", "/")
+        self.assertEqual(plain.status, 200)
+        page = self.server.request("GET", "/", headers={"Accept": "text/html,*/*;q=0.8"})
+        self.assertEqual((page.status, page.headers["content-type"]), (200, "text/html; charset=utf-8"))
+        for text in (plain.json()["message"], page.text):
+            self.assertIn(f"http://NAME.localhost:{self.server.port}", text)
+            self.assertIn(f"{self.server.url}/fn/NAME/", text)
+            for name in names:
+                self.assertNotIn(f"/{name}", text)
+                self.assertNotIn(f"{name}.localhost", text)
+        self.assertEqual(self.server.request("HEAD", "/").body, b"")
+        self.assertEqual(self.server.request("POST", "/").status, 403)
+
     def test_a_server_that_is_not_there(self):
         done = self.server.cli("list", env={"LAMBDA_HOST": "http://127.0.0.1:1"}, check=False)
         self.assertEqual(done.returncode, 6, done.stderr)

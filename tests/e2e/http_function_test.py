@@ -204,6 +204,21 @@ class Builds(ServerTest):
         self.assertIn("about to fail", done.stderr)
         self.assertEqual(self.server.get("built").status, 200)
 
+    def test_a_command_that_is_no_server_is_named_with_its_end(self):
+        files = {"Dockerfile": 'FROM lambda/python:3.11\nCOPY . /srv\nEXPOSE 8080\nCMD ["python3", "/srv/serve.py"]\n',
+                 "serve.py": "import sys\nprint('no such port', flush=True)\nsys.exit(3)\n"}
+        done = self.server.deploy(files, "wrong", check=False)
+        self.assert_fails(done, 3, "/lambda-entrypoint.sh python3 /srv/serve.py` ended before it listened on port 8080 ($PORT): exit status 3.",
+                          "Its output:\n  no such port\n")
+        # A handler, where a server is wanted: the runtime's own bootstrap has nobody to talk to.
+        done = self.server.deploy({"Dockerfile": 'FROM lambda/python:3.11\nCOPY app.py /var/task/\nEXPOSE 8080\nCMD ["app.handler"]\n',
+                                   "app.py": "def handler(event, context): return event\n"}, "wrong", check=False)
+        self.assert_fails(done, 3, "/lambda-entrypoint.sh app.handler` ended before it listened", "exit status 1", "--kind handler")
+
+    def test_a_base_image_that_is_not_there_is_told_those_that_are(self):
+        done = self.server.deploy({"Dockerfile": "FROM lambda/pyhton:3.11\nEXPOSE 8080\n"}, "baseless", check=False)
+        self.assert_fails(done, 2, "the build failed", "lambda/python:3.11", "docker images")
+
     def test_dockerignore(self):
         files = {"Dockerfile": 'FROM lambda/python:3.11\nCOPY . /srv\nEXPOSE 8080\nCMD ["python3", "/srv/server.py"]\n', ".dockerignore": "secret.txt\n",
                  "secret.txt": "x", "server.py": 'import os, http.server\nclass H(http.server.BaseHTTPRequestHandler):\n    def do_GET(self):\n'

@@ -4,9 +4,19 @@ import base64
 import http.client
 import json
 import threading
+import time
 import unittest
 
 from lambda_server import ServerTest, on_both_drivers
+
+
+def wait_for(condition, seconds=10):
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            raise AssertionError(f"it did not come about within {seconds} s")
+        time.sleep(0.05)
+
 
 CALLS, CALLERS = 10_000, 4
 
@@ -25,6 +35,22 @@ def handler(event, context):
         print("\\n".join(f"line {number}" for number in range(event["lines"])))
 '''
         cls.server.deploy({"app.py": code}, "writes", "--handler", "app.handler")
+
+    def test_a_deleted_function_leaves_no_line_though_a_call_ends_after_it(self):
+        code = "import time\ndef handler(event, context):\n    print('begun')\n    time.sleep(2)\n    print('said too late')\n    return 'done'\n"
+        self.server.deploy({"app.py": code}, "lasting")
+        answers = []
+        call = threading.Thread(target=lambda: answers.append(self.server.invoke("lasting").json()))
+        call.start()
+        wait_for(lambda: "begun" in self.server.cli("logs", "lasting").stdout)
+        self.server.cli("delete", "lasting", "-y")
+        call.join()
+        self.assertEqual(answers, ["done"])
+        time.sleep(0.3)  # its last lines have come to the disk
+        directory = self.server.data / "logs/lasting"
+        wait_for(lambda: not directory.exists())
+        self.server.deploy({"app.py": code}, "lasting")
+        self.assertNotIn("said too late", self.server.cli("logs", "lasting").stdout)
 
     def test_ten_thousand_calls_have_their_own_line_in_their_tail(self):
         wrong, done = [], []

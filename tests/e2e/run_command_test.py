@@ -442,6 +442,14 @@ class NotRoot(RunTest):
         self.assertIn("The data directory /usr/lambda-data cannot be written", done.said)
         self.assertIn("LAMBDA_DATA_DIR=", done.said)
 
+    def test_a_data_directory_below_one_that_is_closed(self):
+        closed = Path(tempfile.mkdtemp(prefix="lambda-test-closed-"))
+        self.addCleanup(shutil.rmtree, closed, True)
+        place = self.place(user=self.person(), LAMBDA_SOCKET="", LAMBDA_DATA_DIR=str(closed / "data"))
+        done = place.run()
+        self.assertEqual(done.returncode, 1, done.said)
+        self.assertIn(f"The data directory {closed}/data cannot be written by {place.user.name}. {closed} (mode 700) is closed to that user", done.said)
+
     def test_the_server_of_root_is_not_stopped_by_another(self):
         user = self.person()
         roots = self.place()
@@ -469,21 +477,62 @@ class NotRoot(RunTest):
         self.assertIn("clone", done.said)
 
 
+class FullDisks(RunTest):
+    """File systems of 8 MB: what does not fit is said before it is begun, with where and how much."""
+
+    def setUp(self):
+        self.mount = Path(tempfile.mkdtemp(prefix="lambda-test-full-"))
+        must("mount", "-t", "tmpfs", "-o", "size=8m,mode=755", "full-disk", self.mount)
+        self.addCleanup(self.mount.rmdir)
+        self.addCleanup(must, "umount", "-l", self.mount)
+
+    def told(self, done, needed, where):
+        self.assertEqual(done.returncode, 1, done.stdout + (done.stderr or ""))
+        said = done.stdout + (done.stderr or "")
+        self.assertRegex(said, rf"The file system at {self.mount} \(full-disk\) has too little room: \d MB are free there, and .* needs about "
+                               rf"{needed} MB in {where}\. Make room and try again\.")
+        self.assertNotIn("No space left", said)
+
+    def test_for_the_data_directory(self):
+        place = self.place()
+        self.told(place.run(environment={"LAMBDA_DATA_DIR": str(self.mount / "data")}), 20, self.mount / "data")
+        self.assertFalse((self.mount / "data/lambdad.pid").exists())
+
+    def test_for_a_build(self):
+        must("cp", "-r", ROOT / "tools", self.mount)
+        done = subprocess.run(["bash", "-c", "set -eu; source tools/build.sh; build_preset release lambda"], cwd=self.mount, capture_output=True, text=True,
+                              check=False)
+        self.told(done, 300, self.mount / "build")
+        self.assertFalse((self.mount / "build").exists())
+
+    def test_for_a_base_file_system(self):
+        done = subprocess.run([ROOT / "runtimes/build", "python3.11"], capture_output=True, text=True, check=False,
+                              env={**os.environ, "LAMBDA_RUNTIMES_DIR": str(self.mount / "runtimes")})
+        self.told(done, 400, self.mount / "runtimes")
+        self.assertFalse((self.mount / "runtimes/.python3.11.new").exists())
+
+
 class DataDirectory(RunTest):
     def test_one_that_cannot_be_made(self):
         place = self.place()
         (place.home / "file").write_text("")
         done = place.run(environment={"LAMBDA_DATA_DIR": str(place.home / "file/data")})
         self.assertEqual(done.returncode, 1, done.said)
-        self.assertIn(f"The data directory {place.home}/file/data cannot be written", done.said)
+        self.assertIn(f"The data directory {place.home}/file/data cannot be written by root. {place.home}/file is not a directory", done.said)
+
+    def test_one_that_is_a_file(self):
+        place = self.place()
+        (place.home / "file").write_text("")
+        done = place.run(environment={"LAMBDA_DATA_DIR": str(place.home / "file")})
+        self.assertEqual(done.returncode, 1, done.said)
+        self.assertIn(f"{place.home}/file is not a directory: move it away, or choose another: LAMBDA_DATA_DIR=", done.said)
 
     def test_one_that_the_server_s_user_cannot_reach(self):
         place = self.place()
         place.home.chmod(0o700)
         done = place.run()
         self.assertEqual(done.returncode, 1, done.said)
-        self.assertIn(str(place.home), done.said)
-        self.assertIn("lambda", done.said)
+        self.assertRegex(done.said, rf"{place.home} \(mode 0700\) is closed to lambda \(uid \d+\): let it through with chmod o\+x {place.home}, or choose another")
         place.home.chmod(0o711)
         self.starts(place.run())
 

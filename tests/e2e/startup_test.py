@@ -46,8 +46,12 @@ class CannotStart(unittest.TestCase):
 
     def test_a_data_directory_that_cannot_be_made(self):
         (self.home / "file").write_text("x")
-        self.refused(["--data-dir", self.home / "file", "--listen", "127.0.0.1:0", "--socket", "none"], str(self.home / "file"))
+        self.refused(["--data-dir", self.home / "file", "--listen", "127.0.0.1:0", "--socket", "none"], f"{self.home}/file is not a directory", "--data-dir")
         self.refused(["--data-dir", "/proc/lambda", "--listen", "127.0.0.1:0", "--socket", "none"], "/proc/lambda")
+
+    def test_a_data_directory_that_its_user_cannot_reach(self):
+        self.home.chmod(0o700)
+        self.refused(self.common, f"{self.home} (mode 0700) is closed to lambda (uid ", f"chmod o+x {self.home}", "--data-dir")
 
     def test_a_data_directory_of_a_newer_version(self):
         with LambdaServer("native"):
@@ -81,8 +85,29 @@ class CannotStart(unittest.TestCase):
         self.refused([*self.common, "--config", file], "line 1")
         self.refused([*self.common, "--config", self.home / "absent.toml"], "absent.toml")
 
+    def test_a_user_that_is_not_there_is_found_by_the_check(self):
+        for more in ([], ["--check"]):
+            self.refused([*self.common, "--user", "nobody-of-this-name", *more], '"nobody-of-this-name"', "adduser --system")
+
     def test_no_docker(self):
         self.refused([*self.common, "--driver", "docker", "--docker-host", f"unix://{self.home}/no.sock"], "no.sock")
+
+
+class Localhost(unittest.TestCase):
+    def test_is_both_of_its_addresses(self):
+        class Server(LambdaServer):
+            def command(self):
+                command = super().command()
+                command[command.index("--listen") + 1] = "localhost:0"
+                return command
+
+        with Server("native") as server:
+            self.assertEqual(server.facts["addresses"], [f"127.0.0.1:{server.port}", f"[::1]:{server.port}"])
+            for host in ("127.0.0.1", "::1"):
+                connection = http.client.HTTPConnection(host, server.port, timeout=10)
+                connection.request("GET", "/_lambda/health")
+                self.assertEqual(connection.getresponse().status, 200)
+                connection.close()
 
 
 class Precedence(unittest.TestCase):

@@ -133,14 +133,19 @@ bool Walk::leaves(const fs::path& link, const fs::path& target) const {
   return !error && is_outside(root_, real);
 }
 
+// Without a slash at its end, which would leave it without a name.
+fs::path plain_path(const fs::path& path) {
+  auto plain = path.lexically_normal();
+  return plain.filename().empty() ? plain.parent_path() : plain;
+}
+
 Result<Done> add_includes(const std::vector<fs::path>& include, Walk& walk) {
+  auto there = check_includes(include);
+  if (!there) return there;
   for (const auto& path : include) {
     std::error_code error;
-    auto plain = path.lexically_normal();
-    if (plain.filename().empty()) plain = plain.parent_path();
+    const auto plain = plain_path(path);
     const auto name = plain.filename().string();
-    if (!fs::exists(plain, error))
-      return fail(ErrorCode::invalid, "{} of lambda.toml's include is not there", path.string());
     auto done = fs::is_directory(plain, error) ? walk.add_folder(plain, name + "/")
                                                : walk.add_file(plain, name);
     if (!done) return done;
@@ -194,6 +199,15 @@ Result<Done> check_folder(const fs::path& folder) {
   const fs::directory_iterator looked(folder, error);
   if (error)
     return fail(ErrorCode::invalid, "cannot read {}: {}", folder.string(), error.message());
+  return Done{};
+}
+
+Result<Done> check_includes(const std::vector<fs::path>& include) {
+  for (const auto& path : include) {
+    std::error_code error;
+    if (!fs::exists(plain_path(path), error))
+      return fail(ErrorCode::invalid, "{} of lambda.toml's include is not there", path.string());
+  }
   return Done{};
 }
 

@@ -50,5 +50,7 @@ Result<Contents> context_contents(const std::filesystem::path& folder,
 
 // Errors: invalid: there is none, or it is no folder.
 Result<Done> check_folder(const std::filesystem::path& folder);
+// Whether lambda.toml's `include` is there. Error: invalid.
+Result<Done> check_includes(const std::vector<std::filesystem::path>& include);
 
 }  // namespace lambda::cli

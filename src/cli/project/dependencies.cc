@@ -6,8 +6,10 @@
 #include <boost/json.hpp>
 
 #include <algorithm>
+#include <cstdlib>
 #include <set>
 #include <sstream>
+#include <unistd.h>
 
 namespace lambda::cli {
 namespace {
@@ -49,6 +51,18 @@ std::string required_package(std::string line) {
   return name.find_first_of(":/") == std::string::npos ? name : std::string();
 }
 
+bool is_missing(const std::vector<std::string>& programs) {
+  const char* path = std::getenv("PATH");
+  std::istringstream places(path == nullptr ? "" : path);
+  std::string place;
+  while (std::getline(places, place, ':')) {
+    for (const auto& program : programs) {
+      if (::access((fs::path(place) / program).c_str(), X_OK) == 0) return false;
+    }
+  }
+  return true;
+}
+
 Result<Done> check_python(const fs::path& folder, const Contents& contents) {
   if (!contents.contains(kRequirements)) return Done{};
   const auto there = python_packages(contents);
@@ -59,19 +73,33 @@ Result<Done> check_python(const fs::path& folder, const Contents& contents) {
     if (name.empty() || there.contains(canonical_package(name))) continue;
     return fail(ErrorCode::invalid,
                 "{} of requirements.txt is not in the package. Run this, then deploy again:\n"
-                "  python3 -m pip install -r {} -t {}\n"
+                "  python3 -m pip install -r {} -t {}{}\n"
                 "(Where nothing of it is needed at run time, name requirements.txt in "
                 ".lambdaignore.)",
                 name, shell_quoted((folder / kRequirements).string()),
-                shell_quoted(folder.string()));
+                shell_quoted(folder.string()), missing_tool({"pip3", "pip"}, "python3-pip"));
   }
   return Done{};
 }
 
+std::string node_tool(const Contents& contents) {
+  if (contents.contains("pnpm-lock.yaml")) return "pnpm";
+  return contents.contains("yarn.lock") ? "yarn" : "npm";
+}
+
+// npm brings the other two, whatever the system; Debian's yarn is another program ("yarnpkg").
+std::string missing_node_tool(const std::string& tool) {
+  auto missing = missing_tool({"npm"}, "npm");
+  if (tool != "npm" && is_missing({tool}))
+    missing += fmt::format("\n({} is not installed here: npm install -g {})", tool, tool);
+  return missing;
+}
+
 std::string node_command(const fs::path& folder, const Contents& contents) {
   const auto place = shell_quoted(folder.string());
-  if (contents.contains("pnpm-lock.yaml")) return "pnpm install --prod --dir " + place;
-  if (contents.contains("yarn.lock")) return "yarn install --production --cwd " + place;
+  const auto tool = node_tool(contents);
+  if (tool == "pnpm") return "pnpm install --prod --dir " + place;
+  if (tool == "yarn") return "yarn install --production --cwd " + place;
   return fmt::format("npm {} --omit=dev --prefix {}",
                      contents.contains("package-lock.json") ? "ci" : "install", place);
 }
@@ -90,10 +118,11 @@ Result<Done> check_node(const fs::path& folder, const Contents& contents) {
     if (contents.contains("node_modules/" + std::string(name))) continue;
     return fail(ErrorCode::invalid,
                 "{} of package.json is not in the package's node_modules. Run this, then deploy "
-                "again:\n  {}\n"
+                "again:\n  {}{}\n"
                 "(Where a bundler has put everything into one file, name package.json in "
                 ".lambdaignore.)",
-                std::string_view(name), node_command(folder, contents));
+                std::string_view(name), node_command(folder, contents),
+                missing_node_tool(node_tool(contents)));
   }
   return Done{};
 }
@@ -105,6 +134,12 @@ Result<Done> check_dependencies(const fs::path& folder, const Contents& contents
   if (runtime.starts_with("python")) return check_python(folder, contents);
   if (runtime.starts_with("nodejs")) return check_node(folder, contents);
   return Done{};
+}
+
+std::string missing_tool(const std::vector<std::string>& programs, std::string_view package) {
+  if (!is_missing(programs)) return {};
+  return fmt::format("\n({} is not installed here; on Debian: apt-get install {})", programs.back(),
+                     package);
 }
 
 std::string shell_quoted(const std::string& text) {

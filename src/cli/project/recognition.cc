@@ -148,7 +148,8 @@ Family family_of(std::string_view runtime) {
 // What makes a program, where the folder says how.
 std::string build_first(const fs::path& folder) {
   if (!is_file(folder / "Makefile")) return {};
-  return ". Build it, then deploy again:\n  make -C " + shell_quoted(folder.string());
+  return ". Build it, then deploy again:\n  make -C " + shell_quoted(folder.string()) +
+         missing_tool({"make"}, "make");
 }
 
 Result<std::string> choose_runtime(const fs::path& folder, const Known& known) {

@@ -59,6 +59,18 @@ bool wants_buildkit(std::string_view message) {
   return false;
 }
 
+// An image of FROM that is neither here nor to be had; the words are Docker Engine's and those of
+// registries. What a step of the build prints may hold them too.
+bool lacks_base_image(std::string_view message) {
+  if (message.starts_with("The command ")) return false;
+  for (const std::string_view sign :
+       {"pull access denied", "repository does not exist", "manifest unknown", "manifest for ",
+        "No such image", "/v2/", "no such host", "invalid reference format"}) {
+    if (message.find(sign) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<ImageInfo> image_info(std::string_view answer, std::string_view machine) {
@@ -130,6 +142,11 @@ Error build_error(std::string_view message) {
         "other extensions of BuildKit: write the Dockerfile without them, or build the image "
         "yourself (docker buildx build --load -t NAME .) and deploy that: lambda deploy --image "
         "NAME";
+  } else if (lacks_base_image(message)) {
+    text +=
+        ". The image that FROM names is not on this server and could not be fetched. What is here "
+        "without a registry: lambda/python:3.11, lambda/node:20, lambda/node:22, lambda/node:24 "
+        "and lambda/provided (made by `runtimes/build --docker`), and what `docker images` lists";
   }
   return Error(ErrorCode::invalid, std::move(text));
 }

@@ -43,7 +43,8 @@ class BuildOutput {
   std::string image_id_;
 };
 
-// The words of a build that failed; where it asks for BuildKit, with the way around.
+// The words of a build that failed; where it asks for BuildKit, with the way around, and where its
+// base image is not to be had, with those that are.
 [[nodiscard]] Error build_error(std::string_view message);
 
 }  // namespace lambda::sandbox::image

@@ -84,6 +84,21 @@ TEST_F(Build, AFailingStepIsAnErrorInItsOwnWords) {
   EXPECT_EQ(text_, "about to fail\n");
 }
 
+TEST(BuildError, ABaseImageThatIsNotToBeHadIsToldThoseThatAre) {
+  for (const char* message :
+       {"pull access denied for lambda/pyhton, repository does not exist or may require 'docker "
+        "login': denied: requested access to the resource is denied",
+        "manifest for python:9 not found: manifest unknown: manifest unknown",
+        "Get \"https://registry-1.docker.io/v2/\": dial tcp: lookup registry-1.docker.io: no such "
+        "host"}) {
+    const auto said = build_error(message).message();
+    EXPECT_NE(said.find(message), std::string::npos);
+    EXPECT_NE(said.find("lambda/python:3.11, lambda/node:20"), std::string::npos) << said;
+  }
+  EXPECT_EQ(build_error("The command '/bin/sh -c curl x' returned: no such host\n").message(),
+            "the build failed: The command '/bin/sh -c curl x' returned: no such host");
+}
+
 TEST(BuildError, WhatNeedsBuildKitIsToldTheWayAround) {
   for (const char* message :
        {"the --mount option requires BuildKit. Refer to https://docs.docker.com/",

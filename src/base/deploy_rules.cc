@@ -1,0 +1,86 @@
+#include "base/deploy_rules.h"
+
+#include "base/encoding.h"
+#include "base/nearest_word.h"
+
+#include <spdlog/fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+
+namespace lambda {
+namespace {
+
+// Labels that are, or may become, doors of the server itself.
+constexpr std::array<std::string_view, 13> kReservedLabels = {
+    "admin",  "api",     "auth",      "console", "dashboard", "docs", "host",
+    "lambda", "lambdad", "localhost", "metrics", "status",    "www"};
+
+bool is_lower_or_digit(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+bool is_reserved(std::string_view name) {
+  return std::ranges::find(kReservedLabels, name) != kReservedLabels.end() ||
+         name.starts_with("xn--");
+}
+
+// A name that would do, made from one that does not.
+std::string suggest_label(std::string_view name) {
+  std::string label;
+  for (const char c : to_lower(name)) {
+    if (is_lower_or_digit(c))
+      label += c;
+    else if (!label.empty() && label.back() != '-')
+      label += '-';
+    if (label.size() == 63) break;
+  }
+  while (!label.empty() && label.back() == '-') label.pop_back();
+  if (is_reserved(label)) label = "my-" + label;
+  return is_host_label(label) ? label : "my-function";
+}
+
+// Every byte of UTF-8 but those that go on with a character.
+std::size_t characters_of(std::string_view text) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+}  // namespace
+
+bool is_host_label(std::string_view name) {
+  return !name.empty() && name.size() <= 63 && name.front() != '-' && name.back() != '-' &&
+         std::ranges::all_of(name, [](char c) { return is_lower_or_digit(c) || c == '-'; }) &&
+         !is_reserved(name);
+}
+
+Result<Done> check_deploy_name(std::string_view name) {
+  if (is_host_label(name)) return Done{};
+  std::string why =
+      "may hold only lower-case letters, digits and '-', neither first nor last a '-'";
+  if (name.empty()) why = "is empty";
+  if (name.size() > 63) why = "is longer than 63 characters";
+  if (is_reserved(name)) why = "is reserved for the server itself";
+  return fail(ErrorCode::invalid,
+              "the name \"{}\" cannot be part of the function's URL: it {}. Choose another, for "
+              "example \"{}\"",
+              name, why, suggest_label(name));
+}
+
+Result<Done> check_deploy_message(std::string_view message) {
+  const auto length = characters_of(message);
+  if (length <= kMaxDeployMessage) return Done{};
+  return fail(ErrorCode::invalid,
+              "the message about this version has {} characters; at most {} are kept: shorten it",
+              length, kMaxDeployMessage);
+}
+
+Result<Done> check_runtime_name(std::string_view name, const std::vector<std::string>& known) {
+  if (std::ranges::find(known, name) != known.end()) return Done{};
+  const auto near = nearest_word(name, known);
+  return fail(ErrorCode::invalid, "there is no runtime \"{}\"{} There are {}", name,
+              near.empty() ? "." : fmt::format("; did you mean \"{}\"?", near),
+              fmt::join(known, ", "));
+}
+
+}  // namespace lambda
