@@ -10,10 +10,10 @@
 
 namespace lambda::api {
 
-Task<Result<gateway::Caller>> ApiHandler::authenticate(http::Request& request,
-                                                       std::string_view body) {
+Task<Result<access::Caller>> ApiHandler::authenticate(http::Request& request,
+                                                      std::string_view body) {
   const bool credentials =
-      request.headers.has("Authorization") || Authenticator::needs_body(request);
+      request.headers.has("Authorization") || access::Authenticator::needs_body(request);
   if (request.peer.unix_uid && !credentials) {
     if (auto known = authenticator_.find_socket_peer(request.peer)) co_return std::move(*known);
     auto look = [this, peer = request.peer] { return authenticator_.admit_socket_peer(peer); };
@@ -26,7 +26,7 @@ Task<Result<gateway::Caller>> ApiHandler::authenticate(http::Request& request,
 Task<Answer> ApiHandler::run(http::Request& request, http::BodyReader& body,
                              http::ResponseWriter& writer, const std::string& request_id) {
   auto matched = router_.match(request);
-  const bool signed_request = Authenticator::needs_body(request);
+  const bool signed_request = access::Authenticator::needs_body(request);
   if (matched && !matched->needs_key) {
     Exchange exchange{request, body, writer, request_id, {}, std::move(matched->captures)};
     co_return co_await (*matched->operation)(services_, exchange);

@@ -1,8 +1,8 @@
 // The control API as a whole, without sockets: what may keep a loop from its other requests.
 #include "api/api_handler.h"
 
+#include "access/sigv4.h"
 #include "api/code_request.h"
-#include "api/sigv4.h"
 #include "base/crypto.h"
 #include "base/encoding.h"
 #include "store/database.h"
@@ -111,9 +111,9 @@ class ApiHandlerTest : public testing::Test {
                                              "000000000000", "us-east-1"));
     packages_ = std::move(*function::PackageStore::open(directory_));
     logs_ = std::move(*observe::LogStore::open(directory_ / "logs"));
-    Authenticator::Options options;
+    access::Authenticator::Options options;
     options.account = "000000000000";
-    authenticator_ = std::make_unique<Authenticator>(*keys_, clock_, options);
+    authenticator_ = std::make_unique<access::Authenticator>(*keys_, clock_, options);
     handler_ = std::make_unique<ApiHandler>(services(), *authenticator_);
   }
   ~ApiHandlerTest() override {
@@ -194,7 +194,7 @@ class ApiHandlerTest : public testing::Test {
   std::unique_ptr<observe::LogStore> logs_;
   NoInvoker invoker_;
   FallingDeployer deployer_;
-  std::unique_ptr<Authenticator> authenticator_;
+  std::unique_ptr<access::Authenticator> authenticator_;
   std::promise<void> free_;
   bool busy_ = false;
   Loop loop_{1};
@@ -222,7 +222,7 @@ TEST_F(ApiHandlerTest, ChecksTheSignatureOfALargeBodyBesideTheLoop) {
   const auto key = keys_->create("test", "*");
   ASSERT_TRUE(key);
   const auto sign = [&](const std::string& body) {
-    Signature signature;
+    access::Signature signature;
     signature.key_id = key->id;
     signature.date = "20260102";
     signature.region = "us-east-1";

@@ -2,9 +2,9 @@
 
 #include "base/crypto.h"
 #include "gateway/event_mapper.h"
-#include "gateway/forwarded.h"
 #include "gateway/http_proxy.h"
 #include "gateway/result_mapper.h"
+#include "invoke/trace_id.h"
 
 #include <optional>
 #include <string>
@@ -29,13 +29,13 @@ std::optional<http::Response> body_failure(const Reply& reply, const Error& erro
 struct FunctionDoor::Admitted {
   explicit Admitted(function::Resolved its_target) : target(std::move(its_target)) {}
   function::Resolved target;
-  std::optional<Caller> caller;
+  std::optional<access::Caller> caller;
 };
 
 struct FunctionDoor::Admission {
   std::optional<http::Response> refusal;
   bool client_gone = false;
-  std::optional<Caller> caller;
+  std::optional<access::Caller> caller;
   std::optional<http::BufferedBody> body;  // where it had to be read to decide
 };
 
@@ -134,7 +134,7 @@ Task<void> FunctionDoor::pass_on(const Route& route, const http::Request& reques
                                  http::BodyReader& body, const Reply& reply, Admitted admitted,
                                  http::ResponseWriter& writer) {
   if (admitted.target.version->configuration.kind == function::Kind::http) {
-    auto trace_id = trace_id_for(request, clock_.now());
+    auto trace_id = invoke::trace_id_for(request.headers.get("X-Amzn-Trace-Id"), clock_.now());
     ProxiedRequest proxied(request, body, route, reply, std::move(admitted.target),
                            std::move(trace_id));
     co_await proxy(invoker_, std::move(proxied), writer);
@@ -160,7 +160,7 @@ Task<http::Response> FunctionDoor::call_handler(const Route& route, const http::
   EventContext context;
   context.time = clock_.now();
   context.request_id = reply.request_id();
-  context.trace_id = trace_id_for(request, context.time);
+  context.trace_id = invoke::trace_id_for(request.headers.get("X-Amzn-Trace-Id"), context.time);
   context.url_id = function.host_label.empty() ? function.name : function.host_label;
   context.caller = std::move(admitted.caller);
   invoke::Call call;

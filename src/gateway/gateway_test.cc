@@ -50,19 +50,19 @@ UniqueFd listen_anywhere() {
 }
 
 // The one key is known; a signature is right when X-Signed holds the body's size.
-class OneKey final : public KeyChecker {
+class OneKey final : public access::KeyChecker {
  public:
-  Result<Caller> check_key(const http::Request&, std::string_view token) const override {
+  Result<access::Caller> check_key(const http::Request&, std::string_view token) const override {
     if (token != kToken) return fail(ErrorCode::unauthenticated, "the key is unknown");
-    return Caller{};
+    return access::Caller{};
   }
-  Result<Caller> check_signature(const http::Request& request,
-                                 std::string_view body) const override {
+  Result<access::Caller> check_signature(const http::Request& request,
+                                         std::string_view body) const override {
     checked_on = std::this_thread::get_id();
     if (request.headers.get("X-Signed") != std::to_string(body.size())) {
       return fail(ErrorCode::denied, "Forbidden");
     }
-    Caller caller;
+    access::Caller caller;
     caller.account = "000000000000";
     caller.access_key = "AKIA";
     return caller;

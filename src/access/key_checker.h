@@ -1,4 +1,4 @@
-// KeyChecker: what the gateway needs to know about API keys. The API's authenticator implements it.
+// KeyChecker: what the gateway needs to know about API keys. The Authenticator implements it.
 // Any thread, without I/O.
 #pragma once
 
@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace lambda::gateway {
+namespace lambda::access {
 
 // Who made a request, for the event's authorizer.
 struct Caller {
@@ -32,4 +32,4 @@ class KeyChecker {
                                                        std::string_view body) const = 0;
 };
 
-}  // namespace lambda::gateway
+}  // namespace lambda::access

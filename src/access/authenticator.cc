@@ -1,6 +1,6 @@
-#include "api/authenticator.h"
+#include "access/authenticator.h"
 
-#include "api/sigv4.h"
+#include "access/sigv4.h"
 #include "base/crypto.h"
 #include "base/encoding.h"
 
@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <vector>
 
-namespace lambda::api {
+namespace lambda::access {
 namespace {
 
 tl::unexpected<Error> unknown_key() {
@@ -56,8 +56,8 @@ bool Authenticator::needs_body(const http::Request& request) {
   return header.starts_with("AWS4-") || request.query_value("X-Amz-Algorithm").has_value();
 }
 
-gateway::Caller Authenticator::caller_of(std::string_view key_id) const {
-  gateway::Caller caller;
+Caller Authenticator::caller_of(std::string_view key_id) const {
+  Caller caller;
   caller.access_key = key_id;
   caller.account = options_.account;
   caller.user_arn = fmt::format("arn:aws:iam::{}:user/{}", options_.account, key_id);
@@ -73,8 +73,8 @@ Result<Done> Authenticator::check_transport(const http::Request& request) const 
               "in front, use an SSH tunnel, or start lambdad with --insecure");
 }
 
-Result<gateway::Caller> Authenticator::check_key(const http::Request& request,
-                                                 std::string_view token) const {
+Result<Caller> Authenticator::check_key(const http::Request& request,
+                                        std::string_view token) const {
   auto safe = check_transport(request);
   if (!safe) return fail(std::move(safe.error()));
   const auto parsed = store::KeyTable::parse_token(token);
@@ -107,8 +107,8 @@ Result<Done> Authenticator::check_before_body(const http::Request& request) cons
   return Done{};
 }
 
-Result<gateway::Caller> Authenticator::check_signature(const http::Request& request,
-                                                       std::string_view body) const {
+Result<Caller> Authenticator::check_signature(const http::Request& request,
+                                              std::string_view body) const {
   auto signer = find_signer(request);
   if (!signer) return fail(std::move(signer.error()));
   auto verified =
@@ -117,8 +117,7 @@ Result<gateway::Caller> Authenticator::check_signature(const http::Request& requ
   return caller_of(signer->key.id);
 }
 
-Result<gateway::Caller> Authenticator::verify(const http::Request& request,
-                                              std::string_view body) const {
+Result<Caller> Authenticator::verify(const http::Request& request, std::string_view body) const {
   const auto header = request.headers.get("Authorization");
   if (equals_ignoring_case(header.substr(0, kBearer.size()), kBearer)) {
     return check_key(request, header.substr(kBearer.size()));
@@ -126,12 +125,12 @@ Result<gateway::Caller> Authenticator::verify(const http::Request& request,
   return check_signature(request, body);
 }
 
-std::optional<gateway::Caller> Authenticator::find_socket_peer(const http::Peer& peer) const {
+std::optional<Caller> Authenticator::find_socket_peer(const http::Peer& peer) const {
   if (peer.unix_uid != 0u && peer.unix_uid != ::geteuid()) return std::nullopt;
   return caller_of("root");
 }
 
-Result<gateway::Caller> Authenticator::admit_socket_peer(const http::Peer& peer) const {
+Result<Caller> Authenticator::admit_socket_peer(const http::Peer& peer) const {
   if (auto known = find_socket_peer(peer)) return std::move(*known);
   const auto uid = peer.unix_uid.value_or(65534);
   const auto name = name_of(uid);
@@ -149,4 +148,4 @@ Result<gateway::Caller> Authenticator::admit_socket_peer(const http::Peer& peer)
       name ? name->name : "NAME");
 }
 
-}  // namespace lambda::api
+}  // namespace lambda::access

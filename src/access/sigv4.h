@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-namespace lambda::api {
+namespace lambda::access {
 
 struct Signature {
   std::string key_id;
@@ -42,4 +42,4 @@ Result<Done> verify_signature(const http::Request& request, const Signature& sig
 [[nodiscard]] std::string signing_key(const Signature& signature, std::string_view secret);
 [[nodiscard]] std::string string_to_sign(const Signature& signature, std::string_view canonical);
 
-}  // namespace lambda::api
+}  // namespace lambda::access

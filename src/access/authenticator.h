@@ -3,11 +3,11 @@
 // reads the group database, on a worker thread.
 #pragma once
 
-#include "api/sigv4.h"
+#include "access/key_checker.h"
+#include "access/sigv4.h"
 #include "base/blocking.h"
 #include "base/clock.h"
 #include "base/result.h"
-#include "gateway/key_checker.h"
 #include "http/message.h"
 #include "store/key_table.h"
 
@@ -16,9 +16,9 @@
 #include <string_view>
 #include <sys/types.h>
 
-namespace lambda::api {
+namespace lambda::access {
 
-class Authenticator final : public gateway::KeyChecker {
+class Authenticator final : public KeyChecker {
  public:
   struct Options {
     bool insecure = false;  // keys over plain HTTP from beyond loopback
@@ -35,17 +35,16 @@ class Authenticator final : public gateway::KeyChecker {
   [[nodiscard]] Result<Done> check_before_body(const http::Request& request) const;
   // A key by either spelling. Errors: unauthenticated with AWS's texts, denied (plain HTTP from
   // afar).
-  [[nodiscard]] Result<gateway::Caller> verify(const http::Request& request,
-                                               std::string_view body) const;
+  [[nodiscard]] Result<Caller> verify(const http::Request& request, std::string_view body) const;
   // root and the server's own user; nothing for others, whom admit_socket_peer() may know.
-  [[nodiscard]] std::optional<gateway::Caller> find_socket_peer(const http::Peer& peer) const;
+  [[nodiscard]] std::optional<Caller> find_socket_peer(const http::Peer& peer) const;
   // Blocking. root, the server's own user, and members of the group.
-  [[nodiscard]] Result<gateway::Caller> admit_socket_peer(const http::Peer& peer) const;
+  [[nodiscard]] Result<Caller> admit_socket_peer(const http::Peer& peer) const;
 
-  [[nodiscard]] Result<gateway::Caller> check_key(const http::Request& request,
-                                                  std::string_view token) const override;
-  [[nodiscard]] Result<gateway::Caller> check_signature(const http::Request& request,
-                                                        std::string_view body) const override;
+  [[nodiscard]] Result<Caller> check_key(const http::Request& request,
+                                         std::string_view token) const override;
+  [[nodiscard]] Result<Caller> check_signature(const http::Request& request,
+                                               std::string_view body) const override;
 
  private:
   struct Signer {
@@ -54,11 +53,11 @@ class Authenticator final : public gateway::KeyChecker {
   };
   [[nodiscard]] Result<Signer> find_signer(const http::Request& request) const;
   [[nodiscard]] Result<Done> check_transport(const http::Request& request) const;
-  [[nodiscard]] gateway::Caller caller_of(std::string_view key_id) const;
+  [[nodiscard]] Caller caller_of(std::string_view key_id) const;
 
   const store::KeyTable& keys_;
   const Clock& clock_;
   Options options_;
 };
 
-}  // namespace lambda::api
+}  // namespace lambda::access

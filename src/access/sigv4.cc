@@ -1,6 +1,6 @@
 // Steps: find the parts of the signature -> check scope and time -> rebuild the canonical request
 // -> compare in constant time.
-#include "api/sigv4.h"
+#include "access/sigv4.h"
 
 #include "base/crypto.h"
 #include "base/encoding.h"
@@ -10,7 +10,7 @@
 #include <cstdio>
 #include <ctime>
 
-namespace lambda::api {
+namespace lambda::access {
 namespace {
 
 constexpr std::string_view kAlgorithm = "AWS4-HMAC-SHA256";
@@ -267,4 +267,4 @@ Result<Done> verify_signature(const http::Request& request, const Signature& sig
   return Done{};
 }
 
-}  // namespace lambda::api
+}  // namespace lambda::access
