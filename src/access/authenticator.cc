@@ -5,6 +5,7 @@
 #include "base/encoding.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <grp.h>
 #include <pwd.h>
 #include <unistd.h>
@@ -26,13 +27,21 @@ struct UserName {
   gid_t group = 0;
 };
 
-std::optional<UserName> name_of(uid_t uid) {
+// Nothing where the machine knows no such user. Errors: unavailable, where it cannot say.
+Result<std::optional<UserName>> name_of(uid_t uid) {
   std::vector<char> buffer(16384);
   passwd entry{};
   passwd* found = nullptr;
-  if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
-    return std::nullopt;
-  return UserName{entry.pw_name, entry.pw_gid};
+  const int error = ::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found);
+  // Several numbers mean "there is none", says getpwuid_r(3).
+  const bool none =
+      error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM;
+  if (found == nullptr && !none) {
+    return fail(Error::from_errno(fmt::format("look up the user with id {}", uid), error)
+                    .as(ErrorCode::unavailable));
+  }
+  if (found == nullptr) return std::optional<UserName>();
+  return std::optional<UserName>(UserName{entry.pw_name, entry.pw_gid});
 }
 
 bool is_member(const std::string& user, gid_t own, gid_t group) {
@@ -133,11 +142,14 @@ std::optional<Caller> Authenticator::find_socket_peer(const http::Peer& peer) co
 Result<Caller> Authenticator::admit_socket_peer(const http::Peer& peer) const {
   if (auto known = find_socket_peer(peer)) return std::move(*known);
   const auto uid = peer.unix_uid.value_or(65534);
-  const auto name = name_of(uid);
+  auto looked_up = name_of(uid);
+  if (!looked_up) return fail(std::move(looked_up.error()));
+  const auto& name = *looked_up;
   if (options_.group) {
     const gid_t group = *options_.group;
-    // Who came by `newgrp lambda` or runs as a service in that group is one of it, too.
-    if (peer.unix_gid == group || (name && is_member(name->name, name->group, group)))
+    // A process keeps the group that it had: of who has a name here, the group database alone
+    // decides. Who has none is what it runs as.
+    if (name ? is_member(name->name, name->group, group) : peer.unix_gid == group)
       return caller_of(name ? name->name : fmt::format("uid-{}", uid));
   }
   return fail(

@@ -38,7 +38,8 @@ class Authenticator final : public KeyChecker {
   [[nodiscard]] Result<Caller> verify(const http::Request& request, std::string_view body) const;
   // root and the server's own user; nothing for others, whom admit_socket_peer() may know.
   [[nodiscard]] std::optional<Caller> find_socket_peer(const http::Peer& peer) const;
-  // Blocking. root, the server's own user, and members of the group.
+  // Blocking. root, the server's own user, and members of the group as the machine's database has
+  // them now; of a user whom it does not know, the group that the caller runs in.
   [[nodiscard]] Result<Caller> admit_socket_peer(const http::Peer& peer) const;
 
   [[nodiscard]] Result<Caller> check_key(const http::Request& request,
