@@ -13,6 +13,7 @@
 
 #include <filesystem>
 #include <future>
+#include <sstream>
 #include <stdexcept>
 #include <unistd.h>
 
@@ -43,16 +44,17 @@ class NoInvoker final : public invoke::Invoker {
   void retire(const std::vector<function::VersionPtr>&) override {}
 };
 
-// Says that it begins, and falls.
-class FallingDeployer final : public deploy::Deployer {
+using DeployScript = Task<Result<deploy::DeployReport>> (*)(deploy::Progress&,
+                                                            deploy::DeployFailure&);
+
+class ScriptedDeployer final : public deploy::Deployer {
  public:
   Task<Result<deploy::DeployReport>> deploy(deploy::DeployRequest, http::BodyReader&,
                                             deploy::Progress& progress,
-                                            deploy::DeployFailure&) override {
-    progress.begin_step(1, "Receiving");
-    co_await sleep_for(0ms);
-    throw std::runtime_error("no more room");
+                                            deploy::DeployFailure& failure) override {
+    co_return co_await script(progress, failure);
   }
+  DeployScript script = nullptr;
 };
 
 class Recorder final : public http::ResponseWriter {
@@ -193,7 +195,7 @@ class ApiHandlerTest : public testing::Test {
   std::unique_ptr<function::PackageStore> packages_;
   std::unique_ptr<observe::LogStore> logs_;
   NoInvoker invoker_;
-  FallingDeployer deployer_;
+  ScriptedDeployer deployer_;
   std::unique_ptr<access::Authenticator> authenticator_;
   std::promise<void> free_;
   bool busy_ = false;
@@ -256,13 +258,23 @@ TEST_F(ApiHandlerTest, ChecksTheSignatureOfALargeBodyBesideTheLoop) {
   EXPECT_THAT(large->writer.sent->body, HasSubstr("PUT is not possible here"));
 }
 
-TEST_F(ApiHandlerTest, ADeployThatFallsLeavesNoWriterBehind) {
+http::Request deploy_request() {
   http::Request request;
   request.method = "POST";
   request.target = "/_lambda/functions/greet/deploy";
   request.headers.add("X-Lambda-Settings", base64_encode(R"({"source":"zip"})"));
   request.peer.unix_uid = 0;
-  const auto deploy = ask(request, "", true);
+  return request;
+}
+
+TEST_F(ApiHandlerTest, ADeployThatFallsLeavesNoWriterBehind) {
+  deployer_.script = [](deploy::Progress& progress,
+                        deploy::DeployFailure&) -> Task<Result<deploy::DeployReport>> {
+    progress.begin_step(1, "Receiving");
+    co_await sleep_for(0ms);
+    throw std::runtime_error("no more room");
+  };
+  const auto deploy = ask(deploy_request(), "", true);
   loop_.restart();
   loop_.run_for(50ms);
   EXPECT_TRUE(deploy->writer.begun);
@@ -272,6 +284,29 @@ TEST_F(ApiHandlerTest, ADeployThatFallsLeavesNoWriterBehind) {
   EXPECT_TRUE(deploy->thrown);
   EXPECT_THAT(deploy->writer.written, HasSubstr("Receiving"));
   EXPECT_FALSE(deploy->writer.finished);
+}
+
+TEST_F(ApiHandlerTest, ADeploysLinesAreTextWhateverTheFunctionWrote) {
+  deployer_.script = [](deploy::Progress& progress,
+                        deploy::DeployFailure& failure) -> Task<Result<deploy::DeployReport>> {
+    progress.output("built \xC3");
+    failure.log =
+        "gr\xFC\xDF"
+        "e \xE2\x82";
+    failure.function_payload = "{\"errorMessage\":\"\xFF\"}";
+    co_return fail(ErrorCode::function_failed, "it wrote {}", "\xC0");
+  };
+  const auto deploy = ask(deploy_request(), "");
+  finish(*deploy);
+  EXPECT_TRUE(is_valid_utf8(deploy->writer.written));
+  std::istringstream lines(deploy->writer.written);
+  std::string line;
+  boost::json::object last;
+  while (std::getline(lines, line)) last = boost::json::parse(line).as_object();
+  EXPECT_EQ(last.at("event"), "error");
+  EXPECT_EQ(last.at("log"),
+            "gr\xEF\xBF\xBD\xEF\xBF\xBD"
+            "e \xEF\xBF\xBD\xEF\xBF\xBD");
 }
 
 TEST_F(ApiHandlerTest, KnowsWhoIsOnTheSocketWhileTheDiskIsBusy) {

@@ -32,7 +32,10 @@ class LineWriter final : public deploy::Progress, public std::enable_shared_from
   }
 
   void add(json::object line) {
-    lines_.push_back(json::serialize(line) + "\n");
+    auto text = json::serialize(line);
+    // Words of the function and of builds are among them, and those may be any bytes.
+    if (!is_valid_utf8(text)) text = repair_utf8(text);
+    lines_.push_back(std::move(text) + "\n");
     more_.set();
     if (!running_) {
       running_ = true;

@@ -168,6 +168,30 @@ bool is_valid_utf8(std::string_view text) {
   return true;
 }
 
+std::string repair_utf8(std::string_view text) {
+  std::string repaired;
+  while (!text.empty()) {
+    std::size_t length = 1;
+    while (length <= 4 && length <= text.size() && !is_valid_utf8(text.substr(0, length))) ++length;
+    if (length > 4 || length > text.size()) {
+      repaired += "\xEF\xBF\xBD";
+      text.remove_prefix(1);
+      continue;
+    }
+    repaired += text.substr(0, length);
+    text.remove_prefix(length);
+  }
+  return repaired;
+}
+
+std::string_view last_of_utf8(std::string_view text, std::size_t size) {
+  if (text.size() <= size) return text;
+  text.remove_prefix(text.size() - size);
+  while (!text.empty() && (static_cast<unsigned char>(text.front()) & 0xC0) == 0x80)
+    text.remove_prefix(1);
+  return text;
+}
+
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, {}, ascii_lower, ascii_lower);
 }

@@ -23,6 +23,10 @@ namespace lambda {
 [[nodiscard]] std::string percent_decode(std::string_view text, bool plus_is_space = false);
 
 [[nodiscard]] bool is_valid_utf8(std::string_view text);
+// Replaces what is not UTF-8, byte by byte, with U+FFFD.
+[[nodiscard]] std::string repair_utf8(std::string_view text);
+// At most the last `size` bytes of a text in UTF-8, beginning with a whole character.
+[[nodiscard]] std::string_view last_of_utf8(std::string_view text, std::size_t size);
 
 [[nodiscard]] bool equals_ignoring_case(std::string_view a, std::string_view b);
 [[nodiscard]] std::string to_lower(std::string_view text);
