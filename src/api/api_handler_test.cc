@@ -309,6 +309,28 @@ TEST_F(ApiHandlerTest, ADeploysLinesAreTextWhateverTheFunctionWrote) {
             "e \xEF\xBF\xBD\xEF\xBF\xBD");
 }
 
+TEST_F(ApiHandlerTest, AChattyBuildFillsNoMemoryForASlowClient) {
+  deployer_.script = [](deploy::Progress& progress,
+                        deploy::DeployFailure&) -> Task<Result<deploy::DeployReport>> {
+    progress.begin_step(2, "Building");
+    for (int i = 0; i < 1000; ++i) progress.output(std::string(64 * 1024, 'x'));
+    progress.end_step(2, "Done.");
+    co_await sleep_for(0ms);
+    co_return fail(ErrorCode::function_failed, "it did not load");
+  };
+  const auto deploy = ask(deploy_request(), "", true);
+  loop_.restart();
+  loop_.run_for(50ms);
+  deploy->writer.may_go_on.set();
+  finish(*deploy);
+  const auto& written = deploy->writer.written;
+  EXPECT_LT(written.size(), 5u << 20);
+  EXPECT_GT(written.size(), 3u << 20);
+  EXPECT_THAT(written, HasSubstr("bytes of output are left out here"));
+  EXPECT_LT(written.find("left out here"), written.find("\"end\""));
+  EXPECT_THAT(written.substr(written.size() - 300), HasSubstr("it did not load"));
+}
+
 TEST_F(ApiHandlerTest, KnowsWhoIsOnTheSocketWhileTheDiskIsBusy) {
   keep_disk_busy();
   http::Request request;
