@@ -58,9 +58,12 @@ bool is_member(const std::string& user, gid_t own, gid_t group) {
 }  // namespace
 
 Authenticator::Authenticator(const store::KeyTable& keys, const Clock& clock, Options options)
-    : keys_(keys), clock_(clock), options_(std::move(options)) {}
+    : KeyChecker(options.max_unverified),
+      keys_(keys),
+      clock_(clock),
+      options_(std::move(options)) {}
 
-bool Authenticator::needs_body(const http::Request& request) {
+bool Authenticator::is_signed(const http::Request& request) {
   const auto header = request.headers.get("Authorization");
   return header.starts_with("AWS4-") || request.query_value("X-Amz-Algorithm").has_value();
 }
@@ -110,10 +113,10 @@ Result<Authenticator::Signer> Authenticator::find_signer(const http::Request& re
   return Signer{std::move(**signature), *key};
 }
 
-Result<Done> Authenticator::check_before_body(const http::Request& request) const {
+Result<bool> Authenticator::check_before_body(const http::Request& request) const {
   const auto signer = find_signer(request);
   if (!signer) return fail(Error(signer.error()));
-  return Done{};
+  return verify_before_body(request, signer->signature, signer->key.secret, clock_.now());
 }
 
 Result<Caller> Authenticator::check_signature(const http::Request& request,

@@ -24,17 +24,15 @@ class Authenticator final : public KeyChecker {
     bool insecure = false;  // keys over plain HTTP from beyond loopback
     std::string account;
     std::optional<gid_t> group;  // "lambda": its members may use the unix socket
+    std::size_t max_unverified = kMaxUnverifiedBytes;
   };
   // `keys` and `clock` outlive it.
   Authenticator(const store::KeyTable& keys, const Clock& clock, Options options);
 
-  // True when the body must be whole before verify() can tell (a signature covers it).
-  [[nodiscard]] static bool needs_body(const http::Request& request);
-  // What can be told of a signed request before its body is there: nobody without a key of ours
-  // makes the server hold a large one. Errors: as verify().
-  [[nodiscard]] Result<Done> check_before_body(const http::Request& request) const;
-  // A key by either spelling. Errors: unauthenticated with AWS's texts, denied (plain HTTP from
-  // afar).
+  // True for a signed request, whose body read_signed() reads: a signature covers it.
+  [[nodiscard]] static bool is_signed(const http::Request& request);
+  // A key by either spelling; `body` is that of a signed request. Errors: unauthenticated with
+  // AWS's texts, denied (plain HTTP from afar).
   [[nodiscard]] Result<Caller> verify(const http::Request& request, std::string_view body) const;
   // root and the server's own user; nothing for others, whom admit_socket_peer() may know.
   [[nodiscard]] std::optional<Caller> find_socket_peer(const http::Peer& peer) const;
@@ -44,6 +42,7 @@ class Authenticator final : public KeyChecker {
 
   [[nodiscard]] Result<Caller> check_key(const http::Request& request,
                                          std::string_view token) const override;
+  [[nodiscard]] Result<bool> check_before_body(const http::Request& request) const override;
   [[nodiscard]] Result<Caller> check_signature(const http::Request& request,
                                                std::string_view body) const override;
 

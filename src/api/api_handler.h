@@ -20,7 +20,7 @@ class ApiHandler final : public http::Handler {
  private:
   Task<Answer> run(http::Request& request, http::BodyReader& body, http::ResponseWriter& writer,
                    const std::string& request_id);
-  Task<Result<access::Caller>> authenticate(http::Request& request, std::string_view body);
+  Task<Result<access::Caller>> authenticate(http::Request& request);
 
   Services services_;
   const access::Authenticator& authenticator_;

@@ -1,5 +1,6 @@
 #include "gateway/function_door.h"
 
+#include "access/signed_body.h"
 #include "base/crypto.h"
 #include "gateway/event_mapper.h"
 #include "gateway/http_proxy.h"
@@ -110,21 +111,15 @@ Task<FunctionDoor::Admission> FunctionDoor::admit(const function::Function& func
       admission.refusal = reply.failure(403, caller.error().message());
     }
   } else if (function.url.auth == function::UrlAuth::iam) {
-    auto bytes = co_await http::read_all(body, kMaxHandlerBody);
-    if (!bytes) {
-      admission.refusal = body_failure(reply, bytes.error());
+    auto read = co_await access::read_signed(keys_, disk_, request, body, kMaxHandlerBody);
+    if (!read) {
+      admission.refusal = body_failure(reply, read.error());
       admission.client_gone = !admission.refusal;
       co_return admission;
     }
-    auto check = [this, &request, &bytes] { return keys_.check_signature(request, *bytes); };
-    auto caller = co_await run_sized(disk_, bytes->size(), std::move(check));
-    if (caller) {
-      admission.caller = std::move(*caller);
-      request.headers.remove("Authorization");
-    } else {
-      admission.refusal = reply.failure(403, caller.error().message());
-    }
-    admission.body.emplace(std::move(*bytes));
+    admission.caller = std::move(read->caller);
+    request.headers.remove("Authorization");
+    admission.body.emplace(std::move(read->bytes));
   }
   request.headers.remove(kKeyHeader);
   co_return admission;
