@@ -98,6 +98,15 @@ TEST(Utf8, IsRepairedByteByByte) {
   EXPECT_EQ(repair_utf8("a\xFF\xE2\x82z"), "a\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBDz");
 }
 
+TEST(Utf8, IsShownWithoutControlCharacters) {
+  EXPECT_EQ(escape_controls("h\xC3\xA9 \\ \xF0\x9F\x98\x80"), "h\xC3\xA9 \\ \xF0\x9F\x98\x80");
+  EXPECT_EQ(escape_controls(std::string_view("a\n\r\t\0\x1B[m\x7F", 9)),
+            "a\\n\\r\\t\\x00\\x1B[m\\x7F");
+  EXPECT_EQ(escape_controls("\xC2\x9B"
+                            "\xFF"),
+            "\\xC2\\x9B\\xFF");
+}
+
 TEST(Utf8, IsCutBetweenCharacters) {
   EXPECT_EQ(last_of_utf8("a\xE2\x82\xAC"
                          "b",

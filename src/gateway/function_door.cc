@@ -62,7 +62,7 @@ Result<function::Resolved> FunctionDoor::find(const Route& route) const {
 
 Task<void> FunctionDoor::handle(const Route& route, http::Request& request, http::BodyReader& body,
                                 http::ResponseWriter& writer) {
-  Reply reply(request, route, random_uuid());
+  Reply reply(request, route, random_uuid(), failures_);
   auto target = find(route);
   if (!target) {
     auto answer = reply.failure(target.error());

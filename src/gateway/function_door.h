@@ -10,6 +10,7 @@
 #include "base/blocking.h"
 #include "base/clock.h"
 #include "function/catalog.h"
+#include "gateway/failure_log.h"
 #include "gateway/reply.h"
 #include "gateway/router.h"
 #include "http/body.h"
@@ -26,7 +27,12 @@ class FunctionDoor {
   // All outlive it. On `disk` the signatures of large bodies are checked.
   FunctionDoor(const function::Catalog& catalog, invoke::Invoker& invoker,
                const access::KeyChecker& keys, BlockingPool& disk, const Clock& clock)
-      : catalog_(catalog), invoker_(invoker), keys_(keys), disk_(disk), clock_(clock) {}
+      : catalog_(catalog),
+        invoker_(invoker),
+        keys_(keys),
+        disk_(disk),
+        clock_(clock),
+        failures_(clock) {}
 
   Task<void> handle(const Route& route, http::Request& request, http::BodyReader& body,
                     http::ResponseWriter& writer);
@@ -50,6 +56,7 @@ class FunctionDoor {
   const access::KeyChecker& keys_;
   BlockingPool& disk_;
   const Clock& clock_;
+  FailureLog failures_;
 };
 
 }  // namespace lambda::gateway

@@ -546,7 +546,9 @@ TEST_F(GatewayTest, AnAnswerThatFallsLeavesNobodyReadingTheBody) {
   request.target = "/stream";
   request.headers.add("Host", "web.localhost");
   const auto route = Router("localhost").route(request);
-  const Reply reply(request, route, "id");
+  const SystemClock clock;
+  FailureLog failures(clock);
+  const Reply reply(request, route, "id", failures);
   EndlessBody body;
   FallingWriter writer;
   ProxiedRequest proxied(request, body, route, reply, *catalog_->resolve_live("web"), "trace");
