@@ -24,7 +24,10 @@ Result<User> find_user(const std::string& name);
 // The group that owns a socket, so that the server may go on using it ("/run/docker.sock").
 [[nodiscard]] std::optional<gid_t> group_of(const std::filesystem::path& path);
 
-// Makes the directory (0700) and gives it, and what a root-started server left in it, to the user.
+// Gives the data directory to the user (0711), made where it is missing. One that is there is taken
+// where it is empty or was lambdad's already (it holds lambda.db, lambda.lock or spawn.lock and is
+// root's or the user's); a link is followed first. Everything else stays as it is. Errors: denied,
+// saying what is there instead.
 Result<Done> give_directory(const std::filesystem::path& directory, const User& user);
 // For good: groups, gid, uid, no way back, no new privileges, not dumpable. `keep` are
 // supplementary groups.

@@ -1,7 +1,9 @@
-"""A lambdad that has been taken over and writes what it likes into its data directory, against the root who types ./run there."""
+"""A lambdad that has been taken over and writes what it likes into its data directory, against the root who types ./run there; and a
+root who names a directory to lambdad that is none of its."""
 
 import json
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -9,8 +11,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from inside import LambdaServer  # noqa: F401 (sets the path)
-from lambda_server import ROOT
+from inside import RUNTIMES, LambdaServer  # noqa: F401 (sets the path)
+from lambda_server import BIN, ROOT
 from run_command_test import Place
 
 SECRET = "root:$6$secret$words:20000:0:99999:7:::"
@@ -92,6 +94,61 @@ class PlantedLinks(unittest.TestCase):
         os.mkfifo(self.place.data / "server.json")
         self.assertIn("runs (pid", self.place.run("status", timeout=60).said)
         (self.place.data / "server.json").unlink()
+
+
+class OthersDirectories(unittest.TestCase):
+    """`--data-dir` by mistake, as root."""
+
+    def setUp(self):
+        self.home = Path(tempfile.mkdtemp(prefix="lambda-test-"))
+        self.addCleanup(shutil.rmtree, self.home, True)
+        self.home.chmod(0o711)
+
+    def lambdad(self, directory, *flags):
+        return subprocess.run([BIN / "lambdad", "--data-dir", directory, "--listen", "127.0.0.1:0", "--socket", "none", *flags], capture_output=True,
+                              text=True, stdin=subprocess.DEVNULL, timeout=30, check=False)
+
+    def states(self, directory):
+        return {str(path): (path.lstat().st_uid, path.lstat().st_gid, path.lstat().st_mode) for path in [directory, *directory.rglob("*")]}
+
+    def test_are_left_as_they_are(self):
+        theirs = self.home / "home"
+        theirs.mkdir(mode=0o700)
+        (theirs / "thesis.txt").write_text("words")
+        (theirs / "src").mkdir()
+        (self.home / "link").symlink_to("home")
+        for owner in (0, 12345):
+            os.chown(theirs, owner, owner)
+            before = self.states(theirs)
+            for named in (theirs, self.home / "link", theirs / "src/.."):
+                for flags in ((), ("--replace-keys",)):
+                    done = self.lambdad(named, *flags)
+                    self.assertEqual(done.returncode, 1, done.stderr)
+                    self.assertRegex(done.stderr, r"lambdad: .*/home is no data directory of lambdad: it holds \"(thesis.txt|src)\"")
+                    self.assertIn("--data-dir", done.stderr)
+                    self.assertEqual(self.states(theirs), before)
+
+    def test_of_another_server_are_not_taken_over(self):
+        theirs = self.home / "data"
+        theirs.mkdir(mode=0o700)
+        (theirs / "lambda.db").write_text("")
+        os.chown(theirs, 12345, 12345)
+        before = self.states(theirs)
+        done = self.lambdad(theirs)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("12345", done.stderr)
+        self.assertEqual(self.states(theirs), before)
+
+    def test_links_and_other_names_in_one_of_roots_are_not_given_away(self):
+        data, outside = self.home / "data", self.home / "outside"
+        data.mkdir()
+        outside.write_text("root's")
+        (data / "lambda.lock").write_text("")
+        (data / "hard").hardlink_to(outside)
+        (data / "soft").symlink_to(outside)
+        self.lambdad(data, "--replace-keys")
+        self.assertEqual((data / "lambda.lock").stat().st_uid, pwd.getpwnam("lambda").pw_uid)
+        self.assertEqual(outside.stat().st_uid, 0)
 
 
 if __name__ == "__main__":
