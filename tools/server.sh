@@ -13,8 +13,21 @@ find_places() {
     data=$(setting_in "$settings" data_dir)
     runtimes=$(setting_in "$settings" runtimes_dir)
   fi
-  log=$data/lambdad.log
-  pid_file=$data/lambdad.pid
+  # The data directory belongs to the user that the server becomes, who can plant links there: root writes beside it.
+  local roots
+  roots=$(name_of_place "$data")
+  if [[ $EUID -eq 0 || (! -O $data && -e /run/lambda/$roots.pid) ]]; then
+    log=/var/log/lambda/$roots.log pid_file=/run/lambda/$roots.pid turn_file=/run/lambda/$roots.lock
+  else
+    log=$data/lambdad.log pid_file=$data/lambdad.pid turn_file=$data/run.lock
+  fi
+}
+# name_of_place DIR: one name for each directory.
+name_of_place() {
+  local real
+  real=$(realpath -m -- "$1")
+  if [[ $real == /var/lib/lambda ]]; then echo lambdad; return; fi
+  printf '%s-%s\n' "$(basename -- "$real" | LC_ALL=C tr -c 'A-Za-z0-9.\n-' _ | head -n 1 | cut -c 1-40)" "$(printf %s "$real" | sha256sum | cut -c 1-16)"
 }
 setting_in() { sed -n "s/^$2 = \"\(.*\)\"  # .*/\1/p" <<<"$1"; }
 find_places
@@ -23,6 +36,19 @@ find_places
 check_settings() {
   bin/lambdad --check >/dev/null || exit 2
   find_places
+}
+
+# Where root writes nobody else may.
+make_root_places() {
+  local directory
+  [[ $EUID -eq 0 ]] || return 0
+  for directory in "$(dirname "$log")" "$(dirname "$pid_file")"; do
+    (umask 022 && mkdir -p "$directory") || exit 1
+    if [[ -L $directory || ! -O $directory || $((0$(stat -c %a "$directory") & 022)) -ne 0 ]]; then
+      say "$directory must be a directory of root's that nobody else can write in: the server's log and pid are kept there." >&2
+      exit 1
+    fi
+  done
 }
 
 # in_turn FILE FUNCTION: runs it while no other ./run does. A file that cannot be made (a tree that belongs to somebody
@@ -41,11 +67,35 @@ in_turn() {
   exec 9>&-
 }
 
-# server_fact KEY: a value of what the running server says of itself; empty where it says nothing.
-server_fact() {
-  sed -n 's/.*"'"$1"'": *\("\([^"\\]*\(\\.[^"\\]*\)*\)"\|[0-9]\+\|true\|false\).*/\1/p' "$data/server.json" 2>/dev/null |
-    sed 's/^"//; s/"$//; s/\\"/"/g; s/\\\\/\\/g; s|\\/|/|g'
+# data_file NAME: what the server has written there. Root reads it with the rights of the directory's owner, who could have
+# made it a link to something that only root may read, or a pipe that never ends.
+data_file() {
+  local owner group as=()
+  if [[ $EUID -eq 0 ]]; then
+    read -r owner group < <(stat -L -c '%u %g' "$data" 2>/dev/null) || return 0
+    [[ $owner -eq 0 ]] || as=(setpriv "--reuid=$owner" "--regid=$group" --clear-groups)
+  fi
+  timeout 5 "${as[@]}" head -c 65536 -- "$data/$1" 2>/dev/null || true
 }
+
+# server_fact KEY: a value of what the running server says of itself; empty where it says nothing, or nothing that can be one.
+# It is shown, and is part of commands.
+server_fact() {
+  local value form='.*'
+  case $1 in
+    url) form='http://[][A-Za-z0-9.:-]+' ;;
+    domain) form='[A-Za-z0-9._-]+' ;;
+    port) form='[0-9]{1,5}' ;;
+  esac
+  value=$(data_file server.json | tr -d '\000' |
+    sed -n 's/.*"'"$1"'": *\("\([^"\\]*\(\\.[^"\\]*\)*\)"\|[0-9]\+\|true\|false\).*/\1/p' |
+    sed 's/^"//; s/"$//; s/\\"/"/g; s/\\\\/\\/g; s|\\/|/|g' | LC_ALL=C.UTF-8 sed 's/[[:cntrl:]]//g')
+  [[ $value =~ ^$form$ ]] || value=""
+  printf '%s\n' "$value"
+}
+
+# The administrator's key.
+server_key() { data_file admin.key | grep -m 1 -xE 'lam_[A-Z0-9]{20}_[A-Za-z0-9]{40}' || true; }
 
 # The moment a process began, in ticks since boot: with the number it names one process and no other.
 # (The name in parentheses may hold blanks; what follows it does not.) One that has ended and waits to be fetched by its
@@ -106,16 +156,25 @@ start_server() {
     stop_server
   fi
   need_space "$data" 20 "the server" || exit 1
-  if ! mkdir -p "$data" 2>/dev/null || ! : 2>/dev/null >>"$log"; then
+  if ! mkdir -p "$data" 2>/dev/null || ! open_log; then
     say "The data directory $data cannot be written by $(id -un). $(what_is_in_the_way "$data"), or choose another: LAMBDA_DATA_DIR=DIR ./run" >&2
     exit 1
   fi
-  rm -f "$data/server.json"
+  rm -f "$data/server.json" || true
   from=$(($(wc -c <"$log") + 1))
   setsid nohup bin/lambdad >>"$log" 2>&1 </dev/null 9>&- &
   pid=$!
   printf '%s %s %s\n' "$pid" "$(began_at "$pid")" "$(build_mark)" >"$pid_file"
+  chmod 0644 "$pid_file"
   wait_until_it_answers "$pid" "$from"
+}
+
+# The log tells of functions and callers: it is read by root and the group lambda, or by its owner. One that has become large
+# is put aside.
+open_log() {
+  if [[ $(stat -c %s "$log" 2>/dev/null || echo 0) -gt $((64 << 20)) ]]; then mv -f "$log" "$log.1"; fi
+  (umask 077 && : >>"$log") 2>/dev/null || return 1
+  if [[ $EUID -eq 0 ]] && chgrp lambda "$log" 2>/dev/null; then chmod 0640 "$log"; else chmod 0600 "$log"; fi
 }
 
 wait_until_it_answers() {
@@ -183,6 +242,7 @@ server_status() {
 }
 
 follow_log() {
+  [[ ! -f $log || -r $log ]] || { say "The log $log is for root and the members of the group lambda." >&2; exit 1; }
   [[ -f $log ]] || { say "There is no log yet: $log. Start the server with ./run" >&2; exit 1; }
   exec tail -n 200 -F "$log"
 }

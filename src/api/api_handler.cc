@@ -2,6 +2,7 @@
 // operation -> answer.
 #include "api/api_handler.h"
 
+#include "access/signed_body.h"
 #include "api/code_request.h"
 #include "api/error_response.h"
 #include "base/crypto.h"
@@ -10,42 +11,41 @@
 
 namespace lambda::api {
 
-Task<Result<gateway::Caller>> ApiHandler::authenticate(http::Request& request,
-                                                       std::string_view body) {
-  const bool credentials =
-      request.headers.has("Authorization") || Authenticator::needs_body(request);
-  if (request.peer.unix_uid && !credentials) {
+// A request that is not signed.
+Task<Result<access::Caller>> ApiHandler::authenticate(http::Request& request) {
+  if (request.peer.unix_uid && !request.headers.has("Authorization")) {
     if (auto known = authenticator_.find_socket_peer(request.peer)) co_return std::move(*known);
     auto look = [this, peer = request.peer] { return authenticator_.admit_socket_peer(peer); };
     co_return co_await run_blocking(services_.users, std::move(look));
   }
-  auto verify = [this, &request, body] { return authenticator_.verify(request, body); };
-  co_return co_await run_sized(services_.disk, body.size(), std::move(verify));
+  co_return authenticator_.verify(request, {});
 }
 
 Task<Answer> ApiHandler::run(http::Request& request, http::BodyReader& body,
                              http::ResponseWriter& writer, const std::string& request_id) {
   auto matched = router_.match(request);
-  const bool signed_request = Authenticator::needs_body(request);
+  const bool signed_request = access::Authenticator::is_signed(request);
   if (matched && !matched->needs_key) {
     Exchange exchange{request, body, writer, request_id, {}, std::move(matched->captures)};
     co_return co_await (*matched->operation)(services_, exchange);
   }
   // A caller without a key learns nothing, not even which operations there are.
   std::string whole;
+  Result<access::Caller> caller = access::Caller{};
   if (signed_request) {
-    auto known = authenticator_.check_before_body(request);
-    if (!known) co_return fail(std::move(known.error()));
-    auto text = co_await http::read_all(body, kMaxRequestBytes);
-    if (!text) {
-      if (text.error().code() != ErrorCode::too_large) co_return fail(std::move(text.error()));
+    auto read = co_await access::read_signed(authenticator_, services_.disk, request, body,
+                                             kMaxRequestBytes);
+    if (!read) {
+      if (read.error().code() != ErrorCode::too_large) co_return fail(std::move(read.error()));
       co_return fail(Error(ErrorCode::too_large,
                            fmt::format("Request must be smaller than {} bytes", kMaxRequestBytes))
                          .with_aws_type("RequestEntityTooLargeException"));
     }
-    whole = std::move(*text);
+    whole = std::move(read->bytes);
+    caller = std::move(read->caller);
+  } else {
+    caller = co_await authenticate(request);
   }
-  auto caller = co_await authenticate(request, whole);
   if (!caller) co_return fail(std::move(caller.error()));
   if (!matched) co_return fail(std::move(matched.error()));
   http::BufferedBody buffered(std::move(whole));

@@ -2,7 +2,7 @@
 // answers. Any loop; a request stays on its connection's.
 #pragma once
 
-#include "api/authenticator.h"
+#include "access/authenticator.h"
 #include "api/operation.h"
 #include "api/operation_router.h"
 #include "http/server.h"
@@ -11,7 +11,7 @@ namespace lambda::api {
 
 class ApiHandler final : public http::Handler {
  public:
-  ApiHandler(Services services, const Authenticator& authenticator)
+  ApiHandler(Services services, const access::Authenticator& authenticator)
       : services_(std::move(services)), authenticator_(authenticator) {}
 
   Task<void> handle(http::Request& request, http::BodyReader& body,
@@ -20,10 +20,10 @@ class ApiHandler final : public http::Handler {
  private:
   Task<Answer> run(http::Request& request, http::BodyReader& body, http::ResponseWriter& writer,
                    const std::string& request_id);
-  Task<Result<gateway::Caller>> authenticate(http::Request& request, std::string_view body);
+  Task<Result<access::Caller>> authenticate(http::Request& request);
 
   Services services_;
-  const Authenticator& authenticator_;
+  const access::Authenticator& authenticator_;
   OperationRouter router_;
 };
 

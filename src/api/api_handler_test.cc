@@ -1,8 +1,8 @@
 // The control API as a whole, without sockets: what may keep a loop from its other requests.
 #include "api/api_handler.h"
 
+#include "access/sigv4.h"
 #include "api/code_request.h"
-#include "api/sigv4.h"
 #include "base/crypto.h"
 #include "base/encoding.h"
 #include "base/temporary_directory.h"
@@ -14,6 +14,7 @@
 
 #include <filesystem>
 #include <future>
+#include <sstream>
 #include <stdexcept>
 #include <unistd.h>
 
@@ -44,16 +45,17 @@ class NoInvoker final : public invoke::Invoker {
   void retire(const std::vector<function::VersionPtr>&) override {}
 };
 
-// Says that it begins, and falls.
-class FallingDeployer final : public deploy::Deployer {
+using DeployScript = Task<Result<deploy::DeployReport>> (*)(deploy::Progress&,
+                                                            deploy::DeployFailure&);
+
+class ScriptedDeployer final : public deploy::Deployer {
  public:
   Task<Result<deploy::DeployReport>> deploy(deploy::DeployRequest, http::BodyReader&,
                                             deploy::Progress& progress,
-                                            deploy::DeployFailure&) override {
-    progress.begin_step(1, "Receiving");
-    co_await sleep_for(0ms);
-    throw std::runtime_error("no more room");
+                                            deploy::DeployFailure& failure) override {
+    co_return co_await script(progress, failure);
   }
+  DeployScript script = nullptr;
 };
 
 class Recorder final : public http::ResponseWriter {
@@ -110,9 +112,9 @@ class ApiHandlerTest : public testing::Test {
                                              "000000000000", "us-east-1"));
     packages_ = std::move(*function::PackageStore::open(directory_));
     logs_ = std::move(*observe::LogStore::open(directory_ / "logs"));
-    Authenticator::Options options;
+    access::Authenticator::Options options;
     options.account = "000000000000";
-    authenticator_ = std::make_unique<Authenticator>(*keys_, clock_, options);
+    authenticator_ = std::make_unique<access::Authenticator>(*keys_, clock_, options);
     handler_ = std::make_unique<ApiHandler>(services(), *authenticator_);
   }
   ~ApiHandlerTest() override { release(); }
@@ -190,8 +192,8 @@ class ApiHandlerTest : public testing::Test {
   std::unique_ptr<function::PackageStore> packages_;
   std::unique_ptr<observe::LogStore> logs_;
   NoInvoker invoker_;
-  FallingDeployer deployer_;
-  std::unique_ptr<Authenticator> authenticator_;
+  ScriptedDeployer deployer_;
+  std::unique_ptr<access::Authenticator> authenticator_;
   std::promise<void> free_;
   bool busy_ = false;
   Loop loop_{1};
@@ -219,7 +221,7 @@ TEST_F(ApiHandlerTest, ChecksTheSignatureOfALargeBodyBesideTheLoop) {
   const auto key = keys_->create("test", "*");
   ASSERT_TRUE(key);
   const auto sign = [&](const std::string& body) {
-    Signature signature;
+    access::Signature signature;
     signature.key_id = key->id;
     signature.date = "20260102";
     signature.region = "us-east-1";
@@ -253,13 +255,23 @@ TEST_F(ApiHandlerTest, ChecksTheSignatureOfALargeBodyBesideTheLoop) {
   EXPECT_THAT(large->writer.sent->body, HasSubstr("PUT is not possible here"));
 }
 
-TEST_F(ApiHandlerTest, ADeployThatFallsLeavesNoWriterBehind) {
+http::Request deploy_request() {
   http::Request request;
   request.method = "POST";
   request.target = "/_lambda/functions/greet/deploy";
   request.headers.add("X-Lambda-Settings", base64_encode(R"({"source":"zip"})"));
   request.peer.unix_uid = 0;
-  const auto deploy = ask(request, "", true);
+  return request;
+}
+
+TEST_F(ApiHandlerTest, ADeployThatFallsLeavesNoWriterBehind) {
+  deployer_.script = [](deploy::Progress& progress,
+                        deploy::DeployFailure&) -> Task<Result<deploy::DeployReport>> {
+    progress.begin_step(1, "Receiving");
+    co_await sleep_for(0ms);
+    throw std::runtime_error("no more room");
+  };
+  const auto deploy = ask(deploy_request(), "", true);
   loop_.restart();
   loop_.run_for(50ms);
   EXPECT_TRUE(deploy->writer.begun);
@@ -269,6 +281,51 @@ TEST_F(ApiHandlerTest, ADeployThatFallsLeavesNoWriterBehind) {
   EXPECT_TRUE(deploy->thrown);
   EXPECT_THAT(deploy->writer.written, HasSubstr("Receiving"));
   EXPECT_FALSE(deploy->writer.finished);
+}
+
+TEST_F(ApiHandlerTest, ADeploysLinesAreTextWhateverTheFunctionWrote) {
+  deployer_.script = [](deploy::Progress& progress,
+                        deploy::DeployFailure& failure) -> Task<Result<deploy::DeployReport>> {
+    progress.output("built \xC3");
+    failure.log =
+        "gr\xFC\xDF"
+        "e \xE2\x82";
+    failure.function_payload = "{\"errorMessage\":\"\xFF\"}";
+    co_return fail(ErrorCode::function_failed, "it wrote {}", "\xC0");
+  };
+  const auto deploy = ask(deploy_request(), "");
+  finish(*deploy);
+  EXPECT_TRUE(is_valid_utf8(deploy->writer.written));
+  std::istringstream lines(deploy->writer.written);
+  std::string line;
+  boost::json::object last;
+  while (std::getline(lines, line)) last = boost::json::parse(line).as_object();
+  EXPECT_EQ(last.at("event"), "error");
+  EXPECT_EQ(last.at("log"),
+            "gr\xEF\xBF\xBD\xEF\xBF\xBD"
+            "e \xEF\xBF\xBD\xEF\xBF\xBD");
+}
+
+TEST_F(ApiHandlerTest, AChattyBuildFillsNoMemoryForASlowClient) {
+  deployer_.script = [](deploy::Progress& progress,
+                        deploy::DeployFailure&) -> Task<Result<deploy::DeployReport>> {
+    progress.begin_step(2, "Building");
+    for (int i = 0; i < 1000; ++i) progress.output(std::string(64 * 1024, 'x'));
+    progress.end_step(2, "Done.");
+    co_await sleep_for(0ms);
+    co_return fail(ErrorCode::function_failed, "it did not load");
+  };
+  const auto deploy = ask(deploy_request(), "", true);
+  loop_.restart();
+  loop_.run_for(50ms);
+  deploy->writer.may_go_on.set();
+  finish(*deploy);
+  const auto& written = deploy->writer.written;
+  EXPECT_LT(written.size(), 5u << 20);
+  EXPECT_GT(written.size(), 3u << 20);
+  EXPECT_THAT(written, HasSubstr("bytes of output are left out here"));
+  EXPECT_LT(written.find("left out here"), written.find("\"end\""));
+  EXPECT_THAT(written.substr(written.size() - 300), HasSubstr("it did not load"));
 }
 
 TEST_F(ApiHandlerTest, KnowsWhoIsOnTheSocketWhileTheDiskIsBusy) {

@@ -7,11 +7,15 @@
 #include <deque>
 #include <exception>
 #include <memory>
+#include <utility>
 
 namespace lambda::api {
 namespace {
 
 namespace json = boost::json;
+
+// Of lines that the client has not taken yet. What a build says beyond that is left out.
+constexpr std::size_t kMaxWaiting = 4 << 20;
 
 // Progress as lines, written by a coroutine of their own: what reports progress must not wait for a
 // slow client. The first line starts the response, so that what is wrong at the door can still be
@@ -25,14 +29,34 @@ class LineWriter final : public deploy::Progress, public std::enable_shared_from
     add(json::object{{"event", "begin"}, {"step", number}, {"text", text}});
   }
   void output(std::string_view text) override {
+    if (waiting_ + text.size() > kMaxWaiting) {
+      left_out_ += text.size();
+      return;
+    }
+    say_what_was_left_out();
     add(json::object{{"event", "output"}, {"text", text}});
   }
   void end_step(int number, std::string_view text) override {
+    say_what_was_left_out();
     add(json::object{{"event", "end"}, {"step", number}, {"text", text}});
   }
 
+  // Where output had no room: between what came before and what comes next.
+  void say_what_was_left_out() {
+    const auto size = std::exchange(left_out_, 0);
+    if (size == 0) return;
+    add(json::object{{"event", "output"},
+                     {"text", fmt::format("\n[{} bytes of output are left out here: they came "
+                                          "faster than they were read]\n",
+                                          size)}});
+  }
+
   void add(json::object line) {
-    lines_.push_back(json::serialize(line) + "\n");
+    auto text = json::serialize(line);
+    // Words of the function and of builds are among them, and those may be any bytes.
+    if (!is_valid_utf8(text)) text = repair_utf8(text);
+    waiting_ += text.size() + 1;
+    lines_.push_back(std::move(text) + "\n");
     more_.set();
     if (!running_) {
       running_ = true;
@@ -63,8 +87,10 @@ class LineWriter final : public deploy::Progress, public std::enable_shared_from
         std::string piece;
         for (auto& line : lines_) piece += line;
         lines_.clear();
+        const auto size = piece.size();
         // A client that went away does not end its deploy.
         if (alive) alive = (co_await writer_.write(std::move(piece))).has_value();
+        waiting_ -= size;
       }
       if (last_) break;
       more_.reset();
@@ -78,6 +104,8 @@ class LineWriter final : public deploy::Progress, public std::enable_shared_from
   LoopExecutor executor_;
   std::string request_id_;
   std::deque<std::string> lines_;
+  std::size_t waiting_ = 0;   // bytes of lines, those that are being written included
+  std::size_t left_out_ = 0;  // bytes of output since the last that was taken
   bool running_ = false;
   bool last_ = false;
   bool whole_ = true;
@@ -222,6 +250,7 @@ Task<Answer> deploy_function(Services& services, Exchange& exchange) {
     std::rethrow_exception(thrown);
   }
   if (!report && !lines->begun()) co_return fail(std::move(report.error()));
+  lines->say_what_was_left_out();
   if (report) {
     lines->add(result_line(services, *report));
   } else {

@@ -2,7 +2,7 @@
 
 #include "api/json_check.h"
 #include "base/encoding.h"
-#include "gateway/forwarded.h"
+#include "invoke/trace_id.h"
 
 #include <spdlog/fmt/fmt.h>
 
@@ -78,7 +78,8 @@ Task<Answer> run(Services& services, Exchange& exchange, function::Resolved targ
   call.target = std::move(target);
   call.payload = std::move(*payload);
   call.request_id = exchange.request_id;
-  call.trace_id = gateway::trace_id_for(request, services.clock.now());
+  call.trace_id =
+      invoke::trace_id_for(request.headers.get("X-Amzn-Trace-Id"), services.clock.now());
   call.client_context = std::move(*context);
   auto outcome = co_await services.invoker.invoke(std::move(call));
   if (!outcome) co_return fail(std::move(outcome.error()));

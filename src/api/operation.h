@@ -2,6 +2,7 @@
 // connection's loop.
 #pragma once
 
+#include "access/key_checker.h"
 #include "api/function_name.h"
 #include "api/json_members.h"
 #include "base/async.h"
@@ -11,7 +12,6 @@
 #include "deploy/deployer.h"
 #include "function/catalog.h"
 #include "function/package_store.h"
-#include "gateway/key_checker.h"
 #include "http/body.h"
 #include "http/message.h"
 #include "http/server.h"
@@ -76,7 +76,7 @@ struct Exchange {
   http::BodyReader& body;
   http::ResponseWriter& writer;
   std::string request_id;
-  gateway::Caller caller;
+  access::Caller caller;
   std::vector<std::string> captures;  // the path's variable parts, decoded
 
   // The function that the first capture names, with ?Qualifier=.

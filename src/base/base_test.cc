@@ -93,6 +93,38 @@ TEST(Utf8, TellsValidFromInvalid) {
   EXPECT_FALSE(is_valid_utf8("\xE2\x82"));
 }
 
+TEST(Utf8, IsRepairedByteByByte) {
+  EXPECT_EQ(repair_utf8("caf\xC3\xA9"), "caf\xC3\xA9");
+  EXPECT_EQ(repair_utf8("a\xFF\xE2\x82z"), "a\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBDz");
+}
+
+TEST(Utf8, IsShownWithoutControlCharacters) {
+  EXPECT_EQ(escape_controls("h\xC3\xA9 \\ \xF0\x9F\x98\x80"), "h\xC3\xA9 \\ \xF0\x9F\x98\x80");
+  EXPECT_EQ(escape_controls(std::string_view("a\n\r\t\0\x1B[m\x7F", 9)),
+            "a\\n\\r\\t\\x00\\x1B[m\\x7F");
+  EXPECT_EQ(escape_controls("\xC2\x9B"
+                            "\xFF"),
+            "\\xC2\\x9B\\xFF");
+}
+
+TEST(Utf8, IsCutBetweenCharacters) {
+  EXPECT_EQ(last_of_utf8("a\xE2\x82\xAC"
+                         "b",
+                         9),
+            "a\xE2\x82\xAC"
+            "b");
+  EXPECT_EQ(last_of_utf8("a\xE2\x82\xAC"
+                         "b",
+                         4),
+            "\xE2\x82\xAC"
+            "b");
+  EXPECT_EQ(last_of_utf8("a\xE2\x82\xAC"
+                         "b",
+                         3),
+            "b");
+  EXPECT_EQ(last_of_utf8("abc", 0), "");
+}
+
 TEST(Crypto, KnownDigests) {
   EXPECT_EQ(hex_encode(sha256("abc")),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");

@@ -173,6 +173,68 @@ std::size_t count_characters(std::string_view text) {
       text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
+namespace {
+
+// Of the first character; 0 where the text does not begin with one.
+std::size_t length_of_first(std::string_view text) {
+  for (std::size_t length = 1; length <= 4 && length <= text.size(); ++length) {
+    if (is_valid_utf8(text.substr(0, length))) return length;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::string repair_utf8(std::string_view text) {
+  std::string repaired;
+  while (!text.empty()) {
+    const auto length = length_of_first(text);
+    repaired += length == 0 ? std::string_view("\xEF\xBF\xBD") : text.substr(0, length);
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  return repaired;
+}
+
+std::string escape_controls(std::string_view text) {
+  std::string shown;
+  shown.reserve(text.size());
+  const auto escape = [&shown](char c) {
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    const auto byte = static_cast<unsigned char>(c);
+    shown.append("\\x");
+    shown += digits[byte >> 4];
+    shown += digits[byte & 15];
+  };
+  while (!text.empty()) {
+    const auto length = length_of_first(text);
+    const auto first = static_cast<unsigned char>(text.front());
+    if (text.front() == '\n') {
+      shown += "\\n";
+    } else if (text.front() == '\t') {
+      shown += "\\t";
+    } else if (text.front() == '\r') {
+      shown += "\\r";
+    } else if (length == 0 || first < 0x20 || first == 0x7F) {
+      escape(text.front());
+    } else if (length == 2 && first == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0) {
+      escape(text[0]);
+      escape(text[1]);
+    } else {
+      shown += text.substr(0, length);
+    }
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  return shown;
+}
+
+std::string_view last_of_utf8(std::string_view text, std::size_t size) {
+  if (text.size() <= size) return text;
+  text.remove_prefix(text.size() - size);
+  while (!text.empty() && (static_cast<unsigned char>(text.front()) & 0xC0) == 0x80)
+    text.remove_prefix(1);
+  return text;
+}
+
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, {}, ascii_lower, ascii_lower);
 }

@@ -25,6 +25,13 @@ namespace lambda {
 [[nodiscard]] bool is_valid_utf8(std::string_view text);
 // Of UTF-8: every byte but those that go on with a character.
 [[nodiscard]] std::size_t count_characters(std::string_view text);
+// Replaces what is not UTF-8, byte by byte, with U+FFFD.
+[[nodiscard]] std::string repair_utf8(std::string_view text);
+// One line that can be shown anywhere: control characters (U+0000-001F, 007F-009F) and bytes that
+// are not UTF-8 become \n, \t, \r or \xHH. Not to be decoded again: a backslash stays one.
+[[nodiscard]] std::string escape_controls(std::string_view text);
+// At most the last `size` bytes of a text in UTF-8, beginning with a whole character.
+[[nodiscard]] std::string_view last_of_utf8(std::string_view text, std::size_t size);
 
 [[nodiscard]] bool equals_ignoring_case(std::string_view a, std::string_view b);
 [[nodiscard]] std::string to_lower(std::string_view text);

@@ -202,6 +202,15 @@ int upload(ServerConnection& server, const std::string& name, Packed packed,
   if (!response) return explain(response.error());
   if (report.error()) return show_deploy_error(*report.error());
   if (report.result()) return show_result(*report.result(), name, as_json);
+  if (report.unreadable()) {
+    std::fprintf(
+        stderr,
+        "lambda: the server answered with a line that this command does not understand, so "
+        "how the deploy ended is not known: `lambda versions %s` shows what is live. The "
+        "line: %s\n",
+        name.c_str(), report.unreadable()->c_str());
+    return kFailed;
+  }
   std::fprintf(stderr,
                "lambda: the server ended the connection before the deploy was done: `lambda "
                "versions %s` shows what is live\n",

@@ -36,6 +36,15 @@ void show_log(const std::string& log) {
   }
 }
 
+// Bytes that are no text of one line, as a question mark each.
+std::string one_line(std::string_view bytes) {
+  std::string shown(bytes);
+  for (char& c : shown) {
+    if (c < ' ' || c > '~') c = '?';
+  }
+  return shown;
+}
+
 }  // namespace
 
 void DeployReport::take(std::string_view piece) {
@@ -55,7 +64,11 @@ void DeployReport::end_open_step() {
 void DeployReport::line(const std::string& text) {
   boost::system::error_code problem;
   auto value = json::parse(text, problem);
-  if (problem || !value.is_object()) return;
+  if (problem || !value.is_object()) {
+    constexpr std::size_t kShown = 200;
+    if (!unreadable_) unreadable_ = one_line(std::string_view(text).substr(0, kShown));
+    return;
+  }
   auto& object = value.as_object();
   const auto event = text_in(object, "event");
   if (event == "begin") {

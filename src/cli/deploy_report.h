@@ -17,6 +17,8 @@ class DeployReport {
   void end_open_step();
   [[nodiscard]] const std::optional<boost::json::object>& result() const { return result_; }
   [[nodiscard]] const std::optional<boost::json::object>& error() const { return error_; }
+  // The beginning of the first line that was not understood: the result may have been in it.
+  [[nodiscard]] const std::optional<std::string>& unreadable() const { return unreadable_; }
 
  private:
   void line(const std::string& text);
@@ -25,6 +27,7 @@ class DeployReport {
   std::string pending_;
   std::optional<boost::json::object> result_;
   std::optional<boost::json::object> error_;
+  std::optional<std::string> unreadable_;
   bool open_ = false;
   bool output_ = false;
   bool at_line_start_ = true;

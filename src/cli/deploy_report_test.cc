@@ -45,6 +45,15 @@ TEST(DeployReport, EndsTheStepThatFailed) {
   EXPECT_TRUE(report.error());
 }
 
+TEST(DeployReport, KeepsALineThatItDoesNotUnderstand) {
+  DeployReport report;
+  shown("{\"event\":\"error\",\"log\":\"\xFF\x1B[31m\"}\n{\"event\":\"new in a later version\"}\n",
+        9, report);
+  EXPECT_FALSE(report.error());
+  ASSERT_TRUE(report.unreadable());
+  EXPECT_EQ(*report.unreadable(), "{\"event\":\"error\",\"log\":\"??[31m\"}");
+}
+
 TEST(DeployError, HasTheFunctionsWordsAndAnExitCode) {
   testing::internal::CaptureStderr();
   EXPECT_EQ(show_deploy_error({{"code", "function failed"},

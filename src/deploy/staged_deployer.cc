@@ -151,7 +151,9 @@ Task<Result<Done>> StagedDeployer::build(const DeployRequest& request, Draft& dr
     const auto missing =
         co_await compile_bytecode(parts_.invoker, parts_.packages, parts_.disk, draft.version);
     if (missing) {
-      spdlog::warn("deploy {}: {}", request.name, *missing);
+      // Why may be in the words of the code itself: those are for who deploys it.
+      spdlog::warn("deploy {}: it has no bytecode, or not all of it; who deployed it was told why",
+                   request.name);
       progress.output(fmt::format("Warning: {}\n", *missing));
     }
   }

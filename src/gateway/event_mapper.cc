@@ -115,7 +115,7 @@ std::string log_time(WallTime time) {
                      parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
-void append_authorizer(std::string& out, const Caller& caller) {
+void append_authorizer(std::string& out, const access::Caller& caller) {
   out += ",\"authorizer\":{\"iam\":{";
   append_member(out, "accessKey", caller.access_key);
   out += ',';

@@ -6,8 +6,8 @@
 // goes as base64.
 #pragma once
 
+#include "access/key_checker.h"
 #include "base/clock.h"
-#include "gateway/key_checker.h"
 #include "gateway/router.h"
 #include "http/message.h"
 
@@ -22,7 +22,7 @@ struct EventContext {
   std::string trace_id;
   std::string url_id;  // apiId and domainPrefix: the function's host label, or its name
   WallTime time{};
-  std::optional<Caller> caller;  // where the URL asks for a signature
+  std::optional<access::Caller> caller;  // where the URL asks for a signature
 };
 
 [[nodiscard]] std::string make_event(const http::Request& request, const Route& route,

@@ -1,7 +1,6 @@
 #include "gateway/event_mapper.h"
 
 #include "base/encoding.h"
-#include "gateway/forwarded.h"
 
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
@@ -174,21 +173,6 @@ TEST_F(EventMapper, NamesTheCallerOfASignedUrl) {
   EXPECT_EQ(context.at("authorizer"), json::parse(R"({"iam":{"accessKey":"AKIA",
       "accountId":"000000000000","callerId":"AIDA","cognitoIdentity":null,"principalOrgId":null,
       "userArn":"arn:aws:iam::000000000000:user/ann","userId":"AIDA"}})"));
-}
-
-TEST(TraceId, IsKeptWhereItIsOneAndMadeOtherwise) {
-  http::Request request;
-  const WallTime now(std::chrono::seconds(0x5759e988));
-  const auto made = trace_id_for(request, now);
-  EXPECT_EQ(made.find("Root=1-5759e988-"), 0u);
-  EXPECT_EQ(
-      made.size(),
-      std::string("Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0")
-          .size());
-  request.headers.add("X-Amzn-Trace-Id", "Root=1-5759e988-bd862e3fe1be46a994272793");
-  EXPECT_EQ(trace_id_for(request, now), "Root=1-5759e988-bd862e3fe1be46a994272793");
-  request.headers.set("X-Amzn-Trace-Id", "nonsense");
-  EXPECT_EQ(trace_id_for(request, now).find("Root=1-5759e988-"), 0u);
 }
 
 }  // namespace

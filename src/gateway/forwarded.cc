@@ -1,9 +1,6 @@
 #include "gateway/forwarded.h"
 
-#include "base/crypto.h"
 #include "base/encoding.h"
-
-#include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
 #include <array>
@@ -14,7 +11,6 @@ namespace {
 constexpr std::array<std::string_view, 6> kForwarded = {"x-forwarded-for",    "x-forwarded-proto",
                                                         "x-forwarded-host",   "x-forwarded-port",
                                                         "x-forwarded-prefix", "x-amzn-trace-id"};
-constexpr std::size_t kLongestTraceId = 256;
 
 std::string port_of(const http::Request& request, std::string_view proto) {
   if (request.peer.local_port != 0) return std::to_string(request.peer.local_port);
@@ -53,18 +49,6 @@ std::vector<std::pair<std::string, std::string>> forwarded_fields(const http::Re
   if (!route.prefix.empty()) fields.emplace_back("x-forwarded-prefix", route.prefix);
   fields.emplace_back("x-amzn-trace-id", std::string(trace_id));
   return fields;
-}
-
-std::string trace_id_for(const http::Request& request, WallTime now) {
-  const auto sent = request.headers.get("X-Amzn-Trace-Id");
-  const bool usable = sent.find("Root=") != std::string_view::npos &&
-                      sent.size() <= kLongestTraceId && is_valid_utf8(sent);
-  if (usable) return std::string(sent);
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch());
-  const auto bytes = hex_encode(random_bytes(20));
-  return fmt::format("Root=1-{:08x}-{};Parent={};Sampled=0",
-                     static_cast<std::uint32_t>(seconds.count()), bytes.substr(0, 24),
-                     bytes.substr(24));
 }
 
 }  // namespace lambda::gateway

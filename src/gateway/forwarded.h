@@ -1,7 +1,6 @@
 // What a function is told about the way its request came: X-Forwarded-*, X-Amzn-Trace-Id. Pure.
 #pragma once
 
-#include "base/clock.h"
 #include "gateway/router.h"
 #include "http/message.h"
 
@@ -21,9 +20,5 @@ namespace lambda::gateway {
 
 // The client's address; 127.0.0.1 for a unix socket.
 [[nodiscard]] std::string source_ip(const http::Peer& peer);
-
-// The request's X-Amzn-Trace-Id where it has a usable one, else a new one:
-// "Root=1-<8 hex>-<24 hex>;Parent=<16 hex>;Sampled=0".
-[[nodiscard]] std::string trace_id_for(const http::Request& request, WallTime now);
 
 }  // namespace lambda::gateway

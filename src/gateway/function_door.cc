@@ -1,10 +1,11 @@
 #include "gateway/function_door.h"
 
+#include "access/signed_body.h"
 #include "base/crypto.h"
 #include "gateway/event_mapper.h"
-#include "gateway/forwarded.h"
 #include "gateway/http_proxy.h"
 #include "gateway/result_mapper.h"
+#include "invoke/trace_id.h"
 
 #include <optional>
 #include <string>
@@ -29,13 +30,13 @@ std::optional<http::Response> body_failure(const Reply& reply, const Error& erro
 struct FunctionDoor::Admitted {
   explicit Admitted(function::Resolved its_target) : target(std::move(its_target)) {}
   function::Resolved target;
-  std::optional<Caller> caller;
+  std::optional<access::Caller> caller;
 };
 
 struct FunctionDoor::Admission {
   std::optional<http::Response> refusal;
   bool client_gone = false;
-  std::optional<Caller> caller;
+  std::optional<access::Caller> caller;
   std::optional<http::BufferedBody> body;  // where it had to be read to decide
 };
 
@@ -61,7 +62,7 @@ Result<function::Resolved> FunctionDoor::find(const Route& route) const {
 
 Task<void> FunctionDoor::handle(const Route& route, http::Request& request, http::BodyReader& body,
                                 http::ResponseWriter& writer) {
-  Reply reply(request, route, random_uuid());
+  Reply reply(request, route, random_uuid(), failures_);
   auto target = find(route);
   if (!target) {
     auto answer = reply.failure(target.error());
@@ -110,21 +111,15 @@ Task<FunctionDoor::Admission> FunctionDoor::admit(const function::Function& func
       admission.refusal = reply.failure(403, caller.error().message());
     }
   } else if (function.url.auth == function::UrlAuth::iam) {
-    auto bytes = co_await http::read_all(body, kMaxHandlerBody);
-    if (!bytes) {
-      admission.refusal = body_failure(reply, bytes.error());
+    auto read = co_await access::read_signed(keys_, disk_, request, body, kMaxHandlerBody);
+    if (!read) {
+      admission.refusal = body_failure(reply, read.error());
       admission.client_gone = !admission.refusal;
       co_return admission;
     }
-    auto check = [this, &request, &bytes] { return keys_.check_signature(request, *bytes); };
-    auto caller = co_await run_sized(disk_, bytes->size(), std::move(check));
-    if (caller) {
-      admission.caller = std::move(*caller);
-      request.headers.remove("Authorization");
-    } else {
-      admission.refusal = reply.failure(403, caller.error().message());
-    }
-    admission.body.emplace(std::move(*bytes));
+    admission.caller = std::move(read->caller);
+    request.headers.remove("Authorization");
+    admission.body.emplace(std::move(read->bytes));
   }
   request.headers.remove(kKeyHeader);
   co_return admission;
@@ -134,7 +129,7 @@ Task<void> FunctionDoor::pass_on(const Route& route, const http::Request& reques
                                  http::BodyReader& body, const Reply& reply, Admitted admitted,
                                  http::ResponseWriter& writer) {
   if (admitted.target.version->configuration.kind == function::Kind::http) {
-    auto trace_id = trace_id_for(request, clock_.now());
+    auto trace_id = invoke::trace_id_for(request.headers.get("X-Amzn-Trace-Id"), clock_.now());
     ProxiedRequest proxied(request, body, route, reply, std::move(admitted.target),
                            std::move(trace_id));
     co_await proxy(invoker_, std::move(proxied), writer);
@@ -160,7 +155,7 @@ Task<http::Response> FunctionDoor::call_handler(const Route& route, const http::
   EventContext context;
   context.time = clock_.now();
   context.request_id = reply.request_id();
-  context.trace_id = trace_id_for(request, context.time);
+  context.trace_id = invoke::trace_id_for(request.headers.get("X-Amzn-Trace-Id"), context.time);
   context.url_id = function.host_label.empty() ? function.name : function.host_label;
   context.caller = std::move(admitted.caller);
   invoke::Call call;

@@ -5,11 +5,12 @@
 // connection's.
 #pragma once
 
+#include "access/key_checker.h"
 #include "base/async.h"
 #include "base/blocking.h"
 #include "base/clock.h"
 #include "function/catalog.h"
-#include "gateway/key_checker.h"
+#include "gateway/failure_log.h"
 #include "gateway/reply.h"
 #include "gateway/router.h"
 #include "http/body.h"
@@ -24,9 +25,14 @@ inline constexpr std::size_t kMaxHandlerBody = 6'291'456;
 class FunctionDoor {
  public:
   // All outlive it. On `disk` the signatures of large bodies are checked.
-  FunctionDoor(const function::Catalog& catalog, invoke::Invoker& invoker, const KeyChecker& keys,
-               BlockingPool& disk, const Clock& clock)
-      : catalog_(catalog), invoker_(invoker), keys_(keys), disk_(disk), clock_(clock) {}
+  FunctionDoor(const function::Catalog& catalog, invoke::Invoker& invoker,
+               const access::KeyChecker& keys, BlockingPool& disk, const Clock& clock)
+      : catalog_(catalog),
+        invoker_(invoker),
+        keys_(keys),
+        disk_(disk),
+        clock_(clock),
+        failures_(clock) {}
 
   Task<void> handle(const Route& route, http::Request& request, http::BodyReader& body,
                     http::ResponseWriter& writer);
@@ -47,9 +53,10 @@ class FunctionDoor {
 
   const function::Catalog& catalog_;
   invoke::Invoker& invoker_;
-  const KeyChecker& keys_;
+  const access::KeyChecker& keys_;
   BlockingPool& disk_;
   const Clock& clock_;
+  FailureLog failures_;
 };
 
 }  // namespace lambda::gateway

@@ -2,11 +2,11 @@
 // function's or the API's. Any loop.
 #pragma once
 
+#include "access/key_checker.h"
 #include "base/async.h"
 #include "base/clock.h"
 #include "function/catalog.h"
 #include "gateway/function_door.h"
-#include "gateway/key_checker.h"
 #include "gateway/router.h"
 #include "http/server.h"
 #include "invoke/invoker.h"
@@ -19,7 +19,8 @@ class Gateway final : public http::Handler {
  public:
   // `domain` is what stands behind a function's label ("localhost"). All references outlive it.
   Gateway(std::string_view domain, const function::Catalog& catalog, invoke::Invoker& invoker,
-          const KeyChecker& keys, BlockingPool& disk, const Clock& clock, http::Handler& api)
+          const access::KeyChecker& keys, BlockingPool& disk, const Clock& clock,
+          http::Handler& api)
       : router_(domain), door_(catalog, invoker, keys, disk, clock), api_(api) {}
 
   Task<void> handle(http::Request& request, http::BodyReader& body,

@@ -50,19 +50,20 @@ UniqueFd listen_anywhere() {
 }
 
 // The one key is known; a signature is right when X-Signed holds the body's size.
-class OneKey final : public KeyChecker {
+class OneKey final : public access::KeyChecker {
  public:
-  Result<Caller> check_key(const http::Request&, std::string_view token) const override {
+  Result<access::Caller> check_key(const http::Request&, std::string_view token) const override {
     if (token != kToken) return fail(ErrorCode::unauthenticated, "the key is unknown");
-    return Caller{};
+    return access::Caller{};
   }
-  Result<Caller> check_signature(const http::Request& request,
-                                 std::string_view body) const override {
+  Result<bool> check_before_body(const http::Request&) const override { return false; }
+  Result<access::Caller> check_signature(const http::Request& request,
+                                         std::string_view body) const override {
     checked_on = std::this_thread::get_id();
     if (request.headers.get("X-Signed") != std::to_string(body.size())) {
       return fail(ErrorCode::denied, "Forbidden");
     }
-    Caller caller;
+    access::Caller caller;
     caller.account = "000000000000";
     caller.access_key = "AKIA";
     return caller;
@@ -545,7 +546,9 @@ TEST_F(GatewayTest, AnAnswerThatFallsLeavesNobodyReadingTheBody) {
   request.target = "/stream";
   request.headers.add("Host", "web.localhost");
   const auto route = Router("localhost").route(request);
-  const Reply reply(request, route, "id");
+  const SystemClock clock;
+  FailureLog failures(clock);
+  const Reply reply(request, route, "id", failures);
   EndlessBody body;
   FallingWriter writer;
   ProxiedRequest proxied(request, body, route, reply, *catalog_->resolve_live("web"), "trace");

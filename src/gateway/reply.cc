@@ -2,12 +2,11 @@
 
 #include "gateway/json_text.h"
 
-#include <spdlog/spdlog.h>
-
 namespace lambda::gateway {
 
-Reply::Reply(const http::Request& request, const Route& route, std::string request_id)
-    : request_(request), route_(route), request_id_(std::move(request_id)) {}
+Reply::Reply(const http::Request& request, const Route& route, std::string request_id,
+             FailureLog& failures)
+    : request_(request), route_(route), request_id_(std::move(request_id)), failures_(failures) {}
 
 void Reply::complete(http::Headers& headers) const {
   headers.set("x-amzn-RequestId", request_id_);
@@ -53,7 +52,7 @@ http::Response Reply::failure(const Error& error) const {
     default:
       break;
   }
-  spdlog::warn("request {} of function {}: {}", request_id_, function_, error.message());
+  failures_.tell(function_, request_id_, error.message());
   switch (error.code()) {
     case ErrorCode::timeout:
       return failure(504, fmt::format("the function {} did not answer in time", function_));

@@ -5,6 +5,7 @@
 
 #include "base/result.h"
 #include "gateway/cors.h"
+#include "gateway/failure_log.h"
 #include "gateway/router.h"
 #include "http/message.h"
 
@@ -16,8 +17,9 @@ namespace lambda::gateway {
 
 class Reply {
  public:
-  // `request` and `route` outlive it.
-  Reply(const http::Request& request, const Route& route, std::string request_id);
+  // `request`, `route` and `failures` outlive it.
+  Reply(const http::Request& request, const Route& route, std::string request_id,
+        FailureLog& failures);
 
   void set_cors(std::optional<Cors> cors) { cors_ = std::move(cors); }
   // The function's name as people know it, for messages.
@@ -38,6 +40,7 @@ class Reply {
   const http::Request& request_;
   const Route& route_;
   std::string request_id_;
+  FailureLog& failures_;
   std::string function_;
   std::optional<Cors> cors_;
 };

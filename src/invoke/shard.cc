@@ -229,10 +229,9 @@ class Shard::HttpSlot final : public HttpLease {
 
 namespace {
 
-std::string tail_of_log(std::string log) {
+std::string tail_of_log(std::string_view log) {
   constexpr std::size_t kShown = 2000;
-  if (log.size() > kShown) log.erase(0, log.size() - kShown);
-  return log;
+  return std::string(last_of_utf8(log, kShown));
 }
 
 }  // namespace
@@ -240,11 +239,14 @@ std::string tail_of_log(std::string log) {
 Task<Result<std::unique_ptr<HttpLease>>> Shard::open_http(function::Resolved target, std::string) {
   auto admitted = admit(target);
   if (!admitted) co_return fail(std::move(admitted.error()));
-  co_return co_await open_admitted(std::move(target), std::move(*admitted));
+  // What it wrote is in its log; lambdad's log, where this error goes, is no place for it.
+  std::string last_output;
+  co_return co_await open_admitted(std::move(target), std::move(*admitted), last_output);
 }
 
-Task<Result<std::unique_ptr<HttpLease>>> Shard::open_admitted(
-    function::Resolved target, std::unique_ptr<Admission> admission) {
+Task<Result<std::unique_ptr<HttpLease>>> Shard::open_admitted(function::Resolved target,
+                                                              std::unique_ptr<Admission> admission,
+                                                              std::string& last_output) {
   const auto begin = std::chrono::steady_clock::now();
   const auto pool = pool_of(target.version);
   while (true) {
@@ -252,9 +254,9 @@ Task<Result<std::unique_ptr<HttpLease>>> Shard::open_admitted(
     auto lease = co_await pool->acquire(init_failure);
     if (!lease) co_return fail(std::move(lease.error()));
     if (init_failure) {
-      co_return fail(ErrorCode::function_failed, "{} ({}). Its last output: {}",
-                     init_failure->failure.reason, init_failure->failure.type,
-                     tail_of_log(std::move(init_failure->log)));
+      last_output = tail_of_log(init_failure->log);
+      co_return fail(ErrorCode::function_failed, "{} ({})", init_failure->failure.reason,
+                     init_failure->failure.type);
     }
     auto& instance = lease->instance();
     auto socket = co_await instance.connect();
@@ -271,14 +273,13 @@ Task<Result<std::unique_ptr<HttpLease>>> Shard::open_admitted(
           loop_, std::move(admission), std::move(*lease), std::move(*socket), timing);
       co_return open;
     }
-    auto log = tail_of_log(instance.recent_log());
+    last_output = tail_of_log(instance.recent_log());
     lease->discard();
     // A server that ended a moment ago is not known to be gone yet. Nothing was sent to it, so
     // another instance takes the call; one that never served has no such excuse.
     if (!lease->cold()) continue;
-    co_return fail(ErrorCode::function_failed,
-                   "it stopped listening on its port: {}. Its last output: {}",
-                   socket.error().message(), log);
+    co_return fail(ErrorCode::function_failed, "it stopped listening on its port: {}",
+                   socket.error().message());
   }
 }
 
@@ -339,13 +340,14 @@ Task<Result<Outcome>> Shard::call_http(Call call, std::unique_ptr<Admission> adm
   Outcome outcome;
   outcome.executed_version = version->label();
   outcome.trace_id = call.trace_id;
-  auto lease = co_await open_admitted(call.target, std::move(admission));
+  std::string last_output;
+  auto lease = co_await open_admitted(call.target, std::move(admission), last_output);
   if (!lease) {
     if (lease.error().code() != ErrorCode::function_failed)
       co_return fail(std::move(lease.error()));
     pool::Failure failure;
     failure.type = "Runtime.ExitError";
-    failure.reason = lease.error().message();
+    failure.reason = fmt::format("{}. Its last output: {}", lease.error().message(), last_output);
     describe(outcome, payload_of(failure, call.request_id));
     outcome.timing.total = since(begin);
     co_return outcome;

@@ -65,8 +65,10 @@ class Shard {
   Task<Result<Outcome>> call_handler(Call call, SteadyTime begin);
   Task<Result<Outcome>> call_http(Call call, std::unique_ptr<Admission> admission,
                                   SteadyTime begin);
+  // Where the function failed, `last_output` is what it wrote last: not for lambdad's own log.
   Task<Result<std::unique_ptr<HttpLease>>> open_admitted(function::Resolved target,
-                                                         std::unique_ptr<Admission> admission);
+                                                         std::unique_ptr<Admission> admission,
+                                                         std::string& last_output);
   std::function<void()> room_maker();
 
   Loop& loop_;

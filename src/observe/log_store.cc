@@ -31,23 +31,6 @@ std::size_t cost_of(const LogLine& line) {
   return line.text.size() + line.instance.size() + line.request_id.size() + kLineOverhead;
 }
 
-// Replaces what is not UTF-8, byte by byte.
-std::string repair_utf8(std::string_view text) {
-  std::string repaired;
-  while (!text.empty()) {
-    std::size_t length = 1;
-    while (length <= 4 && length <= text.size() && !is_valid_utf8(text.substr(0, length))) ++length;
-    if (length > 4 || length > text.size()) {
-      repaired += "\xEF\xBF\xBD";
-      text.remove_prefix(1);
-      continue;
-    }
-    repaired += text.substr(0, length);
-    text.remove_prefix(length);
-  }
-  return repaired;
-}
-
 bool matches(const LogLine& line, const LogStore::Query& query) {
   return (!query.request_id || line.request_id == *query.request_id) &&
          (!query.version || line.version == *query.version);

@@ -2,6 +2,7 @@
 
 #include "base/async_fd.h"
 #include "base/background.h"
+#include "base/encoding.h"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 
@@ -96,8 +97,11 @@ void InstanceLog::Impl::take(std::string_view bytes) {
 
 void InstanceLog::Impl::line(std::string_view text) {
   if (text.ends_with('\r')) text.remove_suffix(1);
+  // A function may write any bytes; what is kept of it is text, wherever it is shown.
+  std::string repaired;
+  if (!is_valid_utf8(text)) text = repaired = repair_utf8(text);
   tail.append(text).push_back('\n');
-  if (tail.size() > 4 * kTailBytes) tail.erase(0, tail.size() - kTailBytes);
+  if (tail.size() > 4 * kTailBytes) tail = std::string(last_of_utf8(tail, kTailBytes));
   observe::LogLine entry;
   entry.time = clock.now();
   entry.function = owner.function;
@@ -157,9 +161,8 @@ std::string InstanceLog::end_call(std::string_view report) {
   impl_->line(fmt::format("END RequestId: {}", impl_->request_id));
   impl_->line(report);
   impl_->request_id.clear();
-  std::string tail = std::exchange(impl_->tail, {});
-  if (tail.size() > kTailBytes) tail.erase(0, tail.size() - kTailBytes);
-  return tail;
+  const std::string tail = std::exchange(impl_->tail, {});
+  return std::string(last_of_utf8(tail, kTailBytes));
 }
 
 std::string InstanceLog::drain_outside_call() {

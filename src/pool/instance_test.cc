@@ -338,6 +338,21 @@ TEST_F(InstanceTest, ATailIsTheLastFourKilobytes) {
   EXPECT_THAT(result.log_tail, HasSubstr("\n999 some words of a log\nEND RequestId: 8f\nREPORT "));
 }
 
+TEST_F(InstanceTest, ATailIsTextWhateverWasWritten) {
+  driver_.script = [](RuntimePtr runtime) -> Task<void> {
+    const auto got = co_await runtime->next();
+    runtime->say(
+        "gr\xFC\xDF"
+        "e\n");
+    co_await runtime->respond(got->id, "{}");
+    co_await runtime->exited.wait();
+  };
+  start();
+  const auto result = finish(instance_->call(event("8f"), 3s));
+  EXPECT_THAT(result.log_tail, HasSubstr("\ngr\xEF\xBF\xBD\xEF\xBF\xBD"
+                                         "e\n"));
+}
+
 TEST_F(InstanceTest, AProcessThatKeepsThePipeOpenHoldsNothingUp) {
   driver_.script = dies_in_its_call(exit_code(1));
   start();

@@ -119,7 +119,7 @@ struct Application::Parts {
   std::unique_ptr<invoke::ShardedInvoker> invoker;
   std::unique_ptr<deploy::StagedDeployer> deployer;
   std::unique_ptr<Housekeeper> housekeeper;
-  std::unique_ptr<api::Authenticator> authenticator;
+  std::unique_ptr<access::Authenticator> authenticator;
   std::unique_ptr<api::ApiHandler> api;
   std::unique_ptr<gateway::Gateway> gateway;
   std::unique_ptr<http::Server> server;
@@ -331,11 +331,11 @@ Result<Done> Application::Parts::make_services() {
         invoker->retire(gone);
         housekeeper->gone(gone);
       });
-  api::Authenticator::Options who;
+  access::Authenticator::Options who;
   who.insecure = configuration.insecure;
   who.account = configuration.account;
   who.group = find_group("lambda");
-  authenticator = std::make_unique<api::Authenticator>(*keys, clock, who);
+  authenticator = std::make_unique<access::Authenticator>(*keys, clock, who);
   api = std::make_unique<api::ApiHandler>(services(), *authenticator);
   gateway = std::make_unique<gateway::Gateway>(configuration.domain, *catalog, *invoker,
                                                *authenticator, disk, clock, *api);

@@ -1,9 +1,17 @@
 #include "server/data_directory.h"
 
 #include "base/closed_directory.h"
+#include "base/encoding.h"
+#include "base/unique_fd.h"
 
+#include <algorithm>
+#include <dirent.h>
+#include <fcntl.h>
+#include <memory>
+#include <string>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <vector>
 
 namespace lambda::server {
 namespace {
@@ -12,6 +20,10 @@ namespace fs = std::filesystem;
 
 constexpr mode_t kServersMode = 0711;
 constexpr mode_t kPersonsMode = 0700;
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
 
 Result<Done> make(const fs::path& directory) {
   std::error_code error;
@@ -24,20 +36,83 @@ Result<Done> make(const fs::path& directory) {
               directory.string(), why.empty() ? error.message() : why);
 }
 
-// Only what stands directly in a directory that was root's: it was made by a first start that went
-// wrong.
-Result<Done> give_to(const User& user, const fs::path& directory) {
-  struct stat info {};
-  if (::lstat(directory.c_str(), &info) != 0)
-    return fail(Error::from_errno("look at " + directory.string()));
-  if (info.st_uid == user.uid) return Done{};
-  if (::lchown(directory.c_str(), user.uid, user.gid) != 0)
-    return fail(Error::from_errno("give " + directory.string() + " to " + user.name));
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(directory, error)) {
-    if (::lchown(entry.path().c_str(), user.uid, user.gid) != 0)
-      return fail(Error::from_errno("give " + entry.path().string() + " to " + user.name));
+// What stands in it, but for what every new file system has.
+Result<std::vector<std::string>> names_in(int directory) {
+  const int copy = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const std::unique_ptr<DIR, CloseDirectory> listing(copy < 0 ? nullptr : ::fdopendir(copy));
+  if (!listing) return fail(Error::from_errno("list the data directory"));
+  std::vector<std::string> names;
+  while (const dirent* entry = ::readdir(listing.get())) {
+    const std::string name = entry->d_name;
+    if (name != "." && name != ".." && name != "lost+found") names.push_back(name);
   }
+  return names;
+}
+
+Result<Done> may_be_taken(const fs::path& directory, const struct stat& info, const User& user,
+                          const std::vector<std::string>& names) {
+  if (names.empty()) return Done{};
+  const bool used = std::ranges::any_of(names, [](const std::string& name) {
+    // The last is lambda-spawn's, and stands alone after a start that came no further.
+    return name == "lambda.db" || name == "lambda.lock" || name == "spawn.lock";
+  });
+  if (!used) {
+    return fail(ErrorCode::denied,
+                "{} is no data directory of lambdad: it holds \"{}\", and nothing of a server's. "
+                "Nothing was changed in it. Choose an empty or a new directory with --data-dir "
+                "(LAMBDA_DATA_DIR)",
+                directory.string(), escape_controls(names.front()));
+  }
+  if (info.st_uid == 0 || info.st_uid == user.uid) return Done{};
+  return fail(
+      ErrorCode::denied,
+      "{} is the data directory of another user (id {}): start lambdad as that user, give "
+      "the directory to the other with `chown -R {}: {}`, or choose another with --data-dir",
+      directory.string(), info.st_uid, user.name, directory.string());
+}
+
+// What a first start that went wrong has left there: files and directories of root's, and those by
+// no other name of theirs.
+Result<Done> give_entries(int directory, const User& user, const std::vector<std::string>& names) {
+  for (const auto& name : names) {
+    struct stat info {};
+    if (::fstatat(directory, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
+      return fail(Error::from_errno("look at " + name));
+    const bool plain = S_ISDIR(info.st_mode) || (S_ISREG(info.st_mode) && info.st_nlink == 1);
+    if (info.st_uid != 0 || !plain) continue;
+    if (::fchownat(directory, name.c_str(), user.uid, user.gid, AT_SYMLINK_NOFOLLOW) != 0)
+      return fail(Error::from_errno("give " + name + " to " + user.name));
+  }
+  return Done{};
+}
+
+Result<Done> give_to(const User& user, const fs::path& directory) {
+  std::error_code error;
+  const auto place = fs::canonical(directory, error);
+  if (error) {
+    return fail(ErrorCode::denied, "look for the data directory {}: {}", directory.string(),
+                error.message());
+  }
+  // By descriptor from here on: what is looked at is what is given.
+  const UniqueFd opened(::open(place.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!opened) return fail(Error::from_errno("open " + place.string()));
+  struct stat info {};
+  if (::fstat(opened.get(), &info) != 0)
+    return fail(Error::from_errno("look at " + place.string()));
+  const auto names = names_in(opened.get());
+  if (!names) return fail(Error(names.error()));
+  auto may = may_be_taken(place, info, user, *names);
+  if (!may) return may;
+  if (info.st_uid != user.uid) {
+    if (info.st_uid == 0) {
+      auto given = give_entries(opened.get(), user, *names);
+      if (!given) return given;
+    }
+    if (::fchown(opened.get(), user.uid, user.gid) != 0)
+      return fail(Error::from_errno("give " + place.string() + " to " + user.name));
+  }
+  if (::fchmod(opened.get(), kServersMode) != 0)
+    return fail(Error::from_errno("set the mode of " + place.string()));
   return Done{};
 }
 
@@ -46,15 +121,9 @@ Result<Done> give_to(const User& user, const fs::path& directory) {
 Result<Done> prepare_data_directory(const fs::path& directory, const std::optional<User>& owner) {
   auto made = make(directory);
   if (!made) return made;
-  if (!owner) {
-    // Best effort: it may be somebody else's, in whose group we are.
-    (void)!::chmod(directory.c_str(), kPersonsMode);
-    return Done{};
-  }
-  auto given = give_to(*owner, directory);
-  if (!given) return given;
-  if (::chmod(directory.c_str(), kServersMode) != 0)
-    return fail(Error::from_errno("set the mode of " + directory.string()));
+  if (owner) return give_to(*owner, directory);
+  // Best effort: it may be somebody else's, in whose group we are.
+  (void)!::chmod(directory.c_str(), kPersonsMode);
   return Done{};
 }
 

@@ -8,6 +8,7 @@
 #include "server/docker_parts.h"
 #include "server/flags.h"
 #include "server/listeners.h"
+#include "server/log_format.h"
 #include "server/privileges.h"
 #include "store/database.h"
 #include "store/key_table.h"
@@ -78,7 +79,7 @@ Result<Done> check_user(const Configuration& configuration) {
 
 void set_up_log(const Configuration& configuration) {
   auto logger = spdlog::stderr_logger_mt("lambdad");
-  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
+  logger->set_formatter(log_formatter());
   logger->set_level(spdlog::level::from_str(configuration.log_level));
   logger->flush_on(spdlog::level::trace);
   spdlog::set_default_logger(std::move(logger));

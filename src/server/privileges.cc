@@ -1,5 +1,6 @@
 #include "server/privileges.h"
 
+
 #include <grp.h>
 #include <pwd.h>
 #include <sys/prctl.h>

@@ -18,6 +18,22 @@ def failing(error, *before):
     return answer
 
 
+class Garbled(CommandLineTest):
+    def test_an_answer_that_is_not_understood_is_an_error_that_says_so(self):
+        def answer(received):
+            if not received.path.endswith("/deploy"):
+                return answer_json({}, 404)
+            return 200, {"Content-Type": "application/x-ndjson"}, b'{"event":"error","log":"\xff"}\n'
+        with ScriptedServer(answer) as server:
+            folder = self.home / "fn"
+            folder.mkdir()
+            (folder / "app.py").write_text(HANDLER)
+            done = self.run_lambda("deploy", folder, "--name", "x", LAMBDA_HOST=f"http://127.0.0.1:{server.port}", LAMBDA_API_KEY=KEY)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("a line that this command does not understand", done.stderr)
+        self.assertIn("lambda versions x", done.stderr)
+
+
 class Output(ServerTest):
     """With a real server, as a program and as a person see it."""
 

@@ -1,5 +1,7 @@
 """./run as a person uses it: in a network namespace, so that port 80 is free there or held by whom the test likes."""
 
+import grp
+import hashlib
 import json
 import os
 import re
@@ -17,6 +19,14 @@ from machine import Network, User, must
 
 AWS = "/usr/bin/aws"  # Debian's, whatever else is in the PATH
 WORLD = {"message": "Hello, World!"}
+
+
+def kept_by_root(data):
+    """Where root's ./run keeps the log and the pid of the server of a data directory: the log, the pid file, the lock."""
+    real = os.path.realpath(data)
+    name = re.sub(rb"[^A-Za-z0-9.-]", b"_", os.path.basename(real).encode())[:40].decode()
+    name = f"{name}-{hashlib.sha256(real.encode()).hexdigest()[:16]}"
+    return Path(f"/var/log/lambda/{name}.log"), Path(f"/run/lambda/{name}.pid"), Path(f"/run/lambda/{name}.lock")
 
 
 class Place:
@@ -55,12 +65,22 @@ class Place:
     def pid(self):
         return self.facts["pid"]
 
+    @property
+    def log(self):
+        return kept_by_root(self.data)[0]
+
+    @property
+    def pid_file(self):
+        return kept_by_root(self.data)[1]
+
     def close(self):
         try:
             self.run("stop")
         finally:
             self.network.close()
             if self.user is None:
+                for file in kept_by_root(self.data):
+                    file.unlink(missing_ok=True)
                 shutil.rmtree(self.home, ignore_errors=True)
 
 
@@ -103,7 +123,7 @@ class FirstSteps(RunTest):
         self.assertRegex(said, r"\n  Port +80\n")
         self.assertRegex(said, r"\n  Driver +native +\(.+\)\n")
         self.assertRegex(said, r"\n  Docker +\S+")
-        self.assertIn(str(self.home.data / "lambdad.log"), said)
+        self.assertIn(str(self.home.log), said)
         self.assertEqual(self.home.network.listening(), {"127.0.0.1:80", "[::1]:80"})
 
     def test_2_every_line_can_be_pasted(self):
@@ -157,7 +177,7 @@ class FirstSteps(RunTest):
     def test_6_status_and_logs(self):
         done = self.home.run("status")
         self.assertEqual(done.returncode, 0)
-        for word in (str(self.home.pid()), "http://127.0.0.1", "native", str(self.home.data / "lambdad.log")):
+        for word in (str(self.home.pid()), "http://127.0.0.1", "native", str(self.home.log)):
             self.assertIn(word, done.said)
         follower = subprocess.Popen(self.home.command(ROOT / "run", "logs"), env=self.home.environment, stdout=subprocess.PIPE, text=True)
         try:
@@ -308,7 +328,10 @@ class Surroundings(RunTest):
         done = run()
         self.addCleanup(run, "stop")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertIn(f"{place.home}/elsewhere/lambdad.log", done.stdout)
+        kept = kept_by_root(f"{place.home}/elsewhere")
+        for file in kept:
+            self.addCleanup(file.unlink, missing_ok=True)
+        self.assertIn(str(kept[0]), done.stdout)
         self.assertIn("Stopped", run("stop").stdout)
 
     def test_a_wrong_setting_is_said_before_anything_is_started(self):
@@ -316,7 +339,7 @@ class Surroundings(RunTest):
         done = place.run()
         self.assertEqual(done.returncode, 2, done.said)
         self.assertIn("LAMBDA_DRIVER in the environment: driver", done.said)
-        self.assertFalse((place.data / "lambdad.pid").exists())
+        self.assertFalse(place.pid_file.exists())
 
 
 class Processes(RunTest):
@@ -337,7 +360,7 @@ class Processes(RunTest):
     def test_the_process_of_somebody_else_is_never_touched(self):
         place = self.place()
         self.starts(place.run())
-        pid_file = place.data / "lambdad.pid"
+        pid_file = place.pid_file
         whole = pid_file.read_text().split()
         place.run("stop")
         stranger = subprocess.Popen(["sleep", "600"])
@@ -394,6 +417,27 @@ class Processes(RunTest):
         done = place.run("stop")
         self.assertIn("Stopped", done.said)
         self.assertEqual(call.communicate(timeout=30)[0], "whole")
+
+
+class Log(RunTest):
+    def test_it_is_for_root_and_the_group_and_is_put_aside_when_it_is_large(self):
+        place = self.place()
+        place.log.parent.mkdir(exist_ok=True)
+        place.log.write_text("long ago\n")
+        place.log.chmod(0o644)
+        os.truncate(place.log, (64 << 20) + 1)
+        aside = place.log.with_name(place.log.name + ".1")
+        self.addCleanup(aside.unlink, missing_ok=True)
+        self.starts(place.run())
+        self.assertEqual(aside.stat().st_size, (64 << 20) + 1)
+        self.assertIn("serves", place.log.read_text())
+        state = place.log.stat()
+        self.assertEqual((state.st_uid, state.st_mode & 0o777), (0, 0o640))
+        self.assertEqual(state.st_gid, grp.getgrnam("lambda").gr_gid)
+        # And what is not large stays.
+        said = place.log.read_text()
+        self.starts(place.run("restart"))
+        self.assertTrue(place.log.read_text().startswith(said))
 
 
 class NotRoot(RunTest):

@@ -1,16 +1,17 @@
-#include "api/authenticator.h"
+#include "access/authenticator.h"
 
-#include "api/sigv4.h"
+#include "access/sigv4.h"
 #include "base/crypto.h"
 #include "base/encoding.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <grp.h>
 #include <pwd.h>
 #include <unistd.h>
 #include <vector>
 
-namespace lambda::api {
+namespace lambda::access {
 namespace {
 
 tl::unexpected<Error> unknown_key() {
@@ -26,13 +27,21 @@ struct UserName {
   gid_t group = 0;
 };
 
-std::optional<UserName> name_of(uid_t uid) {
+// Nothing where the machine knows no such user. Errors: unavailable, where it cannot say.
+Result<std::optional<UserName>> name_of(uid_t uid) {
   std::vector<char> buffer(16384);
   passwd entry{};
   passwd* found = nullptr;
-  if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
-    return std::nullopt;
-  return UserName{entry.pw_name, entry.pw_gid};
+  const int error = ::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found);
+  // Several numbers mean "there is none", says getpwuid_r(3).
+  const bool none =
+      error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM;
+  if (found == nullptr && !none) {
+    return fail(Error::from_errno(fmt::format("look up the user with id {}", uid), error)
+                    .as(ErrorCode::unavailable));
+  }
+  if (found == nullptr) return std::optional<UserName>();
+  return std::optional<UserName>(UserName{entry.pw_name, entry.pw_gid});
 }
 
 bool is_member(const std::string& user, gid_t own, gid_t group) {
@@ -49,15 +58,18 @@ bool is_member(const std::string& user, gid_t own, gid_t group) {
 }  // namespace
 
 Authenticator::Authenticator(const store::KeyTable& keys, const Clock& clock, Options options)
-    : keys_(keys), clock_(clock), options_(std::move(options)) {}
+    : KeyChecker(options.max_unverified),
+      keys_(keys),
+      clock_(clock),
+      options_(std::move(options)) {}
 
-bool Authenticator::needs_body(const http::Request& request) {
+bool Authenticator::is_signed(const http::Request& request) {
   const auto header = request.headers.get("Authorization");
   return header.starts_with("AWS4-") || request.query_value("X-Amz-Algorithm").has_value();
 }
 
-gateway::Caller Authenticator::caller_of(std::string_view key_id) const {
-  gateway::Caller caller;
+Caller Authenticator::caller_of(std::string_view key_id) const {
+  Caller caller;
   caller.access_key = key_id;
   caller.account = options_.account;
   caller.user_arn = fmt::format("arn:aws:iam::{}:user/{}", options_.account, key_id);
@@ -73,8 +85,8 @@ Result<Done> Authenticator::check_transport(const http::Request& request) const 
               "in front, use an SSH tunnel, or start lambdad with --insecure");
 }
 
-Result<gateway::Caller> Authenticator::check_key(const http::Request& request,
-                                                 std::string_view token) const {
+Result<Caller> Authenticator::check_key(const http::Request& request,
+                                        std::string_view token) const {
   auto safe = check_transport(request);
   if (!safe) return fail(std::move(safe.error()));
   const auto parsed = store::KeyTable::parse_token(token);
@@ -101,14 +113,14 @@ Result<Authenticator::Signer> Authenticator::find_signer(const http::Request& re
   return Signer{std::move(**signature), *key};
 }
 
-Result<Done> Authenticator::check_before_body(const http::Request& request) const {
+Result<bool> Authenticator::check_before_body(const http::Request& request) const {
   const auto signer = find_signer(request);
   if (!signer) return fail(Error(signer.error()));
-  return Done{};
+  return verify_before_body(request, signer->signature, signer->key.secret, clock_.now());
 }
 
-Result<gateway::Caller> Authenticator::check_signature(const http::Request& request,
-                                                       std::string_view body) const {
+Result<Caller> Authenticator::check_signature(const http::Request& request,
+                                              std::string_view body) const {
   auto signer = find_signer(request);
   if (!signer) return fail(std::move(signer.error()));
   auto verified =
@@ -117,8 +129,7 @@ Result<gateway::Caller> Authenticator::check_signature(const http::Request& requ
   return caller_of(signer->key.id);
 }
 
-Result<gateway::Caller> Authenticator::verify(const http::Request& request,
-                                              std::string_view body) const {
+Result<Caller> Authenticator::verify(const http::Request& request, std::string_view body) const {
   const auto header = request.headers.get("Authorization");
   if (equals_ignoring_case(header.substr(0, kBearer.size()), kBearer)) {
     return check_key(request, header.substr(kBearer.size()));
@@ -126,19 +137,22 @@ Result<gateway::Caller> Authenticator::verify(const http::Request& request,
   return check_signature(request, body);
 }
 
-std::optional<gateway::Caller> Authenticator::find_socket_peer(const http::Peer& peer) const {
+std::optional<Caller> Authenticator::find_socket_peer(const http::Peer& peer) const {
   if (peer.unix_uid != 0u && peer.unix_uid != ::geteuid()) return std::nullopt;
   return caller_of("root");
 }
 
-Result<gateway::Caller> Authenticator::admit_socket_peer(const http::Peer& peer) const {
+Result<Caller> Authenticator::admit_socket_peer(const http::Peer& peer) const {
   if (auto known = find_socket_peer(peer)) return std::move(*known);
   const auto uid = peer.unix_uid.value_or(65534);
-  const auto name = name_of(uid);
+  auto looked_up = name_of(uid);
+  if (!looked_up) return fail(std::move(looked_up.error()));
+  const auto& name = *looked_up;
   if (options_.group) {
     const gid_t group = *options_.group;
-    // Who came by `newgrp lambda` or runs as a service in that group is one of it, too.
-    if (peer.unix_gid == group || (name && is_member(name->name, name->group, group)))
+    // A process keeps the group that it had: of who has a name here, the group database alone
+    // decides. Who has none is what it runs as.
+    if (name ? is_member(name->name, name->group, group) : peer.unix_gid == group)
       return caller_of(name ? name->name : fmt::format("uid-{}", uid));
   }
   return fail(
@@ -149,4 +163,4 @@ Result<gateway::Caller> Authenticator::admit_socket_peer(const http::Peer& peer)
       name ? name->name : "NAME");
 }
 
-}  // namespace lambda::api
+}  // namespace lambda::access

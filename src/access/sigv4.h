@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-namespace lambda::api {
+namespace lambda::access {
 
 struct Signature {
   std::string key_id;
@@ -36,10 +36,16 @@ Result<std::optional<Signature>> find_signature(const http::Request& request);
 Result<Done> verify_signature(const http::Request& request, const Signature& signature,
                               std::string_view secret, std::string_view body, WallTime now);
 
+// The same as far as it goes without the body: scope and time, and the signature itself where the
+// request names its body's hash, or says that it signed none. True in that case: of the rest only
+// the hash is left to compare.
+Result<bool> verify_before_body(const http::Request& request, const Signature& signature,
+                                std::string_view secret, WallTime now);
+
 // The pieces, for tests.
 [[nodiscard]] std::string canonical_request(const http::Request& request,
                                             const Signature& signature, std::string_view body);
 [[nodiscard]] std::string signing_key(const Signature& signature, std::string_view secret);
 [[nodiscard]] std::string string_to_sign(const Signature& signature, std::string_view canonical);
 
-}  // namespace lambda::api
+}  // namespace lambda::access

@@ -1,6 +1,6 @@
 // Steps: find the parts of the signature -> check scope and time -> rebuild the canonical request
-// -> compare in constant time.
-#include "api/sigv4.h"
+// -> compare in constant time. Where the request names its body's hash all of that needs no body.
+#include "access/sigv4.h"
 
 #include "base/crypto.h"
 #include "base/encoding.h"
@@ -10,7 +10,7 @@
 #include <cstdio>
 #include <ctime>
 
-namespace lambda::api {
+namespace lambda::access {
 namespace {
 
 constexpr std::string_view kAlgorithm = "AWS4-HMAC-SHA256";
@@ -196,8 +196,15 @@ std::string canonical_headers(const http::Request& request, const Signature& sig
   return text;
 }
 
+constexpr const char* kHashHeader = "X-Amz-Content-Sha256";
+constexpr std::string_view kUnsignedBody = "UNSIGNED-PAYLOAD";
+
+bool is_hash(std::string_view text) {
+  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 std::string payload_hash(const http::Request& request, std::string_view body) {
-  const auto* declared = request.headers.find("X-Amz-Content-Sha256");
+  const auto* declared = request.headers.find(kHashHeader);
   return declared != nullptr ? *declared : hex_encode(sha256(body));
 }
 
@@ -241,21 +248,25 @@ std::string signing_key(const Signature& signature, std::string_view secret) {
   return hmac_sha256(key, "aws4_request");
 }
 
-Result<Done> verify_signature(const http::Request& request, const Signature& signature,
-                              std::string_view secret, std::string_view body, WallTime now) {
+namespace {
+
+Result<Done> check_scope(const http::Request& request, const Signature& signature, WallTime now) {
   if (signature.service != "lambda")
     return invalid("Credential should be scoped to correct service: 'lambda'.");
   if (signature.region.empty()) return invalid("Credential should be scoped to a valid region.");
   if (std::ranges::find(signature.signed_headers, "host") == signature.signed_headers.end()) {
     return invalid("'Host' must be a 'SignedHeader' in the AWS Authorization.");
   }
-  auto in_time = check_time(signature, now);
-  if (!in_time) return in_time;
-  const auto* declared = request.headers.find("X-Amz-Content-Sha256");
-  if (declared != nullptr && *declared != "UNSIGNED-PAYLOAD" &&
-      !equals_in_constant_time(*declared, hex_encode(sha256(body)))) {
-    return invalid("The body's SHA-256 is not the one in X-Amz-Content-Sha256.");
+  const auto* declared = request.headers.find(kHashHeader);
+  if (declared != nullptr && *declared != kUnsignedBody && !is_hash(*declared)) {
+    return invalid(
+        "X-Amz-Content-Sha256 must be a SHA-256 in lower-case hex, or UNSIGNED-PAYLOAD.");
   }
+  return check_time(signature, now);
+}
+
+Result<Done> compare(const http::Request& request, const Signature& signature,
+                     std::string_view secret, std::string_view body) {
   const auto text = string_to_sign(signature, canonical_request(request, signature, body));
   const auto expected = hex_encode(hmac_sha256(signing_key(signature, secret), text));
   if (!equals_in_constant_time(expected, signature.signature)) {
@@ -267,4 +278,28 @@ Result<Done> verify_signature(const http::Request& request, const Signature& sig
   return Done{};
 }
 
-}  // namespace lambda::api
+}  // namespace
+
+Result<bool> verify_before_body(const http::Request& request, const Signature& signature,
+                                std::string_view secret, WallTime now) {
+  auto in_scope = check_scope(request, signature, now);
+  if (!in_scope) return fail(std::move(in_scope.error()));
+  if (!request.headers.has(kHashHeader)) return false;
+  auto same = compare(request, signature, secret, {});
+  if (!same) return fail(std::move(same.error()));
+  return true;
+}
+
+Result<Done> verify_signature(const http::Request& request, const Signature& signature,
+                              std::string_view secret, std::string_view body, WallTime now) {
+  auto in_scope = check_scope(request, signature, now);
+  if (!in_scope) return in_scope;
+  const auto* declared = request.headers.find(kHashHeader);
+  if (declared != nullptr && *declared != kUnsignedBody &&
+      !equals_in_constant_time(*declared, hex_encode(sha256(body)))) {
+    return invalid("The body's SHA-256 is not the one in X-Amz-Content-Sha256.");
+  }
+  return compare(request, signature, secret, body);
+}
+
+}  // namespace lambda::access

@@ -1,11 +1,11 @@
-#include "api/sigv4.h"
+#include "access/sigv4.h"
 
 #include "base/crypto.h"
 #include "base/encoding.h"
 
 #include <gtest/gtest.h>
 
-namespace lambda::api {
+namespace lambda::access {
 namespace {
 
 constexpr std::string_view kSecret = "secretsecretsecret";
@@ -122,4 +122,4 @@ TEST(SigV4, VerifiesPresignedUrls) {
 }
 
 }  // namespace
-}  // namespace lambda::api
+}  // namespace lambda::access
