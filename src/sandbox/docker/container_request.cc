@@ -63,6 +63,8 @@ json::object host_config(const SandboxSpec& spec, const ContainerPlan& plan) {
   host["IpcMode"] = "private";
   host["ShmSize"] = kSharedMemoryBytes;
   json::object tmpfs;
+  // Docker mounts the message queues of the namespace there, in which anyone can make files.
+  tmpfs["/dev/mqueue"] = "ro,mode=0555,size=4k";
   tmpfs["/tmp"] = fmt::format("rw,exec,nosuid,nodev,mode=1777,size={},nr_inodes={}", spec.tmp_bytes,
                               spec.tmp_bytes / kBytesPerInode);
   host["Tmpfs"] = std::move(tmpfs);

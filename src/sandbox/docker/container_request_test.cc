@@ -62,6 +62,7 @@ TEST(ContainerRequest, SetsEveryLimit) {
   EXPECT_EQ(host.at("SecurityOpt"), json::array{"no-new-privileges"});
   EXPECT_EQ(host.at("NetworkMode"), "none");
   const std::string tmp(host.at("Tmpfs").at("/tmp").as_string());
+  EXPECT_EQ(host.at("ShmSize"), 64 << 20);
   EXPECT_NE(tmp.find("size=536870912"), std::string::npos) << tmp;
 }
 
@@ -70,6 +71,8 @@ TEST(ContainerRequest, MountsNothingThatCanBeWritten) {
   with.volumes = {"/data"};
   const auto body = body_of(spec(), with);
   const auto& mounts = body.at("HostConfig").at("Mounts").as_array();
+  const auto& queues = body.at("HostConfig").at("Tmpfs").at("/dev/mqueue").as_string();
+  EXPECT_TRUE(queues.starts_with("ro,")) << queues;
   ASSERT_EQ(mounts.size(), 4u);
   for (const auto& mount : mounts) EXPECT_EQ(mount.at("ReadOnly"), true) << mount;
   EXPECT_EQ(mounts[2].at("Source"), "/data/packages/x/code");
