@@ -86,6 +86,11 @@ def eventually(condition, seconds=15, what="it"):
         time.sleep(0.05)
 
 
+def may_set_floors():
+    """Whether root has CAP_SYS_RESOURCE on this machine, which some virtual machines and containers keep from it."""
+    return int(status_of("self")["CapBnd"], 16) >> 24 & 1 == 1
+
+
 def processes_below(pid):
     """Every descendant of a process, by the kernel's own list."""
     children = {}

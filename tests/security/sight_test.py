@@ -7,7 +7,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from inside import AttackTest, attacker, on_both_drivers, sandbox_processes, status_of
+from inside import AttackTest, attacker, may_set_floors, on_both_drivers, sandbox_processes, status_of
 
 
 class Files(AttackTest):
@@ -149,6 +149,44 @@ for path in ("/proc/sysrq-trigger", "/proc/self/uid_map", "/proc/self/gid_map", 
         pass
 ''')
         self.assertEqual(found, [])
+
+
+@on_both_drivers
+class UnderPressure(AttackTest):
+    """Functions are ended before the server is, and cannot change that."""
+
+    def test_every_process_of_a_sandbox_goes_first(self):
+        self.assertEqual(self.inside('''
+import subprocess
+read = lambda pid: int(open(f"/proc/{pid}/oom_score_adj").read())
+result = [read(1), read("self"), int(subprocess.run(["cat", "/proc/self/oom_score_adj"], capture_output=True).stdout)]
+'''), [500] * 3)
+        processes = sandbox_processes(self.server)
+        self.assertGreaterEqual(len(processes), 2)
+        for pid in processes:
+            self.assertEqual(int(Path(f"/proc/{pid}/oom_score_adj").read_text()), 500, pid)
+        own = Path("/proc/self/oom_score_adj").read_text()
+        self.assertEqual(Path(f"/proc/{self.server.process.pid}/oom_score_adj").read_text(), own)
+
+    def test_it_cannot_lower_that(self):
+        found = self.inside('''
+import json, subprocess, sys
+program = """if True:
+    import errno, json
+    def write(name, value):
+        try:
+            with open("/proc/self/" + name, "w") as file: file.write(value)
+            return "done"
+        except OSError as error:
+            return errno.errorcode[error.errno]
+    print(json.dumps({f"{name} {value}": write(name, value)
+                      for name, value in (("oom_score_adj", "-1000"), ("oom_score_adj", "-1"), ("oom_adj", "-17"), ("oom_adj", "0"),
+                                          ("oom_score_adj", "0"), ("oom_score_adj", "499"), ("oom_score_adj", "1000"), ("oom_score_adj", "500"))}))"""
+result = json.loads(subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout)
+''')
+        # Where root itself may set no floor, what is left is that a function comes no later than the server.
+        allowed = {"oom_score_adj 1000", "oom_score_adj 500"} | (set() if may_set_floors() else {"oom_score_adj 0", "oom_score_adj 499"})
+        self.assertEqual({name: answer for name, answer in found.items() if (answer == "done") != (name in allowed)}, {})
 
 
 @on_both_drivers

@@ -55,7 +55,7 @@ json::object host_config(const SandboxSpec& spec, const ContainerPlan& plan) {
   host["CpuShares"] = std::clamp<std::uint64_t>(
       kSharesOfOneCpu * (spec.memory_bytes >> 20) / (kMemoryOfOneCpu >> 20), 2, 262'144);
   host["PidsLimit"] = spec.processes + 1;  // and init
-  host["OomScoreAdj"] = 500;               // functions go before the server does
+  host["OomScoreAdj"] = kOomScore;
   host["ReadonlyRootfs"] = true;
   host["CapDrop"] = json::array{"ALL"};
   host["SecurityOpt"] = json::array{"no-new-privileges"};
