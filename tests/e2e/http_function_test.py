@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 from lambda_server import ServerTest, on_both_drivers
 
@@ -42,6 +43,7 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/slow": time.sleep(30)
         elif self.path == "/exit": os._exit(5)
         elif self.path == "/ws": self.websocket()
+        elif self.path == "/nap": time.sleep(2); self.echo()
         else: self.echo()
     def websocket(self):
         accept = base64.b64encode(hashlib.sha1(self.headers["Sec-WebSocket-Key"].encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
@@ -125,12 +127,19 @@ class HttpFunctions(ServerTest):
             expected = base64.b64encode(hashlib.sha1(key.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
             self.assertIn(expected, head)
             for number in range(20):
-                text = b"frame %d" % number
-                mask = os.urandom(4)
-                connection.sendall(bytes([0x81, 0x80 | len(text)]) + mask + bytes(byte ^ mask[at % 4] for at, byte in enumerate(text)))
-                self.assertEqual(stream.read(2 + len(text)), bytes([0x81, len(text)]) + text)
-            # An open connection outlives the timeout while it is used, and the instance is not given up under it.
-            connection.sendall(b"\x88\x80\0\0\0\0")
+                connection.exchange(b"frame %d" % number)
+
+    def test_as_many_requests_at_once_in_an_instance_as_it_asked_for(self):
+        files = {"server.py": SERVER, "Dockerfile": DOCKERFILE}
+        self.server.deploy(files, "narrow", "--concurrency", "1")
+        self.server.deploy(files, "wide")
+        for name, shown, instances in (("narrow", 1, 3), ("wide", 32, 1)):
+            self.assertEqual(self.server.api("GET", f"/_lambda/functions/{name}").json()["concurrency"], shown)
+            with ThreadPoolExecutor(3) as callers:
+                seen = [reply.json()["born"] for reply in callers.map(lambda _, name=name: self.server.get(name, "/nap"), range(3))]
+            self.assertEqual(len(set(seen)), instances, seen)
+        refused = self.server.deploy(files, "handler", "--kind", "handler", "--concurrency", "2", check=False)
+        self.assertIn("one call at a time", refused.stderr)
 
     def test_no_answer_in_time(self):
         began = time.monotonic()
