@@ -141,6 +141,11 @@ Result<Done> read_numbers(const json::object& settings, deploy::DeployRequest& r
   if (*port && (**port < 1 || **port > 65535))
     return fail(ErrorCode::invalid, "port must be a number from 1 to 65535");
   if (*port) request.port = static_cast<std::uint16_t>(**port);
+  auto concurrency = number_member(settings, "concurrency");
+  if (!concurrency) return fail(std::move(concurrency.error()));
+  if (*concurrency && (**concurrency < 1 || **concurrency > 1000))
+    return fail(ErrorCode::invalid, "concurrency must be a number from 1 to 1000");
+  if (*concurrency) request.concurrency = static_cast<unsigned>(**concurrency);
   return Done{};
 }
 

@@ -64,6 +64,8 @@ json::object function_json(Services& services, const function::Function& functio
   object["runtime"] = configuration.runtime;
   object["packageType"] = function::to_string(configuration.package_type);
   object["kind"] = function::to_string(configuration.kind);
+  if (configuration.kind == function::Kind::http)
+    object["concurrency"] = configuration.concurrency.value_or(function::kHttpConcurrency);
   object["handler"] = configuration.handler;
   object["timeout"] = configuration.timeout_seconds;
   object["memory"] = configuration.memory_mb;

@@ -78,6 +78,9 @@ void add_deploy_settings(CLI::App& command, DeployOptions& options) {
       ->check(one_of({"handler", "http"}));
   text("--port", options.port, "PORT", "where an HTTP function listens (else EXPOSE, or 8080)")
       ->check(whole_number(1, 65'535));
+  text("--concurrency", options.concurrency, "N",
+       "requests at once in one instance of an HTTP function (first: 32)")
+      ->check(whole_number(1, 1000));
   text("--url", options.url, "open|iam|key|none", "who may call its URL (first: open)")
       ->check(one_of({"open", "iam", "key", "none"}));
   text("--driver", options.driver, "native|docker", "what isolates it (first: the server's)")

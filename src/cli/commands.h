@@ -16,7 +16,7 @@ struct DeployOptions {
   std::string folder = ".";
   std::string name;
   std::optional<std::string> runtime, handler, kind, description, url, driver, image;
-  std::optional<std::int64_t> timeout, memory, ephemeral_storage, port;
+  std::optional<std::int64_t> timeout, memory, ephemeral_storage, port, concurrency;
   std::vector<std::string> environment;  // K=V
   std::string environment_file;
   bool environment_clear = false;

@@ -60,6 +60,7 @@ Result<json::object> deploy_settings(const DeployOptions& options, const Manifes
   number("memory", options.memory, manifest.memory);
   number("ephemeralStorage", options.ephemeral_storage, manifest.ephemeral_storage);
   number("port", options.port, manifest.port);
+  number("concurrency", options.concurrency, manifest.concurrency);
   auto environment = manifest.environment;
   if (!options.environment_file.empty()) {
     auto read = add_environment_file(options.environment_file, environment);

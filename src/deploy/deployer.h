@@ -39,6 +39,7 @@ struct DeployRequest {
   std::optional<std::string> handler;
   std::optional<function::Kind> kind;
   std::optional<std::uint16_t> port;  // first EXPOSE of the Dockerfile, found by the client
+  std::optional<unsigned> concurrency;
   std::optional<int> timeout_seconds;
   std::optional<int> memory_mb;
   std::optional<int> ephemeral_storage_mb;

@@ -48,6 +48,11 @@ Result<function::Configuration> merge_settings(const DeployRequest& request,
     merged.port = request.port;
     if (!request.kind && !handler_by_choice) merged.kind = function::Kind::http;
   }
+  if (request.concurrency) {
+    merged.concurrency = request.concurrency;
+  } else if (merged.kind == function::Kind::handler) {
+    merged.concurrency.reset();  // it was an HTTP function's
+  }
   if (!zip) {
     merged.runtime.clear();
     merged.handler.clear();

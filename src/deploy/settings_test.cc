@@ -51,6 +51,27 @@ TEST(Settings, ExposeMakesAnHttpFunction) {
   EXPECT_EQ(merged->port, 9000);
 }
 
+TEST(Settings, ConcurrencyStaysWithAnHttpFunctionAndGoesWithItsKind) {
+  auto request = image_request();
+  request.concurrency = 4;
+  const auto first = merge_settings(request, nullptr, DriverName::native);
+  ASSERT_TRUE(first) << first.error().message();
+  EXPECT_EQ(first->concurrency, 4u);
+  const auto again = merge_settings(image_request(), &*first, DriverName::native);
+  ASSERT_TRUE(again) << again.error().message();
+  EXPECT_EQ(again->concurrency, 4u);
+  request = image_request();
+  request.kind = function::Kind::handler;
+  const auto handler = merge_settings(request, &*first, DriverName::native);
+  ASSERT_TRUE(handler) << handler.error().message();
+  EXPECT_FALSE(handler->concurrency.has_value());
+  request.concurrency = 2;
+  const auto refused = merge_settings(request, nullptr, DriverName::native);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::invalid);
+  EXPECT_NE(refused.error().message().find("one call at a time"), std::string::npos);
+}
+
 TEST(Settings, AHandlerInSpiteOfItsPortStaysOne) {
   auto first = image_request();
   first.kind = function::Kind::handler;

@@ -120,6 +120,7 @@ TEST_F(CatalogTest, ARestartFindsEverything) {
   commit.configuration = python();
   commit.configuration.environment = {{"KEY", "välue \"quoted\""}, {"EMPTY", ""}};
   commit.configuration.port = 8080;
+  commit.configuration.concurrency = 4;
   commit.configuration.kind = Kind::http;
   commit.configuration.driver = DriverName::native;
   commit.configuration.echoed = {{"TracingConfig", R"({"Mode":"Active"})"}};

@@ -56,6 +56,9 @@ Configuration read(const json::object& object) {
   if (const auto* port = object.if_contains("port")) {
     configuration.port = port->to_number<std::uint16_t>();
   }
+  if (const auto* concurrency = object.if_contains("concurrency")) {
+    configuration.concurrency = concurrency->to_number<unsigned>();
+  }
   if (const auto* environment = object.if_contains("environment")) {
     configuration.environment = map_of(*environment);
   }
@@ -86,6 +89,7 @@ std::string to_json(const Configuration& configuration) {
   object["kind"] = to_string(configuration.kind);
   if (configuration.driver) object["driver"] = to_string(*configuration.driver);
   if (configuration.port) object["port"] = *configuration.port;
+  if (configuration.concurrency) object["concurrency"] = *configuration.concurrency;
   if (configuration.environment) object["environment"] = object_of(*configuration.environment);
   if (!configuration.echoed.empty()) object["echoed"] = object_of(configuration.echoed);
   if (configuration.image_config) {

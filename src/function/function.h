@@ -58,6 +58,9 @@ struct Code {
   bool operator==(const Code&) const = default;
 };
 
+// Requests at once in one instance of an HTTP function that names no number.
+inline constexpr unsigned kHttpConcurrency = 32;
+
 // Settings of one version: everything a rollback restores.
 struct Configuration {
   std::string runtime;  // "python3.11"; "" for images
@@ -69,7 +72,8 @@ struct Configuration {
   int ephemeral_storage_mb = 512;  // 512..10240
   PackageType package_type = PackageType::zip;
   Kind kind = Kind::handler;
-  std::optional<std::uint16_t> port;                              // HTTP functions: $PORT
+  std::optional<std::uint16_t> port;    // HTTP functions: $PORT
+  std::optional<unsigned> concurrency;  // HTTP functions: requests at once in one instance
   std::optional<std::map<std::string, std::string>> environment;  // absent: never given
   std::string architecture = "x86_64";
   std::optional<ImageConfig> image_config;

@@ -298,6 +298,15 @@ Result<Done> check_configuration(const Configuration& configuration) {
   if (configuration.port && *configuration.port == 0) {
     return fail(ErrorCode::invalid, "port must be between 1 and 65535");
   }
+  if (configuration.concurrency && configuration.kind != Kind::http) {
+    return fail(
+        ErrorCode::invalid,
+        "concurrency is for HTTP functions: an instance of a handler has one call at a time");
+  }
+  if (configuration.concurrency &&
+      (*configuration.concurrency < 1 || *configuration.concurrency > 1000)) {
+    return fail(ErrorCode::invalid, "concurrency must be between 1 and 1000");
+  }
   if (auto good = check_package_settings(configuration); !good) return good;
   return configuration.environment ? check_environment(*configuration.environment) : Done{};
 }

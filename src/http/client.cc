@@ -165,14 +165,19 @@ Task<Result<Response>> fetch(Endpoint endpoint, Request request, std::string bod
                              steady_clock::time_point deadline, std::size_t limit) {
   auto connection = co_await ClientConnection::connect(std::move(endpoint), deadline);
   if (!connection) co_return fail(std::move(connection.error()));
+  co_return co_await fetch_over(**connection, std::move(request), std::move(body), deadline, limit);
+}
+
+Task<Result<Response>> fetch_over(ClientConnection& connection, Request request, std::string body,
+                                  steady_clock::time_point deadline, std::size_t limit) {
   BufferedBody sent(std::move(body));
   if (!request.headers.has("Connection")) request.headers.add("Connection", "close");
-  auto response = co_await (*connection)->exchange(std::move(request), sent, deadline);
+  auto response = co_await connection.exchange(std::move(request), sent, deadline);
   if (!response) co_return response;
   while (true) {
     const auto left = std::max<steady_clock::duration>(deadline - steady_clock::now(),
                                                        std::chrono::milliseconds(1));
-    auto& reader = (*connection)->body(left);
+    auto& reader = connection.body(left);
     if (reader.declared_length().value_or(0) > limit) {
       co_return fail(ErrorCode::too_large,
                      "the answer has {} bytes, more than the {} that are taken",

@@ -68,8 +68,12 @@ class ClientConnection {
   virtual void close() = 0;
 };
 
-// One exchange on its own connection with both bodies in memory.
-// Errors as above, and too_large when the response's body exceeds `limit`.
+// One exchange on a connection with both bodies in memory, the connection's last unless the request
+// says otherwise. Errors as above, and too_large when the response's body exceeds `limit`.
+Task<Result<Response>> fetch_over(ClientConnection& connection, Request request, std::string body,
+                                  std::chrono::steady_clock::time_point deadline,
+                                  std::size_t limit);
+// The same on a connection of its own.
 Task<Result<Response>> fetch(Endpoint endpoint, Request request, std::string body,
                              std::chrono::steady_clock::time_point deadline, std::size_t limit);
 

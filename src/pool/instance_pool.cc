@@ -137,7 +137,9 @@ InstancePool::InstancePool(LoopExecutor executor, function::VersionPtr version, 
       clock_(clock) {}
 
 std::size_t InstancePool::slots_of_one() const {
-  return version_->configuration.kind == function::Kind::http ? limits_.http_slots : 1;
+  const auto& configuration = version_->configuration;
+  if (configuration.kind != function::Kind::http) return 1;
+  return configuration.concurrency.value_or(limits_.http_slots);
 }
 
 // --- taking and giving back

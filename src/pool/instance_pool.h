@@ -32,7 +32,8 @@ struct PoolLimits {
   std::size_t waiting_calls = 1000;  // in line for one version; more are refused
   std::chrono::milliseconds longest_wait{30'000};
   std::chrono::milliseconds idle_time{300'000};  // then an instance is given up
-  unsigned http_slots = 32;  // requests at once in one instance of an HTTP function
+  // Requests at once in one instance of an HTTP function that names no number.
+  unsigned http_slots = function::kHttpConcurrency;
 };
 
 // The server's instances altogether; shared by all loops.

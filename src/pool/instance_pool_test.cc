@@ -272,6 +272,25 @@ TEST_F(InstancePoolTest, TheSlotsOfAnInstanceThatStartsCountForTheCallsInLine) {
   EXPECT_EQ(starts_, 1);
 }
 
+TEST_F(InstancePoolTest, AnHttpFunctionHasTheRequestsAtOnceThatItAskedFor) {
+  auto version = std::make_shared<function::Version>(*make_version(function::Kind::http));
+  version->configuration.concurrency = 2;
+  version_ = version;
+  driver_.script = [](RuntimePtr runtime) -> Task<void> {
+    runtime->on_connect = [](const UniqueFd&) {};
+    co_await runtime->exited.wait();
+  };
+  limits_.http_slots = 8;
+  limits_.instances_per_version = 1;
+  const auto pool = make_pool();
+  for (int i = 0; i < 3; ++i) call(pool);
+  EXPECT_TRUE(until([&] { return calls_[1]->done(); }));
+  EXPECT_TRUE(calls_[0]->done());
+  EXPECT_FALSE(calls_[2]->done());
+  end(calls_[0]);
+  EXPECT_TRUE(until([&] { return calls_[2]->done(); }));
+}
+
 // --- limits of waiting
 
 TEST_F(InstancePoolTest, AFullLineRefuses) {

@@ -15,5 +15,8 @@ inline constexpr std::uint64_t kSharedMemoryBytes = 64ull << 20;
 // /tmp has an inode for so many of its bytes: inodes are kernel memory that its size does not
 // limit.
 inline constexpr std::uint64_t kBytesPerInode = 4096;
+// Under memory pressure on the machine functions are ended before the server (0) is: their
+// oom_score_adj, which they cannot lower.
+inline constexpr int kOomScore = 500;
 
 }  // namespace lambda::sandbox

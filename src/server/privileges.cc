@@ -1,6 +1,5 @@
 #include "server/privileges.h"
 
-
 #include <grp.h>
 #include <pwd.h>
 #include <sys/prctl.h>

@@ -168,7 +168,11 @@ class Settings(CommandLineTest):
         self.assertEqual(self.sent(dockerfile).settings, {"source": "context", "port": 3000})
         self.assertEqual(self.sent(dockerfile, "--kind", "handler").settings, {"source": "context", "kind": "handler", "port": 3000})
         self.assertEqual(self.sent(dockerfile, "--port", "9000").settings, {"source": "context", "port": 9000})
+        self.assertEqual(self.sent(dockerfile, "--concurrency", "4").settings, {"source": "context", "port": 3000, "concurrency": 4})
         self.assertEqual(self.sent({"Dockerfile": "FROM exposes-in-the-base-image\n"}).settings, {"source": "context"})
+        settled = {**dockerfile, "lambda.toml": "concurrency = 8\n"}
+        self.assertEqual(self.sent(settled).settings["concurrency"], 8)
+        self.assertEqual(self.sent(settled, "--concurrency", "4").settings["concurrency"], 4)
 
     def test_an_image_needs_no_folder(self):
         done, sent = self.deploy_to(accepting, "--image", "mine:1", "--name", "img")

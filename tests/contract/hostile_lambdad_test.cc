@@ -6,17 +6,26 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <spawn.h>
 #include <string>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -35,6 +44,26 @@ void set(char (&field)[Size], const std::string& text) {
 std::string text_of(const fs::path& path) {
   std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// From now on this thread and what it starts can watch the socket to lambdad and nothing else, as
+// if the kernel's limit of watched descriptors had been reached.
+void watch_nothing_more() {
+  constexpr auto argument = [](unsigned index) {
+    return static_cast<std::uint32_t>(offsetof(seccomp_data, args) + index * sizeof(std::uint64_t));
+  };
+  sock_filter steps[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_ctl, 0, 5),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, argument(1)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, EPOLL_CTL_ADD, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, argument(2)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kSpawnSocket, 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSPC),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  sock_fprog program{static_cast<unsigned short>(std::size(steps)), steps};
+  ASSERT_EQ(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
 }
 
 class HostileLambdad : public testing::Test {
@@ -373,6 +402,36 @@ TEST_F(HostileLambdad, WithFewDescriptorsLeftItRefusesAndGoesOn) {
   }
   EXPECT_EQ(start(start_request("one-more")).failed, 1u);
   EXPECT_TRUE(alive());
+}
+
+// A sandbox whose end nobody would see: its start fails, and nothing of it stays.
+TEST_F(HostileLambdad, WhatCannotBeWatchedIsNotStarted) {
+  hang_up();
+  std::thread([this] {
+    watch_nothing_more();
+    launch();
+  }).join();
+  ASSERT_TRUE(alive());
+  const auto before = open_descriptors();
+  for (int i = 0; i < 20; ++i) {
+    const auto id = "unwatched-" + std::to_string(i % 2);
+    const auto request = start_request(id);
+    int ends[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+    const UniqueFd ours(ends[0]);
+    UniqueFd theirs(ends[1]);
+    send(&request, sizeof(request), {theirs.get()});
+    theirs.reset();
+    SpawnReply reply;
+    if (!receive(reply)) ::kill(pid_, SIGKILL);  // it would not end by itself
+    ASSERT_EQ(reply.failed, 1u) << "no answer, or a sandbox";
+    EXPECT_NE(std::string(reply.text).find("epoll_ctl"), std::string::npos) << reply.text;
+    EXPECT_FALSE(fs::exists(memory_ / id));
+    char byte = 0;
+    EXPECT_EQ(::recv(ours.get(), &byte, 1, 0), 0) << "somebody holds the control socket";
+  }
+  EXPECT_TRUE(alive());
+  EXPECT_EQ(open_descriptors(), before);
 }
 
 TEST_F(HostileLambdad, ADescriptorThatFindsNoPlaceIsMissedInWords) {

@@ -180,9 +180,11 @@ include = ["shared"]
         self.assertNotIn("newer", self.server.cli("list").stdout)
 
     def test_delete_says_what_goes(self):
-        self.server.deploy(shows("x"), "gone", "--handler", "app.handler")
+        for code in ("w", "x"):
+            self.server.deploy(shows(code), "gone", "--handler", "app.handler")
         refused = self.server.cli("delete", "gone", stdin="n\n", check=False)
-        self.assertIn("1", refused.stdout + refused.stderr)
+        self.assertIn('Deleting "gone" deletes with it:\n  2 versions, with code and settings\n  the alias live (version 2)\n'
+                      f"  its URL http://gone.localhost:{self.server.port}\n  its logs\n", refused.stderr)
         self.assertEqual(self.server.get("gone").status, 200)
         self.server.cli("delete", "gone", "-y")
         self.assertEqual(self.server.get("gone").status, 404)

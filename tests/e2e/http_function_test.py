@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 from lambda_server import ServerTest, on_both_drivers
 
@@ -16,6 +17,8 @@ from lambda_server import ServerTest, on_both_drivers
 SERVER = r'''
 import base64, hashlib, json, os, sys, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+BORN = time.time()
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -40,6 +43,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.chunk(b"part %d\n" % number); time.sleep(0.3)
             self.wfile.write(b"0\r\n\r\n")
         elif self.path == "/slow": time.sleep(30)
+        elif self.path == "/nap": time.sleep(2); self.echo()
         elif self.path == "/exit": os._exit(5)
         elif self.path == "/ws": self.websocket()
         elif self.path == "/unasked": self.unasked()
@@ -64,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.body()
         status = 418 if self.path.startswith("/teapot") else 200
         self.answer(status, json.dumps({"method": self.command, "path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()},
-            "size": len(body), "sha": hashlib.sha256(body).hexdigest(), "body": body[:200].decode("latin-1"), "pid": os.getpid()}).encode())
+            "size": len(body), "sha": hashlib.sha256(body).hexdigest(), "body": body[:200].decode("latin-1"), "pid": os.getpid(), "born": BORN}).encode())
     do_POST = do_PUT = do_DELETE = do_PATCH = echo
 
 ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
@@ -76,6 +80,36 @@ COPY server.py /srv/server.py
 EXPOSE 80
 CMD ["python3", "-u", "/srv/server.py"]
 '''
+
+
+class WebSocket:
+    """A connection to the function `web`; the server echoes its frames."""
+
+    def __init__(self, test):
+        self.test = test
+
+    def __enter__(self):
+        self.connection = socket.create_connection(("127.0.0.1", self.test.server.port), timeout=20)
+        key = base64.b64encode(os.urandom(16)).decode()
+        self.connection.sendall((f"GET /ws HTTP/1.1\r\nHost: web.localhost:{self.test.server.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                                 f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n").encode())
+        self.stream = self.connection.makefile("rb")
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += self.stream.readline()
+        self.test.assertTrue(head.startswith(b"HTTP/1.1 101"), head)
+        self.test.assertIn(base64.b64encode(hashlib.sha1(key.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()), head)
+        return self
+
+    def __exit__(self, *_):
+        self.connection.sendall(b"\x88\x80\0\0\0\0")
+        self.stream.close()
+        self.connection.close()
+
+    def exchange(self, text):
+        mask = os.urandom(4)
+        self.connection.sendall(bytes([0x81, 0x80 | len(text)]) + mask + bytes(byte ^ mask[at % 4] for at, byte in enumerate(text)))
+        self.test.assertEqual(self.stream.read(2 + len(text)), bytes([0x81, len(text)]) + text)
 
 
 @on_both_drivers
@@ -119,24 +153,21 @@ class HttpFunctions(ServerTest):
         self.assertGreater(times[4] - times[0], 0.8)
 
     def test_a_websocket(self):
-        with socket.create_connection(("127.0.0.1", self.server.port), timeout=20) as connection:
-            key = base64.b64encode(os.urandom(16)).decode()
-            connection.sendall((f"GET /ws HTTP/1.1\r\nHost: web.localhost:{self.server.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                                f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n").encode())
-            stream = connection.makefile("rb")
-            head = b""
-            while not head.endswith(b"\r\n\r\n"):
-                head += stream.readline()
-            self.assertTrue(head.startswith(b"HTTP/1.1 101"), head)
-            expected = base64.b64encode(hashlib.sha1(key.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
-            self.assertIn(expected, head)
+        with WebSocket(self) as connection:
             for number in range(20):
-                text = b"frame %d" % number
-                mask = os.urandom(4)
-                connection.sendall(bytes([0x81, 0x80 | len(text)]) + mask + bytes(byte ^ mask[at % 4] for at, byte in enumerate(text)))
-                self.assertEqual(stream.read(2 + len(text)), bytes([0x81, len(text)]) + text)
-            # An open connection outlives the timeout while it is used, and the instance is not given up under it.
-            connection.sendall(b"\x88\x80\0\0\0\0")
+                connection.exchange(b"frame %d" % number)
+
+    def test_as_many_requests_at_once_in_an_instance_as_it_asked_for(self):
+        files = {"server.py": SERVER, "Dockerfile": DOCKERFILE}
+        self.server.deploy(files, "narrow", "--concurrency", "1")
+        self.server.deploy(files, "wide")
+        for name, shown, instances in (("narrow", 1, 3), ("wide", 32, 1)):
+            self.assertEqual(self.server.api("GET", f"/_lambda/functions/{name}").json()["concurrency"], shown)
+            with ThreadPoolExecutor(3) as callers:
+                seen = [reply.json()["born"] for reply in callers.map(lambda _, name=name: self.server.get(name, "/nap"), range(3))]
+            self.assertEqual(len(set(seen)), instances, seen)
+        refused = self.server.deploy(files, "handler", "--kind", "handler", "--concurrency", "2", check=False)
+        self.assertIn("one call at a time", refused.stderr)
 
     def test_a_function_cannot_take_over_a_connection(self):
         """A 101 that nobody asked for: the requests that follow on the connection may be for others."""
@@ -248,6 +279,25 @@ while True:
         self.assertEqual(self.server.get("rolling").json()["number"], 2)
         self.server.cli("rollback", "rolling")
         self.assertEqual(self.server.get("rolling").json()["number"], 1)
+
+
+@on_both_drivers
+class IdleInstances(ServerTest):
+    flags = ("--idle-time", "1")
+
+    def born(self):
+        return self.server.get("web", "/").json()["born"]
+
+    def test_an_instance_is_not_given_up_under_an_open_connection(self):
+        self.server.deploy({"server.py": SERVER, "Dockerfile": DOCKERFILE}, "web", "--timeout", "30")
+        first = self.born()
+        with WebSocket(self) as connection:
+            connection.exchange(b"before")
+            time.sleep(6)  # several times the idle time and the pause between two looks
+            connection.exchange(b"after")
+            self.assertEqual(self.born(), first)
+        time.sleep(6)
+        self.assertNotEqual(self.born(), first)  # it is given up without one
 
 
 if __name__ == "__main__":

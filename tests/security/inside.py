@@ -18,7 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 
-from lambda_server import RUNTIMES, LambdaServer, ServerTest  # noqa: E402, F401
+from lambda_server import RUNTIMES, LambdaServer, ServerTest, on_both_drivers  # noqa: E402, F401
 
 EVALUATOR = '''
 def handler(event, context):
@@ -86,6 +86,11 @@ def eventually(condition, seconds=15, what="it"):
         time.sleep(0.05)
 
 
+def may_set_floors():
+    """Whether root has CAP_SYS_RESOURCE on this machine, which some virtual machines and containers keep from it."""
+    return int(status_of("self")["CapBnd"], 16) >> 24 & 1 == 1
+
+
 def processes_below(pid):
     """Every descendant of a process, by the kernel's own list."""
     children = {}
@@ -109,9 +114,23 @@ def status_of(pid):
     return dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
 
 
+def processes_in_containers(server):
+    """Of a server on the Docker driver, by the label of its containers."""
+    mark = (server.data / "docker/id").read_text().split()[0]
+    containers = run("docker", "ps", "--quiet", "--filter", f"label=lambda.server={mark}").split()
+    first = [int(run("docker", "inspect", "--format", "{{.State.Pid}}", container)) for container in containers]
+    return sorted({pid for init in first if init > 0 for pid in (init, *processes_below(init))})
+
+
+def run(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
 def sandbox_processes(server):
     """The processes of all sandboxes of the server, once none is being made or ended."""
     def look():
+        if server.driver == "docker":
+            return processes_in_containers(server)
         return [pid for pid in processes_below(server.process.pid) if is_in_sandbox(pid)]
 
     def steady():

@@ -8,7 +8,7 @@ import unittest
 import zipfile
 from pathlib import Path
 
-from inside import RUNTIMES, AttackTest
+from inside import RUNTIMES, AttackTest, on_both_drivers
 
 
 def archive(entries):
@@ -22,6 +22,7 @@ def archive(entries):
     return buffer.getvalue()
 
 
+@on_both_drivers
 class Writes(AttackTest):
     def test_nothing_but_tmp_can_be_written(self):
         found = self.inside('''
@@ -83,6 +84,7 @@ result = subprocess.run(["/tmp/id"], capture_output=True, text=True).stdout.spli
         self.assertNotIn("euid", " ".join(found))
 
 
+@on_both_drivers
 class Packages(AttackTest):
     SECRET = "/etc/hostname"
 

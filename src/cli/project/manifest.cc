@@ -13,9 +13,9 @@ namespace fs = std::filesystem;
 
 const std::vector<std::string>& known_keys() {
   static const std::vector<std::string> keys = {
-      "name",    "runtime", "handler", "kind",   "description",       "url",
-      "driver",  "port",    "timeout", "memory", "ephemeral_storage", "environment",
-      "include", "path",    "function"};
+      "name",    "runtime", "handler",  "kind",       "description",       "url",
+      "driver",  "port",    "timeout",  "memory",     "ephemeral_storage", "environment",
+      "include", "path",    "function", "concurrency"};
   return keys;
 }
 
@@ -93,6 +93,7 @@ Result<Manifest> Reader::read(const toml::table& table, const fs::path& folder,
   if (done) done = text(table, "url", manifest.url);
   if (done) done = text(table, "driver", manifest.driver);
   if (done) done = number(table, "port", manifest.port);
+  if (done) done = number(table, "concurrency", manifest.concurrency);
   if (done) done = number(table, "timeout", manifest.timeout);
   if (done) done = number(table, "memory", manifest.memory);
   if (done) done = number(table, "ephemeral_storage", manifest.ephemeral_storage);

@@ -7,6 +7,8 @@
 #include <boost/json.hpp>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 namespace lambda::sandbox::docker {
 namespace {
 
@@ -15,16 +17,42 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using SteadyTime = std::chrono::steady_clock::time_point;
 
-// The Engine is not told to hurry: whoever waits has a deadline of its own, and what comes too late
-// is removed.
-constexpr seconds kMakeLimit{120};
 constexpr seconds kRemoveLimit{30};
 constexpr int kRemoveAttempts = 6;
+// For what the Engine does not remove at once, or has not even made yet.
+constexpr milliseconds kFirstPause{100};
+constexpr milliseconds kLongestPause{60'000};
+constexpr std::chrono::hours kKeepTrying{1};
+
+// `may_appear`: it may not be there yet, so that its absence does not end it.
+Task<void> keep_removing(std::shared_ptr<EngineClient> engine, std::string id,
+                         std::vector<std::string> volumes, bool may_appear) {
+  const auto path = fmt::format("/containers/{}?force=1&v=1", url_encode(id));
+  const auto end = in(kKeepTrying);
+  for (auto pause = kFirstPause;; pause = std::min(pause * 2, kLongestPause)) {
+    auto removed = co_await engine->call("DELETE", path, std::string(), in(kRemoveLimit));
+    const bool absent = !removed && removed.error().code() == ErrorCode::not_found;
+    if (removed || (absent && !may_appear)) break;
+    if (std::chrono::steady_clock::now() >= end) {
+      if (!absent) spdlog::warn("remove container {}: {}", id, removed.error().message());
+      break;
+    }
+    if (!co_await sleep_for(pause)) co_return;
+  }
+  for (auto& volume : volumes) {
+    auto gone = co_await remove_volume(engine, std::move(volume));
+    if (!gone) spdlog::warn("{}", gone.error().message());
+  }
+}
 
 Task<void> remove_in_background(std::shared_ptr<EngineClient> engine, std::string id,
                                 std::vector<std::string> volumes) {
-  auto removed = co_await remove_container(std::move(engine), id, std::move(volumes));
-  if (!removed) spdlog::warn("remove container {}: {}", id, removed.error().message());
+  auto removed = co_await remove_container(engine, id, volumes);
+  if (removed) co_return;
+  spdlog::warn("remove container {}: {}; trying again", id, removed.error().message());
+  asio::co_spawn(co_await asio::this_coro::executor,
+                 keep_removing(std::move(engine), std::move(id), std::move(volumes), false),
+                 in_background("removing a container"));
 }
 
 }  // namespace
@@ -34,19 +62,32 @@ void Container::discard() const {
                  in_background("removing a container"));
 }
 
-Task<void> make_container(std::shared_ptr<Container> container, std::string name,
-                          std::string body) {
+void remove_when_made(LoopExecutor executor, std::shared_ptr<EngineClient> engine, std::string name,
+                      std::vector<std::string> volumes) {
+  asio::co_spawn(executor,
+                 keep_removing(std::move(engine), std::move(name), std::move(volumes), true),
+                 in_background("removing a container that came too late"));
+}
+
+bool leaves_open(const Error& error, bool sent) {
+  return sent && (error.code() == ErrorCode::timeout || error.code() == ErrorCode::unavailable);
+}
+
+Task<void> make_container(std::shared_ptr<Container> container, std::string name, std::string body,
+                          std::chrono::steady_clock::duration limit) {
   auto& engine = *container->engine;
+  bool sent = false;
   auto created = co_await engine.call("POST", "/containers/create?name=" + url_encode(name),
-                                      std::move(body), in(kMakeLimit));
+                                      std::move(body), in(limit), &sent);
   if (!created) {
+    if (leaves_open(created.error(), sent))
+      remove_when_made(container->executor, container->engine, name, container->volumes);
     container->error = std::move(created.error());
   } else {
     container->id = text_in(object_of(*created), "Id");
     if (!container->abandoned) {
-      auto started =
-          co_await engine.call("POST", fmt::format("/containers/{}/start", container->id),
-                               std::string(), in(kMakeLimit));
+      auto started = co_await engine.call(
+          "POST", fmt::format("/containers/{}/start", container->id), std::string(), in(limit));
       // 404 here is a program or library that is not there, not an image.
       if (!started) container->error = Error(ErrorCode::sandbox_failed, started.error().message());
     }

@@ -8,6 +8,7 @@
 #include "sandbox/docker/control_socket.h"
 #include "sandbox/docker/engine_client.h"
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,13 +30,25 @@ struct Container {
   std::vector<std::string> volumes;  // names, removed with it
   std::string id;                    // the Engine's; "" before it is created
   AsyncEvent made;                   // runs, or `error` says why not
-  std::optional<Error> error;        // nothing is left of it then
+  std::optional<Error> error;        // nothing is left of it then, or it is being removed
   bool taken = false;                // a sandbox will remove it
   bool abandoned = false;            // nobody wants it any more: removed as soon as it is made
 };
 
-// Creates and starts it.
-Task<void> make_container(std::shared_ptr<Container> container, std::string name, std::string body);
+// The Engine is not told to hurry: whoever waits has a deadline of its own, and what comes too late
+// is removed.
+inline constexpr std::chrono::seconds kMakeLimit{120};
+
+// Creates and starts it. `limit`: for each of the two.
+Task<void> make_container(std::shared_ptr<Container> container, std::string name, std::string body,
+                          std::chrono::steady_clock::duration limit = kMakeLimit);
+
+// For a container whose creation was asked for and not answered: the Engine may still make it.
+// Removes it in the background when it appears, within the hour.
+void remove_when_made(LoopExecutor executor, std::shared_ptr<EngineClient> engine, std::string name,
+                      std::vector<std::string> volumes = {});
+// Whether such an error leaves open what the Engine does; `sent`: see EngineClient::call().
+[[nodiscard]] bool leaves_open(const Error& error, bool sent);
 
 // Removes a container with everything in it, running or paused, and its volumes; what is gone is
 // fine.

@@ -55,7 +55,7 @@ json::object host_config(const SandboxSpec& spec, const ContainerPlan& plan) {
   host["CpuShares"] = std::clamp<std::uint64_t>(
       kSharesOfOneCpu * (spec.memory_bytes >> 20) / (kMemoryOfOneCpu >> 20), 2, 262'144);
   host["PidsLimit"] = spec.processes + 1;  // and init
-  host["OomScoreAdj"] = 500;               // functions go before the server does
+  host["OomScoreAdj"] = kOomScore;
   host["ReadonlyRootfs"] = true;
   host["CapDrop"] = json::array{"ALL"};
   host["SecurityOpt"] = json::array{"no-new-privileges"};
@@ -63,6 +63,8 @@ json::object host_config(const SandboxSpec& spec, const ContainerPlan& plan) {
   host["IpcMode"] = "private";
   host["ShmSize"] = kSharedMemoryBytes;
   json::object tmpfs;
+  // Docker mounts the message queues of the namespace there, in which anyone can make files.
+  tmpfs["/dev/mqueue"] = "ro,mode=0555,size=4k";
   tmpfs["/tmp"] = fmt::format("rw,exec,nosuid,nodev,mode=1777,size={},nr_inodes={}", spec.tmp_bytes,
                               spec.tmp_bytes / kBytesPerInode);
   host["Tmpfs"] = std::move(tmpfs);

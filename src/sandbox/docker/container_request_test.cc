@@ -57,10 +57,12 @@ TEST(ContainerRequest, SetsEveryLimit) {
   EXPECT_EQ(host.at("MemorySwap"), hard);
   EXPECT_EQ(host.at("PidsLimit"), 101);
   EXPECT_EQ(host.at("CpuShares"), 1024 * 128 / 1769);
+  EXPECT_EQ(host.at("OomScoreAdj"), 500);
   EXPECT_EQ(host.at("ReadonlyRootfs"), true);
   EXPECT_EQ(host.at("CapDrop"), json::array{"ALL"});
   EXPECT_EQ(host.at("SecurityOpt"), json::array{"no-new-privileges"});
   EXPECT_EQ(host.at("NetworkMode"), "none");
+  EXPECT_EQ(host.at("ShmSize"), 64 << 20);
   const std::string tmp(host.at("Tmpfs").at("/tmp").as_string());
   EXPECT_NE(tmp.find("size=536870912"), std::string::npos) << tmp;
 }
@@ -69,6 +71,8 @@ TEST(ContainerRequest, MountsNothingThatCanBeWritten) {
   auto with = plan();
   with.volumes = {"/data"};
   const auto body = body_of(spec(), with);
+  const auto& queues = body.at("HostConfig").at("Tmpfs").at("/dev/mqueue").as_string();
+  EXPECT_TRUE(queues.starts_with("ro,")) << queues;
   const auto& mounts = body.at("HostConfig").at("Mounts").as_array();
   ASSERT_EQ(mounts.size(), 4u);
   for (const auto& mount : mounts) EXPECT_EQ(mount.at("ReadOnly"), true) << mount;

@@ -154,15 +154,18 @@ Task<Result<std::string>> EngineClient::versioned(std::string path, TimePoint de
 }
 
 Task<Result<std::string>> EngineClient::call(std::string method, std::string path, std::string body,
-                                             TimePoint deadline) {
+                                             TimePoint deadline, bool* sent) {
   auto target = co_await versioned(std::move(path), deadline);
   if (!target) co_return fail(std::move(target.error()));
   auto request = request_for(std::move(method), std::move(*target));
   if (!body.empty()) request.headers.add("Content-Type", "application/json");
   http::Endpoint endpoint;
   endpoint.unix_path = socket_.string();
-  auto answer =
-      co_await http::fetch(endpoint, std::move(request), std::move(body), deadline, kMaxAnswer);
+  auto connection = co_await http::ClientConnection::connect(endpoint, deadline);
+  if (!connection) co_return fail(explain(std::move(connection.error())));
+  if (sent != nullptr) *sent = true;
+  auto answer = co_await http::fetch_over(**connection, std::move(request), std::move(body),
+                                          deadline, kMaxAnswer);
   if (!answer) co_return fail(explain(std::move(answer.error())));
   // 304: it is already so (started, stopped).
   if (answer->status < 300 || answer->status == 304) co_return std::move(answer->body);

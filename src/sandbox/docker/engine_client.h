@@ -51,9 +51,11 @@ class EngineClient {
 
   // `path` begins behind the version ("/containers/json?all=1"); `body` is JSON or "". The answer's
   // body. Errors: unavailable (no daemon, no right to its socket: what to do), timeout, and the
-  // daemon's own: not_found (404), conflict (409), invalid (400), else sandbox_failed.
+  // daemon's own: not_found (404), conflict (409), invalid (400), else sandbox_failed. `sent`
+  // becomes true before the daemon can have read anything: an error after that does not say whether
+  // it has done, or will do, what was asked.
   Task<Result<std::string>> call(std::string method, std::string path, std::string body,
-                                 TimePoint deadline);
+                                 TimePoint deadline, bool* sent = nullptr);
   // `body` is sent meanwhile; it must outlive the stream. `deadline` is that of the answer's head.
   Task<Result<std::unique_ptr<EngineStream>>> open(std::string method, std::string path,
                                                    std::string content_type, http::BodyReader& body,

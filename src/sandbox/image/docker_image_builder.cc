@@ -3,7 +3,6 @@
 // container is removed.
 #include "sandbox/image/docker_image_builder.h"
 
-#include "base/background.h"
 #include "base/crypto.h"
 #include "base/deadline.h"
 #include "sandbox/docker/container.h"
@@ -11,16 +10,14 @@
 #include "sandbox/image/context_body.h"
 #include "sandbox/image/image_json.h"
 #include "sandbox/image/unpack_image.h"
+#include "sandbox/image/unpack_stream.h"
 
-#include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/write.hpp>
 #include <boost/json.hpp>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <fcntl.h>
 #include <set>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
@@ -40,6 +37,8 @@ constexpr seconds kEngineLimit{60};
 constexpr minutes kBuildBegin{15};
 constexpr minutes kBuildSilence{30};
 constexpr minutes kExportSilence{2};
+// The unpacking may wait for its thread, and sync a large image in the end.
+constexpr minutes kUnpackSilence{10};
 // For images that are just being forgotten, before a deploy looks at them or builds one.
 constexpr minutes kForgetLimit{2};
 constexpr std::chrono::milliseconds kForgetLook{20};
@@ -72,38 +71,6 @@ Result<Done> sync_and_rename(const fs::path& from, const fs::path& to) {
   if (!parent || ::fsync(parent.get()) != 0)
     return fail(Error::from_errno("write " + to.parent_path().string() + " to disk"));
   return Done{};
-}
-
-// The unpacking thread's side of an export.
-struct Unpacking {
-  Result<Done> outcome = Done{};
-  AsyncEvent done;
-};
-
-Task<void> unpack_beside(BlockingPool& pool, std::shared_ptr<Unpacking> unpacking, UniqueFd tar,
-                         fs::path rootfs) {
-  const auto source = std::make_shared<UniqueFd>(std::move(tar));
-  auto job = [source, rootfs = std::move(rootfs)] {
-    auto done = unpack_image(source->get(), rootfs);
-    source->reset();  // whoever still writes learns that nobody reads
-    return done;
-  };
-  unpacking->outcome = co_await run_blocking(pool, std::move(job));
-  unpacking->done.set();
-}
-
-Task<Result<Done>> pump(docker::EngineStream& from, UniqueFd to) {
-  const auto executor = co_await asio::this_coro::executor;
-  using LocalSocket = asio::basic_stream_socket<asio::local::stream_protocol, LoopExecutor>;
-  LocalSocket socket(executor, asio::local::stream_protocol(), to.release());
-  while (true) {
-    auto piece = co_await from.read_some(kExportSilence);
-    if (!piece) co_return fail(std::move(piece.error()));
-    if (piece->empty()) co_return Done{};
-    auto [error, count] = co_await asio::async_write(socket, asio::buffer(*piece), kAsTuple);
-    // The unpacking has ended early, and says why.
-    if (error) co_return Done{};
-  }
 }
 
 }  // namespace
@@ -265,59 +232,53 @@ std::optional<fs::path> DockerImageBuilder::exported_root(std::string_view image
   return root;
 }
 
-Task<Result<Done>> DockerImageBuilder::export_into(std::string container, fs::path rootfs) {
+Task<Result<Done>> DockerImageBuilder::export_into(std::string container, fs::path partial) {
   http::BufferedBody nothing{std::string()};
   auto stream = co_await engine_->open("GET", fmt::format("/containers/{}/export", container),
                                        std::string(), nothing, in(kEngineLimit));
   if (!stream) co_return fail(std::move(stream.error()));
-  int ends[2] = {-1, -1};
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-    co_return fail(Error::from_errno("make a socket pair"));
-  UniqueFd write_end(ends[0]);
-  const auto unpacking = std::make_shared<Unpacking>();
-  const auto executor = co_await asio::this_coro::executor;
-  asio::co_spawn(executor,
-                 unpack_beside(unpacking_, unpacking, UniqueFd(ends[1]), std::move(rootfs)),
-                 in_background("unpacking an image"));
-  auto pumped = co_await pump(**stream, std::move(write_end));
-  co_await unpacking->done.wait();
-  if (!pumped) co_return pumped;
-  co_return unpacking->outcome;
+  std::error_code made;
+  const auto rootfs = partial / "rootfs";
+  fs::create_directories(rootfs, made);
+  if (made) co_return fail(ErrorCode::internal, "make {}: {}", rootfs.string(), made.message());
+  NextPiece next = [&stream] { return (*stream)->read_some(kExportSilence); };
+  Unpacking unpacking;
+  unpacking.unpack = [rootfs](int source) { return unpack_image(source, rootfs); };
+  unpacking.clear_up = [this, partial] { delete_later(partial); };
+  unpacking.patience = kUnpackSilence;
+  co_return co_await unpack_stream(unpacking_, std::move(next), std::move(unpacking));
 }
 
-Task<Result<fs::path>> DockerImageBuilder::export_root(std::string image_id) {
-  if (auto there = exported_root(image_id)) co_return std::move(*there);
+// Created, never started. Its name is ours, so that it can be removed whatever the Engine says.
+Task<Result<std::string>> DockerImageBuilder::create_container(std::string image_id) {
   json::object body;
   body["Image"] = image_id;
   body["Entrypoint"] = json::array{"/never-started"};
   body["Labels"] = json::object{{docker::kLabel, "export"}, {docker::kServerLabel, server_}};
   body["HostConfig"] = json::object{{"NetworkMode", "none"}};
-  auto created = co_await engine_->call("POST", std::string("/containers/create"),
-                                        json::serialize(body), in(kEngineLimit));
-  if (!created) co_return fail(std::move(created.error()), "export image {}", image_id);
-  boost::system::error_code error;
-  const auto value = json::parse(*created, error);
-  const auto* id = error ? nullptr : value.find_pointer("/Id", error);
-  if (id == nullptr || !id->is_string())
-    co_return fail(ErrorCode::unavailable, "Docker Engine made no container of {}", image_id);
-  const std::string container(id->as_string());
+  const auto name = "lambda-export-" + random_uuid();
+  bool sent = false;
+  auto created = co_await engine_->call("POST", "/containers/create?name=" + name,
+                                        json::serialize(body), in(kEngineLimit), &sent);
+  if (created) co_return name;
+  if (docker::leaves_open(created.error(), sent))
+    docker::remove_when_made(co_await asio::this_coro::executor, engine_, name);
+  co_return fail(std::move(created.error()));
+}
 
+Task<Result<fs::path>> DockerImageBuilder::export_root(std::string image_id) {
+  if (auto there = exported_root(image_id)) co_return std::move(*there);
+  auto container = co_await create_container(image_id);
+  if (!container) co_return fail(std::move(container.error()), "export image {}", image_id);
   const auto target = directory_of(image_id);
-  const fs::path partial =
-      fmt::format("{}.{}{}", target.string(), container.substr(0, 12), kPartial);
-  std::error_code made;
-  fs::create_directories(partial / "rootfs", made);
-  auto exported = co_await export_into(container, partial / "rootfs");
-  auto removed = co_await docker::remove_container(engine_, container);
+  const fs::path partial = fmt::format("{}.{}{}", target.string(), random_uuid(), kPartial);
+  auto exported = co_await export_into(*container, partial);
+  auto removed = co_await docker::remove_container(engine_, *container);
   if (!removed) spdlog::warn("{}", removed.error().message());
-  auto finish = [partial, target, ok = exported.has_value()]() -> Result<Done> {
-    if (ok) return sync_and_rename(partial, target);
-    std::error_code ignored;
-    fs::remove_all(partial, ignored);
-    return Done{};
-  };
-  auto finished = co_await run_blocking(unpacking_, std::move(finish));
-  if (exported && !finished) exported = std::move(finished);
+  if (exported) {
+    auto finish = [partial, target] { return sync_and_rename(partial, target); };
+    exported = co_await run_blocking(unpacking_, std::move(finish));
+  }
   if (!exported) co_return fail(std::move(exported.error()), "export image {}", image_id);
   co_return target / "rootfs";
 }

@@ -44,7 +44,9 @@ class DockerImageBuilder final : public ImageBuilder {
   Result<Done> remove_exported(std::string_view image_id);
   void delete_later(std::filesystem::path directory);
   Task<Result<std::vector<std::string>>> list(std::string filters);
-  Task<Result<Done>> export_into(std::string container, std::filesystem::path rootfs);
+  Task<Result<std::string>> create_container(std::string image_id);
+  // What was unpacked goes again when it fails.
+  Task<Result<Done>> export_into(std::string container, std::filesystem::path partial);
 
   std::shared_ptr<docker::EngineClient> engine_;
   std::string server_;

@@ -215,11 +215,6 @@ void execute() {
   ::dup2(null_device, 0);
   ::dup2(log_pipe, 1);
   ::dup2(log_pipe, 2);
-  // Under memory pressure the function goes before init and before the server.
-  const int score = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-  if (score >= 0) {
-    [[maybe_unused]] const auto ignored = ::write(score, "500", 3);
-  }
   ::close_range(3, ~0u, 0);
   if (open_files > 0) lower_limit(RLIMIT_NOFILE, open_files);
   // Not 0: a core_pattern that is a program would be started all the same.

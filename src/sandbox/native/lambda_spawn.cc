@@ -177,8 +177,7 @@ int run(int argc, char** argv) {
       arguments ? prepare(*arguments, locks) : fail(std::move(arguments.error()));
   say_hello(parts);
   if (!parts) return 1;
-  SpawnServer(std::move(*parts)).run();
-  return 0;
+  return SpawnServer(std::move(*parts)).run() ? 0 : 1;
 }
 
 }  // namespace

@@ -111,8 +111,11 @@ Result<Done> make_mounts(const SandboxPlan& plan, Mounts& mounts) {
         mounts.proc,
         make_file_system("proc", {}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
   }
-  // Belongs to this network namespace. An HTTP function may listen on port 80. Written while /proc
-  // is nowhere yet, so that no path of the root file system is followed.
+  // Both are written while /proc is nowhere yet, so that no path of the root file system is
+  // followed. The score is ours (pid 1's) and every child's; written with CAP_SYS_RESOURCE, it is
+  // also the lowest that anyone without it may go back to.
+  if (done) done = write_file_at(mounts.proc.get(), "1/oom_score_adj", std::to_string(kOomScore));
+  // Belongs to this network namespace. An HTTP function may listen on port 80.
   if (done) done = write_file_at(mounts.proc.get(), "sys/net/ipv4/ip_unprivileged_port_start", "0");
   if (!done) return done;
   // Device nodes stay usable on a read-only mount; nothing else there can be changed.

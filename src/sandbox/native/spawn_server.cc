@@ -66,6 +66,13 @@ void kill_through(const UniqueFd& pidfd) {
   ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
 }
 
+// Closes the pidfd once its process is gone.
+void reap_unwatched(UniqueFd& pidfd) {
+  siginfo_t info{};
+  const auto id = static_cast<id_t>(pidfd.get());
+  if (::waitid(P_PIDFD, id, &info, WEXITED | WNOHANG) != 0 || info.si_pid != 0) pidfd.reset();
+}
+
 std::uint64_t bytes_in(int tmp) {
   struct statfs status {};
   if (::fstatfs(tmp, &status) != 0) return 0;
@@ -101,17 +108,18 @@ struct SpawnServer::Sandbox {
 };
 
 SpawnServer::SpawnServer(SpawnServerParts parts)
-    : parts_(std::move(parts)), uids_(parts_.uids.first, kUidBlock) {
-  watch(parts_.socket.get(), 0);
-}
+    : parts_(std::move(parts)), uids_(parts_.uids.first, kUidBlock) {}
 
 SpawnServer::~SpawnServer() = default;
 
-void SpawnServer::watch(int fd, std::uint64_t tag) {
+// The kernel refuses when a user watches very much (fs.epoll.max_user_watches), or has no memory.
+Result<Done> SpawnServer::watch(int fd, std::uint64_t tag) {
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = tag;
-  ::epoll_ctl(parts_.epoll.get(), EPOLL_CTL_ADD, fd, &event);
+  if (::epoll_ctl(parts_.epoll.get(), EPOLL_CTL_ADD, fd, &event) != 0)
+    return fail(Error::from_errno("watch for the end of a sandbox (epoll_ctl)"));
+  return Done{};
 }
 
 // A child that is being set up still has a copy, so closing alone would not end the watching.
@@ -127,7 +135,11 @@ int SpawnServer::wait_time() const {
   return static_cast<int>(std::max<milliseconds::rep>(left.count(), 0));
 }
 
-void SpawnServer::run() {
+Result<Done> SpawnServer::run() {
+  if (auto watched = watch(parts_.socket.get(), 0); !watched) {
+    parts_.cgroups.remove_parent();
+    return watched;
+  }
   std::array<epoll_event, 64> events{};
   while (!ending_ || !sandboxes_.empty()) {
     const int count = ::epoll_wait(parts_.epoll.get(), events.data(),
@@ -137,6 +149,7 @@ void SpawnServer::run() {
     if (watched_ > 0 && Clock::now() >= next_look_) look_at_memory();
   }
   parts_.cgroups.remove_parent();
+  return Done{};
 }
 
 void SpawnServer::dispatch(std::uint64_t tag) {
@@ -242,11 +255,29 @@ Result<Done> SpawnServer::start(const SpawnRequest& request, const UniqueFd& con
     uids_.give_back(sandbox->uid);
     return fail(std::move(launched.error()).as(ErrorCode::sandbox_failed));
   }
-  watch(sandbox->pidfd.get(), sandbox->number);
-  watch(sandbox->status.get(), sandbox->number | kStatusBit);
-  by_number_.emplace(sandbox->number, sandbox.get());
+  Sandbox& launching = *sandbox;
+  by_number_.emplace(launching.number, &launching);
   sandboxes_.emplace(id, std::move(sandbox));
+  auto watched = watch(launching.pidfd.get(), launching.number);
+  if (watched) watched = watch(launching.status.get(), launching.number | kStatusBit);
+  if (!watched) give_up_unwatched(launching, watched.error());
   return Done{};
+}
+
+// No event will tell of its end: finish_removals() looks for it, and answers the start.
+void SpawnServer::give_up_unwatched(Sandbox& sandbox, const Error& error) {
+  sandbox.setup_failure = error.message();
+  kill_through(sandbox.pidfd);
+  ::epoll_ctl(parts_.epoll.get(), EPOLL_CTL_DEL, sandbox.pidfd.get(), nullptr);
+  unwatch(sandbox.status);
+  sandbox.tmp.reset();
+  bury(sandbox);
+}
+
+void SpawnServer::bury(Sandbox& sandbox) {
+  sandbox.state = State::removing;
+  sandbox.removal_began = Clock::now();
+  ++removing_;
 }
 
 Result<Done> SpawnServer::launch(Sandbox& sandbox, const SpawnRequest& request,
@@ -314,12 +345,7 @@ void SpawnServer::setup_ended(Sandbox& sandbox) {
 }
 
 void SpawnServer::stop(Sandbox& sandbox) {
-  if (sandbox.state == State::dead) {
-    sandbox.state = State::removing;
-    sandbox.removal_began = Clock::now();
-    ++removing_;
-    return;
-  }
+  if (sandbox.state == State::dead) return bury(sandbox);
   if (sandbox.state == State::stopping || sandbox.state == State::removing) return;
   if (sandbox.state == State::running && !sandbox.frozen) --watched_;
   sandbox.state = State::stopping;
@@ -348,9 +374,7 @@ void SpawnServer::pid_one_ended(Sandbox& sandbox) {
     if (ending_) stop(sandbox);
     return;
   }
-  sandbox.state = State::removing;
-  sandbox.removal_began = Clock::now();
-  ++removing_;
+  bury(sandbox);
 }
 
 void SpawnServer::finish_removals() {
@@ -360,7 +384,8 @@ void SpawnServer::finish_removals() {
       ++entry;
       continue;
     }
-    const bool removed = sandbox.cgroup.remove();
+    if (sandbox.pidfd) reap_unwatched(sandbox.pidfd);
+    const bool removed = !sandbox.pidfd && sandbox.cgroup.remove();
     if (!removed && Clock::now() - sandbox.removal_began < kRemovalLimit) {
       ++entry;
       continue;

@@ -48,8 +48,9 @@ class SpawnServer {
   SpawnServer(const SpawnServer&) = delete;
   SpawnServer& operator=(const SpawnServer&) = delete;
 
-  // Until lambdad's end of the socket closes; then everything is killed and removed.
-  void run();
+  // Until lambdad's end of the socket closes; then everything is killed and removed. Fails when the
+  // socket cannot be watched.
+  Result<Done> run();
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -70,8 +71,10 @@ class SpawnServer {
   void check_memory(Sandbox& sandbox);
   void end_all();
   void dispatch(std::uint64_t tag);
-  void watch(int fd, std::uint64_t tag);
+  Result<Done> watch(int fd, std::uint64_t tag);
   void unwatch(UniqueFd& fd);
+  void give_up_unwatched(Sandbox& sandbox, const Error& error);
+  void bury(Sandbox& sandbox);
   [[nodiscard]] int wait_time() const;
 
   void reply(const SpawnReply& reply);
