@@ -43,6 +43,7 @@ class NoInvoker final : public invoke::Invoker {
     co_return fail(ErrorCode::internal, "not here");
   }
   void retire(const std::vector<function::VersionPtr>&) override {}
+  Task<bool> runs(function::VersionPtr) override { co_return false; }
 };
 
 using DeployScript = Task<Result<deploy::DeployReport>> (*)(deploy::Progress&,
@@ -130,12 +131,23 @@ class ApiHandlerTest : public testing::Test {
                     users_,
                     clock_,
                     Addresses{},
-                    [](std::string) -> Task<Result<TakenCode>> {
-                      co_return fail(ErrorCode::invalid, "no images here");
+                    function::DriverName::docker,
+                    [this](std::string, function::DriverName driver) -> Task<Result<TakenCode>> {
+                      return image_for(driver);
                     },
                     [](std::string_view) -> Result<Done> { return Done{}; },
                     [] { return boost::json::object(); },
                     "secret"};
+  }
+
+  // Any image there is, and for which driver.
+  Task<Result<TakenCode>> image_for(function::DriverName driver) {
+    image_driver_ = driver;
+    TakenCode taken;
+    taken.code.sha256 = base64_encode(sha256("image"));
+    taken.code.image_uri = "image:1";
+    taken.code.image_id = "sha256:1";
+    co_return taken;
   }
 
   // What archives do to the disk's threads, until release().
@@ -194,6 +206,7 @@ class ApiHandlerTest : public testing::Test {
   NoInvoker invoker_;
   ScriptedDeployer deployer_;
   std::unique_ptr<access::Authenticator> authenticator_;
+  std::optional<function::DriverName> image_driver_;
   std::promise<void> free_;
   bool busy_ = false;
   Loop loop_{1};
@@ -253,6 +266,31 @@ TEST_F(ApiHandlerTest, ChecksTheSignatureOfALargeBodyBesideTheLoop) {
   release();
   finish(*large);
   EXPECT_THAT(large->writer.sent->body, HasSubstr("PUT is not possible here"));
+}
+
+TEST_F(ApiHandlerTest, AnImageIsMadeReadyForTheDriverThatTheFunctionRemembers) {
+  const auto key = keys_->create("test", "*");
+  const auto made = ask(create_function(*key), R"({"FunctionName":"greet","PackageType":"Image",
+      "Role":"arn:aws:iam::000000000000:role/r","Code":{"ImageUri":"image:1"}})");
+  finish(*made);
+  ASSERT_EQ(made->writer.sent->status, 201u) << made->writer.sent->body;
+  EXPECT_EQ(image_driver_, function::DriverName::docker);
+  EXPECT_EQ(catalog_->resolve("greet", "")->version->configuration.driver,
+            function::DriverName::docker);
+  auto to_native = [](function::Configuration settings) -> Result<function::Configuration> {
+    settings.driver = function::DriverName::native;
+    return settings;
+  };
+  ASSERT_TRUE(catalog_->update_configuration("greet", to_native, ""));
+  auto request = create_function(*key);
+  request.method = "PUT";
+  request.target = "/2015-03-31/functions/greet/code";
+  const auto updated = ask(std::move(request), R"({"ImageUri":"image:1"})");
+  finish(*updated);
+  ASSERT_EQ(updated->writer.sent->status, 200u) << updated->writer.sent->body;
+  EXPECT_EQ(image_driver_, function::DriverName::native);
+  EXPECT_EQ(catalog_->resolve("greet", "")->version->configuration.driver,
+            function::DriverName::native);
 }
 
 http::Request deploy_request() {

@@ -58,6 +58,7 @@ Task<Result<TakenCode>> take_zip(Services& services, std::string text, std::stri
 }  // namespace
 
 Task<Result<TakenCode>> take_code(Services& services, const json::object& members,
+                                  const function::Configuration& settings,
                                   std::string_view operation) {
   if (members.contains("S3Bucket") || members.contains("S3Key")) {
     co_return fail(ErrorCode::invalid,
@@ -74,7 +75,8 @@ Task<Result<TakenCode>> take_code(Services& services, const json::object& member
         "Please do not provide other FunctionCode parameters when providing an ImageUri.");
   if (*image) {
     auto reference = **image;
-    co_return co_await services.resolve_image(std::move(reference));
+    const auto driver = settings.driver.value_or(services.standard_driver);
+    co_return co_await services.resolve_image(std::move(reference), driver);
   }
   if (!*zip) co_return fail(ErrorCode::invalid, "Please provide a source for function code.");
   co_return co_await take_zip(services, std::move(**zip), operation);

@@ -122,6 +122,16 @@ Result<deploy::Source> read_source(const json::object& settings) {
   return fail(ErrorCode::invalid, "source must be zip, context or image");
 }
 
+Result<Done> read_port(const json::object& settings, std::string_view name,
+                       std::optional<std::uint16_t>& into) {
+  auto port = number_member(settings, name);
+  if (!port) return fail(std::move(port.error()));
+  if (*port && (**port < 1 || **port > 65535))
+    return fail(ErrorCode::invalid, "{} must be a number from 1 to 65535", name);
+  if (*port) into = static_cast<std::uint16_t>(**port);
+  return Done{};
+}
+
 Result<Done> read_numbers(const json::object& settings, deploy::DeployRequest& request) {
   struct Field {
     std::string_view name;
@@ -136,11 +146,10 @@ Result<Done> read_numbers(const json::object& settings, deploy::DeployRequest& r
       return fail(ErrorCode::invalid, "{} is out of range", name);
     if (*number) *into = static_cast<int>(**number);
   }
-  auto port = number_member(settings, "port");
-  if (!port) return fail(std::move(port.error()));
-  if (*port && (**port < 1 || **port > 65535))
-    return fail(ErrorCode::invalid, "port must be a number from 1 to 65535");
-  if (*port) request.port = static_cast<std::uint16_t>(**port);
+  auto port = read_port(settings, "port", request.port);
+  if (!port) return port;
+  auto exposed = read_port(settings, "exposedPort", request.exposed_port);
+  if (!exposed) return exposed;
   auto concurrency = number_member(settings, "concurrency");
   if (!concurrency) return fail(std::move(concurrency.error()));
   if (*concurrency && (**concurrency < 1 || **concurrency > 1000))

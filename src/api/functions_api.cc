@@ -52,6 +52,8 @@ Result<function::Configuration> read_new_configuration(Services& services, const
   if (!parsed->qualifier.empty()) return not_a_function_name(**given);
   name = parsed->name;
   function::Configuration fresh;
+  // A version remembers its driver: a later change of the server's default does not move it.
+  fresh.driver = services.standard_driver;
   auto type = text_member(body, "PackageType");
   if (!type) return fail(std::move(type.error()));
   if (*type == "Image") {
@@ -97,7 +99,8 @@ Task<Answer> create_function(Services& services, Exchange& exchange) {
                        .with_aws_type("SerializationException"));
   if (services.catalog.snapshot()->functions.contains(name))
     co_return fail(ErrorCode::conflict, "Function already exist: {}", name);
-  auto taken = co_await take_code(services, code_value.as_object(), "CreateFunction");
+  auto taken =
+      co_await take_code(services, code_value.as_object(), *configuration, "CreateFunction");
   if (!taken) co_return fail(std::move(taken.error()));
   // An image with an EXPOSEd port is still a handler function here, as on AWS; `lambda deploy`
   // makes HTTP functions.
@@ -188,7 +191,8 @@ Task<Answer> update_function_code(Services& services, Exchange& exchange) {
   if (!revision) co_return fail(std::move(revision.error()));
   auto changed = apply_configuration(resolved->version->configuration, *body, name->name);
   if (!changed) co_return fail(std::move(changed.error()));
-  auto taken = co_await take_code(services, *body, "UpdateFunctionCode");
+  auto taken =
+      co_await take_code(services, *body, resolved->version->configuration, "UpdateFunctionCode");
   if (!taken) co_return fail(std::move(taken.error()));
   auto fits = function::check_package_type(resolved->version->configuration, taken->code);
   if (!fits) co_return fail(std::move(fits.error()));
@@ -250,7 +254,6 @@ Task<Answer> delete_function(Services& services, Exchange& exchange) {
   };
   auto done = co_await change(services, std::move(job));
   if (!done) co_return fail(std::move(done.error()));
-  if (name->qualifier.empty()) services.logs.forget(name->name);
   co_return http::Response(204);
 }
 

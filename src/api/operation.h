@@ -36,8 +36,10 @@ struct TakenCode {
   std::shared_ptr<const void> kept;
 };
 
-// The code of a local image that ImageUri names. Errors: not_found, unavailable.
-using ResolveImage = std::function<Task<Result<TakenCode>>(std::string reference)>;
+// The code of a local image that ImageUri names, ready for this driver. Errors: not_found,
+// unavailable.
+using ResolveImage =
+    std::function<Task<Result<TakenCode>>(std::string reference, function::DriverName driver)>;
 
 // How a function's URL is written on this server.
 struct Addresses {
@@ -61,6 +63,7 @@ struct Services {
   BlockingPool& users;  // the machine's user and group database
   const Clock& clock;
   Addresses addresses;
+  function::DriverName standard_driver;  // of functions that are made here
   ResolveImage resolve_image;
   // Done when this server can run the runtime; else says why not and what to do.
   std::function<Result<Done>(std::string_view runtime)> check_runtime;

@@ -224,7 +224,6 @@ Task<Answer> own_delete_function(Services& services, Exchange& exchange) {
   };
   auto done = co_await change(services, std::move(job));
   if (!done) co_return fail(std::move(done.error()));
-  services.logs.forget((*found)->name);
   json::array aliases;
   for (const auto& [name, alias] : (*found)->aliases) aliases.emplace_back(name);
   json::object reply;

@@ -132,11 +132,6 @@ Result<Packed> pack(const Contents& contents, ArchiveFormat format) {
   return packed;
 }
 
-// A port named by the caller wins over EXPOSE. (So does a kind, which is the server's to remember.)
-void set_port(const Recognised& recognised, json::object& settings) {
-  if (recognised.port && !settings.contains("port")) settings["port"] = *recognised.port;
-}
-
 Result<Packed> pack_folder(const Manifest& manifest, const Former& former, json::object& settings) {
   Known known;
   known.runtime = text_in(settings, "runtime");
@@ -151,7 +146,8 @@ Result<Packed> pack_folder(const Manifest& manifest, const Former& former, json:
   auto recognised = recognise(manifest.directory, known);
   if (!recognised) return fail(std::move(recognised.error()));
   if (recognised->image) {
-    set_port(*recognised, settings);
+    // What it makes of that is the server's to say: it remembers what was named.
+    if (recognised->port) settings["exposedPort"] = *recognised->port;
     auto contents = context_contents(manifest.directory, manifest.include);
     if (!contents) return fail(std::move(contents.error()));
     return pack(*contents, ArchiveFormat::tar);

@@ -38,7 +38,8 @@ struct DeployRequest {
   std::optional<std::string> runtime;
   std::optional<std::string> handler;
   std::optional<function::Kind> kind;
-  std::optional<std::uint16_t> port;  // first EXPOSE of the Dockerfile, found by the client
+  std::optional<std::uint16_t> port;
+  std::optional<std::uint16_t> exposed_port;  // the Dockerfile's first EXPOSE, found by the client
   std::optional<unsigned> concurrency;
   std::optional<int> timeout_seconds;
   std::optional<int> memory_mb;

@@ -25,6 +25,18 @@ void merge_environment(const DeployRequest& request, function::Configuration& me
   for (const auto& [name, value] : request.environment) (*merged.environment)[name] = value;
 }
 
+// A port makes an HTTP function unless somebody said otherwise, now or at an earlier deploy. What
+// nobody named is what this code says: a folder that exposes no port any more has none.
+void merge_kind(const DeployRequest& request, function::Configuration& merged) {
+  if (request.port) merged.port = request.port;
+  merged.port_named = merged.port_named || request.port;
+  if (!merged.port_named) merged.port = request.exposed_port;
+  if (request.kind) merged.kind = *request.kind;
+  merged.kind_named = merged.kind_named || request.kind;
+  if (!merged.kind_named)
+    merged.kind = merged.port ? function::Kind::http : function::Kind::handler;
+}
+
 }  // namespace
 
 Result<function::Configuration> merge_settings(const DeployRequest& request,
@@ -39,15 +51,7 @@ Result<function::Configuration> merge_settings(const DeployRequest& request,
   if (request.memory_mb) merged.memory_mb = *request.memory_mb;
   if (request.ephemeral_storage_mb) merged.ephemeral_storage_mb = *request.ephemeral_storage_mb;
   if (request.description) merged.description = *request.description;
-  if (request.kind) merged.kind = *request.kind;
-  if (request.port) {
-    // EXPOSE makes an HTTP function unless the caller says otherwise, now or in an earlier deploy:
-    // a handler whose port is known was made one in spite of it.
-    const bool handler_by_choice =
-        before != nullptr && before->kind == function::Kind::handler && before->port;
-    merged.port = request.port;
-    if (!request.kind && !handler_by_choice) merged.kind = function::Kind::http;
-  }
+  merge_kind(request, merged);
   if (request.concurrency) {
     merged.concurrency = request.concurrency;
   } else if (merged.kind == function::Kind::handler) {

@@ -40,7 +40,7 @@ DeployRequest image_request() {
   DeployRequest request;
   request.name = "web";
   request.source = Source::context;
-  request.port = 9000;
+  request.exposed_port = 9000;
   return request;
 }
 
@@ -84,12 +84,54 @@ TEST(Settings, AHandlerInSpiteOfItsPortStaysOne) {
 
 TEST(Settings, AHandlerThatBeginsToExposeAPortBecomesAnHttpFunction) {
   auto first = image_request();
-  first.port.reset();
+  first.exposed_port.reset();
   const auto before = merge_settings(first, nullptr, DriverName::native);
   ASSERT_TRUE(before) << before.error().message();
   const auto merged = merge_settings(image_request(), &*before, DriverName::native);
   ASSERT_TRUE(merged) << merged.error().message();
   EXPECT_EQ(merged->kind, function::Kind::http);
+}
+
+TEST(Settings, AFolderThatExposesNoPortAnyMoreIsAHandlerWithoutOne) {
+  const auto before = merge_settings(image_request(), nullptr, DriverName::native);
+  ASSERT_TRUE(before) << before.error().message();
+  auto second = image_request();
+  second.exposed_port.reset();
+  auto merged = merge_settings(second, &*before, DriverName::native);
+  ASSERT_TRUE(merged) << merged.error().message();
+  EXPECT_EQ(merged->kind, function::Kind::handler);
+  EXPECT_FALSE(merged->port);
+  auto zip = zip_request();
+  merged = merge_settings(zip, &*before, DriverName::native);
+  EXPECT_EQ(merged->kind, function::Kind::handler);
+  EXPECT_FALSE(merged->port);
+}
+
+TEST(Settings, AnotherPortThatIsExposedIsTheNewOne) {
+  const auto before = merge_settings(image_request(), nullptr, DriverName::native);
+  auto second = image_request();
+  second.exposed_port = 9001;
+  EXPECT_EQ(merge_settings(second, &*before, DriverName::native)->port, 9001);
+}
+
+TEST(Settings, AKindAndAPortThatWereNamedStay) {
+  auto first = zip_request();
+  first.port = 3000;
+  auto before = merge_settings(first, nullptr, DriverName::native);
+  EXPECT_EQ(before->kind, function::Kind::http);
+  auto merged = merge_settings(zip_request(), &*before, DriverName::native);
+  EXPECT_EQ(merged->kind, function::Kind::http);
+  EXPECT_EQ(merged->port, 3000);
+  first = image_request();
+  first.kind = function::Kind::http;
+  first.port = 3000;
+  before = merge_settings(first, nullptr, DriverName::native);
+  EXPECT_EQ(before->port, 3000) << "a named port wins over EXPOSE";
+  auto second = image_request();
+  second.exposed_port.reset();
+  merged = merge_settings(second, &*before, DriverName::native);
+  EXPECT_EQ(merged->kind, function::Kind::http);
+  EXPECT_EQ(merged->port, 3000);
 }
 
 TEST(Settings, StayAsTheyWereUnlessNamed) {
@@ -126,7 +168,7 @@ TEST(Settings, ExposeMakesAnHttpFunctionUnlessKindIsNamed) {
   DeployRequest request;
   request.name = "web";
   request.source = Source::context;
-  request.port = 9000;
+  request.exposed_port = 9000;
   EXPECT_EQ(merge_settings(request, nullptr, DriverName::native)->kind, function::Kind::http);
   request.kind = function::Kind::handler;
   EXPECT_EQ(merge_settings(request, nullptr, DriverName::native)->kind, function::Kind::handler);

@@ -126,6 +126,7 @@ Result<Done> Catalog::Impl::remove(const FunctionPtr& function) {
 
 void Catalog::Impl::publish_snapshot(std::shared_ptr<Snapshot> next,
                                      const std::vector<VersionPtr>& gone) {
+  if (leaving_listener) leaving_listener(gone);
   ++next->revision;
   SnapshotPtr published = std::move(next);
   {
@@ -207,6 +208,15 @@ Result<Resolved> Catalog::resolve_live(std::string_view name) const {
   return resolved;
 }
 
+Standing Catalog::standing(const Resolved& target) const {
+  const auto found = impl_->find(target.function->name);
+  // Another function of that name was made later.
+  if (!found || (*found)->created != target.function->created) return Standing::deleted;
+  const auto version = (*found)->version(target.version->number);
+  const bool same = version && version->revision_id == target.version->revision_id;
+  return same ? Standing::current : Standing::replaced;
+}
+
 std::string Catalog::nearest_name(std::string_view name) const {
   constexpr std::size_t longest_name = 64;
   if (name.empty() || name.size() > longest_name) return {};
@@ -225,6 +235,10 @@ std::string Catalog::nearest_name(std::string_view name) const {
 
 std::string Catalog::function_arn(std::string_view name, std::string_view qualifier) const {
   return impl_->arn(name, qualifier);
+}
+
+void Catalog::on_leaving(std::function<void(const std::vector<VersionPtr>& leaving)> listener) {
+  impl_->leaving_listener = std::move(listener);
 }
 
 void Catalog::on_change(

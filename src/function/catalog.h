@@ -75,6 +75,8 @@ class Catalog {
   [[nodiscard]] Result<Resolved> resolve(std::string_view name, std::string_view qualifier) const;
   // The same following `live` where there is one, else $LATEST.
   [[nodiscard]] Result<Resolved> resolve_live(std::string_view name) const;
+  // What has become of them since they were resolved.
+  [[nodiscard]] Standing standing(const Resolved& target) const;
   // Nearest existing name for a message ("did you mean"), or "".
   [[nodiscard]] std::string nearest_name(std::string_view name) const;
   [[nodiscard]] std::string function_arn(std::string_view name,
@@ -130,8 +132,12 @@ class Catalog {
   // Publishes $LATEST if needed, or takes `number`, and moves `live` to it.
   Result<LiveMove> promote(std::string_view name, std::optional<std::uint64_t> number);
 
+  // Called by a change that is in the database and not yet seen by readers, on the store thread,
+  // with the versions that they still find and will not find a moment later. Who keeps a list of
+  // versions that are gone and reads the catalog before that list misses none.
+  void on_leaving(std::function<void(const std::vector<VersionPtr>& leaving)> listener);
   // Called after each change, on the store thread, with the versions that calls can no longer reach
-  // (retire their instances, delete their packages and images once unused).
+  // (retire their instances).
   void on_change(
       std::function<void(const std::vector<VersionPtr>& gone, SnapshotPtr now)> listener);
   // Every package digest and image id that some version uses.

@@ -24,6 +24,7 @@ struct Catalog::Impl {
   const Clock& clock;
   Tenant tenant;
   ForeignUse foreign;
+  std::function<void(const std::vector<VersionPtr>&)> leaving_listener;
   std::function<void(const std::vector<VersionPtr>&, SnapshotPtr)> listener;
 
   mutable std::mutex mutex;  // guards `current` for the copy of a pointer

@@ -2,6 +2,7 @@
 
 #include "base/crypto.h"
 #include "base/encoding.h"
+#include "function/configuration_json.h"
 #include "function/validation.h"
 #include "store/database.h"
 
@@ -104,6 +105,61 @@ TEST_F(CatalogTest, CreateMakesADraftAndAClosedUrl) {
   auto again = catalog_->create_function("greet", python(), code_of("a"), {}, false);
   EXPECT_EQ(again.error().code(), ErrorCode::conflict);
   EXPECT_EQ(again.error().message(), "Function already exist: greet");
+}
+
+TEST_F(CatalogTest, WhatBecameOfAVersionSinceItWasResolved) {
+  deploy("a");
+  const auto target = catalog_->resolve_live("greet").value();
+  const auto draft = catalog_->resolve("greet", "").value();
+  EXPECT_EQ(catalog_->standing(target), Standing::current);
+  EXPECT_EQ(catalog_->standing(draft), Standing::current);
+  deploy("b");
+  EXPECT_EQ(catalog_->standing(target), Standing::current);
+  EXPECT_EQ(catalog_->standing(draft), Standing::replaced);
+  ASSERT_TRUE(catalog_->delete_version("greet", 1));
+  EXPECT_EQ(catalog_->standing(target), Standing::replaced);
+  ASSERT_TRUE(catalog_->delete_function("greet"));
+  EXPECT_EQ(catalog_->standing(target), Standing::deleted);
+  deploy("a");  // another of that name
+  EXPECT_EQ(catalog_->standing(target), Standing::deleted);
+}
+
+TEST_F(CatalogTest, VersionsThatLeaveAreToldWhileReadersFindThem) {
+  deploy("a");
+  int told = 0;
+  catalog_->on_leaving([&](const std::vector<VersionPtr>& leaving) {
+    told += static_cast<int>(leaving.size());
+    for (const auto& version : leaving) EXPECT_EQ(get()->version(version->number), version);
+  });
+  deploy("b");
+  EXPECT_EQ(told, 1);  // the draft
+  ASSERT_TRUE(catalog_->delete_function("greet"));
+  EXPECT_EQ(told, 4);
+}
+
+TEST(ConfigurationJson, RowsFromBeforeKindAndPortWereToldToBeNamedAreRead) {
+  const auto read = [](const std::string& members) {
+    return configuration_from_json("{" + members + "}").value();
+  };
+  const std::string zip = R"("packageType":"Zip",)";
+  const std::string image = R"("packageType":"Image",)";
+  const auto server = read(zip + R"("kind":"http","port":3000)");
+  EXPECT_EQ(server.port, 3000);
+  EXPECT_TRUE(server.kind_named && server.port_named);
+  const auto plain = read(zip + R"("kind":"handler")");
+  EXPECT_FALSE(plain.kind_named || plain.port_named);
+  const auto exposing = read(image + R"("kind":"http","port":80)");
+  EXPECT_FALSE(exposing.kind_named || exposing.port_named);
+  EXPECT_TRUE(read(image + R"("kind":"handler","port":80)").kind_named);
+  EXPECT_TRUE(read(image + R"("kind":"http")").kind_named);
+  Configuration now;
+  now.kind = Kind::http;
+  now.kind_named = true;
+  EXPECT_EQ(configuration_from_json(to_json(now)).value(), now);
+  now.port = 80;
+  now.kind_named = false;
+  now.port_named = true;
+  EXPECT_EQ(configuration_from_json(to_json(now)).value(), now);
 }
 
 TEST_F(CatalogTest, CreateWithPublishAnswersVersionOne) {

@@ -33,6 +33,21 @@ void read_number(const json::object& object, std::string_view name, int& into) {
   if (const auto* value = object.if_contains(name)) into = value->to_number<int>();
 }
 
+// Rows from before these members were: a zip has no EXPOSE, so everything was named. A handler
+// whose port is known was made one in spite of EXPOSE, and an HTTP function without a port by its
+// name.
+void read_named(const json::object& object, Configuration& configuration) {
+  const bool zip = configuration.package_type == PackageType::zip;
+  const bool http = configuration.kind == Kind::http;
+  const bool port = configuration.port.has_value();
+  configuration.kind_named = zip ? http : http != port;
+  configuration.port_named = zip && port;
+  if (const auto* named = object.if_contains("kindNamed"))
+    configuration.kind_named = named->as_bool();
+  if (const auto* named = object.if_contains("portNamed"))
+    configuration.port_named = named->as_bool();
+}
+
 // Throws where a member has another type than it was written with.
 Configuration read(const json::object& object) {
   Configuration configuration;
@@ -59,6 +74,7 @@ Configuration read(const json::object& object) {
   if (const auto* concurrency = object.if_contains("concurrency")) {
     configuration.concurrency = concurrency->to_number<unsigned>();
   }
+  read_named(object, configuration);
   if (const auto* environment = object.if_contains("environment")) {
     configuration.environment = map_of(*environment);
   }
@@ -90,6 +106,8 @@ std::string to_json(const Configuration& configuration) {
   if (configuration.driver) object["driver"] = to_string(*configuration.driver);
   if (configuration.port) object["port"] = *configuration.port;
   if (configuration.concurrency) object["concurrency"] = *configuration.concurrency;
+  object["kindNamed"] = configuration.kind_named;
+  object["portNamed"] = configuration.port_named;
   if (configuration.environment) object["environment"] = object_of(*configuration.environment);
   if (!configuration.echoed.empty()) object["echoed"] = object_of(configuration.echoed);
   if (configuration.image_config) {

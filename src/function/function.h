@@ -74,10 +74,14 @@ struct Configuration {
   Kind kind = Kind::handler;
   std::optional<std::uint16_t> port;    // HTTP functions: $PORT
   std::optional<unsigned> concurrency;  // HTTP functions: requests at once in one instance
+  // Whether somebody named them, now or at an earlier deploy. What nobody named follows from the
+  // code (EXPOSE), anew at every deploy.
+  bool kind_named = false;
+  bool port_named = false;
   std::optional<std::map<std::string, std::string>> environment;  // absent: never given
   std::string architecture = "x86_64";
   std::optional<ImageConfig> image_config;
-  std::optional<DriverName> driver;  // absent: the server's default at deploy
+  std::optional<DriverName> driver;  // as it was made; absent in old rows: the server's default
   // Fields that AWS's clients set and read back and that change nothing here (VpcConfig, KMSKeyArn,
   // TracingConfig, LoggingConfig, SnapStart ...): the JSON of each, by its AWS name.
   std::map<std::string, std::string> echoed;
@@ -160,6 +164,11 @@ struct Function {
   [[nodiscard]] VersionPtr version(std::uint64_t number) const;
 };
 using FunctionPtr = std::shared_ptr<const Function>;
+
+// What has become of a function and one of its versions: no call finds a version that was replaced,
+// or was deleted alone, and whoever had it already may still call it; of a deleted function nothing
+// is left, also where another has its name.
+enum class Standing { current, replaced, deleted };
 
 // What a qualifier stands for, resolved once a call. `alias` is empty for numbers and $LATEST.
 struct Resolved {

@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <fcntl.h>
 #include <fstream>
+#include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <sys/stat.h>
@@ -79,6 +81,10 @@ struct PackageStore::Impl {
   fs::path code;
   // Held while names appear or go, not while bytes are written.
   std::mutex names;
+  // One for each package that gets derived files at this moment: its folders are writable
+  // meanwhile, and read-only again for whoever comes next.
+  std::mutex turns_lock;
+  std::map<std::string, std::weak_ptr<std::mutex>, std::less<>> turns;
 
   [[nodiscard]] fs::path zip(std::string_view digest) const {
     return packages / (std::string(digest) + ".zip");
@@ -92,12 +98,25 @@ struct PackageStore::Impl {
     return is_digest(digest) && fs::exists(zip(digest), error) && fs::exists(tree(digest), error);
   }
 
+  std::shared_ptr<std::mutex> turn_of(std::string_view digest);
   // The sizes of a package that is there, and its time set to now.
   Result<Done> reuse(Package& package);
   Result<Done> publish(const Package& package, Temporary& zip_file, Temporary& unpacked);
   Result<Done> write_info(const Package& package);
   Result<bool> remove(const std::string& digest, std::chrono::seconds age);
 };
+
+std::shared_ptr<std::mutex> PackageStore::Impl::turn_of(std::string_view digest) {
+  const std::lock_guard guard(turns_lock);
+  std::erase_if(turns, [](const auto& turn) { return turn.second.expired(); });
+  auto& place = turns[std::string(digest)];
+  auto turn = place.lock();
+  if (!turn) {
+    turn = std::make_shared<std::mutex>();
+    place = turn;
+  }
+  return turn;
+}
 
 Result<Done> PackageStore::Impl::reuse(Package& package) {
   std::ifstream file(info(package.digest));
@@ -312,6 +331,8 @@ std::int64_t seconds_now() {
 Result<Done> PackageStore::add_derived_files(std::string_view digest,
                                              const std::vector<ExtraFile>& files) {
   if (!has(digest)) return fail(ErrorCode::not_found, "there is no package {}", digest);
+  const auto turn = impl_->turn_of(digest);
+  const std::lock_guard guard(*turn);
   const fs::path tree = impl_->tree(digest);
   std::set<fs::path> folders;
   for (const auto& extra : files) {

@@ -67,7 +67,8 @@ class PackageStore {
 
   // Adds files (compiled bytecode) to an unpacked tree that nobody uses yet; paths are checked like
   // a zip's entries and never replace an existing file (which is left as it is). Synced when it
-  // returns. The package's digest stays that of the zip.
+  // returns. The package's digest stays that of the zip. Several callers for one package take
+  // turns.
   struct ExtraFile {
     std::string path;
     std::string bytes;

@@ -506,6 +506,45 @@ TEST_F(PackageTest, WhoIsNotRootCanDeleteToo) {
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
+TEST_F(PackageTest, DerivedFilesOfOnePackageFromSeveralSidesDoNotDisturbEachOther) {
+  const fs::path data = data_.path() / "theirs";
+  fs::create_directory(data);
+  ASSERT_EQ(::chmod(data_.path().c_str(), 0755), 0);
+  if (::geteuid() == 0) {
+    ASSERT_EQ(::chown(data.c_str(), 65534, 65534), 0);
+  }
+  // root would not notice that a folder is closed again under its hands.
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::geteuid() == 0 && ::setuid(65534) != 0) ::_exit(9);
+    auto store = PackageStore::open(data);
+    if (!store) ::_exit(1);
+    auto upload = (*store)->begin_upload();
+    if (!(*upload)->append(make_zip({{"app.py", "1"}}))) ::_exit(2);
+    auto package = (*upload)->finish();
+    if (!package) ::_exit(3);
+    std::atomic<int> failures{0};
+    auto add = [&store, &package, &failures](int who) {
+      for (int i = 0; i < 6; ++i) {
+        const auto own = fmt::format("d{}/{}-{}", i, who, i);
+        if (!(*store)->add_derived_files(package->digest, {{own, "1"}, {"top", "2"}})) ++failures;
+      }
+    };
+    std::vector<std::thread> threads;
+    for (int who = 0; who < 4; ++who) threads.emplace_back(add, who);
+    for (auto& thread : threads) thread.join();
+    if (failures != 0) ::_exit(4);
+    struct stat status {};
+    const bool closed = ::stat((*store)->code_directory(package->digest).c_str(), &status) == 0 &&
+                        (status.st_mode & 07777) == 0555;
+    ::_exit(closed ? 0 : 5);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
 TEST_F(PackageTest, LeftoversOfACrashGoAtTheNextStart) {
   const auto package = upload({{"a", "1"}}).value();
   std::ofstream(data_.path() / "packages" / ".incoming-1") << "half";

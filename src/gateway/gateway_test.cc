@@ -113,6 +113,7 @@ class Script final : public invoke::Invoker {
     co_return Done{};
   }
   void retire(const std::vector<function::VersionPtr>&) override {}
+  Task<bool> runs(function::VersionPtr) override { co_return false; }
 
   Result<invoke::Outcome> answer = invoke::Outcome{};
   std::vector<invoke::Call> calls;

@@ -30,17 +30,17 @@ InstanceStarter::InstanceStarter(Drivers drivers, const sandbox::RuntimeCatalog&
       tenant_(std::move(tenant)) {}
 
 Task<Result<std::shared_ptr<pool::Instance>>> InstanceStarter::start(
-    function::VersionPtr version) const {
-  co_return co_await start_with(std::move(version), {});
+    function::VersionPtr version, observe::LogSourcePtr log) const {
+  co_return co_await start_with(std::move(version), {}, std::move(log));
 }
 
 Task<Result<std::shared_ptr<pool::Instance>>> InstanceStarter::start_program(
     function::VersionPtr version, std::vector<std::string> argv) const {
-  co_return co_await start_with(std::move(version), std::move(argv));
+  co_return co_await start_with(std::move(version), std::move(argv), nullptr);
 }
 
 Task<Result<std::shared_ptr<pool::Instance>>> InstanceStarter::start_with(
-    function::VersionPtr version, std::vector<std::string> argv) const {
+    function::VersionPtr version, std::vector<std::string> argv, observe::LogSourcePtr log) const {
   auto driver = drivers_.pick(*version);
   if (!driver) co_return fail(std::move(driver.error()));
   // Names cgroups and containers; a function's name may be longer than they allow.
@@ -51,10 +51,9 @@ Task<Result<std::shared_ptr<pool::Instance>>> InstanceStarter::start_with(
   const pool::SpecInput input{*version, tenant_, runtimes_, task_directory, id, clock_.now()};
   auto spec = pool::make_spec(input);
   if (!spec) co_return fail(std::move(spec.error()));
-  const bool builtin = !argv.empty();
-  if (builtin) spec->argv = std::move(argv);
+  if (!argv.empty()) spec->argv = std::move(argv);
   const auto executor = co_await asio::this_coro::executor;
-  const pool::Instance::Services services{builtin ? nullptr : &logs_, clock_};
+  const pool::Instance::Services services{std::move(log), clock_};
   auto instance = std::make_shared<pool::Instance>(executor, std::move(version), id, services);
   auto started = co_await instance->start(**driver, std::move(*spec));
   if (!started) co_return fail(std::move(started.error()));

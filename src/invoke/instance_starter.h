@@ -38,15 +38,22 @@ class InstanceStarter {
                   const function::PackageStore& packages, observe::LogStore& logs,
                   const Clock& clock, function::Tenant tenant);
 
-  Task<Result<std::shared_ptr<pool::Instance>>> start(function::VersionPtr version) const;
-  // The same sandbox with another program as its runtime.
+  // What it writes goes to `log`.
+  Task<Result<std::shared_ptr<pool::Instance>>> start(function::VersionPtr version,
+                                                      observe::LogSourcePtr log) const;
+  // Of the function that has this name now.
+  [[nodiscard]] observe::LogSourcePtr log_of(const std::string& function) const {
+    return logs_.source(function);
+  }
+  // The same sandbox with another program as its runtime; what that writes is in no log.
   Task<Result<std::shared_ptr<pool::Instance>>> start_program(function::VersionPtr version,
                                                               std::vector<std::string> argv) const;
   [[nodiscard]] const Drivers& drivers() const { return drivers_; }
 
  private:
   Task<Result<std::shared_ptr<pool::Instance>>> start_with(function::VersionPtr version,
-                                                           std::vector<std::string> argv) const;
+                                                           std::vector<std::string> argv,
+                                                           observe::LogSourcePtr log) const;
 
   Drivers drivers_;
   const sandbox::RuntimeCatalog& runtimes_;

@@ -24,6 +24,9 @@
 
 namespace lambda::invoke {
 
+// What has become of a function and version since they were resolved. Any thread.
+using AskStanding = std::function<function::Standing(const function::Resolved& target)>;
+
 // One event for one version.
 struct Call {
   function::Resolved target;
@@ -119,8 +122,11 @@ class Invoker {
                                          std::vector<std::string> argv, std::chrono::seconds limit,
                                          TakeAnswer take) = 0;
 
-  // Ends the instances of these versions once their current calls are done. Any thread.
+  // Ends the instances of these versions once their current calls are done; what is left after the
+  // version's timeout (a connection without end) is cut then. Any thread.
   virtual void retire(const std::vector<function::VersionPtr>& versions) = 0;
+  // Whether an instance of the version lives or is being started, so that its code is in use.
+  virtual Task<bool> runs(function::VersionPtr version) = 0;
 };
 
 }  // namespace lambda::invoke

@@ -9,6 +9,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace lambda::invoke {
@@ -89,13 +90,33 @@ Result<std::unique_ptr<Shard::Admission>> Shard::admit(const function::Resolved&
   return std::make_unique<Admission>(*this, function.name);
 }
 
-Shard::PoolPtr Shard::pool_of(const function::VersionPtr& version) {
-  auto& pool = pools_[pool_key(*version)];
-  if (!pool) {
-    auto start = [this](function::VersionPtr wanted) { return starter_.start(std::move(wanted)); };
-    pool = std::make_shared<pool::InstancePool>(loop_.get_executor(), version, limits_, budget_,
-                                                start, room_maker(), clock_);
+Shard::Home Shard::make_home(const function::VersionPtr& version) {
+  Home home;
+  home.log = starter_.log_of(version->function);
+  auto start = [this, log = home.log](function::VersionPtr wanted) {
+    return starter_.start(std::move(wanted), log);
+  };
+  home.pool = std::make_shared<pool::InstancePool>(loop_.get_executor(), version, limits_, budget_,
+                                                   start, room_maker(), clock_);
+  return home;
+}
+
+Result<Shard::PoolPtr> Shard::pool_of(const function::Resolved& target) {
+  auto key = pool_key(*target.version);
+  if (const auto found = homes_.find(key); found != homes_.end()) return found->second.pool;
+  // Its log first: one that is deleted after this look is deleted with it.
+  auto home = make_home(target.version);
+  const auto standing = standing_ ? standing_(target) : function::Standing::current;
+  if (standing == function::Standing::deleted)
+    return fail(ErrorCode::not_found, "Function not found: {}: it was deleted just now",
+                target.function->name);
+  // A call that was a long time on its way (a slow upload): an instance for it alone.
+  if (standing == function::Standing::replaced) {
+    let_go(home.pool);
+    return home.pool;
   }
+  auto pool = home.pool;
+  homes_.emplace(std::move(key), std::move(home));
   return pool;
 }
 
@@ -107,7 +128,8 @@ void Shard::let_go(const PoolPtr& pool) {
 
 bool Shard::make_room() {
   PoolPtr longest;
-  for (const auto& [key, pool] : pools_) {
+  for (const auto& [key, home] : homes_) {
+    const auto& pool = home.pool;
     if (pool->room_is_coming()) return true;
     if (pool->oldest_idle() && (!longest || *pool->oldest_idle() < *longest->oldest_idle()))
       longest = pool;
@@ -144,8 +166,9 @@ Task<Result<Outcome>> Shard::call_handler(Call call, SteadyTime begin) {
   outcome.executed_version = version->label();
   outcome.trace_id = call.trace_id;
   std::optional<pool::InstancePool::InitFailure> init_failure;
-  const auto pool = pool_of(version);
-  auto lease = co_await pool->acquire(init_failure);
+  const auto pool = pool_of(call.target);
+  if (!pool) co_return fail(Error(pool.error()));
+  auto lease = co_await (*pool)->acquire(init_failure);
   if (!lease) co_return fail(std::move(lease.error()));
   if (init_failure) {
     outcome.timing.cold = true;
@@ -248,10 +271,11 @@ Task<Result<std::unique_ptr<HttpLease>>> Shard::open_admitted(function::Resolved
                                                               std::unique_ptr<Admission> admission,
                                                               std::string& last_output) {
   const auto begin = std::chrono::steady_clock::now();
-  const auto pool = pool_of(target.version);
+  const auto pool = pool_of(target);
+  if (!pool) co_return fail(Error(pool.error()));
   while (true) {
     std::optional<pool::InstancePool::InitFailure> init_failure;
-    auto lease = co_await pool->acquire(init_failure);
+    auto lease = co_await (*pool)->acquire(init_failure);
     if (!lease) co_return fail(std::move(lease.error()));
     if (init_failure) {
       last_output = tail_of_log(init_failure->log);
@@ -384,7 +408,9 @@ Task<Result<Outcome>> Shard::call_http(Call call, std::unique_ptr<Admission> adm
 
 Task<Result<Timing>> Shard::prepare(function::VersionPtr version, Invoker::InitFailure& failure) {
   if (stopping_) co_return fail(ErrorCode::unavailable, "the server is shutting down");
-  const auto pool = pool_of(version);
+  const auto [home, fresh] = homes_.try_emplace(pool_key(*version));
+  if (fresh) home->second = make_home(version);
+  const auto pool = home->second.pool;
   auto started = co_await pool->start_ahead();
   if (!started) {
     retire(version);
@@ -411,36 +437,33 @@ Task<Result<Timing>> Shard::prepare(function::VersionPtr version, Invoker::InitF
 }
 
 void Shard::adopt(const function::VersionPtr& prepared, const function::VersionPtr& published) {
-  auto node = pools_.extract(pool_key(*prepared));
+  auto node = homes_.extract(pool_key(*prepared));
   if (node.empty()) return;
-  // The sandbox was told its version's number at its start; and a call that came right after the
-  // commit may have begun a pool of its own.
-  if (prepared->number != published->number || pools_.contains(pool_key(*published)))
-    return let_go(node.mapped());
-  node.mapped()->rename(published);
+  const auto& home = node.mapped();
+  // The sandbox was told its version's number at its start; a call that came right after the commit
+  // may have begun a pool of its own; and another function of that name may have come and gone
+  // meanwhile, with its log.
+  if (prepared->number != published->number || homes_.contains(pool_key(*published)) ||
+      home.log->forgotten())
+    return let_go(home.pool);
+  home.pool->rename(published);
   node.key() = pool_key(*published);
-  pools_.insert(std::move(node));
+  homes_.insert(std::move(node));
 }
 
-void Shard::retire(const function::VersionPtr& version, std::function<void()> ended) {
-  auto node = pools_.extract(pool_key(*version));
-  if (node.empty()) return;
-  const PoolPtr pool = std::move(node.mapped());
-  let_go(pool);
-  if (ended)
-    asio::co_spawn(loop_, wait_for_end(pool, std::move(ended)),
-                   in_background("the end of a version's instances"));
+void Shard::retire(const function::VersionPtr& version) {
+  auto node = homes_.extract(pool_key(*version));
+  if (!node.empty()) let_go(node.mapped().pool);
 }
 
-Task<void> Shard::wait_for_end(PoolPtr pool, std::function<void()> ended) {
-  while (!pool->unused()) {
-    co_await pool->wait_empty(std::chrono::steady_clock::now() + std::chrono::hours(1));
-    // Between two instances there may be none, with calls in line.
-    if (pool->unused()) break;
-    const bool goes_on = co_await sleep_for(std::chrono::milliseconds(100));
-    if (!goes_on) co_return;
-  }
-  ended();
+bool Shard::runs(const function::Version& version) const {
+  const auto key = pool_key(version);
+  if (const auto home = homes_.find(key); home != homes_.end() && !home->second.pool->unused())
+    return true;
+  return std::ranges::any_of(retired_, [&key](const auto& retired) {
+    const auto pool = retired.lock();
+    return pool && pool_key(*pool->version()) == key && !pool->unused();
+  });
 }
 
 namespace {
@@ -529,9 +552,9 @@ Task<void> Shard::reap() {
   while (!stopping_) {
     co_await sleep_for(std::chrono::seconds(1));
     const auto now = clock_.steady_now();
-    for (auto at = pools_.begin(); at != pools_.end();) {
-      at =
-          at->second->end_idle(now) == 0 && at->second->unused() ? pools_.erase(at) : std::next(at);
+    for (auto at = homes_.begin(); at != homes_.end();) {
+      auto& pool = *at->second.pool;
+      at = pool.end_idle(now) == 0 && pool.unused() ? homes_.erase(at) : std::next(at);
     }
   }
 }
@@ -539,14 +562,14 @@ Task<void> Shard::reap() {
 Task<void> Shard::stop(SteadyTime deadline) {
   stopping_ = true;
   std::vector<PoolPtr> all;
-  for (const auto& [key, pool] : pools_) all.push_back(pool);
+  for (const auto& [key, home] : homes_) all.push_back(home.pool);
   for (const auto& retired : retired_) {
     if (auto pool = retired.lock()) all.push_back(std::move(pool));
   }
-  pools_.clear();
+  homes_.clear();
   for (const auto& pool : all) pool->retire();
   for (const auto& pool : all) co_await pool->wait_empty(deadline);
-  for (const auto& pool : all) pool->end_all();
+  for (const auto& pool : all) pool->end_all("the server is shutting down");
   for (const auto& one : builtin_) {
     if (auto instance = one.lock()) co_await instance->end();
   }

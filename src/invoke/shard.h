@@ -36,14 +36,17 @@ class Shard {
   Task<Result<Done>> run_builtin(function::VersionPtr version, std::vector<std::string> argv,
                                  std::chrono::seconds limit, Invoker::TakeAnswer take);
   void adopt(const function::VersionPtr& prepared, const function::VersionPtr& published);
-  // `ended`, if any, is called once its last instance is gone.
-  void retire(const function::VersionPtr& version, std::function<void()> ended = {});
+  void retire(const function::VersionPtr& version);
+  [[nodiscard]] bool runs(const function::Version& version) const;
 
   // Ends the instance that has been idle longest, unless one is ending already. False when all are
   // in use here.
   bool make_room();
   // What to try when all are in use here and the server's budget is used up; set once, before use.
   void set_room_elsewhere(std::function<void()> ask) { room_elsewhere_ = std::move(ask); }
+  // Asked for a version that has no instances here; set once, before use. Without it every version
+  // is current.
+  void set_standing(AskStanding ask) { standing_ = std::move(ask); }
 
   // Gives idle instances up, once a second, until stop().
   Task<void> reap();
@@ -59,9 +62,15 @@ class Shard {
   using PoolPtr = std::shared_ptr<pool::InstancePool>;
 
   Result<std::unique_ptr<Admission>> admit(const function::Resolved& target);
-  PoolPtr pool_of(const function::VersionPtr& version);
+  // The instances of a version, and the log of its function that they write to.
+  struct Home {
+    PoolPtr pool;
+    observe::LogSourcePtr log;
+  };
+  Home make_home(const function::VersionPtr& version);
+  // For a call. Error: not_found (the function was deleted since it was resolved).
+  Result<PoolPtr> pool_of(const function::Resolved& target);
   void let_go(const PoolPtr& pool);
-  static Task<void> wait_for_end(PoolPtr pool, std::function<void()> ended);
   Task<Result<Outcome>> call_handler(Call call, SteadyTime begin);
   Task<Result<Outcome>> call_http(Call call, std::unique_ptr<Admission> admission,
                                   SteadyTime begin);
@@ -76,11 +85,12 @@ class Shard {
   pool::PoolLimits limits_;
   pool::InstanceBudget& budget_;
   const Clock& clock_;
-  std::map<std::string, PoolPtr> pools_;
+  std::map<std::string, Home> homes_;
   std::vector<std::weak_ptr<pool::InstancePool>> retired_;  // some may have calls yet
   std::vector<std::weak_ptr<pool::Instance>> builtin_;      // what run_builtin() started
   std::map<std::string, int> in_flight_;                    // by function
   std::function<void()> room_elsewhere_;
+  AskStanding standing_;
   bool stopping_ = false;
 };
 

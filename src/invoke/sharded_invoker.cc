@@ -9,10 +9,12 @@ namespace lambda::invoke {
 
 ShardedInvoker::ShardedInvoker(std::vector<Loop*> loops, const InstanceStarter& starter,
                                pool::PoolLimits limits, std::size_t max_instances,
-                               const Clock& clock)
+                               const Clock& clock, AskStanding standing)
     : budget_(max_instances) {
-  for (Loop* loop : loops)
+  for (Loop* loop : loops) {
     shards_.push_back(std::make_unique<Shard>(*loop, starter, limits, budget_, clock));
+    shards_.back()->set_standing(standing);
+  }
   for (std::size_t i = 0; i < shards_.size(); ++i) {
     shards_[i]->set_room_elsewhere(
         [this, i, turn = std::size_t{0}]() mutable { ask_for_room(i, turn++); });
@@ -70,12 +72,17 @@ Task<Result<Done>> ShardedInvoker::run_builtin(function::VersionPtr version,
 void ShardedInvoker::retire(const std::vector<function::VersionPtr>& versions) {
   for (const auto& version : versions) {
     auto& shard = home_of(version->function);
-    asio::post(shard.loop(), [this, &shard, version] {
-      std::function<void()> ended;
-      if (last_gone_) ended = [this, version] { last_gone_(version); };
-      shard.retire(version, std::move(ended));
-    });
+    asio::post(shard.loop(), [&shard, version] { shard.retire(version); });
   }
+}
+
+Task<bool> ShardedInvoker::runs(function::VersionPtr version) {
+  auto& shard = home_of(version->function);
+  auto ask = [](Shard& asked, function::VersionPtr wanted) -> Task<bool> {
+    co_return asked.runs(*wanted);
+  };
+  auto task = ask(shard, std::move(version));
+  co_return co_await cross_to(shard.loop(), std::move(task));
 }
 
 void ShardedInvoker::start() {

@@ -15,7 +15,7 @@ class ShardedInvoker final : public Invoker {
  public:
   // All references outlive it; the loops run until after stop().
   ShardedInvoker(std::vector<Loop*> loops, const InstanceStarter& starter, pool::PoolLimits limits,
-                 std::size_t max_instances, const Clock& clock);
+                 std::size_t max_instances, const Clock& clock, AskStanding standing = {});
 
   Task<Result<Outcome>> invoke(Call call) override;
   Task<Result<std::unique_ptr<HttpLease>>> open_http(function::Resolved target,
@@ -26,12 +26,7 @@ class ShardedInvoker final : public Invoker {
   Task<Result<Done>> run_builtin(function::VersionPtr version, std::vector<std::string> argv,
                                  std::chrono::seconds limit, TakeAnswer take) override;
   void retire(const std::vector<function::VersionPtr>& versions) override;
-
-  // What to do when the last instance of a retired version is gone, which may be long after its
-  // function was deleted. Set once, before start(); called on any loop.
-  void on_last_gone(std::function<void(const function::VersionPtr&)> act) {
-    last_gone_ = std::move(act);
-  }
+  Task<bool> runs(function::VersionPtr version) override;
 
   // Starts the housekeeping of every shard.
   void start();
@@ -45,7 +40,6 @@ class ShardedInvoker final : public Invoker {
 
   pool::InstanceBudget budget_;
   std::vector<std::unique_ptr<Shard>> shards_;
-  std::function<void(const function::VersionPtr&)> last_gone_;
 };
 
 }  // namespace lambda::invoke

@@ -9,6 +9,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <list>
@@ -48,11 +49,12 @@ class FileLogStore final : public LogStore {
   FileLogStore(const FileLogStore&) = delete;
   FileLogStore& operator=(const FileLogStore&) = delete;
 
-  void append(LogLine line) override;
+  LogSourcePtr source(std::string_view function) override;
   std::vector<LogLine> recent(const Query& query) override;
   void forget(std::string_view function) override;
 
  private:
+  class Source;
   // The newest lines of one function.
   struct Ring {
     std::string function;
@@ -68,6 +70,7 @@ class FileLogStore final : public LogStore {
     LinePtr line;
   };
 
+  void append(const Source& source, LogLine line);
   Ring& ring_of(const std::string& function);
   void keep(Ring& ring, const LinePtr& line);
   void enqueue(Ring& ring, LinePtr line);
@@ -86,6 +89,7 @@ class FileLogStore final : public LogStore {
   Rings rings_;
   std::map<std::string, Rings::iterator, std::less<>> ring_by_function_;
   std::set<std::string, std::less<>> on_disk_;
+  std::map<std::string, std::weak_ptr<Source>, std::less<>> sources_;
   std::size_t memory_bytes_ = 0;
   std::deque<Job> queue_;
   std::size_t queue_bytes_ = 0;
@@ -96,6 +100,21 @@ class FileLogStore final : public LogStore {
   // The writer's own.
   std::chrono::steady_clock::time_point last_complaint_{};
   std::thread writer_;
+};
+
+class FileLogStore::Source final : public LogSource {
+ public:
+  Source(FileLogStore& store, std::string function)
+      : store_(store), function_(std::move(function)) {}
+  void append(LogLine line) override { store_.append(*this, std::move(line)); }
+  [[nodiscard]] bool forgotten() const override { return forgotten_; }
+  [[nodiscard]] const std::string& function() const { return function_; }
+  void forget() { forgotten_ = true; }  // under the store's lock
+
+ private:
+  FileLogStore& store_;
+  const std::string function_;
+  std::atomic<bool> forgotten_{false};
 };
 
 FileLogStore::~FileLogStore() {
@@ -156,7 +175,19 @@ void FileLogStore::enqueue(Ring& ring, LinePtr line) {
   ++queued_;
 }
 
-void FileLogStore::append(LogLine line) {
+LogSourcePtr FileLogStore::source(std::string_view function) {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = sources_.find(function); found != sources_.end()) {
+    if (auto source = found->second.lock()) return source;
+  }
+  std::erase_if(sources_, [](const auto& source) { return source.second.expired(); });
+  auto source = std::make_shared<Source>(*this, std::string(function));
+  sources_[source->function()] = source;
+  return source;
+}
+
+void FileLogStore::append(const Source& source, LogLine line) {
+  line.function = source.function();
   if (line.text.size() > limits_.line_bytes) {
     line.text.resize(limits_.line_bytes);
     line.text += " ... (the rest of this line was cut)";
@@ -165,6 +196,7 @@ void FileLogStore::append(LogLine line) {
   const auto shared = std::make_shared<const LogLine>(std::move(line));
   {
     const std::lock_guard lock(mutex_);
+    if (source.forgotten()) return;
     auto& ring = ring_of(shared->function);
     if (ring.lost > 0 && queue_bytes_ * 2 < limits_.queue_bytes) {
       LogLine notice;
@@ -223,6 +255,10 @@ void FileLogStore::forget(std::string_view function) {
       ring_by_function_.erase(found);
     }
     on_disk_.erase(name);
+    if (const auto found = sources_.find(name); found != sources_.end()) {
+      if (const auto source = found->second.lock()) source->forget();
+      sources_.erase(found);
+    }
     queue_.push_back(Job{name, nullptr});
     ++queued_;
   }

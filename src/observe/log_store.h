@@ -37,6 +37,17 @@ struct LogLimits {
   std::size_t line_bytes = 256u << 10;    // a longer line is cut, and says so
 };
 
+// The log of one function from its creation to its deletion: what still writes to it after that
+// (an instance that has not ended) is heard by nobody, also where a new function has the name
+// meanwhile. Held by the instances; the store outlives it. Any thread.
+class LogSource {
+ public:
+  virtual ~LogSource() = default;
+  virtual void append(LogLine line) = 0;
+  [[nodiscard]] virtual bool forgotten() const = 0;
+};
+using LogSourcePtr = std::shared_ptr<LogSource>;
+
 class LogStore {
  public:
   // `directory`: <data>/logs; it holds <function>/<number>.jsonl. Lines of earlier runs of the
@@ -45,7 +56,8 @@ class LogStore {
                                                 const LogLimits& limits = {});
   virtual ~LogStore() = default;
 
-  virtual void append(LogLine line) = 0;
+  // Of the function that has this name now.
+  virtual LogSourcePtr source(std::string_view function) = 0;
   struct Query {
     std::string function;
     std::size_t limit = 100;  // the newest so many, oldest first
@@ -54,7 +66,8 @@ class LogStore {
   };
   // Everything appended before the call is seen, but for what a full disk or a flood lost.
   virtual std::vector<LogLine> recent(const Query& query) = 0;
-  virtual void forget(std::string_view function) = 0;  // after delete
+  // After its deletion: its lines go, and those of its sources from now on.
+  virtual void forget(std::string_view function) = 0;
 };
 
 }  // namespace lambda::observe

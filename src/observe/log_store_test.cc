@@ -35,7 +35,7 @@ class LogStoreTest : public ::testing::Test {
     line.instance = "i";
     line.request_id = request;
     line.text = text;
-    logs_->append(std::move(line));
+    logs_->source(function)->append(std::move(line));
   }
   std::vector<std::string> recent(LogStore::Query query) {
     if (query.function.empty()) query.function = "greet";
@@ -145,6 +145,25 @@ TEST_F(LogStoreTest, ForgettingTakesMemoryAndFiles) {
   EXPECT_EQ(bytes_on_disk(), 0u);
 }
 
+TEST_F(LogStoreTest, WhatADeletedFunctionStillWritesIsHeardByNobody) {
+  const auto deleted = logs_->source("greet");
+  LogLine line;
+  line.text = "before";
+  deleted->append(line);
+  logs_->forget("greet");
+  EXPECT_TRUE(deleted->forgotten());
+  line.text = "its last words";
+  deleted->append(line);
+  EXPECT_THAT(recent(), IsEmpty());
+  // Nor does it speak in the log of the next function of that name.
+  append("new");
+  deleted->append(line);
+  EXPECT_FALSE(logs_->source("greet")->forgotten());
+  EXPECT_THAT(recent(), ElementsAre("new"));
+  reopen();
+  EXPECT_THAT(recent(), ElementsAre("new"));
+}
+
 TEST_F(LogStoreTest, AHalfWrittenLineIsPassedOver) {
   append("good");
   reopen();
@@ -210,7 +229,7 @@ TEST_F(LogStoreTest, ManyThreadsAppendWhileOthersRead) {
         line.function = "greet";
         line.request_id = std::to_string(t);
         line.text = std::to_string(i);
-        logs_->append(std::move(line));
+        logs_->source(line.function)->append(line);
       }
     });
   }

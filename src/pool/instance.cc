@@ -62,7 +62,7 @@ Task<Result<Done>> Instance::start(sandbox::Driver& driver, sandbox::SandboxSpec
   start_time_ = since(begin);
   const InstanceLog::Owner owner{version_->function, version_->label(), id_};
   auto log =
-      InstanceLog::open(executor_, sandbox_->take_log(), owner, services_.logs, services_.clock);
+      InstanceLog::open(executor_, sandbox_->take_log(), owner, services_.log, services_.clock);
   auto api = sandbox::RuntimeApi::open(executor_, sandbox_->take_runtime_listener());
   if (!log || !api) {
     auto error = log ? std::move(api.error()) : std::move(log.error());

@@ -53,7 +53,8 @@ struct CallResult {
 class Instance : public std::enable_shared_from_this<Instance> {
  public:
   struct Services {
-    observe::LogStore* logs;  // null: what it writes is not the function's log (a built-in program)
+    observe::LogSourcePtr
+        log;  // null: what it writes is not the function's log (a built-in program)
     const Clock& clock;
   };
   Instance(LoopExecutor executor, function::VersionPtr version, std::string id, Services services);

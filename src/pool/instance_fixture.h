@@ -113,7 +113,7 @@ class InstanceFixture : public testing::Test {
     return lines;
   }
   std::shared_ptr<Instance> make_instance() {
-    const Instance::Services services{logs_.get(), clock_};
+    const Instance::Services services{logs_->source(version_->function), clock_};
     return std::make_shared<Instance>(loop_->get_executor(), version_, "i", services);
   }
 

@@ -26,12 +26,12 @@ constexpr std::size_t kReadBytes = 64 * 1024;
 
 // Shared with the reading coroutine, which ends when the pipe does or close() was called.
 struct InstanceLog::Impl : std::enable_shared_from_this<InstanceLog::Impl> {
-  Impl(LoopExecutor executor, Owner who, observe::LogStore* to, const Clock& time)
-      : pipe(executor), owner(std::move(who)), store(to), clock(time) {}
+  Impl(LoopExecutor executor, Owner who, observe::LogSourcePtr to, const Clock& time)
+      : pipe(executor), owner(std::move(who)), log(std::move(to)), clock(time) {}
 
   asio::posix::basic_stream_descriptor<LoopExecutor> pipe;
   Owner owner;
-  observe::LogStore* store;
+  observe::LogSourcePtr log;
   const Clock& clock;
   std::string request_id;
   std::string partial;  // the line that has not ended yet
@@ -109,7 +109,7 @@ void InstanceLog::Impl::line(std::string_view text) {
   entry.instance = owner.instance;
   entry.request_id = request_id;
   entry.text = text;
-  if (store != nullptr) store->append(std::move(entry));
+  if (log) log->append(std::move(entry));
 }
 
 void InstanceLog::Impl::drain() {
@@ -127,9 +127,9 @@ void InstanceLog::Impl::drain() {
 InstanceLog::InstanceLog(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Result<std::unique_ptr<InstanceLog>> InstanceLog::open(LoopExecutor executor, UniqueFd pipe,
-                                                       Owner owner, observe::LogStore* store,
+                                                       Owner owner, observe::LogSourcePtr log,
                                                        const Clock& clock) {
-  auto impl = std::make_shared<Impl>(executor, std::move(owner), store, clock);
+  auto impl = std::make_shared<Impl>(executor, std::move(owner), std::move(log), clock);
   ::fcntl(pipe.get(), F_SETFL, O_NONBLOCK);
   auto given = give_to(impl->pipe, std::move(pipe), "the sandbox's log");
   if (!given) return fail(std::move(given.error()));

@@ -29,10 +29,10 @@ class InstanceLog {
     std::string version;
     std::string instance;
   };
-  // `store` and `clock` outlive it; without a store nothing is kept but the tail. Errors: internal
-  // (the loop cannot watch the pipe).
+  // `clock` outlives it; without a log nothing is kept but the tail. Errors: internal (the loop
+  // cannot watch the pipe).
   static Result<std::unique_ptr<InstanceLog>> open(LoopExecutor executor, UniqueFd pipe,
-                                                   Owner owner, observe::LogStore* store,
+                                                   Owner owner, observe::LogSourcePtr log,
                                                    const Clock& clock);
   ~InstanceLog();
   InstanceLog(const InstanceLog&) = delete;

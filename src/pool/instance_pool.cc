@@ -24,6 +24,9 @@ microseconds between(SteadyTime from, SteadyTime to) {
 }
 
 constexpr milliseconds kRoomPause{10};
+// A call that is over its timeout ends of itself, and says so; whoever ends its instance from
+// outside comes so much later.
+constexpr std::chrono::seconds kAfterTimeout{1};
 
 }  // namespace
 
@@ -166,8 +169,8 @@ Lease InstancePool::lend(std::shared_ptr<Instance> instance, SteadyTime asked) {
 Task<Result<Lease>> InstancePool::acquire(std::optional<InitFailure>& init_failure) {
   const auto self = shared_from_this();
   const auto asked = clock_.steady_now();
-  if (retired_)
-    co_return fail(ErrorCode::unavailable, "version {} of {} was replaced", version_->label(),
+  if (closed_)
+    co_return fail(ErrorCode::unavailable, "version {} of {} is no more", version_->label(),
                    version_->function);
   if (auto instance = take_free()) co_return lend(std::move(instance), asked);
   if (line_.size() >= limits_.waiting_calls) {
@@ -394,11 +397,28 @@ void InstancePool::forget(const std::shared_ptr<Instance>& instance) {
 }
 
 void InstancePool::retire() {
-  retired_ = true;
+  if (std::exchange(retired_, true)) return;
+  auto deadline = std::chrono::steady_clock::now() + kAfterTimeout +
+                  std::chrono::seconds(version_->configuration.timeout_seconds);
+  if (!line_.empty() || instances_.empty()) deadline += limits_.longest_wait;
+  asio::co_spawn(executor_, end_late(weak_from_this(), deadline),
+                 in_background("the end of a version"));
   if (!line_.empty()) return;  // each ends when the line is empty and its own calls are done
   const auto all = instances_;
   for (const auto& instance : all) {
     if (instance->slots_used == 0) end_soon(instance);
+  }
+}
+
+// Does not keep the pool: it goes with its last instance.
+Task<void> InstancePool::end_late(std::weak_ptr<InstancePool> pool, SteadyTime deadline) {
+  const auto executor = co_await asio::this_coro::executor;
+  Timer timer(executor, deadline);
+  auto [error] = co_await timer.async_wait(kAsTuple);
+  if (error) co_return;
+  if (const auto self = pool.lock()) {
+    self->end_all(fmt::format("version {} of {} is no more", self->version_->label(),
+                              self->version_->function));
   }
 }
 
@@ -434,11 +454,11 @@ bool InstancePool::room_is_coming() const {
   return std::ranges::any_of(instances_, [](const auto& instance) { return instance->ending; });
 }
 
-void InstancePool::end_all() {
+void InstancePool::end_all(std::string_view reason) {
   closed_ = true;
   retired_ = true;
   while (!line_.empty()) {
-    fail_first(Error(ErrorCode::unavailable, "the server is shutting down"), std::nullopt);
+    fail_first(Error(ErrorCode::unavailable, std::string(reason)), std::nullopt);
   }
   const auto all = instances_;
   for (const auto& instance : all) end_soon(instance);

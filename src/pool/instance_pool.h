@@ -23,6 +23,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lambda::pool {
@@ -118,7 +119,9 @@ class InstancePool : public std::enable_shared_from_this<InstancePool> {
 
   // The same code under its published number (see Invoker::adopt_prepared).
   void rename(function::VersionPtr version) { version_ = std::move(version); }
-  // No new calls; those in line are served yet. Idle instances end now, busy ones after their call.
+  // Nobody comes any more but calls that had this version already. Idle instances end now, busy
+  // ones after their last call, and all that is left, connections without end included, once the
+  // version's timeout is over: counted from now, or from when the last in line must have its slot.
   void retire();
   // Ends instances idle since before `now - idle_time`. Returns how many are left.
   std::size_t end_idle(SteadyTime now);
@@ -126,8 +129,8 @@ class InstancePool : public std::enable_shared_from_this<InstancePool> {
   bool end_one_idle();
   // An instance is on its way out: its room in the budget comes back by itself.
   [[nodiscard]] bool room_is_coming() const;
-  // Ends every instance now, whatever it does, and fails the calls in line.
-  void end_all();
+  // Ends every instance now, whatever it does, and fails the calls in line with `reason`.
+  void end_all(std::string_view reason);
   // Resolves when every instance has ended.
   Task<void> wait_empty(SteadyTime deadline);
 
@@ -163,6 +166,7 @@ class InstancePool : public std::enable_shared_from_this<InstancePool> {
   Task<Result<std::shared_ptr<Instance>>> start_one(std::unique_ptr<Starting> starting);
   void fail_first(std::optional<Error> error, std::optional<InitFailure> init_failure);
   Task<void> watch(std::shared_ptr<InstancePool> self, std::shared_ptr<Instance> instance);
+  static Task<void> end_late(std::weak_ptr<InstancePool> pool, SteadyTime deadline);
   void end_soon(const std::shared_ptr<Instance>& instance);
   Task<void> end_instance(std::shared_ptr<InstancePool> self, std::shared_ptr<Instance> instance);
   void forget(const std::shared_ptr<Instance>& instance);
@@ -181,7 +185,7 @@ class InstancePool : public std::enable_shared_from_this<InstancePool> {
   std::size_t starting_ = 0;
   bool watching_line_ = false;
   bool retired_ = false;
-  bool closed_ = false;  // end_all() was called
+  bool closed_ = false;  // end_all() was called: nothing starts any more
   // Moving averages: what a start costs, and how long a call holds a slot (unknown at first).
   std::chrono::microseconds start_cost_{100'000};
   std::optional<std::chrono::microseconds> call_time_;

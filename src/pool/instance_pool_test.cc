@@ -34,7 +34,7 @@ class InstancePoolTest : public InstanceFixture {
     for (auto& call : calls_) call->value.reset();
     for (auto& pool : pools_) {
       if (hold_starts_ != nullptr) hold_starts_->set();
-      pool->end_all();
+      pool->end_all("the test is over");
       finish(pool->wait_empty(std::chrono::steady_clock::now() + 10s));
     }
     settle();
@@ -52,7 +52,7 @@ class InstancePoolTest : public InstanceFixture {
       co_await test->hold_starts_->wait();
       test->hold_starts_->reset();  // one start for each set()
     }
-    const Instance::Services services{test->logs_.get(), test->clock_};
+    const Instance::Services services{test->logs_->source(version->function), test->clock_};
     auto instance =
         std::make_shared<Instance>(test->loop_->get_executor(), std::move(version), "i", services);
     sandbox::SandboxSpec spec;
@@ -595,8 +595,12 @@ TEST_F(InstancePoolTest, ARetiredPoolEndsIdleInstancesNowAndBusyOnesAfterTheirCa
   pool->retire();
   ASSERT_TRUE(until([&] { return pool->size() == 1; }));
   EXPECT_TRUE(finish(instance_of(busy).call(event("a", "still here"), 3s)).reply);
-  EXPECT_EQ(call(pool)->value->lease.error().code(), ErrorCode::unavailable);
+  // Who had the version before is served yet.
+  const auto late = call(pool);
   busy->value.reset();
+  ASSERT_TRUE(until([&] { return late->done(); }));
+  ASSERT_TRUE(late->value->lease && *late->value->lease);
+  late->value.reset();
   EXPECT_TRUE(until([&] { return pool->unused(); }));
 }
 
@@ -619,6 +623,18 @@ TEST_F(InstancePoolTest, ARetiredPoolServesTheCallsThatAreInLine) {
   EXPECT_EQ(starts_, 1);
 }
 
+TEST_F(InstancePoolTest, ARetiredPoolEndsWhatDoesNotEndWhenItsTimeoutIsOver) {
+  auto version = std::make_shared<function::Version>(*version_);
+  version->configuration.timeout_seconds = 0;
+  version_ = version;
+  const auto pool = make_pool();
+  const auto endless = served_call(pool);
+  pool->retire();
+  EXPECT_TRUE(until([&] { return pool->unused(); }));
+  EXPECT_TRUE(instance_of(endless).ended().is_set());
+  EXPECT_EQ(call(pool)->value->lease.error().code(), ErrorCode::unavailable);
+}
+
 TEST_F(InstancePoolTest, AnInstanceThatStartsWhileItsPoolIsRetiredEndsAtOnce) {
   hold_starts_ = &held_;
   const auto pool = make_pool();
@@ -634,7 +650,7 @@ TEST_F(InstancePoolTest, TheEndOfAllFailsTheLineAndLeavesNothing) {
   const auto pool = make_pool();
   auto running = served_call(pool);
   const auto waiting = call(pool);
-  pool->end_all();
+  pool->end_all("the test is over");
   ASSERT_TRUE(until([&] { return waiting->done(); }));
   EXPECT_EQ(waiting->value->lease.error().code(), ErrorCode::unavailable);
   finish(pool->wait_empty(std::chrono::steady_clock::now() + 10s));

@@ -133,7 +133,7 @@ struct Application::Parts {
   [[nodiscard]] Result<Done> check_runtime(std::string_view runtime) const;
   [[nodiscard]] boost::json::object status() const;
   [[nodiscard]] std::string base_url() const;
-  Task<Result<api::TakenCode>> resolve_image(std::string reference);
+  Task<Result<api::TakenCode>> resolve_image(std::string reference, function::DriverName driver);
 };
 
 Result<Done> Application::Parts::open_state() {
@@ -249,12 +249,19 @@ boost::json::object Application::Parts::status() const {
   object["functions"] = catalog->snapshot()->functions.size();
   object["instances"] = invoker->budget().used();
   object["maxInstances"] = invoker->budget().limit();
+  auto& loops = object["loops"].emplace_array();
+  for (const auto& watch : threads.watches()) {
+    loops.push_back({{"name", watch->name()},
+                     {"stalls", watch->stalls()},
+                     {"longestStall", watch->longest().count()}});
+  }
   object["insecure"] = configuration.insecure;
   object["dataDir"] = configuration.data_directory.string();
   return object;
 }
 
-Task<Result<api::TakenCode>> Application::Parts::resolve_image(std::string reference) {
+Task<Result<api::TakenCode>> Application::Parts::resolve_image(std::string reference,
+                                                               function::DriverName driver) {
   if (!docker.images)
     co_return fail(ErrorCode::invalid, "ImageUri {}: {}", reference, drivers.docker_missing);
   auto image = co_await docker.images->inspect(reference);
@@ -262,7 +269,7 @@ Task<Result<api::TakenCode>> Application::Parts::resolve_image(std::string refer
     // To AWS's clients an image that is not there is a wrong parameter.
     co_return fail(std::move(image.error()).as(ErrorCode::invalid), "ImageUri {}", reference);
   }
-  if (drivers.standard == function::DriverName::native) {
+  if (driver == function::DriverName::native) {
     auto root = co_await docker.images->export_root(image->id);
     if (!root) co_return fail(std::move(root.error()));
   }
@@ -283,21 +290,23 @@ api::Services Application::Parts::services() {
   addresses.domain = configuration.domain;
   addresses.port = listeners.port;
   addresses.base = base_url();
-  return api::Services{
-      *catalog,
-      *packages,
-      *invoker,
-      *deployer,
-      *logs,
-      store_thread,
-      disk,
-      users,
-      clock,
-      addresses,
-      [this](std::string reference) { return resolve_image(std::move(reference)); },
-      [this](std::string_view runtime) { return check_runtime(runtime); },
-      [this] { return status(); },
-      random_bytes(32)};
+  return api::Services{*catalog,
+                       *packages,
+                       *invoker,
+                       *deployer,
+                       *logs,
+                       store_thread,
+                       disk,
+                       users,
+                       clock,
+                       addresses,
+                       drivers.standard,
+                       [this](std::string reference, function::DriverName driver) {
+                         return resolve_image(std::move(reference), driver);
+                       },
+                       [this](std::string_view runtime) { return check_runtime(runtime); },
+                       [this] { return status(); },
+                       random_bytes(32)};
 }
 
 Result<Done> Application::Parts::make_services() {
@@ -311,25 +320,25 @@ Result<Done> Application::Parts::make_services() {
   limits.longest_wait = configuration.longest_wait;
   invoker = std::make_unique<invoke::ShardedInvoker>(
       threads.loops(), *starter, limits,
-      instance_limit(configuration, native ? spawn.get() : nullptr), clock);
+      instance_limit(configuration, native ? spawn.get() : nullptr), clock,
+      [this](const function::Resolved& target) { return catalog->standing(target); });
   auto temporary = temporary_directory(configuration.data_directory);
   if (!temporary) return fail(std::move(temporary.error()));
   deployer = std::make_unique<deploy::StagedDeployer>(deploy::StagedDeployer::Parts{
       *catalog, *packages, *invoker, docker.images.get(), drivers.docker_missing,
       [this](std::string_view runtime) { return check_runtime(runtime); }, store_thread, disk,
       clock, *temporary, drivers.standard, configuration.keep_versions});
-  housekeeper =
-      std::make_unique<Housekeeper>(*catalog, *packages, docker.images.get(), disk, clock);
+  housekeeper = std::make_unique<Housekeeper>(*catalog, *invoker, *packages, docker.images.get(),
+                                              disk, clock);
   housekeeper->clean_at_start();
-  // Calls that were running when their function was deleted have written since.
-  invoker->on_last_gone([this](const function::VersionPtr& version) {
-    if (!catalog->snapshot()->functions.contains(version->function))
-      logs->forget(version->function);
+  catalog->on_leaving([this](const std::vector<function::VersionPtr>& versions) {
+    housekeeper->leaving(versions);
   });
   catalog->on_change(
-      [this](const std::vector<function::VersionPtr>& gone, const function::SnapshotPtr&) {
+      [this](const std::vector<function::VersionPtr>& gone, const function::SnapshotPtr& now) {
+        const bool deleted = !gone.empty() && !now->functions.contains(gone.front()->function);
+        if (deleted) logs->forget(gone.front()->function);
         invoker->retire(gone);
-        housekeeper->gone(gone);
       });
   access::Authenticator::Options who;
   who.insecure = configuration.insecure;

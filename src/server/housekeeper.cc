@@ -9,17 +9,24 @@
 namespace lambda::server {
 namespace {
 
-// The longest call takes 15 minutes.
-constexpr std::chrono::minutes kLastCalls{20};
+// A call that has a version already comes to the invoker with it, and is seen there, but for how
+// long its event takes to arrive.
+constexpr std::chrono::minutes kOnTheWay{5};
 constexpr std::chrono::minutes kPause{5};
 
 }  // namespace
 
-Housekeeper::Housekeeper(function::Catalog& catalog, function::PackageStore& packages,
-                         sandbox::ImageBuilder* images, BlockingPool& disk, const Clock& clock)
-    : catalog_(catalog), packages_(packages), images_(images), disk_(disk), clock_(clock) {}
+Housekeeper::Housekeeper(function::Catalog& catalog, invoke::Invoker& invoker,
+                         function::PackageStore& packages, sandbox::ImageBuilder* images,
+                         BlockingPool& disk, const Clock& clock)
+    : catalog_(catalog),
+      invoker_(invoker),
+      packages_(packages),
+      images_(images),
+      disk_(disk),
+      clock_(clock) {}
 
-void Housekeeper::gone(const std::vector<function::VersionPtr>& versions) {
+void Housekeeper::leaving(const std::vector<function::VersionPtr>& versions) {
   const std::lock_guard lock(mutex_);
   for (const auto& version : versions) left_.push_back({version, clock_.steady_now()});
 }
@@ -40,16 +47,33 @@ Task<void> Housekeeper::run() {
   }
 }
 
-Task<void> Housekeeper::clean() {
-  std::vector<Left> due;
-  auto used = catalog_.used_packages();
+// Those that no call can come to any more, and that no instance runs.
+Task<std::vector<Housekeeper::Left>> Housekeeper::take_due() {
+  std::vector<Left> old;
   {
     const std::lock_guard lock(mutex_);
     const auto now = clock_.steady_now();
-    const auto old = std::ranges::partition(
-        left_, [now](const Left& item) { return now - item.since < kLastCalls; });
-    due.assign(old.begin(), old.end());
-    left_.erase(old.begin(), left_.end());
+    const auto begin = std::ranges::partition(
+        left_, [now](const Left& item) { return now - item.since < kOnTheWay; });
+    old.assign(begin.begin(), begin.end());
+  }
+  std::vector<Left> due;
+  for (auto& item : old) {
+    if (!co_await invoker_.runs(item.version)) due.push_back(std::move(item));
+  }
+  const std::lock_guard lock(mutex_);
+  std::erase_if(left_, [&due](const Left& item) {
+    return std::ranges::find(due, item.version, &Left::version) != due.end();
+  });
+  co_return due;
+}
+
+Task<void> Housekeeper::clean() {
+  auto due = co_await take_due();
+  // The catalog first: what is not in it any more is in the list.
+  auto used = catalog_.used_packages();
+  {
+    const std::lock_guard lock(mutex_);
     for (const auto& item : left_) used.push_back(item.version->code.package_digest);
   }
   auto collect = [this, used = std::move(used)] { return packages_.collect_garbage(used); };

@@ -1,10 +1,11 @@
 #include "server/loop_threads.h"
 
+#include "base/background.h"
+
 #include <spdlog/spdlog.h>
 
 #include <exception>
 #include <pthread.h>
-#include <string>
 
 namespace lambda::server {
 
@@ -12,6 +13,7 @@ LoopThreads::LoopThreads(unsigned count) {
   for (unsigned i = 0; i < count; ++i) {
     loops_.push_back(std::make_unique<Loop>(1));
     guards_.push_back(asio::make_work_guard(*loops_.back()));
+    watches_.push_back(std::make_unique<LoopWatch>(fmt::format("loop-{}", i)));
   }
 }
 
@@ -27,8 +29,10 @@ std::vector<Loop*> LoopThreads::loops() const {
 
 void LoopThreads::start() {
   for (std::size_t i = 0; i < loops_.size(); ++i) {
-    threads_.emplace_back([loop = loops_[i].get(), i] {
-      ::pthread_setname_np(::pthread_self(), ("loop-" + std::to_string(i)).c_str());
+    auto& watch = *watches_[i];
+    asio::co_spawn(*loops_[i], watch.run(), in_background("the watch of a loop"));
+    threads_.emplace_back([loop = loops_[i].get(), &watch] {
+      ::pthread_setname_np(::pthread_self(), watch.name().c_str());
       while (true) {
         try {
           loop->run();

@@ -165,10 +165,10 @@ class Settings(CommandLineTest):
 
     def test_expose_makes_an_http_function_unless_kind_or_port_say_otherwise(self):
         dockerfile = {"Dockerfile": "FROM x AS base\nEXPOSE 3000\nFROM base\n"}
-        self.assertEqual(self.sent(dockerfile).settings, {"source": "context", "port": 3000})
-        self.assertEqual(self.sent(dockerfile, "--kind", "handler").settings, {"source": "context", "kind": "handler", "port": 3000})
-        self.assertEqual(self.sent(dockerfile, "--port", "9000").settings, {"source": "context", "port": 9000})
-        self.assertEqual(self.sent(dockerfile, "--concurrency", "4").settings, {"source": "context", "port": 3000, "concurrency": 4})
+        self.assertEqual(self.sent(dockerfile).settings, {"source": "context", "exposedPort": 3000})
+        self.assertEqual(self.sent(dockerfile, "--kind", "handler").settings, {"source": "context", "kind": "handler", "exposedPort": 3000})
+        self.assertEqual(self.sent(dockerfile, "--port", "9000").settings, {"source": "context", "port": 9000, "exposedPort": 3000})
+        self.assertEqual(self.sent(dockerfile, "--concurrency", "4").settings, {"source": "context", "exposedPort": 3000, "concurrency": 4})
         self.assertEqual(self.sent({"Dockerfile": "FROM exposes-in-the-base-image\n"}).settings, {"source": "context"})
         settled = {**dockerfile, "lambda.toml": "concurrency = 8\n"}
         self.assertEqual(self.sent(settled).settings["concurrency"], 8)

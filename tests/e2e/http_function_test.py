@@ -10,6 +10,8 @@ import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 
+from pathlib import Path
+
 from lambda_server import ServerTest, on_both_drivers
 
 # A server of the standard library alone: an echo of the request, a slow stream, an upload that is counted as it comes, a WebSocket
@@ -218,6 +220,79 @@ class HttpFunctions(ServerTest):
         reply = self.server.request("GET", "/fn/web/x/y?z=1")
         self.assertEqual(reply.json()["path"], "/x/y?z=1")
         self.assertEqual(reply.json()["headers"]["x-forwarded-prefix"], "/fn/web")
+
+    def test_a_websocket_does_not_keep_a_deleted_function_alive(self):
+        word = f"deleted-{os.urandom(6).hex()}"
+        files = {"server.py": SERVER.replace("self.wfile.write(bytes([0x81,", "print('a ping', flush=True); self.wfile.write(bytes([0x81,"),
+                 "Dockerfile": DOCKERFILE.replace('"/srv/server.py"]', f'"/srv/server.py", "{word}"]')}
+        self.server.deploy(files, "deleted", "--timeout", "2")
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=20) as connection:
+            connection.sendall(f"GET /ws HTTP/1.1\r\nHost: deleted.localhost:{self.server.port}\r\nUpgrade: websocket\r\n"
+                               f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {'A' * 22}==\r\n\r\n".encode())
+            self.assertTrue(connection.recv(4096).startswith(b"HTTP/1.1 101"))
+            processes = processes_named(word)
+            cgroups = {path for pid in processes for path in cgroups_of(pid)}
+            self.assertTrue(processes and cgroups)
+            self.server.cli("delete", "deleted", "-y")
+            deleted = time.monotonic()
+            log = self.server.data / "logs/deleted"
+            pings = 0
+            try:
+                while time.monotonic() - deleted < 15:
+                    connection.sendall(b"\x89\x80\0\0\0\0")
+                    if not connection.recv(100):
+                        break
+                    pings += 1
+                    time.sleep(0.1)
+            except OSError:
+                pass
+            # The call that ran had the function's timeout yet, and no more.
+            self.assertGreater(pings, 5)
+            self.assertLess(time.monotonic() - deleted, 12)
+            while (processes_named(word) or any(path.exists() for path in cgroups)) and time.monotonic() - deleted < 20:
+                time.sleep(0.1)
+            self.assertEqual((processes_named(word), [path for path in cgroups if path.exists()], log.exists()), ([], [], False))
+
+    def test_a_new_function_has_its_own_log_while_the_deleted_one_of_its_name_ends(self):
+        self.server.deploy({"app.py": "import time\ndef handler(event, context):\n    time.sleep(3)\n    print('the old one')"}, "again",
+                           "--timeout", "10")
+        replies = []
+        running = threading.Thread(target=lambda: replies.append(self.server.invoke("again")))
+        running.start()
+        while "START" not in self.server.api("GET", "/_lambda/functions/again/logs").text:
+            time.sleep(0.05)
+        self.server.cli("delete", "again", "-y")
+        self.server.deploy({"app.py": "def handler(event, context): print('the new one')"}, "again")
+        self.server.invoke("again")
+        running.join()
+        self.assertEqual(replies[0].status, 200, replies)
+        self.assertIn("the old one", replies[0].log)
+        log = self.server.api("GET", "/_lambda/functions/again/logs").text
+        self.assertIn("the new one", log)
+        self.assertNotIn("the old one", log)
+
+
+def processes_named(word):
+    """Those that have it on their command line."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and word.encode() in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            pass
+    return found
+
+
+def cgroups_of(pid):
+    """Where the process is, below every hierarchy that the machine has."""
+    try:
+        lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    except OSError:
+        return set()
+    inner = {line.split(":", 2)[2].lstrip("/") for line in lines} - {""}
+    tops = [Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").iterdir()]
+    return {top / path for top in tops for path in inner if (top / path).is_dir()}
 
 
 @on_both_drivers
