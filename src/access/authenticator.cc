@@ -58,10 +58,7 @@ bool is_member(const std::string& user, gid_t own, gid_t group) {
 }  // namespace
 
 Authenticator::Authenticator(const store::KeyTable& keys, const Clock& clock, Options options)
-    : KeyChecker(options.max_unverified),
-      keys_(keys),
-      clock_(clock),
-      options_(std::move(options)) {}
+    : keys_(keys), clock_(clock), options_(std::move(options)) {}
 
 bool Authenticator::is_signed(const http::Request& request) {
   const auto header = request.headers.get("Authorization");
@@ -113,7 +110,7 @@ Result<Authenticator::Signer> Authenticator::find_signer(const http::Request& re
   return Signer{std::move(**signature), *key};
 }
 
-Result<bool> Authenticator::check_before_body(const http::Request& request) const {
+Result<Done> Authenticator::check_before_body(const http::Request& request) const {
   const auto signer = find_signer(request);
   if (!signer) return fail(Error(signer.error()));
   return verify_before_body(request, signer->signature, signer->key.secret, clock_.now());

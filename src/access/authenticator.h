@@ -24,7 +24,6 @@ class Authenticator final : public KeyChecker {
     bool insecure = false;  // keys over plain HTTP from beyond loopback
     std::string account;
     std::optional<gid_t> group;  // "lambda": its members may use the unix socket
-    std::size_t max_unverified = kMaxUnverifiedBytes;
   };
   // `keys` and `clock` outlive it.
   Authenticator(const store::KeyTable& keys, const Clock& clock, Options options);
@@ -42,7 +41,7 @@ class Authenticator final : public KeyChecker {
 
   [[nodiscard]] Result<Caller> check_key(const http::Request& request,
                                          std::string_view token) const override;
-  [[nodiscard]] Result<bool> check_before_body(const http::Request& request) const override;
+  [[nodiscard]] Result<Done> check_before_body(const http::Request& request) const override;
   [[nodiscard]] Result<Caller> check_signature(const http::Request& request,
                                                std::string_view body) const override;
 

@@ -2,11 +2,10 @@
 // Any thread, without I/O.
 #pragma once
 
-#include "access/body_budget.h"
+#include "base/blocking.h"
 #include "base/result.h"
 #include "http/message.h"
 
-#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -20,16 +19,9 @@ struct Caller {
   std::string user_id;
 };
 
-// Of all bodies together whose signature is not known to be good.
-inline constexpr std::size_t kMaxUnverifiedBytes = 256 << 20;
-
 class KeyChecker {
  public:
-  explicit KeyChecker(std::size_t max_unverified = kMaxUnverifiedBytes)
-      : unverified_(max_unverified) {}
   virtual ~KeyChecker() = default;
-  KeyChecker(const KeyChecker&) = delete;
-  KeyChecker& operator=(const KeyChecker&) = delete;
 
   // `token` is "lam_<id>_<secret>" from X-Lambda-Key. Errors: unauthenticated (unknown, revoked,
   // not a key), denied (a key that may not call this, or that came over plain HTTP from beyond
@@ -37,18 +29,12 @@ class KeyChecker {
   [[nodiscard]] virtual Result<Caller> check_key(const http::Request& request,
                                                  std::string_view token) const = 0;
   // What can be told of a signed request before its body is there: its key, scope and time; and
-  // the signature itself where the request names its body's hash, which is then true. Errors as
-  // above.
-  [[nodiscard]] virtual Result<bool> check_before_body(const http::Request& request) const = 0;
+  // the signature itself where the request names its body's hash. Errors as above.
+  [[nodiscard]] virtual Result<Done> check_before_body(const http::Request& request) const = 0;
   // AWS Signature Version 4 in header or query; `request.target` and the Host are as they came,
   // `body` is whole. Errors as above.
   [[nodiscard]] virtual Result<Caller> check_signature(const http::Request& request,
                                                        std::string_view body) const = 0;
-
-  [[nodiscard]] BodyBudget& unverified() const { return unverified_; }
-
- private:
-  mutable BodyBudget unverified_;
 };
 
 }  // namespace lambda::access

@@ -280,14 +280,11 @@ Result<Done> compare(const http::Request& request, const Signature& signature,
 
 }  // namespace
 
-Result<bool> verify_before_body(const http::Request& request, const Signature& signature,
+Result<Done> verify_before_body(const http::Request& request, const Signature& signature,
                                 std::string_view secret, WallTime now) {
   auto in_scope = check_scope(request, signature, now);
-  if (!in_scope) return fail(std::move(in_scope.error()));
-  if (!request.headers.has(kHashHeader)) return false;
-  auto same = compare(request, signature, secret, {});
-  if (!same) return fail(std::move(same.error()));
-  return true;
+  if (!in_scope || !request.headers.has(kHashHeader)) return in_scope;
+  return compare(request, signature, secret, {});
 }
 
 Result<Done> verify_signature(const http::Request& request, const Signature& signature,

@@ -37,9 +37,8 @@ Result<Done> verify_signature(const http::Request& request, const Signature& sig
                               std::string_view secret, std::string_view body, WallTime now);
 
 // The same as far as it goes without the body: scope and time, and the signature itself where the
-// request names its body's hash, or says that it signed none. True in that case: of the rest only
-// the hash is left to compare.
-Result<bool> verify_before_body(const http::Request& request, const Signature& signature,
+// request names its body's hash, or says that it signed none.
+Result<Done> verify_before_body(const http::Request& request, const Signature& signature,
                                 std::string_view secret, WallTime now);
 
 // The pieces, for tests.

@@ -66,7 +66,8 @@ Task<void> ApiHandler::handle(http::Request& request, http::BodyReader& body,
     response = std::move(**answer);
   } else {
     const auto& error = answer.error();
-    if (shape_of(error).status >= 500)
+    // A full server says so by its answers; a line for each would fill the log, too.
+    if (shape_of(error).status >= 500 && error.code() != ErrorCode::no_room)
       spdlog::error("{} {}: {}", request.method, request.path(), error.message());
     response = own ? own_error(error, request_id) : aws_error(error);
     if (writer.started()) co_return;

@@ -13,7 +13,7 @@ struct Row {
   ErrorShape shape;
 };
 
-constexpr std::array<Row, 16> kTable{{
+constexpr std::array<Row, 17> kTable{{
     {ErrorCode::not_found, {404, "ResourceNotFoundException", "Message", true}},
     {ErrorCode::invalid, {400, "InvalidParameterValueException", "message", true}},
     {ErrorCode::validation, {400, "ValidationException", "message", false}},
@@ -25,6 +25,7 @@ constexpr std::array<Row, 16> kTable{{
     {ErrorCode::denied, {403, "AccessDeniedException", "Message", false}},
     {ErrorCode::timeout, {504, "ServiceException", "Message", true}},
     {ErrorCode::overloaded, {429, "TooManyRequestsException", "message", true}},
+    {ErrorCode::no_room, {503, "ServiceException", "Message", true}},
     {ErrorCode::function_failed, {400, "InvalidParameterValueException", "message", true}},
     {ErrorCode::sandbox_failed, {502, "ServiceException", "Message", true}},
     {ErrorCode::unavailable, {503, "ServiceException", "Message", true}},
@@ -56,6 +57,10 @@ std::string throttle_reason(const Error& error) {
                                                      : "ConcurrentInvocationLimitExceeded";
 }
 
+bool passes_soon(const Error& error) {
+  return error.code() == ErrorCode::overloaded || error.code() == ErrorCode::no_room;
+}
+
 }  // namespace
 
 ErrorShape shape_of(const Error& error) {
@@ -74,7 +79,7 @@ http::Response aws_error(const Error& error) {
   if (error.code() == ErrorCode::overloaded) body["Reason"] = throttle_reason(error);
   http::Response response(shape.status, "application/json", boost::json::serialize(body));
   response.headers.add("x-amzn-ErrorType", std::string(shape.type));
-  if (error.code() == ErrorCode::overloaded) response.headers.add("Retry-After", "1");
+  if (passes_soon(error)) response.headers.add("Retry-After", "1");
   return response;
 }
 
@@ -86,7 +91,7 @@ http::Response own_error(const Error& error, std::string_view request_id) {
   body["requestId"] = request_id;
   http::Response response(shape.status, "application/json", boost::json::serialize(body));
   response.headers.add("x-amzn-ErrorType", std::string(shape.type));
-  if (error.code() == ErrorCode::overloaded) response.headers.add("Retry-After", "1");
+  if (passes_soon(error)) response.headers.add("Retry-After", "1");
   return response;
 }
 

@@ -28,6 +28,8 @@ std::string_view to_string(ErrorCode code) {
       return "timeout";
     case ErrorCode::overloaded:
       return "overloaded";
+    case ErrorCode::no_room:
+      return "no room";
     case ErrorCode::function_failed:
       return "function failed";
     case ErrorCode::sandbox_failed:

@@ -30,6 +30,7 @@ enum class ErrorCode {
   denied,           // known caller, not allowed
   timeout,          // a deadline passed
   overloaded,       // a limit of concurrency was reached; try again
+  no_room,          // the server holds as much as it may at the moment; try again
   function_failed,  // the function's own code failed (its payload travels beside, not in the Error)
   sandbox_failed,   // the isolation could not be made
   unavailable,      // a part this needs is not there (Docker, a runtime, the helper)

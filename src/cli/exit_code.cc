@@ -25,6 +25,7 @@ int exit_code_of(ErrorCode code) {
     case ErrorCode::conflict:
     case ErrorCode::precondition:
     case ErrorCode::overloaded:
+    case ErrorCode::no_room:
     case ErrorCode::sandbox_failed:
     case ErrorCode::internal:
       return kFailed;

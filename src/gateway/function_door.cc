@@ -31,13 +31,14 @@ struct FunctionDoor::Admitted {
   explicit Admitted(function::Resolved its_target) : target(std::move(its_target)) {}
   function::Resolved target;
   std::optional<access::Caller> caller;
+  std::optional<std::string> body;  // where it is read already
 };
 
 struct FunctionDoor::Admission {
   std::optional<http::Response> refusal;
   bool client_gone = false;
   std::optional<access::Caller> caller;
-  std::optional<http::BufferedBody> body;  // where it had to be read to decide
+  std::optional<std::string> body;  // where it had to be read to decide
 };
 
 Result<function::Resolved> FunctionDoor::find(const Route& route) const {
@@ -87,8 +88,8 @@ Task<void> FunctionDoor::handle(const Route& route, http::Request& request, http
   if (admission.client_gone) co_return;
   Admitted admitted(std::move(*target));
   admitted.caller = std::move(admission.caller);
-  http::BodyReader& rest = admission.body ? *admission.body : body;
-  co_await pass_on(route, request, rest, reply, std::move(admitted), writer);
+  admitted.body = std::move(admission.body);
+  co_await pass_on(route, request, body, reply, std::move(admitted), writer);
 }
 
 // Applies the URL's rule, and takes from the request what the function must not see.
@@ -119,7 +120,7 @@ Task<FunctionDoor::Admission> FunctionDoor::admit(const function::Function& func
     }
     admission.caller = std::move(read->caller);
     request.headers.remove("Authorization");
-    admission.body.emplace(std::move(read->bytes));
+    admission.body = std::move(read->bytes);
   }
   request.headers.remove(kKeyHeader);
   co_return admission;
@@ -130,26 +131,32 @@ Task<void> FunctionDoor::pass_on(const Route& route, const http::Request& reques
                                  http::ResponseWriter& writer) {
   if (admitted.target.version->configuration.kind == function::Kind::http) {
     auto trace_id = invoke::trace_id_for(request.headers.get("X-Amzn-Trace-Id"), clock_.now());
-    ProxiedRequest proxied(request, body, route, reply, std::move(admitted.target),
+    std::optional<http::BufferedBody> whole;
+    if (admitted.body) whole.emplace(std::move(*admitted.body));
+    http::BodyReader& sent = whole ? *whole : body;
+    ProxiedRequest proxied(request, sent, route, reply, std::move(admitted.target),
                            std::move(trace_id));
     co_await proxy(invoker_, std::move(proxied), writer);
     co_return;
   }
-  auto bytes = co_await http::read_all(body, kMaxHandlerBody);
-  if (!bytes) {
-    if (auto answer = body_failure(reply, bytes.error())) {
-      co_await writer.send(std::move(*answer));
+  if (!admitted.body) {
+    auto bytes = co_await http::read_all(body, kMaxHandlerBody);
+    if (!bytes) {
+      if (auto answer = body_failure(reply, bytes.error())) {
+        co_await writer.send(std::move(*answer));
+      }
+      co_return;
     }
-    co_return;
+    admitted.body = std::move(*bytes);
   }
-  auto answer =
-      co_await call_handler(route, request, std::move(*bytes), reply, std::move(admitted));
+  auto answer = co_await call_handler(route, request, body, reply, std::move(admitted));
   co_await writer.send(std::move(answer));
 }
 
 Task<http::Response> FunctionDoor::call_handler(const Route& route, const http::Request& request,
-                                                std::string body, const Reply& reply,
+                                                http::BodyReader& source, const Reply& reply,
                                                 Admitted admitted) {
+  std::string body = std::move(*admitted.body);
   const auto& function = *admitted.target.function;
   const int timeout = admitted.target.version->configuration.timeout_seconds;
   EventContext context;
@@ -159,35 +166,46 @@ Task<http::Response> FunctionDoor::call_handler(const Route& route, const http::
   context.url_id = function.host_label.empty() ? function.name : function.host_label;
   context.caller = std::move(admitted.caller);
   invoke::Call call;
-  call.payload = make_event(request, route, body, context);
+  auto map = [&request, &route, &body, &context] {
+    return make_event(request, route, body, context);
+  };
+  call.payload = co_await run_sized(disk_, body.size(), std::move(map));
+  // It waits for its turn, and for the function, as the event alone.
+  std::string().swap(body);
+  if (auto room = source.hold(call.payload.size()); !room) co_return reply.failure(room.error());
   call.request_id = reply.request_id();
   call.trace_id = std::move(context.trace_id);
   call.invoked_arn = catalog_.function_arn(function.name, admitted.target.qualifier);
   call.target = std::move(admitted.target);
   auto outcome = co_await invoker_.invoke(std::move(call));
-  co_return outcome ? answer_of(*outcome, reply, timeout) : reply.failure(outcome.error());
+  if (!outcome) co_return reply.failure(outcome.error());
+  co_return co_await answer_of(std::move(*outcome), reply, timeout);
 }
 
-http::Response FunctionDoor::answer_of(const invoke::Outcome& outcome, const Reply& reply,
-                                       int timeout_seconds) const {
+Task<http::Response> FunctionDoor::answer_of(invoke::Outcome outcome, const Reply& reply,
+                                             int timeout_seconds) {
   if (outcome.error == invoke::FunctionError::timeout) {
-    return reply.failure(
+    co_return reply.failure(
         504, fmt::format("the function {} timed out after {} s", reply.function(), timeout_seconds),
         outcome.error_type);
   }
   if (outcome.error != invoke::FunctionError::none) {
-    return reply.failure(502,
-                         fmt::format("the function {} failed; `lambda logs {}` shows why",
-                                     reply.function(), reply.function()),
-                         std::string_view(outcome.error_type).substr(0, kLongestErrorType));
+    co_return reply.failure(502,
+                            fmt::format("the function {} failed; `lambda logs {}` shows why",
+                                        reply.function(), reply.function()),
+                            std::string_view(outcome.error_type).substr(0, kLongestErrorType));
   }
-  auto response = make_response(outcome.payload);
+  const auto size = outcome.payload.size();
+  auto map = [payload = std::move(outcome.payload)]() mutable {
+    return make_response(std::move(payload));
+  };
+  auto response = co_await run_sized(disk_, size, std::move(map));
   if (!response) {
-    return reply.failure(502, fmt::format("the function {} gave no HTTP response: {}",
-                                          reply.function(), response.error().message()));
+    co_return reply.failure(502, fmt::format("the function {} gave no HTTP response: {}",
+                                             reply.function(), response.error().message()));
   }
   reply.complete(response->headers);
-  return std::move(*response);
+  co_return std::move(*response);
 }
 
 }  // namespace lambda::gateway

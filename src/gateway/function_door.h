@@ -24,7 +24,8 @@ inline constexpr std::size_t kMaxHandlerBody = 6'291'456;
 
 class FunctionDoor {
  public:
-  // All outlive it. On `disk` the signatures of large bodies are checked.
+  // All outlive it. On `disk` large bodies are worked through: their signatures, and what makes
+  // them an event, or a result a response.
   FunctionDoor(const function::Catalog& catalog, invoke::Invoker& invoker,
                const access::KeyChecker& keys, BlockingPool& disk, const Clock& clock)
       : catalog_(catalog),
@@ -46,10 +47,10 @@ class FunctionDoor {
   Task<void> pass_on(const Route& route, const http::Request& request, http::BodyReader& body,
                      const Reply& reply, Admitted admitted, http::ResponseWriter& writer);
   Task<http::Response> call_handler(const Route& route, const http::Request& request,
-                                    std::string body, const Reply& reply, Admitted admitted);
+                                    http::BodyReader& source, const Reply& reply,
+                                    Admitted admitted);
   [[nodiscard]] Result<function::Resolved> find(const Route& route) const;
-  [[nodiscard]] http::Response answer_of(const invoke::Outcome& outcome, const Reply& reply,
-                                         int timeout_seconds) const;
+  Task<http::Response> answer_of(invoke::Outcome outcome, const Reply& reply, int timeout_seconds);
 
   const function::Catalog& catalog_;
   invoke::Invoker& invoker_;

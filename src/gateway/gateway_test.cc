@@ -43,6 +43,23 @@ UniqueFd connect_to(std::uint16_t port) {
   return fd;
 }
 
+void send_text(const UniqueFd& fd, std::string_view text) {
+  EXPECT_EQ(::send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL),
+            static_cast<ssize_t>(text.size()));
+}
+
+// What came until `end` was in it, or nothing more came.
+std::string read_until(const UniqueFd& fd, std::string_view end) {
+  std::string all;
+  std::array<char, 4096> buffer;
+  while (all.find(end) == std::string::npos) {
+    const auto count = ::recv(fd.get(), buffer.data(), buffer.size(), 0);
+    if (count <= 0) break;
+    all.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+  return all;
+}
+
 UniqueFd listen_anywhere() {
   http::ListenAddress address;
   address.host = "127.0.0.1";
@@ -56,7 +73,10 @@ class OneKey final : public access::KeyChecker {
     if (token != kToken) return fail(ErrorCode::unauthenticated, "the key is unknown");
     return access::Caller{};
   }
-  Result<bool> check_before_body(const http::Request&) const override { return false; }
+  Result<Done> check_before_body(const http::Request& request) const override {
+    if (!request.headers.has("X-Signed")) return fail(ErrorCode::unauthenticated, "unsigned");
+    return Done{};
+  }
   Result<access::Caller> check_signature(const http::Request& request,
                                          std::string_view body) const override {
     checked_on = std::this_thread::get_id();
@@ -212,7 +232,9 @@ class GatewayTest : public testing::Test {
     gateway_ =
         std::make_unique<Gateway>("localhost", *catalog_, script_, keys_, disk_, clock_, api_);
     std::vector<Loop*> loops{&loop_};
-    server_ = std::make_unique<http::Server>(loops, *gateway_, http::ServerLimits{});
+    http::ServerLimits limits;
+    limits.bodies = &bodies_;
+    server_ = std::make_unique<http::Server>(loops, *gateway_, limits);
     auto listening = listen_anywhere();
     port_ = http::bound_port(listening.get());
     server_->add_listener(std::move(listening));
@@ -292,6 +314,7 @@ class GatewayTest : public testing::Test {
   std::unique_ptr<store::Database> database_;
   std::unique_ptr<function::Catalog> catalog_;
   BlockingPool disk_{"disk", 1};
+  http::BodyBudget bodies_{16 << 20};
   Loop loop_{1};
   asio::executor_work_guard<LoopExecutor> guard_ = asio::make_work_guard(loop_);
   Script script_;
@@ -370,6 +393,12 @@ TEST_F(GatewayTest, ChecksASignatureOverTheWholeBody) {
   EXPECT_THAT(script_.calls.at(0).payload, HasSubstr(R"("body":"YWJj")"));
 }
 
+TEST_F(GatewayTest, RefusesAnUnsignedRequestBeforeItsBody) {
+  const auto fd = connect_to(port_);
+  send_text(fd, "POST / HTTP/1.1\r\nHost: signed.localhost\r\nContent-Length: 6000000\r\n\r\n");
+  EXPECT_THAT(read_until(fd, "}\n"), StartsWith("HTTP/1.1 403"));
+}
+
 TEST_F(GatewayTest, ChecksTheSignatureOfALargeBodyBesideTheLoop) {
   answer("1");
   const std::string small(1000, 'b');
@@ -380,6 +409,30 @@ TEST_F(GatewayTest, ChecksTheSignatureOfALargeBodyBesideTheLoop) {
   EXPECT_THAT(post("signed.localhost", "/", large, "X-Signed: 1000000\r\n"),
               StartsWith("HTTP/1.1 200"));
   EXPECT_NE(keys_.checked_on.load(), thread_.get_id());
+}
+
+TEST_F(GatewayTest, WorksThroughLargeBodiesBesideTheLoop) {
+  // The longest that one turn of the loop takes while a body comes and a result goes.
+  std::atomic<bool> ended = false;
+  std::atomic<std::chrono::steady_clock::duration> longest{};
+  auto watch = [](std::atomic<bool>& end, auto& most) -> Task<void> {
+    auto last = std::chrono::steady_clock::now();
+    while (!end) {
+      co_await sleep_for(1ms);
+      const auto now = std::chrono::steady_clock::now();
+      most = std::max(most.load(), now - last);
+      last = now;
+    }
+  };
+  std::string arrays = "[";
+  while (arrays.size() < 6'000'000) arrays += "[],";
+  answer(arrays + "[]]");
+  auto watched = asio::co_spawn(loop_, watch(ended, longest), asio::use_future);
+  EXPECT_THAT(post("greet.localhost", "/", std::string(4'500'000, '\xff')),
+              StartsWith("HTTP/1.1 200"));
+  ended = true;
+  watched.get();
+  EXPECT_LT(longest.load(), 100ms);
 }
 
 TEST_F(GatewayTest, TellsFailuresApartAndKeepsTheirDetailsPrivate) {
@@ -414,6 +467,25 @@ TEST_F(GatewayTest, RefusesABodyThatIsTooLargeForAHandler) {
   for (int i = 0; i < 7; ++i) bytes += chunk;
   EXPECT_THAT(raw(bytes), StartsWith("HTTP/1.1 413"));
   EXPECT_TRUE(script_.calls.empty());
+}
+
+TEST_F(GatewayTest, RefusesABodyThatTheServerHasNoRoomFor) {
+  answer("1");
+  http::BodyBudget::Share others(&bodies_);
+  ASSERT_TRUE(others.grow_to(12 << 20, 0));
+  for (const auto* host : {"greet.localhost", "signed.localhost"}) {
+    const auto refusal = post(host, "/", std::string(4 << 20, 'x'), "X-Signed: 4194304\r\n");
+    EXPECT_THAT(refusal, StartsWith("HTTP/1.1 503"));
+    EXPECT_THAT(refusal, HasSubstr("Retry-After: 1\r\n"));
+  }
+  EXPECT_THAT(post("greet.localhost", "/", "small"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(post("web.localhost", "/", std::string(4 << 20, 'x')), StartsWith("HTTP/1.1 200"));
+  // A body may become longer as an event.
+  EXPECT_THAT(
+      post("greet.localhost", "/", std::string(1'000'000, '\1'), "Content-Type: text/a\r\n"),
+      StartsWith("HTTP/1.1 503"));
+  others.release();
+  EXPECT_THAT(post("greet.localhost", "/", std::string(4 << 20, 'x')), StartsWith("HTTP/1.1 200"));
 }
 
 TEST_F(GatewayTest, AnswersPreflightsItself) {
@@ -588,6 +660,22 @@ TEST_F(GatewayTest, TunnelsAnUpgrade) {
   EXPECT_GT(::recv(fd.get(), buffer.data(), buffer.size(), 0), 0);
   ::shutdown(fd.get(), SHUT_WR);
   EXPECT_EQ(::recv(fd.get(), buffer.data(), buffer.size(), 0), 0);
+}
+
+TEST_F(GatewayTest, KeepsTheConnectionFromAFunctionThatSwitchesProtocolsUnasked) {
+  const auto client = connect_to(port_);
+  send_text(client, "GET /ws HTTP/1.1\r\nHost: web.localhost\r\n\r\n");
+  EXPECT_THAT(read_until(client, "}\n"), StartsWith("HTTP/1.1 502"));
+  send_text(client, "GET /secret HTTP/1.1\r\nHost: api.example\r\n\r\n");
+  EXPECT_THAT(read_until(client, "api /secret"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(GatewayTest, SwitchesNoProtocolBesideABodyThatStillComes) {
+  const auto client = connect_to(port_);
+  send_text(client,
+            "POST /ws HTTP/1.1\r\nHost: web.localhost\r\nConnection: Upgrade\r\nUpgrade: "
+            "websocket\r\nTransfer-Encoding: chunked\r\n\r\n");
+  EXPECT_THAT(read_until(client, "}\n"), StartsWith("HTTP/1.1 502"));
 }
 
 TEST_F(GatewayTest, SetsNoCookieByAnUpgradeThroughThePathDoor) {

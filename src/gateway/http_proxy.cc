@@ -82,6 +82,7 @@ Task<void> send_failure(const Reply& reply, const Error& error, http::ResponseWr
 // The request's own body could not be read: the client's doing.
 Task<void> refuse_body(const Reply& reply, const Error& error, http::ResponseWriter& writer) {
   if (error.code() == ErrorCode::unavailable) co_return;  // it is gone
+  if (error.code() == ErrorCode::no_room) co_return co_await send_failure(reply, error, writer);
   const unsigned status = error.code() == ErrorCode::timeout ? 408 : 400;
   auto answer = reply.failure(status, error.message());
   co_await writer.send(std::move(answer));
@@ -146,6 +147,8 @@ Task<void> converse(const ProxiedRequest& proxied, http::ClientConnection& upstr
   limit.expire_after(timeout);
   auto head = co_await upstream.exchange(std::move(request), sent, steady_clock::time_point::max());
   const bool late = limit.expired();
+  // A small body has been sent; what is left of a large one only passes through.
+  proxied.body.let_go();
   // From now on the response's own silence counts, whatever is still uploaded beside it.
   moving.leave_deadline();
   limit.clear();

@@ -29,7 +29,7 @@ http::Response Reply::failure(unsigned status, std::string_view message,
   append_json(body, request_id_);
   body += "}\n";
   http::Response response(status, "application/json", std::move(body));
-  if (status == 429) response.headers.add("Retry-After", "1");
+  if (status == 429 || status == 503) response.headers.add("Retry-After", "1");
   complete(response.headers);
   return response;
 }
@@ -49,6 +49,8 @@ http::Response Reply::failure(const Error& error) const {
       return failure(413, error.message());
     case ErrorCode::overloaded:
       return failure(429, error.message());
+    case ErrorCode::no_room:
+      return failure(503, error.message());
     default:
       break;
   }

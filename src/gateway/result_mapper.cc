@@ -1,6 +1,7 @@
 #include "gateway/result_mapper.h"
 
 #include "base/encoding.h"
+#include "invoke/json_scan.h"
 
 #include <boost/json/monotonic_resource.hpp>
 #include <boost/json/parse.hpp>
@@ -11,6 +12,7 @@
 #include <charconv>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace lambda::gateway {
 namespace {
@@ -19,6 +21,7 @@ namespace json = boost::json;
 
 constexpr const char* kJson = "application/json";
 constexpr std::size_t kDeepest = 1024;
+constexpr std::string_view kSpace = " \t\r\n";
 
 std::string_view text_of(const json::string& text) {
   return {text.data(), text.size()};
@@ -118,9 +121,20 @@ Result<http::Response> shaped_response(const json::object& result) {
   return response;
 }
 
+tl::unexpected<Error> no_json() {
+  return fail(ErrorCode::function_failed, "its result is not JSON");
+}
+
 }  // namespace
 
-Result<http::Response> make_response(std::string_view payload) {
+Result<http::Response> make_response(std::string payload) {
+  // Whatever an array or a number says goes on as it is: that it is JSON is all there is to know.
+  const auto begin = payload.find_first_not_of(kSpace);
+  const char first = begin == std::string::npos ? '\0' : payload[begin];
+  if (first != '{' && first != '"') {
+    if (invoke::find_json_fault(payload, kDeepest)) return no_json();
+    return http::Response(200, kJson, std::move(payload));
+  }
   std::array<unsigned char, 4096> on_stack;
   json::monotonic_resource memory(on_stack.data(), on_stack.size());
   json::parse_options options;
@@ -128,13 +142,13 @@ Result<http::Response> make_response(std::string_view payload) {
   boost::system::error_code error;
   const auto result = json::parse(json::string_view(payload.data(), payload.size()), error,
                                   json::storage_ptr(&memory), options);
-  if (error) return fail(ErrorCode::function_failed, "its result is not JSON");
+  if (error) return no_json();
   if (result.is_string())
     return http::Response(200, kJson, std::string(text_of(result.get_string())));
   if (result.is_object() && result.get_object().contains("statusCode")) {
     return shaped_response(result.get_object());
   }
-  return http::Response(200, kJson, std::string(payload));
+  return http::Response(200, kJson, std::move(payload));
 }
 
 }  // namespace lambda::gateway

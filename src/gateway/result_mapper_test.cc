@@ -2,17 +2,20 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <sys/resource.h>
+
 namespace lambda::gateway {
 namespace {
 
-http::Response made(std::string_view payload) {
+http::Response made(const std::string& payload) {
   auto response = make_response(payload);
   EXPECT_TRUE(response) << payload << ": " << response.error().message();
   return response ? std::move(*response) : http::Response(0);
 }
 
 TEST(ResultMapper, SendsPlainResultsAsJson) {
-  for (const std::string_view payload :
+  for (const std::string payload :
        {R"({"hello": "world"})", "3", "3.1", "true", "[1,2]", "null", R"({"statuscode":1})"}) {
     const auto response = made(payload);
     EXPECT_EQ(response.status, 200u);
@@ -56,7 +59,7 @@ TEST(ResultMapper, DecodesBase64) {
 }
 
 TEST(ResultMapper, SaysWhatIsWrongWithAnInvalidShape) {
-  for (const std::string_view payload :
+  for (const std::string payload :
        {"", "{", "not json", R"({"statusCode":1000})", R"({"statusCode":101})",
         R"({"statusCode":"ok"})", R"({"statusCode":null})", R"({"statusCode":200,"body":{"a":1}})",
         R"({"statusCode":200,"headers":[]})", R"({"statusCode":200,"cookies":"a"})",
@@ -72,6 +75,22 @@ TEST(ResultMapper, TakesDeepResults) {
   const std::string deep = std::string(900, '[') + std::string(900, ']');
   EXPECT_EQ(made(deep).body, deep);
   EXPECT_FALSE(make_response(std::string(100'000, '[')));
+}
+
+TEST(ResultMapper, KeepsNothingOfWhatAnArraySays) {
+  // 2 million empty arrays, 64 MB as values.
+  std::string payload = "[";
+  for (int i = 0; i < 2'000'000; ++i) payload += "[],";
+  payload += "[]]";
+  rusage before{};
+  ::getrusage(RUSAGE_SELF, &before);
+  const auto response = make_response(payload);
+  rusage after{};
+  ::getrusage(RUSAGE_SELF, &after);
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->body, payload);
+  EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 20'000);  // KB
+  EXPECT_FALSE(make_response(payload + "]"));
 }
 
 }  // namespace

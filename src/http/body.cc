@@ -14,8 +14,8 @@ Task<Result<std::string>> read_all(BodyReader& body, std::size_t limit) {
     co_return fail(ErrorCode::too_large, "the body has {} bytes, more than the {} that are taken",
                    *declared, limit);
   }
+  if (auto room = body.hold(0); !room) co_return fail(std::move(room.error()));
   std::string all;
-  if (declared) all.reserve(*declared);
   while (true) {
     auto piece = co_await body.read_some();
     if (!piece) co_return fail(std::move(piece.error()));
@@ -24,9 +24,14 @@ Task<Result<std::string>> read_all(BodyReader& body, std::size_t limit) {
       co_return fail(ErrorCode::too_large, "the body has more than the {} bytes that are taken",
                      limit);
     }
-    if (all.empty()) {
+    if (auto room = body.hold(all.size() + piece->size()); !room) {
+      co_return fail(std::move(room.error()));
+    }
+    if (all.empty() && piece->size() >= declared.value_or(piece->size())) {
       all = std::move(*piece);
     } else {
+      // Memory that nothing was written to yet costs nothing; growing by copies would.
+      if (declared && all.empty()) all.reserve(*declared);
       all += *piece;
     }
   }

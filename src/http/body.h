@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/async.h"
+#include "base/blocking.h"
 #include "base/result.h"
 
 #include <cstddef>
@@ -21,6 +22,12 @@ class BodyReader {
   // Errors: unavailable (the other side went away), timeout (nothing came for the connection's body
   // deadline), invalid (a malformed chunk).
   virtual Task<Result<std::string>> read_some() = 0;
+  // Asks for room to hold so many bytes of it in memory until the request is answered. Whoever
+  // collects a body says so, with 0 before the first piece: what is held has to come at a least
+  // rate, too. Errors: no_room.
+  virtual Result<Done> hold([[maybe_unused]] std::size_t bytes) { return Done{}; }
+  // Nothing of it is held any more, although the request is not answered yet.
+  virtual void let_go() {}
   // The length that the sender declared, where it did.
   [[nodiscard]] virtual std::optional<std::size_t> declared_length() const = 0;
   // The fields after the last chunk, once the end has been read; null where there can be none.
@@ -39,7 +46,8 @@ class BufferedBody final : public BodyReader {
   std::size_t length_;
 };
 
-// Reads to the end. Error too_large as soon as more than `limit` bytes have come, or are declared.
+// Reads to the end, and holds what it reads (see BodyReader::hold). Errors: too_large as soon as
+// more than `limit` bytes have come, or are declared; no_room; those of read_some().
 Task<Result<std::string>> read_all(BodyReader& body, std::size_t limit);
 
 // Bytes both ways with no more HTTP in between: what is left of a connection after an upgrade.

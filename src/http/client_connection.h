@@ -163,7 +163,8 @@ Task<void> ClientConnectionOver<Stream>::send_body(std::shared_ptr<Sending> send
       head = last ? "0\r\n\r\n" : fmt::format("{:x}\r\n", piece->size());
       if (!last) *piece += "\r\n";
     }
-    auto sent = co_await write_all(*sending->stream, sending->deadline, kSendSilence, head, *piece);
+    Pace pace(kSendSilence, 0);
+    auto sent = co_await write_all(*sending->stream, sending->deadline, pace, head, *piece);
     if (!sent) co_return;  // the reading side learns why, or gets the refusal that explains it
     if (last) {
       sending->whole = true;
@@ -210,8 +211,8 @@ Task<Result<Response>> ClientConnectionOver<Stream>::exchange(
     }
   }
   const auto patience = head_deadline - std::chrono::steady_clock::now();
-  auto sent = co_await write_all(*stream_, sending_->deadline,
-                                 std::max(patience, decltype(patience)(1)), text->bytes, first);
+  Pace pace(std::max(patience, decltype(patience)(1)), 0);
+  auto sent = co_await write_all(*stream_, sending_->deadline, pace, text->bytes, first);
   if (sent && streams) start_sending(body, text->chunked, text->length);
   if (sent && !streams) sending_->whole = true;
   auto response = co_await read_response(request.method == "HEAD", head_deadline);

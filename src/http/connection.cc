@@ -37,6 +37,8 @@ Connection::Connection(LoopExecutor executor, Peer peer, Handler& handler, Serve
     : socket_(std::make_shared<Socket>(executor)),
       reading_(executor, [this] { end_late_read(); }),
       writing_(executor, [socket = socket_] { cancel_waits(*socket); }),
+      response_pace_(limits.body_time, limits.least_rate),
+      held_(limits.bodies),
       incoming_(*socket_, reading_, ahead_),
       peer_(std::move(peer)),
       handler_(handler),
@@ -86,6 +88,7 @@ Task<Connection::Head> Connection::read_head(bool first) {
   bool begun = first && limits_.idle_time.count() > 0;
   if (begun) reading_.expire_after(limits_.head_time);
   idle_ = true;
+  idle_since_ = std::chrono::steady_clock::now();
   while (true) {
     if (scanned == 0) skip_empty_lines();
     const std::string_view bytes(static_cast<const char*>(ahead_.data().data()), ahead_.size());
@@ -102,6 +105,11 @@ Task<Connection::Head> Connection::read_head(bool first) {
     if (scanned > limits_.header_bytes) {
       idle_ = false;
       refuse(431, fmt::format("the request's head is larger than {} bytes", limits_.header_bytes));
+      co_return Head::refused;
+    }
+    if (!held_.grow_to(scanned, scanned)) {
+      idle_ = false;
+      refuse(503, "the server holds as much of requests as it may; try again in a moment");
       co_return Head::refused;
     }
     if (finishing_ && scanned == 0) co_return Head::closed;
@@ -146,6 +154,7 @@ Task<bool> Connection::serve_one() {
     co_return false;
   }
   incoming_.begin(*parser_);
+  response_pace_ = Pace(limits_.body_time, limits_.least_rate);
   const bool expects = equals_ignoring_case(request.headers.get("Expect"), "100-continue");
   RequestBody body(*this, expects);
   ConnectionWriter writer(*this, request, body, parser_->keep_alive());
@@ -156,6 +165,7 @@ Task<bool> Connection::serve_one() {
     thrown = std::current_exception();
   }
   if (closed_ || given_away_) co_return false;
+  held_.release();
   if (thrown) log_exception(request, thrown);
   if (!writer.started()) {
     writer.forbid_reuse();
@@ -183,6 +193,7 @@ Task<bool> Connection::drop_rest(RequestBody& body) {
 
 Task<void> Connection::send_refusal() {
   auto response = error_response(refusal_->status, refusal_->reason);
+  if (response.status == 503) response.headers.add("Retry-After", "1");
   HeadOptions options;
   options.length = response.body.size();
   options.keep_alive = false;
@@ -209,9 +220,9 @@ void Connection::end_late_read() {
 
 Task<Result<std::size_t>> Connection::write(std::string_view first, std::string_view second) {
   ++writes_;
-  auto written = co_await write_all(*socket_, writing_, limits_.body_time, first, second);
+  auto written = co_await write_all(*socket_, writing_, response_pace_, first, second);
   // "100 Continue" and a response may wait at the same time.
-  if (--writes_ > 0) writing_.expire_after(limits_.body_time);
+  if (--writes_ > 0) writing_.expire_after(response_pace_.left());
   end_late_read();
   co_return written;
 }

@@ -9,12 +9,14 @@
 #pragma once
 
 #include "http/incoming_body.h"
+#include "http/pace.h"
 #include "http/request_check.h"
 #include "http/server.h"
 #include "http/socket.h"
 
 #include <boost/beast/core/flat_buffer.hpp>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,6 +38,10 @@ class Connection {
   void finish_soon();
   // Ends it, whatever it does.
   void close();
+  // Since when it has waited for a request's first byte; nothing while it serves one.
+  [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> idle_since() const {
+    return idle_ && !finishing_ ? std::optional(idle_since_) : std::nullopt;
+  }
 
  private:
   friend class RequestBody;
@@ -61,6 +67,8 @@ class Connection {
   Deadline reading_;
   Deadline writing_;
   int writes_ = 0;  // that wait
+  Pace response_pace_;
+  BodyBudget::Share held_;  // of the head and body of a request, then of its response
   boost::beast::flat_buffer ahead_;
   std::optional<Parser<true>> parser_;
   IncomingBody<Socket, true> incoming_;
@@ -69,6 +77,7 @@ class Connection {
   ServerLimits limits_;
   std::optional<Refusal> refusal_;
   bool idle_ = true;
+  std::chrono::steady_clock::time_point idle_since_ = std::chrono::steady_clock::now();
   bool finishing_ = false;
   bool closed_ = false;
   bool given_away_ = false;  // upgraded: the socket is another's

@@ -14,6 +14,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <type_traits>
 
 namespace lambda::http {
 
@@ -63,7 +64,7 @@ class IncomingBody {
         if (shape_ == Shape::done) break;
       }
       const bool direct = shape_ != Shape::chunked;
-      if (direct) bytes.resize(read_size());
+      if (direct) bytes.resize(std::min(kWaitingRead, read_size()));
       const auto space =
           direct ? asio::buffer(bytes) : asio::mutable_buffer(ahead_.prepare(kChunkedRead));
       deadline_.expire_after(silence);
@@ -83,7 +84,8 @@ class IncomingBody {
         continue;
       }
       bytes.resize(count);
-      count_down(count);
+      if (count == kWaitingRead) take_what_is_there(bytes);
+      count_down(bytes.size());
       co_return bytes;
     }
     co_return std::string();
@@ -93,12 +95,25 @@ class IncomingBody {
   enum class Shape { done, length, chunked, to_the_end };
   static constexpr std::size_t kChunkedRead = 16 * 1024;
   static constexpr std::size_t kLargestRead = 64 * 1024;
+  // What may never come gets no more memory than this.
+  static constexpr std::size_t kWaitingRead = 4 * 1024;
   // A chunk's head, or the trailers, that do not end within this are refused.
   static constexpr std::size_t kLongestChunkHead = 64 * 1024;
 
   [[nodiscard]] std::size_t read_size() const {
     if (shape_ == Shape::to_the_end) return kChunkedRead;
     return static_cast<std::size_t>(std::min<std::uint64_t>(left_, kLargestRead));
+  }
+
+  // Adds what has come behind `bytes`, without waiting. An error shows with the next read.
+  void take_what_is_there(std::string& bytes) {
+    if constexpr (std::is_same_v<Stream, Socket>) {
+      const auto count = bytes.size();
+      bytes.resize(std::max(count, read_size()));
+      boost::system::error_code error;
+      const auto more = stream_.read_some(asio::buffer(bytes) + count, error);
+      bytes.resize(error ? count : count + more);
+    }
   }
 
   void count_down(std::size_t count) {

@@ -18,15 +18,39 @@ constexpr std::uint64_t kMostDropped = 256 * 1024;
 
 // --- the request's body
 
+RequestBody::RequestBody(Connection& connection, bool expects_continue)
+    : connection_(connection),
+      expects_continue_(expects_continue),
+      pace_(connection.limits_.slack, connection.limits_.least_rate) {}
+
 Task<Result<std::string>> RequestBody::read_some() {
   if (expects_continue_ && !whole()) {
     expects_continue_ = false;
     auto sent = co_await connection_.write("HTTP/1.1 100 Continue\r\n\r\n", {});
     if (!sent) co_return fail(std::move(sent.error()));
   }
-  auto piece = co_await connection_.incoming_.read_some(connection_.limits_.body_time);
+  const auto& limits = connection_.limits_;
+  std::chrono::steady_clock::duration silence = limits.body_time;
+  const bool paced = collected_ && limits.least_rate > 0;
+  if (paced) silence = std::min(silence, pace_.left());
+  const auto begin = std::chrono::steady_clock::now();
+  auto piece = co_await connection_.incoming_.read_some(silence);
+  if (paced && piece) pace_.moved(std::chrono::steady_clock::now() - begin, piece->size());
   if (when_whole_ && whole()) std::exchange(when_whole_, {})();
   co_return piece;
+}
+
+Result<Done> RequestBody::hold(std::size_t bytes) {
+  collected_ = true;
+  if (connection_.held_.grow_to(bytes, declared_length().value_or(0))) return Done{};
+  return fail(
+      ErrorCode::no_room,
+      "the server holds as much of requests as it may (body_memory); try again in a moment");
+}
+
+void RequestBody::let_go() {
+  collected_ = false;
+  connection_.held_.release();
 }
 
 std::optional<std::size_t> RequestBody::declared_length() const {
@@ -84,6 +108,13 @@ Task<Result<std::size_t>> ConnectionWriter::put(std::string_view first, std::str
 
 Task<Result<std::size_t>> ConnectionWriter::send(Response response) {
   if (started_) co_return fail(ErrorCode::internal, "a request was answered twice");
+  // The request is done with; what counts now is the response, until its reader has it.
+  connection_.held_.release();
+  const auto size = response.body.size();
+  if (!connection_.held_.grow_to(size, size)) {
+    response = error_response(503, "the server holds as many responses as it may; try again");
+    response.headers.add("Retry-After", "1");
+  }
   started_ = true;
   finished_ = true;
   keep_alive_ = keeps_alive();

@@ -13,10 +13,11 @@ namespace lambda::http {
 // The body of the request that a connection serves.
 class RequestBody final : public BodyReader {
  public:
-  RequestBody(Connection& connection, bool expects_continue)
-      : connection_(connection), expects_continue_(expects_continue) {}
+  RequestBody(Connection& connection, bool expects_continue);
 
   Task<Result<std::string>> read_some() override;
+  Result<Done> hold(std::size_t bytes) override;
+  void let_go() override;
   [[nodiscard]] std::optional<std::size_t> declared_length() const override;
   [[nodiscard]] const Headers* trailers() const override;
   [[nodiscard]] bool whole() const;
@@ -29,6 +30,8 @@ class RequestBody final : public BodyReader {
  private:
   Connection& connection_;
   bool expects_continue_;
+  bool collected_ = false;  // by somebody who holds all of it
+  Pace pace_;
   std::function<void()> when_whole_;
 };
 

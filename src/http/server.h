@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "http/body.h"
+#include "http/body_budget.h"
 #include "http/message.h"
 
 #include <chrono>
@@ -57,7 +58,15 @@ struct ServerLimits {
   std::chrono::seconds head_time{15};  // from the first byte of a head to its end
   std::chrono::seconds idle_time{75};  // between requests on a kept-alive connection
   std::chrono::seconds body_time{60};  // without a byte of a body that was promised
-  std::size_t connections = 10'000;    // accepted at once; more wait in the backlog
+  // Bytes a second, below which a request's body that is held in memory, or a response, does not
+  // come or go for longer than the slack (responses: body_time). 0: any rate.
+  std::size_t least_rate = 4096;
+  std::chrono::seconds slack{20};
+  BodyBudget* bodies = nullptr;  // for what is held of bodies; outlives the server. null: no end
+  // Open at once; where another waits, those that are idle longest give way, and without one it
+  // waits in the backlog. Unix sockets, the administrators' way in, have a share of their own.
+  std::size_t connections = 10'000;
+  std::size_t unix_connections = 256;
 };
 
 // A listening socket with the address it is bound to.

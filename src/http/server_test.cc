@@ -1,6 +1,7 @@
 // The server as a whole: several loops, shortages, draining, clients that are slow or do not read.
 #include "http/server.h"
 
+#include <boost/asio/use_future.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,6 +12,7 @@
 #include <set>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <thread>
 
 namespace lambda::http {
@@ -45,6 +47,11 @@ class Behaviour final : public Handler {
     }
     if (request.target == "/beside") {
       co_await read_beside(body, writer);
+      co_return;
+    }
+    if (request.target == "/whole") {
+      Response answer(200, "text/plain", std::string(600'000, 'w'));
+      co_await writer.send(std::move(answer));
       co_return;
     }
     if (request.target == "/refuse") {
@@ -149,6 +156,11 @@ class ServerTest : public testing::Test {
     }
     return all;
   }
+  std::string get(const std::string& path) const {
+    const auto fd = connect();
+    say(fd, "GET " + path + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    return hear(fd);
+  }
   std::future<void> drain(std::chrono::milliseconds time) {
     auto done = std::make_shared<std::promise<void>>();
     auto work = [](Server& server, std::chrono::milliseconds limit,
@@ -161,6 +173,7 @@ class ServerTest : public testing::Test {
   }
 
   Behaviour behaviour_;
+  BodyBudget budget_{768 * 1024};
   std::vector<std::unique_ptr<Loop>> loops_;
   std::vector<asio::executor_work_guard<LoopExecutor>> guards_;
   std::unique_ptr<Server> server_;
@@ -283,6 +296,123 @@ TEST_F(ServerTest, AnUploadThatStopsDoesNotCutTheResponseBesideIt) {
   EXPECT_EQ(behaviour_.uploaded, 4u);
 }
 
+TEST_F(ServerTest, HoldsNoMoreOfBodiesThanItsBudget) {
+  ServerLimits limits;
+  limits.bodies = &budget_;
+  start(2, limits);
+  constexpr std::size_t kBody = 300'000;
+  const std::string head =
+      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(kBody) + "\r\n\r\n";
+  std::vector<UniqueFd> held;
+  std::string refusal;
+  for (int i = 0; i < 8 && refusal.empty(); ++i) {
+    held.push_back(connect());
+    say(held.back(), head + std::string(kBody - 1, 'b'));
+    const auto limit = in(300ms);
+    while (refusal.empty() && std::chrono::steady_clock::now() < limit) {
+      std::array<char, 4096> buffer;
+      const auto count = ::recv(held.back().get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+      if (count > 0) refusal.assign(buffer.data(), static_cast<std::size_t>(count));
+      std::this_thread::sleep_for(1ms);
+    }
+  }
+  EXPECT_EQ(held.size(), 3u);  // two fit beside what is kept for small bodies
+  EXPECT_THAT(refusal, HasSubstr("as much of requests as it may"));
+  EXPECT_LE(budget_.used(), budget_.limit());
+  // Small calls go on.
+  EXPECT_THAT(get("/"), HasSubstr("ok "));
+  const auto small = connect();
+  say(small, "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 60000\r\n\r\n" +
+                 std::string(60'000, 's'));
+  EXPECT_THAT(hear(small), HasSubstr("ok sss"));
+  // And what is answered makes room.
+  say(held[0], "b");
+  EXPECT_THAT(hear(held[0], "bbb"), StartsWith("HTTP/1.1 200"));
+  held.clear();
+  const auto next = connect();
+  const auto limit = in(2s);
+  while (budget_.used() > 0 && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+  EXPECT_EQ(budget_.used(), 0u);
+  say(next, head + std::string(kBody, 'b'));
+  EXPECT_THAT(hear(next, "bbb"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(ServerTest, CountsAResponseUntilItsReaderHasIt) {
+  ServerLimits limits;
+  limits.bodies = &budget_;
+  start(1, limits);
+  BodyBudget::Share others(&budget_);
+  ASSERT_TRUE(others.grow_to(400'000, 0));
+  const auto refusal = get("/whole");  // of 600,000 bytes
+  EXPECT_THAT(refusal, StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(refusal, HasSubstr("Retry-After: 1\r\n"));
+  others.release();
+  EXPECT_THAT(get("/whole"), StartsWith("HTTP/1.1 200"));
+  EXPECT_EQ(budget_.used(), 0u);
+}
+
+TEST_F(ServerTest, EndsABodyThatComesTooSlowly) {
+  ServerLimits limits;
+  limits.slack = 1s;
+  start(1, limits);
+  const auto fd = connect();
+  // Nearly all of it at once earns no more than the slack.
+  say(fd,
+      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n" + std::string(400'000, 'b'));
+  const auto begin = std::chrono::steady_clock::now();
+  std::string answer;
+  while (answer.empty() && std::chrono::steady_clock::now() < begin + 5s) {
+    say(fd, "b");
+    std::this_thread::sleep_for(50ms);
+    std::array<char, 4096> buffer;
+    const auto count = ::recv(fd.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (count > 0) answer.assign(buffer.data(), static_cast<std::size_t>(count));
+  }
+  EXPECT_THAT(answer, HasSubstr("too slow"));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 3s);
+}
+
+TEST_F(ServerTest, EndsAReaderThatIsTooSlow) {
+  ServerLimits limits;
+  limits.body_time = 1s;
+  limits.least_rate = 512 << 20;
+  start(1, limits);
+  const auto fd = connect();
+  say(fd, "GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+  const auto begin = std::chrono::steady_clock::now();
+  std::array<char, 65536> buffer;
+  std::size_t got = 0;
+  while (std::chrono::steady_clock::now() < begin + 8s) {
+    const auto count = ::recv(fd.get(), buffer.data(), buffer.size(), 0);
+    if (count <= 0) break;
+    got += static_cast<std::size_t>(count);
+    std::this_thread::sleep_for(10ms);  // 6 MB a second: never silent
+  }
+  EXPECT_LT(got, Behaviour::kLarge);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 8s);
+}
+
+TEST_F(ServerTest, CollectsABodyOfAKnownLengthInOneBlock) {
+  class Pieces final : public BodyReader {
+   public:
+    Task<Result<std::string>> read_some() override {
+      co_return std::string(left_-- > 0 ? 60'000 : 0, 'p');
+    }
+    std::optional<std::size_t> declared_length() const override { return 600'000; }
+
+   private:
+    int left_ = 10;
+  };
+  Loop loop(1);
+  Pieces pieces;
+  auto all = asio::co_spawn(loop, read_all(pieces, 1 << 20), asio::use_future);
+  loop.run();
+  const auto text = all.get();
+  ASSERT_TRUE(text);
+  EXPECT_EQ(text->size(), 600'000u);
+  EXPECT_EQ(text->capacity(), 600'000u);
+}
+
 TEST_F(ServerTest, DrainLetsTheCurrentResponseFinish) {
   start(1);
   const auto busy = connect();
@@ -322,6 +452,55 @@ TEST_F(ServerTest, LetsMoreThanItsConnectionsWait) {
   say(third, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   first.reset();
   EXPECT_THAT(hear(third), HasSubstr("ok "));
+}
+
+TEST_F(ServerTest, ClosesWhatIsIdleLongestForANewConnection) {
+  ServerLimits limits;
+  limits.connections = 3;
+  start(1, limits);
+  std::vector<UniqueFd> idle;
+  for (int i = 0; i < 3; ++i) {
+    idle.push_back(connect());
+    say(idle.back(), "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    hear(idle.back(), "ok ");
+  }
+  // The first has a request again; the second is idle longest now, and gives way.
+  say(idle[0], "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  hear(idle[0], "ok ");
+  const auto fresh = connect();
+  say(fresh, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(hear(fresh, "ok "), StartsWith("HTTP/1.1 200"));
+  EXPECT_EQ(hear(idle[1]), "");
+  say(idle[2], "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(hear(idle[2], "ok "), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(ServerTest, KeepsAWayInByTheUnixSocket) {
+  ServerLimits limits;
+  limits.connections = 2;
+  start(1, limits);
+  const std::string path = testing::TempDir() + "server_test.sock";
+  ::unlink(path.c_str());
+  ListenAddress address;
+  address.unix_path = path;
+  auto listening = listen_on(address);
+  ASSERT_TRUE(listening) << listening.error().message();
+  server_->add_listener(std::move(*listening));
+  std::vector<UniqueFd> busy;
+  for (int i = 0; i < 2; ++i) {
+    busy.push_back(connect());
+    say(busy.back(), "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+  }
+  while (behaviour_.waiting < 2) std::this_thread::yield();
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  path.copy(name.sun_path, sizeof name.sun_path - 1);
+  ASSERT_EQ(::connect(fd.get(), reinterpret_cast<sockaddr*>(&name), sizeof name), 0);
+  const timeval limit{2, 0};
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  say(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(hear(fd, "ok "), StartsWith("HTTP/1.1 200"));
 }
 
 TEST_F(ServerTest, OutlivesAShortageOfDescriptors) {

@@ -39,7 +39,8 @@ void cancel_waits(Socket& socket) {
 
 Error stream_error(const boost::system::error_code& error, bool expired, std::string_view what) {
   if (expired) {
-    return Error(ErrorCode::timeout, fmt::format("{}: the other side was silent too long", what));
+    return Error(ErrorCode::timeout,
+                 fmt::format("{}: the other side was silent too long, or too slow", what));
   }
   if (error == asio::error::eof || error == asio::error::connection_reset ||
       error == asio::error::broken_pipe) {

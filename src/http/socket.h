@@ -8,6 +8,7 @@
 #include "base/unique_fd.h"
 #include "http/body.h"
 #include "http/deadline.h"
+#include "http/pace.h"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
@@ -41,23 +42,24 @@ void cancel_waits(Socket& socket);
 [[nodiscard]] std::size_t send_at_once(Socket& socket, std::string_view first,
                                        std::string_view second);
 
-// Writes two adjacent pieces, which must live until it returns. `silence` is the longest time
-// without progress; `deadline` is for writing alone, since a read beside it would set and clear it,
-// too. Errors: timeout, unavailable.
+// Writes two adjacent pieces, which must live until it returns. `pace` outlives it; `deadline` is
+// for writing alone, since a read beside it would set and clear it, too. Errors: timeout,
+// unavailable.
 template <class Stream>
-Task<Result<std::size_t>> write_all(Stream& stream, Deadline& deadline,
-                                    std::chrono::steady_clock::duration silence,
+Task<Result<std::size_t>> write_all(Stream& stream, Deadline& deadline, Pace& pace,
                                     std::string_view first, std::string_view second) {
   const std::size_t total = first.size() + second.size();
   while (!first.empty() || !second.empty()) {
     const std::array<asio::const_buffer, 2> pieces = {asio::buffer(first), asio::buffer(second)};
-    deadline.expire_after(silence);
+    deadline.expire_after(pace.left());
+    const auto begin = std::chrono::steady_clock::now();
     auto [error, count] = co_await stream.async_write_some(pieces, kAsTuple);
     if (error) {
       const bool expired = deadline.expired();
       deadline.clear();
       co_return fail(stream_error(error, expired, "write to the connection"));
     }
+    pace.moved(std::chrono::steady_clock::now() - begin, count);
     const std::size_t of_first = count < first.size() ? count : first.size();
     first.remove_prefix(of_first);
     second.remove_prefix(count - of_first);

@@ -297,7 +297,7 @@ Task<Result<std::unique_ptr<HttpLease>>> Shard::open_admitted(function::Resolved
           loop_, std::move(admission), std::move(*lease), std::move(*socket), timing);
       co_return open;
     }
-    last_output = tail_of_log(instance.recent_log());
+    last_output = tail_of_log(co_await instance.recent_log());
     lease->discard();
     // A server that ended a moment ago is not known to be gone yet. Nothing was sent to it, so
     // another instance takes the call; one that never served has no such excuse.

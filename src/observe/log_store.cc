@@ -1,6 +1,6 @@
-// An appended line goes to two places under one short lock: the ring of its function in memory, and
-// the queue of the writer thread, which takes the whole queue at a time and writes it to segments.
-// A query is answered from the ring when that holds enough, else from the segments.
+// Lines that are appended go to two places under one short lock: the ring of its function in
+// memory, and the queue of the writer thread, which takes the whole queue at a time and writes it
+// to segments. A query is answered from the ring when that holds enough, else from the segments.
 #include "observe/log_store.h"
 
 #include "base/encoding.h"
@@ -22,19 +22,37 @@
 namespace lambda::observe {
 namespace {
 
-using LinePtr = std::shared_ptr<const LogLine>;
+// A line as it is kept, by its ring and by the queue.
+struct KeptLine {
+  WallTime time{};
+  std::shared_ptr<const LogOrigin> origin;
+  std::string text;
+};
+using LinePtr = std::shared_ptr<const KeptLine>;
 
 constexpr std::size_t kLineOverhead = 128;
 constexpr auto kFlushLimit = std::chrono::seconds(2);
 constexpr auto kComplaintInterval = std::chrono::minutes(1);
 
-std::size_t cost_of(const LogLine& line) {
-  return line.text.size() + line.instance.size() + line.request_id.size() + kLineOverhead;
+std::size_t cost_of(const KeptLine& line) {
+  return line.text.size() + line.origin->instance.size() + line.origin->request_id.size() +
+         kLineOverhead;
 }
 
-bool matches(const LogLine& line, const LogStore::Query& query) {
-  return (!query.request_id || line.request_id == *query.request_id) &&
-         (!query.version || line.version == *query.version);
+LogLine line_of(const KeptLine& kept, const std::string& function) {
+  LogLine line;
+  line.time = kept.time;
+  line.function = function;
+  line.version = kept.origin->version;
+  line.instance = kept.origin->instance;
+  line.request_id = kept.origin->request_id;
+  line.text = kept.text;
+  return line;
+}
+
+bool matches(const LogOrigin& origin, const LogStore::Query& query) {
+  return (!query.request_id || origin.request_id == *query.request_id) &&
+         (!query.version || origin.version == *query.version);
 }
 
 class FileLogStore final : public LogStore {
@@ -70,8 +88,11 @@ class FileLogStore final : public LogStore {
     LinePtr line;
   };
 
-  void append(const Source& source, LogLine line);
+  void append(const Source& source, LogBatch batch);
   Ring& ring_of(const std::string& function);
+  [[nodiscard]] LinePtr kept(const std::shared_ptr<const LogOrigin>& origin,
+                             LogBatch::Text line) const;
+  void say_what_was_lost(Ring& ring, const KeptLine& next);
   void keep(Ring& ring, const LinePtr& line);
   void enqueue(Ring& ring, LinePtr line);
   void drop_oldest(Ring& ring);
@@ -106,7 +127,8 @@ class FileLogStore::Source final : public LogSource {
  public:
   Source(FileLogStore& store, std::string function)
       : store_(store), function_(std::move(function)) {}
-  void append(LogLine line) override { store_.append(*this, std::move(line)); }
+  using LogSource::append;
+  void append(LogBatch batch) override { store_.append(*this, std::move(batch)); }
   [[nodiscard]] bool forgotten() const override { return forgotten_; }
   [[nodiscard]] const std::string& function() const { return function_; }
   void forget() { forgotten_ = true; }  // under the store's lock
@@ -186,34 +208,45 @@ LogSourcePtr FileLogStore::source(std::string_view function) {
   return source;
 }
 
-void FileLogStore::append(const Source& source, LogLine line) {
-  line.function = source.function();
+LinePtr FileLogStore::kept(const std::shared_ptr<const LogOrigin>& origin,
+                           LogBatch::Text line) const {
   if (line.text.size() > limits_.line_bytes) {
     line.text.resize(limits_.line_bytes);
     line.text += " ... (the rest of this line was cut)";
   }
   if (!is_valid_utf8(line.text)) line.text = repair_utf8(line.text);
-  const auto shared = std::make_shared<const LogLine>(std::move(line));
+  return std::make_shared<const KeptLine>(KeptLine{line.time, origin, std::move(line.text)});
+}
+
+void FileLogStore::say_what_was_lost(Ring& ring, const KeptLine& next) {
+  LogOrigin origin;
+  origin.version = next.origin->version;
+  KeptLine notice;
+  notice.time = next.time;
+  notice.origin = std::make_shared<const LogOrigin>(std::move(origin));
+  notice.text = fmt::format(
+      "[lambda] {} lines before this one came faster than the disk takes them and were not kept",
+      ring.lost);
+  ring.lost = 0;
+  const auto said = std::make_shared<const KeptLine>(std::move(notice));
+  keep(ring, said);
+  enqueue(ring, said);
+}
+
+void FileLogStore::append(const Source& source, LogBatch batch) {
+  if (batch.lines.empty()) return;
+  std::vector<LinePtr> lines;
+  lines.reserve(batch.lines.size());
+  for (auto& line : batch.lines) lines.push_back(kept(batch.origin, std::move(line)));
   {
     const std::lock_guard lock(mutex_);
     if (source.forgotten()) return;
-    auto& ring = ring_of(shared->function);
-    if (ring.lost > 0 && queue_bytes_ * 2 < limits_.queue_bytes) {
-      LogLine notice;
-      notice.time = shared->time;
-      notice.function = shared->function;
-      notice.version = shared->version;
-      notice.text = fmt::format(
-          "[lambda] {} lines before this one came faster than the disk takes them and were not "
-          "kept",
-          ring.lost);
-      ring.lost = 0;
-      const auto said = std::make_shared<const LogLine>(std::move(notice));
-      keep(ring, said);
-      enqueue(ring, said);
+    auto& ring = ring_of(source.function());
+    for (auto& line : lines) {
+      if (ring.lost > 0 && queue_bytes_ * 2 < limits_.queue_bytes) say_what_was_lost(ring, *line);
+      keep(ring, line);
+      enqueue(ring, std::move(line));
     }
-    keep(ring, shared);
-    enqueue(ring, shared);
   }
   work_.notify_one();
 }
@@ -229,7 +262,7 @@ std::vector<LogLine> FileLogStore::recent(const Query& query) {
     } else {
       const auto& lines = ring->second->lines;
       for (auto line = lines.rbegin(); line != lines.rend() && found.size() < query.limit; ++line) {
-        if (matches(**line, query)) found.push_back(*line);
+        if (matches(*(*line)->origin, query)) found.push_back(*line);
       }
       enough = ring->second->complete || found.size() == query.limit;
     }
@@ -241,7 +274,9 @@ std::vector<LogLine> FileLogStore::recent(const Query& query) {
     if (lines.size() >= found.size()) return lines;
   }
   std::vector<LogLine> lines;
-  for (auto line = found.rbegin(); line != found.rend(); ++line) lines.push_back(**line);
+  for (auto line = found.rbegin(); line != found.rend(); ++line) {
+    lines.push_back(line_of(**line, query.function));
+  }
   return lines;
 }
 
@@ -294,7 +329,7 @@ void FileLogStore::write(const std::deque<Job>& jobs) {
   for (const auto& job : jobs) {
     auto& lines = pending[job.function];
     if (job.line) {
-      lines += to_json_line(*job.line);
+      lines += to_json_line(line_of(*job.line, job.function));
       lines += '\n';
       if (lines.size() < limits_.segment_bytes / 4) continue;
       write_lines(job.function, lines);
@@ -318,6 +353,17 @@ void FileLogStore::write_lines(const std::string& function, const std::string& l
 }
 
 }  // namespace
+
+void LogSource::append(LogLine line) {
+  LogOrigin origin;
+  origin.version = std::move(line.version);
+  origin.instance = std::move(line.instance);
+  origin.request_id = std::move(line.request_id);
+  LogBatch batch;
+  batch.origin = std::make_shared<const LogOrigin>(std::move(origin));
+  batch.lines.push_back(LogBatch::Text{line.time, std::move(line.text)});
+  append(std::move(batch));
+}
 
 Result<std::unique_ptr<LogStore>> LogStore::open(std::filesystem::path directory,
                                                  const LogLimits& limits) {

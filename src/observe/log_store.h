@@ -27,6 +27,23 @@ struct LogLine {
   std::string text;        // without its newline; valid UTF-8 (other bytes are replaced)
 };
 
+// What the lines of one call have in common: one for all of them.
+struct LogOrigin {
+  std::string version;
+  std::string instance;
+  std::string request_id;
+};
+
+// Lines that came together.
+struct LogBatch {
+  struct Text {
+    WallTime time{};
+    std::string text;
+  };
+  std::shared_ptr<const LogOrigin> origin;
+  std::vector<Text> lines;
+};
+
 // How much is kept, in bytes of text and its surroundings.
 struct LogLimits {
   std::size_t segment_bytes = 4u << 20;   // one file
@@ -43,7 +60,8 @@ struct LogLimits {
 class LogSource {
  public:
   virtual ~LogSource() = default;
-  virtual void append(LogLine line) = 0;
+  virtual void append(LogBatch batch) = 0;
+  void append(LogLine line);
   [[nodiscard]] virtual bool forgotten() const = 0;
 };
 using LogSourcePtr = std::shared_ptr<LogSource>;

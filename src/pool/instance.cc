@@ -60,7 +60,7 @@ Task<Result<Done>> Instance::start(sandbox::Driver& driver, sandbox::SandboxSpec
   }
   sandbox_ = std::move(*started);
   start_time_ = since(begin);
-  const InstanceLog::Owner owner{version_->function, version_->label(), id_};
+  const InstanceLog::Owner owner{version_->label(), id_};
   auto log =
       InstanceLog::open(executor_, sandbox_->take_log(), owner, services_.log, services_.clock);
   auto api = sandbox::RuntimeApi::open(executor_, sandbox_->take_runtime_listener());
@@ -86,7 +86,7 @@ Task<Result<Done>> Instance::start(sandbox::Driver& driver, sandbox::SandboxSpec
   }
   init_time_ = since(init_begin);
   if (!initialised) co_return fail(std::move(initialised.error()));
-  if (init_failure_) init_log_ = log_->drain_outside_call();
+  if (init_failure_) init_log_ = co_await log_->drain_outside_call();
   co_return Done{};
 }
 
@@ -94,7 +94,7 @@ Task<Result<Done>> Instance::start(sandbox::Driver& driver, sandbox::SandboxSpec
 Task<void> Instance::watch_exit([[maybe_unused]] std::shared_ptr<Instance> self) {
   exit_ = co_await sandbox_->wait_exit();
   // Why it could not even be executed is for the log; the error's words are AWS's.
-  if (!exit_->detail.empty() && !ending_) log_->platform_line(exit_->detail);
+  if (!exit_->detail.empty() && !ending_) co_await log_->platform_line(exit_->detail);
   api_->abandon();
   ended_.set();
   watch_done_.set();
@@ -194,7 +194,7 @@ Task<CallResult> Instance::call(sandbox::RuntimeEvent event, milliseconds limit)
   const auto self = shared_from_this();
   const std::string request_id = event.request_id;
   served = true;
-  log_->begin_call(request_id);
+  co_await log_->begin_call(request_id);
   const auto begin = std::chrono::steady_clock::now();
   event.deadline = services_.clock.now() + limit;
   CallResult result;
@@ -203,10 +203,11 @@ Task<CallResult> Instance::call(sandbox::RuntimeEvent event, milliseconds limit)
   result.failure = co_await settle(result.reply, limit);
   if (result.failure && result.failure->kind == Failure::Kind::timeout) {
     const auto now = std::chrono::time_point_cast<std::chrono::milliseconds>(services_.clock.now());
-    log_->platform_line(
-        fmt::format("{}Z {} {}", format_iso(now), request_id, result.failure->reason));
+    auto line = fmt::format("{}Z {} {}", format_iso(now), request_id, result.failure->reason);
+    co_await log_->platform_line(std::move(line));
   }
-  result.log_tail = log_->end_call(report(request_id, result.handler, result.failure));
+  auto last = report(request_id, result.handler, result.failure);
+  result.log_tail = co_await log_->end_call(std::move(last));
   if (result.failure)
     asio::co_spawn(executor_, end_one(self), in_background("the end of an instance"));
   co_return result;
@@ -229,6 +230,12 @@ std::string Instance::report(std::string_view request_id, microseconds duration,
     text += "Status: error\tError Type: " + failure->type;
   }
   return text;
+}
+
+Task<std::string> Instance::recent_log() {
+  const auto self = shared_from_this();
+  if (!log_) co_return std::string();
+  co_return co_await log_->drain_outside_call();
 }
 
 Task<bool> Instance::wait_until_ready_again() {
@@ -264,7 +271,7 @@ Task<void> Instance::end() {
     if (!stopped)
       spdlog::error("end instance {} of {}: {}", id_, version_->function,
                     stopped.error().message());
-    log_->close();
+    co_await log_->close();
     co_await api_->close();
     co_await watch_done_.wait_until(std::chrono::steady_clock::now() + std::chrono::seconds(5));
   }

@@ -86,9 +86,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   [[nodiscard]] std::chrono::microseconds start_time() const { return start_time_; }
   [[nodiscard]] std::chrono::microseconds init_time() const { return init_time_; }
   // The end of what it wrote outside of calls; for messages.
-  [[nodiscard]] std::string recent_log() {
-    return log_ ? log_->drain_outside_call() : std::string();
-  }
+  Task<std::string> recent_log();
   // What its process came to, once ended() is set.
   [[nodiscard]] Failure exit_failure() const;
 

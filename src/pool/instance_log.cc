@@ -1,3 +1,5 @@
+// Steps of a turn: read what is there, at most a buffer -> cut some lines of it -> give them to the
+// store, all at once. What is left in the buffer waits for the next turn.
 #include "pool/instance_log.h"
 
 #include "base/async_fd.h"
@@ -10,118 +12,189 @@
 #include <array>
 #include <cerrno>
 #include <fcntl.h>
-#include <optional>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
 namespace lambda::pool {
 namespace {
 
 // CloudWatch cuts events at 256 KiB; a line without end must not fill the memory.
 constexpr std::size_t kMaxLine = 256 * 1024;
-// Read so much at once, then let others have the loop.
+// Read, and cut into lines, in one turn of the loop.
 constexpr std::size_t kReadBytes = 64 * 1024;
+constexpr std::size_t kLinesOfATurn = 256;
+// A START line that nothing follows is given to the store after so long: most calls are done by
+// then, and all their lines go at once.
+constexpr std::chrono::milliseconds kGiveLater{50};
 
 }  // namespace
 
 // Shared with the reading coroutine, which ends when the pipe does or close() was called.
 struct InstanceLog::Impl : std::enable_shared_from_this<InstanceLog::Impl> {
   Impl(LoopExecutor executor, Owner who, observe::LogSourcePtr to, const Clock& time)
-      : pipe(executor), owner(std::move(who)), log(std::move(to)), clock(time) {}
+      : pipe(executor), later(executor), owner(std::move(who)), log(std::move(to)), clock(time) {
+    between_calls = origin_of({});
+    origin = between_calls;
+  }
 
   asio::posix::basic_stream_descriptor<LoopExecutor> pipe;
+  Timer later;
+  bool gives_later = false;
   Owner owner;
   observe::LogSourcePtr log;
   const Clock& clock;
-  std::string request_id;
-  std::string partial;  // the line that has not ended yet
+  std::shared_ptr<const observe::LogOrigin> between_calls;
+  std::shared_ptr<const observe::LogOrigin> origin;  // of the lines that come now
+  std::vector<observe::LogBatch::Text> lines;        // not given to the store yet
+  std::string partial;                               // the line that has not ended yet
   std::string tail;
   std::array<char, kReadBytes> buffer{};
+  std::string_view unread;        // of the buffer
+  std::uint64_t taken_bytes = 0;  // ever
+
+  enum class Turn { some, nothing, end };
 
   Task<void> read_loop(std::shared_ptr<Impl> self);
-  // Reads at most `limit` bytes that are there now; how many. Nothing at the end of the pipe.
-  std::optional<std::size_t> read_now(std::size_t limit);
-  void take(std::string_view bytes);
-  void line(std::string_view text);
+  // One turn's work.
+  Turn take_some();
+  Turn fill();
+  void take_line();
+  void line(std::string_view text, WallTime time);
   void flush_partial() {
     if (partial.empty()) return;
-    line(partial);
+    line(partial, clock.now());
     partial.clear();
   }
+  [[nodiscard]] std::shared_ptr<const observe::LogOrigin> origin_of(std::string request_id) const;
+  void give();
+  void give_soon();
   // Everything that is in the pipe at this moment, and no more: a process that writes without end
   // cannot hold us.
-  void drain();
+  Task<void> drain(std::shared_ptr<Impl> self);
+  void end();
 };
 
 Task<void> InstanceLog::Impl::read_loop(std::shared_ptr<Impl> self) {
   while (self->pipe.is_open()) {
-    auto [error] = co_await pipe.async_wait(asio::posix::descriptor_base::wait_read, kAsTuple);
-    if (error || !pipe.is_open()) co_return;
-    if (!read_now(kReadBytes)) {
-      flush_partial();
-      boost::system::error_code ignored;
-      pipe.close(ignored);
+    if (unread.empty()) {
+      auto [error] = co_await pipe.async_wait(asio::posix::descriptor_base::wait_read, kAsTuple);
+      if (error || !pipe.is_open()) co_return;
     }
+    const Turn turn = take_some();
+    if (turn == Turn::end) {
+      end();
+      co_return;
+    }
+    if (!unread.empty()) co_await asio::post(pipe.get_executor(), kUseAwaitable);
   }
 }
 
-std::optional<std::size_t> InstanceLog::Impl::read_now(std::size_t limit) {
+InstanceLog::Impl::Turn InstanceLog::Impl::fill() {
+  if (!pipe.is_open()) return Turn::end;
   ssize_t count = 0;
   do {
-    count = ::read(pipe.native_handle(), buffer.data(), std::min(limit, buffer.size()));
+    count = ::read(pipe.native_handle(), buffer.data(), buffer.size());
   } while (count < 0 && errno == EINTR);
-  if (count < 0 && errno == EAGAIN) return 0;
-  if (count <= 0) return std::nullopt;
-  const auto bytes = static_cast<std::size_t>(count);
-  take(std::string_view(buffer.data(), bytes));
-  return bytes;
+  if (count < 0 && errno == EAGAIN) return Turn::nothing;
+  if (count <= 0) return Turn::end;
+  unread = std::string_view(buffer.data(), static_cast<std::size_t>(count));
+  return Turn::some;
 }
 
-void InstanceLog::Impl::take(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const auto end = bytes.find('\n');
-    const auto piece = bytes.substr(0, end);
-    if (const auto room = kMaxLine - partial.size(); piece.size() > room) {
-      partial.append(piece.substr(0, room));
-      flush_partial();
-      bytes.remove_prefix(room);
-      continue;
-    }
-    partial.append(piece);
-    if (end == std::string_view::npos) break;
-    line(partial);
-    partial.clear();
-    bytes.remove_prefix(end + 1);
+InstanceLog::Impl::Turn InstanceLog::Impl::take_some() {
+  if (unread.empty()) {
+    const Turn filled = fill();
+    if (filled != Turn::some) return filled;
   }
+  const std::size_t before = unread.size();
+  for (std::size_t i = 0; i < kLinesOfATurn && !unread.empty(); ++i) take_line();
+  taken_bytes += before - unread.size();
+  give();
+  return Turn::some;
 }
 
-void InstanceLog::Impl::line(std::string_view text) {
+// One line, or what there is of it.
+void InstanceLog::Impl::take_line() {
+  const auto end = unread.find('\n');
+  const auto piece = unread.substr(0, end);
+  if (const auto room = kMaxLine - partial.size(); piece.size() > room) {
+    partial.append(piece.substr(0, room));
+    flush_partial();
+    unread.remove_prefix(room);
+    return;
+  }
+  if (end == std::string_view::npos) {
+    partial.append(piece);
+    unread = {};
+    return;
+  }
+  if (partial.empty()) {
+    line(piece, clock.now());
+  } else {
+    partial.append(piece);
+    line(partial, clock.now());
+    partial.clear();
+  }
+  unread.remove_prefix(end + 1);
+}
+
+void InstanceLog::Impl::line(std::string_view text, WallTime time) {
   if (text.ends_with('\r')) text.remove_suffix(1);
   // A function may write any bytes; what is kept of it is text, wherever it is shown.
   std::string repaired;
   if (!is_valid_utf8(text)) text = repaired = repair_utf8(text);
   tail.append(text).push_back('\n');
   if (tail.size() > 4 * kTailBytes) tail = std::string(last_of_utf8(tail, kTailBytes));
-  observe::LogLine entry;
-  entry.time = clock.now();
-  entry.function = owner.function;
-  entry.version = owner.version;
-  entry.instance = owner.instance;
-  entry.request_id = request_id;
-  entry.text = text;
-  if (log) log->append(std::move(entry));
+  if (log) lines.push_back(observe::LogBatch::Text{time, std::string(text)});
 }
 
-void InstanceLog::Impl::drain() {
-  if (!pipe.is_open()) return;
+std::shared_ptr<const observe::LogOrigin> InstanceLog::Impl::origin_of(
+    std::string request_id) const {
+  observe::LogOrigin made;
+  made.version = owner.version;
+  made.instance = owner.instance;
+  made.request_id = std::move(request_id);
+  return std::make_shared<const observe::LogOrigin>(std::move(made));
+}
+
+void InstanceLog::Impl::give() {
+  if (lines.empty()) return;
+  observe::LogBatch batch;
+  batch.origin = origin;
+  batch.lines = std::exchange(lines, {});
+  log->append(std::move(batch));
+}
+
+void InstanceLog::Impl::give_soon() {
+  if (gives_later || lines.empty()) return;
+  gives_later = true;
+  later.expires_after(kGiveLater);
+  later.async_wait([weak = weak_from_this()](const boost::system::error_code&) {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->gives_later = false;
+    self->give();
+  });
+}
+
+Task<void> InstanceLog::Impl::drain(std::shared_ptr<Impl> self) {
   int waiting = 0;
-  if (::ioctl(pipe.native_handle(), FIONREAD, &waiting) != 0) return;
-  auto left = static_cast<std::size_t>(std::max(waiting, 0));
-  while (left > 0) {
-    const auto count = read_now(left);
-    if (!count || *count == 0) return;
-    left -= *count;
+  if (pipe.is_open() && ::ioctl(pipe.native_handle(), FIONREAD, &waiting) != 0) waiting = 0;
+  // The reading coroutine may take some of it between two turns.
+  const auto goal = taken_bytes + unread.size() + static_cast<std::size_t>(std::max(waiting, 0));
+  while (self->taken_bytes < goal) {
+    if (take_some() != Turn::some) co_return;
+    if (taken_bytes < goal) co_await asio::post(pipe.get_executor(), kUseAwaitable);
   }
+}
+
+void InstanceLog::Impl::end() {
+  flush_partial();
+  give();
+  boost::system::error_code ignored;
+  pipe.close(ignored);
 }
 
 InstanceLog::InstanceLog(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -138,44 +211,54 @@ Result<std::unique_ptr<InstanceLog>> InstanceLog::open(LoopExecutor executor, Un
 }
 
 InstanceLog::~InstanceLog() {
-  close();
+  impl_->end();
 }
 
-void InstanceLog::begin_call(std::string_view request_id) {
-  impl_->drain();
-  impl_->flush_partial();
-  impl_->tail.clear();
-  impl_->request_id = request_id;
-  impl_->line(fmt::format("START RequestId: {} Version: {}", request_id, impl_->owner.version));
+Task<void> InstanceLog::begin_call(std::string request_id) {
+  const auto impl = impl_;
+  co_await impl->drain(impl);
+  impl->flush_partial();
+  impl->give();
+  impl->tail.clear();
+  impl->origin = impl->origin_of(request_id);
+  impl->line(fmt::format("START RequestId: {} Version: {}", request_id, impl->owner.version),
+             impl->clock.now());
+  impl->give_soon();
 }
 
-void InstanceLog::platform_line(std::string_view text) {
-  impl_->drain();
-  impl_->flush_partial();
-  impl_->line(text);
+Task<void> InstanceLog::platform_line(std::string text) {
+  const auto impl = impl_;
+  co_await impl->drain(impl);
+  impl->flush_partial();
+  impl->line(text, impl->clock.now());
+  impl->give();
 }
 
-std::string InstanceLog::end_call(std::string_view report) {
-  impl_->drain();
-  impl_->flush_partial();
-  impl_->line(fmt::format("END RequestId: {}", impl_->request_id));
-  impl_->line(report);
-  impl_->request_id.clear();
-  const std::string tail = std::exchange(impl_->tail, {});
-  return std::string(last_of_utf8(tail, kTailBytes));
+Task<std::string> InstanceLog::end_call(std::string report) {
+  const auto impl = impl_;
+  co_await impl->drain(impl);
+  impl->flush_partial();
+  const auto now = impl->clock.now();
+  impl->line(fmt::format("END RequestId: {}", impl->origin->request_id), now);
+  impl->line(report, now);
+  impl->give();
+  impl->origin = impl->between_calls;
+  const std::string tail = std::exchange(impl->tail, {});
+  co_return std::string(last_of_utf8(tail, kTailBytes));
 }
 
-std::string InstanceLog::drain_outside_call() {
-  impl_->drain();
-  impl_->flush_partial();
-  return std::exchange(impl_->tail, {});
+Task<std::string> InstanceLog::drain_outside_call() {
+  const auto impl = impl_;
+  co_await impl->drain(impl);
+  impl->flush_partial();
+  impl->give();
+  co_return std::exchange(impl->tail, {});
 }
 
-void InstanceLog::close() {
-  impl_->drain();
-  impl_->flush_partial();
-  boost::system::error_code ignored;
-  impl_->pipe.close(ignored);
+Task<void> InstanceLog::close() {
+  const auto impl = impl_;
+  co_await impl->drain(impl);
+  impl->end();
 }
 
 }  // namespace lambda::pool

@@ -1,8 +1,10 @@
 // The output of one instance: reads the sandbox's log pipe, cuts it into lines, ties each to the
 // call that runs, and keeps the tail that AWS's LogType=Tail returns.
 //
-// Threads: the instance's loop. Reading goes on between calls; take_tail() drains what is in the
-// pipe at that moment, so that everything a function wrote before it answered comes before END.
+// Threads: the instance's loop. Reading goes on between calls; whatever writes a line of the
+// platform's own drains what is in the pipe at that moment first, so that everything a function
+// wrote before it answered comes before END. What a function writes may be 1 MiB of empty lines: a
+// turn of the loop works through some of it, then others have theirs.
 #pragma once
 
 #include "base/async.h"
@@ -25,7 +27,6 @@ inline constexpr std::size_t kTailBytes = 4096;
 class InstanceLog {
  public:
   struct Owner {
-    std::string function;
     std::string version;
     std::string instance;
   };
@@ -39,16 +40,17 @@ class InstanceLog {
   InstanceLog& operator=(const InstanceLog&) = delete;
 
   // What comes from now on belongs to this call, until end_call(). Writes the START line.
-  void begin_call(std::string_view request_id);
+  Task<void> begin_call(std::string request_id);
   // A line of the platform's own ("Task timed out ..."), after everything the function wrote so
   // far.
-  void platform_line(std::string_view text);
+  Task<void> platform_line(std::string text);
   // Drains, writes END and `report`, and returns the call's tail.
-  std::string end_call(std::string_view report);
+  Task<std::string> end_call(std::string report);
   // Drains, and returns the end of what was written since the start or the last call (an init that
   // failed).
-  std::string drain_outside_call();
-  void close();
+  Task<std::string> drain_outside_call();
+  // Drains and ends the reading. (A destroyed log does not drain.)
+  Task<void> close();
 
  private:
   struct Impl;

@@ -63,6 +63,7 @@ http::ServerLimits limits() {
   http::ServerLimits limits;
   limits.idle_time = std::chrono::seconds(0);
   limits.body_time = std::chrono::seconds(0);
+  limits.least_rate = 0;
   // The Node client puts its whole X-Ray cause into one header line.
   limits.header_bytes = 1024 * 1024 + 64 * 1024;
   return limits;

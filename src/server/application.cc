@@ -44,24 +44,56 @@ namespace fs = std::filesystem;
 
 // Descriptors that an idle instance costs, with room for its calls.
 constexpr std::size_t kDescriptorsPerInstance = 6;
+// A connection's, and that of the way on into a function.
+constexpr std::size_t kDescriptorsPerConnection = 2;
+// The server's own: files, loops, sockets that listen, and the unix socket's connections.
+constexpr std::size_t kOwnDescriptors = 192;
+constexpr std::size_t kLeastConnections = 64;
 // The least an instance takes of the machine's memory.
 constexpr std::size_t kBytesPerInstance = 24ull << 20;
+
+std::size_t bytes_of_the_machine() {
+  return static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES)) *
+         static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+std::size_t descriptors() {
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  return files.rlim_cur;
+}
+
+// For what is held of bodies.
+std::size_t body_bytes(const Configuration& configuration) {
+  const std::size_t wanted = configuration.body_memory << 20;
+  return wanted != 0 ? wanted
+                     : std::max<std::size_t>(bytes_of_the_machine() / 8, kLeastBodyMemory << 20);
+}
 
 // What memory and descriptors allow, of lambdad and of lambda-spawn.
 std::size_t instances_that_fit(const Configuration& configuration,
                                const sandbox::native::SpawnClient* spawn) {
-  rlimit files{};
-  ::getrlimit(RLIMIT_NOFILE, &files);
-  const auto pages = static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES));
-  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  std::size_t fit = std::min<std::size_t>(files.rlim_cur / kDescriptorsPerInstance,
-                                          pages * page / kBytesPerInstance);
+  // A quarter is for connections.
+  const std::size_t for_instances = descriptors() / 4 * 3;
+  std::size_t fit = std::min<std::size_t>(for_instances / kDescriptorsPerInstance,
+                                          bytes_of_the_machine() / kBytesPerInstance);
   if (spawn != nullptr) {
     fit = std::min(fit, spawn->sandbox_limit());
     const std::size_t budget = configuration.memory_budget << 20;
     if (budget != 0) fit = std::min(fit, budget / kBytesPerInstance);
   }
   return std::max<std::size_t>(1, fit);
+}
+
+// What is left of the descriptors by so many instances.
+http::ServerLimits connection_limits(std::size_t instances) {
+  const std::size_t taken = instances * kDescriptorsPerInstance + kOwnDescriptors;
+  const std::size_t left = descriptors() > taken ? descriptors() - taken : 0;
+  http::ServerLimits limits;
+  limits.connections =
+      std::clamp(left / kDescriptorsPerConnection, kLeastConnections, limits.connections);
+  limits.unix_connections = std::min(limits.unix_connections, kOwnDescriptors / 3);
+  return limits;
 }
 
 std::size_t instance_limit(const Configuration& configuration,
@@ -92,6 +124,7 @@ Result<fs::path> temporary_directory(const fs::path& data) {
 struct Application::Parts {
   explicit Parts(Configuration settings)
       : configuration(std::move(settings)),
+        bodies(body_bytes(configuration)),
         threads(configuration.loops != 0 ? configuration.loops
                                          : std::max(1u, std::thread::hardware_concurrency())) {}
 
@@ -108,6 +141,7 @@ struct Application::Parts {
   BlockingPool store_thread{"store", 1};
   BlockingPool disk{"disk", 2};
   BlockingPool users{"users", 1};
+  http::BodyBudget bodies;
   LoopThreads threads;
   DockerParts docker;
   std::unique_ptr<sandbox::native::NativeDriver> native;
@@ -348,7 +382,9 @@ Result<Done> Application::Parts::make_services() {
   api = std::make_unique<api::ApiHandler>(services(), *authenticator);
   gateway = std::make_unique<gateway::Gateway>(configuration.domain, *catalog, *invoker,
                                                *authenticator, disk, clock, *api);
-  server = std::make_unique<http::Server>(threads.loops(), *gateway, http::ServerLimits());
+  auto connections = connection_limits(invoker->budget().limit());
+  connections.bodies = &bodies;
+  server = std::make_unique<http::Server>(threads.loops(), *gateway, connections);
   return Done{};
 }
 

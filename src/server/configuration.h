@@ -38,11 +38,15 @@ struct Configuration {
   // Of all functions on the native driver together.
   std::uint64_t memory_budget = 0;   // MB; 0: 90 % of the machine's
   std::uint64_t process_budget = 0;  // 0: 80 % of the process ids
+  std::uint64_t body_memory = 0;     // MB; 0: an eighth of the machine's, kLeastBodyMemory at least
   std::chrono::seconds idle_time{300};
   std::chrono::seconds drain_time{30};
   std::chrono::milliseconds longest_wait{30'000};
   std::size_t keep_versions = 5;
 };
+
+// MB: the largest request of the API has to fit in beside others.
+inline constexpr std::uint64_t kLeastBodyMemory = 128;
 
 // One key: its name as in TOML ("data_dir"); "--data-dir" and "LAMBDA_DATA_DIR" follow from it.
 struct Key {

@@ -165,6 +165,17 @@ Result<Done> set_insecure(Configuration& configuration, const std::string& text)
   return Done{};
 }
 
+Result<Done> set_body_memory(Configuration& configuration, const std::string& text) {
+  auto value = parse_number<std::uint64_t>(text, 0, 1'000'000'000, "MB");
+  if (!value) return fail(std::move(value.error()));
+  if (*value != 0 && *value < kLeastBodyMemory) {
+    return fail(ErrorCode::invalid, "{} MB is too little: {} MB is the least (0: the default)",
+                *value, kLeastBodyMemory);
+  }
+  configuration.body_memory = *value;
+  return Done{};
+}
+
 Result<Done> set_docker_host(Configuration& configuration, const std::string& text) {
   if (text != "none" && !text.starts_with("unix:///")) {
     return fail(ErrorCode::invalid,
@@ -272,6 +283,9 @@ std::vector<Key> make_keys() {
        "processes and threads of all functions together (native driver)",
        number<std::uint64_t>(&C::process_budget, 0, 4'194'304, "processes"),
        shown(&C::process_budget)},
+      {"body_memory", "MB", "0: an eighth of the machine's memory, 128 MB at the least",
+       "bodies of requests and responses that the server holds at once; more are answered with 503",
+       set_body_memory, shown(&C::body_memory)},
       {"idle_time", "SECONDS", "300", "an instance without a call for so long is given up",
        seconds(&C::idle_time, 1, 86'400), shown(&C::idle_time)},
       {"drain_time", "SECONDS", "30", "how long running calls may go on after SIGTERM",

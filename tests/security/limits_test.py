@@ -175,6 +175,36 @@ result = "done"
         self.assertLess(len(reply.log), 8192)
         self.assertLess(int(status_of(self.server.process.pid)["VmRSS"].split()[0]), 400_000)  # kB
 
+    def test_floods_of_empty_lines_hold_nobody_up(self):
+        """A pipe of 1 MiB full of line ends, again and again, by several functions at once; a client of none of them hardly notices."""
+        names = [f"lines{number}" for number in range(4)]
+        for name in names:
+            self.deploy_evaluator(name)
+            self.inside("result = 1", name)
+        ended, replies = threading.Event(), []
+
+        def flood(name):
+            while not ended.is_set():
+                replies.append(self.call("import fcntl, os; fcntl.fcntl(1, 1031, 1 << 20); os.write(1, b'\\n' * (1 << 20)); result = 1", name))
+        threads = [threading.Thread(target=flood, args=(name,)) for name in names]
+        for thread in threads:
+            thread.start()
+        times = []
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            began = time.monotonic()
+            self.assertEqual(self.server.request("GET", "/_lambda/health").status, 200)
+            times.append(time.monotonic() - began)
+            time.sleep(0.005)
+        ended.set()
+        for thread in threads:
+            thread.join()
+        self.assertGreater(len(replies), len(names))
+        self.assertEqual({reply.json() for reply in replies}, {1})
+        self.assertTrue(all(reply.log.rstrip().splitlines()[-1].startswith("REPORT") for reply in replies))
+        times.sort()
+        self.assertLess(times[len(times) * 99 // 100], 0.05, times[-10:])
+
     def test_log_flood_of_a_child_that_stays(self):
         """Between calls too; the function's own END is not held back by it."""
         reply = self.beside('''
