@@ -13,6 +13,14 @@ TEST(NearestWord, IsTheOneThatWasMeant) {
   EXPECT_EQ(nearest_word("urll", words), "url");
 }
 
+TEST(NearestWord, OfSeveralEquallyNearIsTheFirst) {
+  NearestWord nearest("cast");
+  for (const auto* word : {"something else", "vast", "past", "cats"}) nearest.offer(word);
+  EXPECT_EQ(nearest.best(), "vast");
+  nearest.offer("cast");
+  EXPECT_EQ(nearest.best(), "cast");
+}
+
 TEST(NearestWord, IsNoneWhereNoneIsNear) {
   EXPECT_EQ(nearest_word("xyzxyz", {"deploy", "delete"}), "");
   EXPECT_EQ(nearest_word("rm", {"url", "ls"}), "");

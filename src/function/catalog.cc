@@ -2,6 +2,7 @@
 #include "function/catalog.h"
 
 #include "base/crypto.h"
+#include "base/nearest_word.h"
 #include "function/catalog_impl.h"
 #include "function/validation.h"
 
@@ -24,26 +25,6 @@ std::uint64_t pick_version(const Alias& alias) {
     return alias.additional->first;
   }
   return alias.version;
-}
-
-// Single-character edits between two names, or `limit` + 1 when there are more.
-std::size_t edit_distance(std::string_view a, std::string_view b, std::size_t limit) {
-  if (std::max(a.size(), b.size()) - std::min(a.size(), b.size()) > limit) return limit + 1;
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    std::size_t best = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-      best = std::min(best, row[j]);
-    }
-    if (best > limit) return limit + 1;
-  }
-  return row[b.size()];
 }
 
 // Versions of `before` that no call can reach in `after`.
@@ -220,17 +201,10 @@ Standing Catalog::standing(const Resolved& target) const {
 std::string Catalog::nearest_name(std::string_view name) const {
   constexpr std::size_t longest_name = 64;
   if (name.empty() || name.size() > longest_name) return {};
-  const std::size_t limit = name.size() <= 3 ? 1 : 2;
-  std::string nearest;
-  std::size_t best = limit + 1;
+  NearestWord nearest(name);
   const auto now = snapshot();
-  for (const auto& [other, function] : now->functions) {
-    const auto distance = edit_distance(name, other, limit);
-    if (distance >= best) continue;
-    best = distance;
-    nearest = other;
-  }
-  return nearest;
+  for (const auto& [other, function] : now->functions) nearest.offer(other);
+  return nearest.best();
 }
 
 std::string Catalog::function_arn(std::string_view name, std::string_view qualifier) const {
