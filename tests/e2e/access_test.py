@@ -40,13 +40,13 @@ VALUES = {
     "domain": ("functions.example.org", '"functions.example.org"'), "driver": ("docker", '"docker"'), "socket": ("/srv/l.sock", '"/srv/l.sock"'),
     "account": ("123456789012", '"123456789012"'), "region": ("eu-west-1", '"eu-west-1"'), "user": ("nobody", '"nobody"'),
     "docker_host": ("unix:///srv/docker.sock", '"unix:///srv/docker.sock"'), "log_level": ("debug", '"debug"'), "insecure": ("true", "true"),
-    "loops": ("3", "3"), "max_instances": ("17", "17"), "memory_budget": ("2048", "2048"), "process_budget": ("900", "900"), "idle_time": ("61", "61"), "drain_time": ("7", "7"), "longest_wait": ("9", "9"),
+    "loops": ("3", "3"), "max_instances": ("17", "17"), "memory_budget": ("2048", "2048"), "body_memory": ("256", "256"), "process_budget": ("900", "900"), "idle_time": ("61", "61"), "drain_time": ("7", "7"), "longest_wait": ("9", "9"),
     "keep_versions": ("12", "12"),
 }
 WRONG = {
     "data_dir": '""', "runtimes_dir": '""', "listen": '"80"', "domain": '"Not A Domain"', "driver": '"vm"', "socket": f'"/{"s" * 120}"', "account": '"12"',
     "region": '"EU 1"', "user": '""', "docker_host": '"tcp://127.0.0.1:2375"', "log_level": '"loud"', "insecure": '"maybe"', "loops": "-1",
-    "max_instances": '"many"', "memory_budget": '"2 GB"', "process_budget": "-5", "idle_time": "0", "drain_time": '"long"', "longest_wait": "1.5", "keep_versions": "0",
+    "max_instances": '"many"', "memory_budget": '"2 GB"', "body_memory": "64", "process_budget": "-5", "idle_time": "0", "drain_time": '"long"', "longest_wait": "1.5", "keep_versions": "0",
 }
 
 
@@ -254,11 +254,16 @@ class UnixSocket(unittest.TestCase):
     def test_root_the_server_s_own_user_and_members_need_no_key(self):
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.server.home), "LAMBDA_HOST": f"unix:{self.socket}"}
         for who in ([], ["setpriv", "--reuid=lambda", "--regid=lambda", "--clear-groups"],
-                    ["setpriv", "--reuid=65534", "--regid=lambda", "--clear-groups"]):  # a service that runs in the group
+                    ["setpriv", "--reuid=1999999999", "--regid=lambda", "--clear-groups"]):  # nobody whom the machine knows, as in a container
             done = subprocess.run([*who, str(BIN / "lambda"), "list", "-o", "json"], capture_output=True, text=True, env=environment, check=False)
             self.assertEqual(done.returncode, 0, (who, done.stderr))
         done = self.as_user(self.member, "list")
         self.assertEqual(done.returncode, 0, done.stderr)
+        # Who runs in the group without being a member of it was made one by nobody.
+        done = subprocess.run(["setpriv", "--reuid=65534", "--regid=lambda", "--clear-groups", str(BIN / "lambda"), "list"], capture_output=True, text=True,
+                              env=environment, check=False)
+        self.assertEqual(done.returncode, 4, done.stderr)
+        self.assertIn("not a member of the group lambda", done.stderr)
 
     def test_others_cannot_connect(self):
         done = self.as_user(self.stranger, "list")

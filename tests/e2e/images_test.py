@@ -146,19 +146,24 @@ CMD ["python3", "look.py"]
         self.assertIn("no-such-image:1", str(refused.exception))
 
     def test_image_uri_of_a_function_on_the_other_driver(self):
-        other = {"native": "docker", "docker": "native"}[self.driver]
-        names = [f"lambda-test-other-{self.driver}:{os.urandom(6).hex()}" for _ in range(2)]
-        for number, name in enumerate(names):
+        # Of images that no other test has unpacked.
+        numbers = [int.from_bytes(os.urandom(4), "big") for _ in range(2)]
+        names = [f"lambda-test-other-{self.driver}:{number}" for number in numbers]
+        for number, name in zip(numbers, names):
             self.addCleanup(docker, "rmi", "-f", name, check=False)
             handler_image(name, number)
-        self.server.cli("deploy", "--image", names[0], "--name", "other", "--driver", other)
+        if self.driver == "docker":  # this server is not root's, and has no other
+            done = self.server.cli("deploy", "--image", names[0], "--name", "other", "--driver", "native", check=False)
+            self.assert_fails(done, 1, "native driver, which this server lacks", "started as root")
+            return
+        self.server.cli("deploy", "--image", names[0], "--name", "other", "--driver", "docker")
         client = self.server.boto()
         client.update_function_code(FunctionName="other", ImageUri=names[1])
         identity = docker("image", "inspect", "-f", "{{.Id}}", names[1]).strip().removeprefix("sha256:")
-        self.assertEqual((self.server.data / "images" / identity / "rootfs").is_dir(), other == "native")
+        self.assertFalse((self.server.data / "images" / identity / "rootfs").exists())
         reply = client.invoke(FunctionName="other", Payload=b"{}")
-        self.assertEqual(json.loads(reply["Payload"].read()), {"number": 1, "event": {}})
-        self.assertEqual(self.server.api("GET", "/_lambda/functions/other").json()["driver"], other)
+        self.assertEqual(json.loads(reply["Payload"].read()), {"number": numbers[1], "event": {}})
+        self.assertEqual(self.server.api("GET", "/_lambda/functions/other").json()["driver"], "docker")
 
     def test_what_needs_buildkit_is_told_the_way_around(self):
         for line in ("RUN --mount=type=cache,target=/c echo x", "RUN <<EOF\necho x\nEOF", "COPY --link app.py /"):
