@@ -3,11 +3,11 @@
 
 #include "base/crypto.h"
 #include "base/encoding.h"
+#include "base/temporary_directory.h"
 #include "store/database.h"
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -69,22 +69,16 @@ class Images final : public sandbox::ImageBuilder {
 };
 
 class HousekeeperTest : public ::testing::Test {
- protected:
+ public:
   HousekeeperTest() {
-    char pattern[] = "/tmp/lambda-housekeeper-XXXXXX";
-    directory_ = ::mkdtemp(pattern);
     database_ = std::move(*store::Database::open_in_memory());
     catalog_ = std::move(*function::Catalog::load(*database_, clock_, function::Tenant{}));
-    packages_ = std::move(*function::PackageStore::open(directory_));
+    packages_ = std::move(*function::PackageStore::open(directory_.path()));
     housekeeper_ =
         std::make_unique<Housekeeper>(*catalog_, invoker_, *packages_, &images_, disk_, clock_);
     catalog_->on_leaving([this](const std::vector<function::VersionPtr>& versions) {
       housekeeper_->leaving(versions);
     });
-  }
-  ~HousekeeperTest() override {
-    packages_.reset();
-    fs::remove_all(directory_);
   }
   // The names of a package that was uploaded long ago.
   std::string old_package(const std::string& text) {
@@ -119,7 +113,7 @@ class HousekeeperTest : public ::testing::Test {
     loop.run();
   }
 
-  fs::path directory_;
+  const TemporaryDirectory directory_;
   FakeClock clock_;
   std::unique_ptr<store::Database> database_;
   std::unique_ptr<function::Catalog> catalog_;
