@@ -7,6 +7,7 @@
 #include "cli/connection/json_fields.h"
 #include "cli/deploy_report.h"
 #include "cli/deploy_settings.h"
+#include "cli/event_settings.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
 #include "cli/project/archive.h"
@@ -54,6 +55,21 @@ struct Checked {
   json::object settings;
 };
 
+// What lambda.toml says of asynchronous events. Checked before anything is deployed, as far as that
+// goes, and set when all functions are there: they may name each other.
+Result<EventSettings> event_settings(const Manifest& manifest) {
+  EventSettings settings;
+  settings.retries = manifest.retries;
+  settings.max_age = manifest.max_age;
+  settings.on_success = manifest.on_success;
+  settings.on_failure = manifest.on_failure;
+  if (settings.max_age) {
+    if (auto age = parse_age(*settings.max_age); !age)
+      return fail(std::move(age.error()), "lambda.toml: max_age");
+  }
+  return settings;
+}
+
 Result<Checked> check(const DeployOptions& options, const Manifest& manifest) {
   Checked checked;
   checked.manifest = manifest;
@@ -68,6 +84,7 @@ Result<Checked> check(const DeployOptions& options, const Manifest& manifest) {
   auto settings = deploy_settings(options, manifest);
   if (!settings) return fail(std::move(settings.error()));
   checked.settings = std::move(*settings);
+  if (auto events = event_settings(manifest); !events) return fail(std::move(events.error()));
   return checked;
 }
 
@@ -241,6 +258,20 @@ int deploy_one(ServerConnection& server, const DeployOptions& options, Checked c
   return upload(server, checked.name, std::move(*packed), settings, options.json);
 }
 
+int set_event_settings(ServerConnection& server, const DeployOptions& options,
+                       const Manifest& manifest) {
+  const auto settings = event_settings(manifest);
+  if (!settings) return explain(settings.error());
+  if (settings->empty()) return kDone;
+  auto name = name_of(options, manifest);
+  if (!name) return explain(name.error());
+  auto set = set_event_settings(server, *name, *settings);
+  if (set) return kDone;
+  auto error = std::move(set.error());
+  return explain(std::move(error).with_context(fmt::format(
+      "\"{}\" is deployed, but what lambda.toml says of its events is not set", *name)));
+}
+
 // One of several by --name, or all.
 Result<std::vector<Manifest>> choose(std::vector<Manifest> manifests,
                                      const DeployOptions& options) {
@@ -290,6 +321,10 @@ int deploy(const ConnectionOptions& connection, const DeployOptions& options) {
                    (*chosen)[rest].name->c_str());
     if (i + 1 < chosen->size()) std::fputc('\n', stderr);
     return code;
+  }
+  for (const auto& manifest : *chosen) {
+    const int code = set_event_settings(*connected.server, options, manifest);
+    if (code != kDone) return code;
   }
   return kDone;
 }

@@ -108,7 +108,84 @@ CREATE TABLE keys (
 ) WITHOUT ROWID;
 )sql";
 
-constexpr std::array kSteps = {kFunctionsAndKeys};
+// The queue. Payloads and results lie apart: an event changes its state several times, and SQLite
+// writes a whole row anew. `due` and the indices are for finding the next event of a function
+// without looking at the others; state 0 waits, 1 runs, 2 has succeeded, 3 is dead. `url` is ''
+// where the function is called; else the event is a webhook with one of its results.
+constexpr const char* kEvents = R"sql(
+CREATE TABLE events (
+  seq     INTEGER PRIMARY KEY AUTOINCREMENT,
+  account TEXT NOT NULL,
+  region  TEXT NOT NULL,
+  id      TEXT NOT NULL,
+  function  TEXT NOT NULL,
+  qualifier TEXT NOT NULL,
+  state     INTEGER NOT NULL,
+  source    INTEGER NOT NULL,
+  token     TEXT,
+  trace_id       TEXT NOT NULL,
+  client_context TEXT NOT NULL,
+  accepted  INTEGER NOT NULL,
+  due       INTEGER NOT NULL,
+  url       TEXT NOT NULL,
+  hops      INTEGER NOT NULL,
+  finished  INTEGER,
+  attempts  INTEGER NOT NULL,
+  throttles INTEGER NOT NULL,
+  lease     INTEGER NOT NULL,
+  error_type       TEXT NOT NULL,
+  error_message    TEXT NOT NULL,
+  executed_version TEXT NOT NULL,
+  FOREIGN KEY (account, region, function) REFERENCES functions (account, region, name)
+    ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX events_by_id ON events (account, region, id);
+CREATE UNIQUE INDEX events_by_token ON events (account, region, function, token)
+  WHERE token IS NOT NULL;
+CREATE INDEX events_waiting ON events (account, region, function, url, due) WHERE state = 0;
+CREATE INDEX events_running ON events (account, region) WHERE state = 1;
+CREATE INDEX events_dead ON events (account, region, function) WHERE state = 3;
+CREATE INDEX events_ended ON events (account, region, state, finished) WHERE state > 1;
+
+CREATE TABLE event_payloads (
+  seq     INTEGER PRIMARY KEY REFERENCES events (seq) ON DELETE CASCADE,
+  account TEXT NOT NULL,
+  region  TEXT NOT NULL,
+  payload BLOB NOT NULL
+);
+
+CREATE TABLE event_results (
+  seq     INTEGER PRIMARY KEY REFERENCES events (seq) ON DELETE CASCADE,
+  account TEXT NOT NULL,
+  region  TEXT NOT NULL,
+  payload BLOB NOT NULL
+);
+
+CREATE TABLE event_invoke_configs (
+  account   TEXT NOT NULL,
+  region    TEXT NOT NULL,
+  function  TEXT NOT NULL,
+  qualifier TEXT NOT NULL,
+  max_retries INTEGER,
+  max_age      INTEGER,
+  on_success   TEXT NOT NULL,
+  on_failure   TEXT NOT NULL,
+  modified     INTEGER NOT NULL,
+  PRIMARY KEY (account, region, function, qualifier),
+  FOREIGN KEY (account, region, function) REFERENCES functions (account, region, name)
+    ON DELETE CASCADE
+) WITHOUT ROWID;
+CREATE TRIGGER event_invoke_configs_of_alias AFTER DELETE ON aliases BEGIN
+  DELETE FROM event_invoke_configs WHERE account = OLD.account AND region = OLD.region
+    AND function = OLD.function AND qualifier = OLD.name;
+END;
+CREATE TRIGGER event_invoke_configs_of_version AFTER DELETE ON versions BEGIN
+  DELETE FROM event_invoke_configs WHERE account = OLD.account AND region = OLD.region
+    AND function = OLD.function AND qualifier = CAST(OLD.number AS TEXT);
+END;
+)sql";
+
+constexpr std::array kSteps = {kFunctionsAndKeys, kEvents};
 
 int pragma(SQLite::Database& database, const char* text) {
   return database.execAndGet(text).getInt();

@@ -13,9 +13,10 @@ namespace fs = std::filesystem;
 
 const std::vector<std::string>& known_keys() {
   static const std::vector<std::string> keys = {
-      "name",    "runtime", "handler",  "kind",       "description",       "url",
-      "driver",  "port",    "timeout",  "memory",     "ephemeral_storage", "environment",
-      "include", "path",    "function", "concurrency"};
+      "name",     "runtime",    "handler", "kind",    "description",       "url",
+      "driver",   "port",       "timeout", "memory",  "ephemeral_storage", "environment",
+      "include",  "path",       "retries", "max_age", "on_success",        "on_failure",
+      "function", "concurrency"};
   return keys;
 }
 
@@ -41,6 +42,15 @@ struct Reader {
     if (node == nullptr) return Done{};
     if (!node->is_integer()) return wrong(*node, key, "must be a whole number");
     into = node->as_integer()->get();
+    return Done{};
+  }
+  // "1h", or seconds.
+  Result<Done> age(const toml::table& table, const char* key,
+                   std::optional<std::string>& into) const {
+    const auto* node = table.get(key);
+    if (node == nullptr || node->is_string()) return text(table, key, into);
+    if (!node->is_integer()) return wrong(*node, key, "must be seconds, or a text such as \"1h\"");
+    into = std::to_string(node->as_integer()->get());
     return Done{};
   }
   Result<Done> environment(const toml::table& table, Manifest& manifest) const {
@@ -97,6 +107,10 @@ Result<Manifest> Reader::read(const toml::table& table, const fs::path& folder,
   if (done) done = number(table, "timeout", manifest.timeout);
   if (done) done = number(table, "memory", manifest.memory);
   if (done) done = number(table, "ephemeral_storage", manifest.ephemeral_storage);
+  if (done) done = number(table, "retries", manifest.retries);
+  if (done) done = age(table, "max_age", manifest.max_age);
+  if (done) done = text(table, "on_success", manifest.on_success);
+  if (done) done = text(table, "on_failure", manifest.on_failure);
   if (done) done = environment(table, manifest);
   if (done) done = include(table, folder, manifest);
   if (!done) return fail(std::move(done.error()));

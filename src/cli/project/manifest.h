@@ -27,6 +27,9 @@ struct Manifest {
   std::optional<std::int64_t> timeout;
   std::optional<std::int64_t> memory;
   std::optional<std::int64_t> ephemeral_storage;
+  // Of its asynchronous events; as `lambda queue config`.
+  std::optional<std::int64_t> retries;
+  std::optional<std::string> max_age, on_success, on_failure;
   std::map<std::string, std::string> environment;
   std::vector<std::filesystem::path>
       include;  // further files and folders, packed at the root under their own names
