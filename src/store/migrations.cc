@@ -185,7 +185,72 @@ CREATE TRIGGER event_invoke_configs_of_version AFTER DELETE ON versions BEGIN
 END;
 )sql";
 
-constexpr std::array kSteps = {kFunctionsAndKeys, kEvents};
+// Schedules. `decided`: every time up to it has its row in firings, or had it (the newest are kept).
+// A firing that was queued has no event yet. outcome 0 is fired, 1 queued, 2 skipped, 3 missed;
+// firings.state is the state in which its event ended, which is kept longer than the event; 4 was
+// taken away.
+constexpr const char* kSchedules = R"sql(
+CREATE TABLE schedules (
+  account  TEXT NOT NULL,
+  region   TEXT NOT NULL,
+  id       TEXT NOT NULL,
+  function TEXT NOT NULL,
+  name     TEXT NOT NULL,
+  expression TEXT NOT NULL,
+  zone       TEXT NOT NULL,
+  overlap    INTEGER NOT NULL,
+  misfire    INTEGER NOT NULL,
+  jitter     INTEGER NOT NULL,
+  data       TEXT,
+  starts     INTEGER,
+  ends       INTEGER,
+  declared   INTEGER NOT NULL,
+  paused     INTEGER NOT NULL,
+  created    INTEGER NOT NULL,
+  decided    INTEGER NOT NULL,
+  last_event TEXT NOT NULL,
+  PRIMARY KEY (account, region, function, name),
+  FOREIGN KEY (account, region, function) REFERENCES functions (account, region, name)
+    ON DELETE CASCADE
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX schedules_by_id ON schedules (account, region, id);
+
+CREATE TABLE firings (
+  account  TEXT NOT NULL,
+  region   TEXT NOT NULL,
+  schedule TEXT NOT NULL,
+  time     INTEGER NOT NULL,
+  outcome  INTEGER NOT NULL,
+  count    INTEGER NOT NULL,
+  decided  INTEGER NOT NULL,
+  event    TEXT,
+  state    INTEGER,
+  finished INTEGER,
+  error    TEXT NOT NULL,
+  PRIMARY KEY (account, region, schedule, time),
+  FOREIGN KEY (account, region, schedule) REFERENCES schedules (account, region, id)
+    ON DELETE CASCADE
+) WITHOUT ROWID;
+CREATE INDEX firings_by_event ON firings (account, region, event) WHERE event IS NOT NULL;
+CREATE INDEX firings_queued ON firings (account, region, schedule, time) WHERE outcome = 1;
+
+CREATE TRIGGER event_of_firing_ended AFTER UPDATE OF state ON events
+WHEN NEW.source = 2 AND NEW.state > 1
+BEGIN
+  UPDATE firings SET state = NEW.state, finished = NEW.finished,
+    error = NEW.error_type || CASE WHEN NEW.error_type = '' OR NEW.error_message = '' THEN ''
+      ELSE ': ' END || NEW.error_message
+  WHERE account = NEW.account AND region = NEW.region AND event = NEW.id;
+END;
+CREATE TRIGGER event_of_firing_cancelled AFTER DELETE ON events
+WHEN OLD.source = 2 AND OLD.state = 0
+BEGIN
+  UPDATE firings SET state = 4
+  WHERE account = OLD.account AND region = OLD.region AND event = OLD.id;
+END;
+)sql";
+
+constexpr std::array kSteps = {kFunctionsAndKeys, kEvents, kSchedules};
 
 int pragma(SQLite::Database& database, const char* text) {
   return database.execAndGet(text).getInt();

@@ -250,7 +250,7 @@ TEST(MasterKey, IsMadeOncePrivateAndReadBack) {
 }
 
 TEST(MasterKey, MakesASecretForEachLabelThatStaysTheSame) {
-  const Directory directory;
+  const TemporaryDirectory directory;
   const auto key = MasterKey::load(directory.path(), false);
   ASSERT_TRUE(key);
   const auto secret = key->derive("a");

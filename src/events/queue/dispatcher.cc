@@ -279,7 +279,11 @@ Task<void> Dispatcher::record(const ClaimedEvent& event, Verdict verdict,
                   written.error().message());
     co_await sleep_for(kDatabaseRetry);
   }
-  if (verdict.state == EventState::waiting) note(event.event.lane(), verdict.due);
+  if (verdict.state == EventState::waiting) {
+    note(event.event.lane(), verdict.due);
+  } else if (event.event.source == EventSource::schedule && scheduled_end_) {
+    scheduled_end_(event.event.function);
+  }
   for (const auto& going : next) note(going.lane(), parts_.clock.now());
 }
 

@@ -25,6 +25,7 @@
 #include "store/group_commit.h"
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -52,6 +53,9 @@ class Dispatcher {
   };
   Dispatcher(Parts parts, Limits limits);
 
+  void on_scheduled_end(std::function<void(const std::string& function)> listener) {
+    scheduled_end_ = std::move(listener);
+  }
   // Before run(): the lanes that the database knows.
   void load(const std::map<LaneKey, WallTime>& due_times);
   // There is an event in that lane, due at that time. Any thread.
@@ -87,6 +91,7 @@ class Dispatcher {
   Limits limits_;
   Lanes functions_;
   Lanes webhooks_;
+  std::function<void(const std::string& function)> scheduled_end_;
   bool stopping_ = false;
   AsyncEvent wake_;  // something became due, or ended
   AsyncEvent idle_;  // nothing runs

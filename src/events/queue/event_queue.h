@@ -19,6 +19,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -65,6 +66,17 @@ class EventQueue {
   // Returns once it is on disk. The id is the earlier event's where its token was seen before.
   // Errors: too_large (over kMaxEventBytes).
   Task<Result<EventTable::Inserted>> accept(NewEvent event);
+
+  // --- for the scheduler, whose events are written with its own rows
+  // Writes an event in the caller's transaction; after the commit notice() is called. Store thread.
+  void write(SQLite::Database& database, const NewEvent& event, WallTime now, WallTime due) {
+    table_.insert(database, event, now, due);
+  }
+  void notice(std::string function, WallTime due) { dispatcher_.notice(std::move(function), due); }
+  // Called on the queue's loop when a schedule's event of that function has ended. Before start().
+  void on_scheduled_end(std::function<void(const std::string& function)> listener) {
+    dispatcher_.on_scheduled_end(std::move(listener));
+  }
 
   // --- seeing. not_found: there is no event by that id (any more).
   Task<Result<EventInfo>> find(std::string id);

@@ -16,8 +16,8 @@ constexpr const char* kFindToken =
 constexpr const char* kInsert =
     "INSERT INTO events (account, region, id, function, qualifier, state, source, token, trace_id, "
     "client_context, accepted, due, url, hops, attempts, throttles, lease, error_type, "
-    "error_message, executed_version) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10, ?10, "
-    "?11, ?12, 0, 0, 0, '', '', '')";
+    "error_message, executed_version) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10, ?11, "
+    "?12, ?13, 0, 0, 0, '', '', '')";
 constexpr const char* kInsertPayload =
     "INSERT INTO event_payloads (seq, account, region, payload) VALUES (?3, ?1, ?2, ?4)";
 constexpr const char* kDue =
@@ -150,7 +150,7 @@ store::Statements::Use EventTable::take(SQLite::Database& database, const char* 
 }
 
 EventTable::Inserted EventTable::insert(SQLite::Database& database, const NewEvent& event,
-                                        WallTime now) {
+                                        WallTime now, WallTime due) {
   if (!event.token.empty()) {
     auto known = take(database, kFindToken);
     bind_text(known, 3, event.function);
@@ -166,8 +166,9 @@ EventTable::Inserted EventTable::insert(SQLite::Database& database, const NewEve
   bind_text(insert, 8, event.trace_id);
   bind_text(insert, 9, event.client_context);
   insert->bind(10, to_ms(now));
-  bind_text(insert, 11, event.url);
-  insert->bind(12, event.hops);
+  insert->bind(11, to_ms(due));
+  bind_text(insert, 12, event.url);
+  insert->bind(13, event.hops);
   insert->exec();
   auto payload = take(database, kInsertPayload);
   payload->bind(3, database.getLastInsertRowid());

@@ -26,7 +26,10 @@ class EventTable {
     std::string id;          // of the earlier event where the token was known
     bool duplicate = false;  // nothing was written
   };
-  Inserted insert(SQLite::Database& database, const NewEvent& event, WallTime now);
+  Inserted insert(SQLite::Database& database, const NewEvent& event, WallTime now, WallTime due);
+  Inserted insert(SQLite::Database& database, const NewEvent& event, WallTime now) {
+    return insert(database, event, now, now);
+  }
 
   // --- carrying out
   struct Wanted {
