@@ -1,5 +1,6 @@
 #include "store/group_commit.h"
 
+#include "base/temporary_directory.h"
 #include "store/database.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
@@ -110,24 +111,20 @@ TEST_F(GroupCommitTest, WhatWaitsTogetherIsOneTransaction) {
 }
 
 TEST(GroupCommitOnDisk, WhatMayBeSyncedLaterCostsNoSync) {
-  const auto directory = std::filesystem::temp_directory_path() / "lambda-group-commit-test";
-  std::filesystem::remove_all(directory);
-  {
-    auto database = Database::open(directory);
-    ASSERT_TRUE(database) << database.error().message();
-    const auto mode = [&database](Database::Sync sync) {
-      int level = -1;
-      const auto look = [&level](SQLite::Database& connection) {
-        level = connection.execAndGet("PRAGMA synchronous").getInt();
-      };
-      EXPECT_TRUE((*database)->change("look", look, sync));
-      return level;
+  const TemporaryDirectory directory;
+  auto database = Database::open(directory.path());
+  ASSERT_TRUE(database) << database.error().message();
+  const auto mode = [&database](Database::Sync sync) {
+    int level = -1;
+    const auto look = [&level](SQLite::Database& connection) {
+      level = connection.execAndGet("PRAGMA synchronous").getInt();
     };
-    EXPECT_EQ(mode(Database::Sync::now), 2);
-    EXPECT_EQ(mode(Database::Sync::later), 1);
-    EXPECT_EQ(mode(Database::Sync::now), 2);
-  }
-  std::filesystem::remove_all(directory);
+    EXPECT_TRUE((*database)->change("look", look, sync));
+    return level;
+  };
+  EXPECT_EQ(mode(Database::Sync::now), 2);
+  EXPECT_EQ(mode(Database::Sync::later), 1);
+  EXPECT_EQ(mode(Database::Sync::now), 2);
 }
 
 // One that must be on disk takes along those that need not be; the file system tells nothing of
