@@ -127,6 +127,8 @@ class ApiHandlerTest : public testing::Test {
         events::EventQueue::Parts{loop_, *database_, *commits_, store_thread_, *catalog_, invoker_,
                                   *webhooks_, clock_},
         events::EventQueue::Limits());
+    scheduler_ = std::make_unique<events::Scheduler>(
+        events::Scheduler::Parts{loop_, *database_, *commits_, *events_, *catalog_, clock_});
     handler_ = std::make_unique<ApiHandler>(services(), *authenticator_);
   }
   ~ApiHandlerTest() override { release(); }
@@ -137,6 +139,7 @@ class ApiHandlerTest : public testing::Test {
                     invoker_,
                     deployer_,
                     *events_,
+                    *scheduler_,
                     *logs_,
                     store_thread_,
                     disk_,
@@ -220,6 +223,7 @@ class ApiHandlerTest : public testing::Test {
   std::unique_ptr<store::GroupCommit> commits_;
   std::unique_ptr<events::WebhookSender> webhooks_;
   std::unique_ptr<events::EventQueue> events_;
+  std::unique_ptr<events::Scheduler> scheduler_;
   std::unique_ptr<access::Authenticator> authenticator_;
   std::optional<function::DriverName> image_driver_;
   std::promise<void> free_;

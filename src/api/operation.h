@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "deploy/deployer.h"
 #include "events/queue/event_queue.h"
+#include "events/scheduler/scheduler.h"
 #include "function/catalog.h"
 #include "function/package_store.h"
 #include "http/body.h"
@@ -59,6 +60,7 @@ struct Services {
   invoke::Invoker& invoker;
   deploy::Deployer& deployer;
   events::EventQueue& events;
+  events::Scheduler& scheduler;
   observe::LogStore& logs;
   BlockingPool& store_thread;
   BlockingPool& disk;

@@ -4,6 +4,7 @@
 #include "api/deploy_api.h"
 #include "api/events/invoke_config_api.h"
 #include "api/events/queue_api.h"
+#include "api/events/schedule_api.h"
 #include "api/functions_api.h"
 #include "api/invoke_api.h"
 #include "api/own_api.h"
@@ -182,6 +183,20 @@ void OperationRouter::add_own() {
   add("GET", "/_lambda/events/*/payload", get_event_payload);
   add("GET", "/_lambda/events/*/result", get_event_result);
   add("POST", "/_lambda/events/*/redrive", redrive_event);
+  add_schedules();
+}
+
+void OperationRouter::add_schedules() {
+  add("GET", "/_lambda/schedules", list_schedules);
+  add("POST", "/_lambda/schedules/check", check_schedules);
+  add("GET", "/_lambda/functions/*/schedules", list_function_schedules);
+  add("PUT", "/_lambda/functions/*/schedules", declare_schedules);
+  add("GET", "/_lambda/functions/*/schedules/*", get_schedule);
+  add("PUT", "/_lambda/functions/*/schedules/*", put_schedule);
+  add("DELETE", "/_lambda/functions/*/schedules/*", delete_schedule);
+  add("POST", "/_lambda/functions/*/schedules/*/pause", pause_schedule);
+  add("POST", "/_lambda/functions/*/schedules/*/resume", resume_schedule);
+  add("POST", "/_lambda/functions/*/schedules/*/run", run_schedule);
 }
 
 Result<Matched> OperationRouter::match(const http::Request& request) const {

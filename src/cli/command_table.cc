@@ -388,6 +388,95 @@ void add_queue(CLI::App& app, Arguments& arguments) {
   });
 }
 
+constexpr const char* kScheduleFooter =
+    R"text(EXPR has crontab's five fields, or six with seconds first; or is @hourly, @every 90s, rate(5 minutes),
+cron(0 12 * * ? *), at(2026-01-31T09:30:00): docs/schedules.md. One schedule of a name replaces the one before.
+
+Examples:
+  lambda schedule greet --cron "0 * * * *"
+  lambda schedule greet --cron "30 2 * * MON-FRI" --tz Europe/Berlin --name nightly
+  lambda schedule greet --cron "@every 90s" --overlap queue --data '{"name": "World"}'
+  lambda schedule list
+  lambda schedule show greet)text";
+
+// A command of `lambda schedule` about one of a function's schedules.
+void add_schedule_command(CLI::App& schedule_of, Arguments& arguments, const char* name,
+                          const char* description,
+                          int (*run)(const ConnectionOptions&, const ScheduleOptions&)) {
+  auto* command = add_command(schedule_of, name, description, "Commands", "");
+  add_name(*command, arguments.schedule.function);
+  command
+      ->add_option("--name", arguments.schedule.name,
+                   "which schedule (default: its only one, or \"default\")")
+      ->option_text("SCHEDULE")
+      ->check(not_empty());
+  if (run == schedule_show) add_output(*command, arguments);
+  command->callback([&arguments, run] {
+    arguments.command = [&arguments, run] {
+      arguments.schedule.json = arguments.json();
+      return run(arguments.connection, arguments.schedule);
+    };
+  });
+}
+
+void add_schedule_options(CLI::App& command, ScheduleOptions& options) {
+  auto* cron = command.add_option("--cron", options.cron, "when: make or change a schedule")
+                   ->option_text("EXPR");
+  const auto add = [&command, cron](const char* flag, auto& into, const char* value,
+                                    const char* description) {
+    return command.add_option(flag, into, description)->option_text(value)->needs(cron);
+  };
+  add("--name", options.name, "SCHEDULE", "of a function's several (default: default)")
+      ->check(not_empty());
+  add("--tz", options.timezone, "ZONE", "such as Europe/Berlin (default: UTC)");
+  add("--overlap", options.overlap, "skip|allow|queue",
+      "what is due while the last one still runs (default: skip)")
+      ->check(one_of({"skip", "allow", "queue"}));
+  add("--misfire", options.misfire, "skip|once|all",
+      "what was missed while the server was down (default: once)")
+      ->check(one_of({"skip", "once", "all"}));
+  add("--jitter", options.jitter, "TIME", "each call up to so much later: 30s, 5m (default: 0s)");
+  add("-d,--data", options.data, "JSON", "the event (default: EventBridge's Scheduled Event)");
+  add("--from", options.from, "DATE", "not before: 2026-01-31, 2026-01-31T09:30:00");
+  add("--until", options.until, "DATE", "not after");
+}
+
+void add_schedule(CLI::App& app, Arguments& arguments) {
+  auto& options = arguments.schedule;
+  auto* schedule_of = add_command(app, "schedule", "Call a function by itself, at times", "Events",
+                                  kScheduleFooter);
+  schedule_of->add_option("NAME", options.function, "the function");
+  add_schedule_options(*schedule_of, options);
+  add_output(*schedule_of, arguments);
+  schedule_of->callback([&arguments, schedule_of] {
+    auto& given = arguments.schedule;
+    if (!schedule_of->get_subcommands().empty()) return;
+    if (given.cron && given.function.empty())
+      throw CLI::RequiredError("NAME, the function that is called,");
+    arguments.command = [&arguments] {
+      arguments.schedule.json = arguments.json();
+      return schedule(arguments.connection, arguments.schedule);
+    };
+  });
+  auto* listing =
+      add_command(*schedule_of, "list", "The schedules of a function, or all", "Commands", "");
+  listing->add_option("NAME", options.function, "one function alone");
+  add_output(*listing, arguments);
+  listing->callback([&arguments] {
+    arguments.command = [&arguments] {
+      arguments.schedule.json = arguments.json();
+      return schedule(arguments.connection, arguments.schedule);
+    };
+  });
+  add_schedule_command(*schedule_of, arguments, "show",
+                       "Its next five times, and what came of the last ten", schedule_show);
+  add_schedule_command(*schedule_of, arguments, "pause", "Let it fire no more, for a while",
+                       schedule_pause);
+  add_schedule_command(*schedule_of, arguments, "resume", "Let it fire again", schedule_resume);
+  add_schedule_command(*schedule_of, arguments, "run", "Fire it now", schedule_run);
+  add_schedule_command(*schedule_of, arguments, "delete", "Remove it", schedule_delete);
+}
+
 void add_config(CLI::App& app, Arguments& arguments) {
   auto* config =
       add_command(app, "config", "Which server, with which key", "Server",
@@ -439,6 +528,7 @@ void add_commands(CLI::App& app, Arguments& arguments) {
   add_functions(app, arguments);
   add_versions(app, arguments);
   add_queue(app, arguments);
+  add_schedule(app, arguments);
   add_config(app, arguments);
 }
 

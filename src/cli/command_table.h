@@ -20,6 +20,7 @@ struct Arguments {
   LogsOptions logs;
   QueueOptions queue;
   QueueConfigOptions queue_config;
+  ScheduleOptions schedule;
   std::string name;
   std::string value;
   std::string output;

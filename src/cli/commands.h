@@ -85,6 +85,20 @@ struct QueueConfigOptions {
 int queue_config(const ConnectionOptions& connection, const QueueConfigOptions& options);
 int result(const ConnectionOptions& connection, const std::string& id, bool wait);
 
+struct ScheduleOptions {
+  std::string function;
+  std::optional<std::string> name;  // absent: "default", or the only one where one is looked for
+  std::optional<std::string> cron, timezone, overlap, misfire, jitter, data, from, until;
+  bool json = false;
+};
+// Makes or changes one where there is a cron expression; else lists them, of one function or all.
+int schedule(const ConnectionOptions& connection, const ScheduleOptions& options);
+int schedule_show(const ConnectionOptions& connection, const ScheduleOptions& options);
+int schedule_pause(const ConnectionOptions& connection, const ScheduleOptions& options);
+int schedule_resume(const ConnectionOptions& connection, const ScheduleOptions& options);
+int schedule_run(const ConnectionOptions& connection, const ScheduleOptions& options);
+int schedule_delete(const ConnectionOptions& connection, const ScheduleOptions& options);
+
 int config_set_host(const std::string& url);
 // From standard input; asked for without an echo where that is a terminal.
 int config_set_key();

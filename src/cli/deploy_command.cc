@@ -13,6 +13,7 @@
 #include "cli/project/archive.h"
 #include "cli/project/dependencies.h"
 #include "cli/project/recognition.h"
+#include "cli/schedule_settings.h"
 #include "cli/upload.h"
 
 #include <algorithm>
@@ -272,6 +273,17 @@ int set_event_settings(ServerConnection& server, const DeployOptions& options,
       "\"{}\" is deployed, but what lambda.toml says of its events is not set", *name)));
 }
 
+int set_schedules(ServerConnection& server, const DeployOptions& options,
+                  const Manifest& manifest) {
+  auto name = name_of(options, manifest);
+  if (!name) return explain(name.error());
+  auto declared = declare_schedules(server, *name, manifest);
+  if (declared) return kDone;
+  auto error = std::move(declared.error());
+  return explain(std::move(error).with_context(
+      fmt::format("\"{}\" is deployed, but the schedules of lambda.toml are not set", *name)));
+}
+
 // One of several by --name, or all.
 Result<std::vector<Manifest>> choose(std::vector<Manifest> manifests,
                                      const DeployOptions& options) {
@@ -311,6 +323,10 @@ int deploy(const ConnectionOptions& connection, const DeployOptions& options) {
   if (!checked) return explain(checked.error());
   auto connected = connect(connection);
   if (!connected.server) return connected.code;
+  for (const auto& manifest : *chosen) {
+    auto good = check_schedules(*connected.server, manifest);
+    if (!good) return explain(good.error());
+  }
   for (std::size_t i = 0; i < chosen->size(); ++i) {
     if (chosen->size() > 1)
       std::fprintf(stderr, "%s%s\n", i == 0 ? "" : "\n", (*chosen)[i].name->c_str());
@@ -323,7 +339,8 @@ int deploy(const ConnectionOptions& connection, const DeployOptions& options) {
     return code;
   }
   for (const auto& manifest : *chosen) {
-    const int code = set_event_settings(*connected.server, options, manifest);
+    int code = set_event_settings(*connected.server, options, manifest);
+    if (code == kDone) code = set_schedules(*connected.server, options, manifest);
     if (code != kDone) return code;
   }
   return kDone;

@@ -10,6 +10,7 @@
 #include "deploy/image_code.h"
 #include "deploy/staged_deployer.h"
 #include "events/queue/event_queue.h"
+#include "events/scheduler/scheduler.h"
 #include "events/webhook/sender.h"
 #include "gateway/gateway.h"
 #include "http/server.h"
@@ -146,6 +147,7 @@ struct Application::Parts {
   // Before the thread and the loops, which still work for them when they are taken down.
   std::unique_ptr<store::GroupCommit> commits;
   std::unique_ptr<events::EventQueue> events;
+  std::unique_ptr<events::Scheduler> scheduler;
   BlockingPool store_thread{"store", 1};
   BlockingPool disk{"disk", 2};
   BlockingPool users{"users", 1};
@@ -343,6 +345,7 @@ api::Services Application::Parts::services() {
                        *invoker,
                        *deployer,
                        *events,
+                       *scheduler,
                        *logs,
                        store_thread,
                        disk,
@@ -387,7 +390,10 @@ Result<Done> Application::Parts::make_events() {
       events::EventQueue::Parts{*threads.loops().front(), *database, *commits, readers, *catalog,
                                 *invoker, *webhooks, clock},
       limits);
-  return events->load();
+  if (auto loaded = events->load(); !loaded) return loaded;
+  scheduler = std::make_unique<events::Scheduler>(events::Scheduler::Parts{
+      *threads.loops().front(), *database, *commits, *events, *catalog, clock});
+  return scheduler->load();
 }
 
 gateway::AsyncCalls Application::Parts::async_calls() {
@@ -439,7 +445,10 @@ Result<Done> Application::Parts::make_services() {
   catalog->on_change(
       [this](const std::vector<function::VersionPtr>& gone, const function::SnapshotPtr& now) {
         const bool deleted = !gone.empty() && !now->functions.contains(gone.front()->function);
-        if (deleted) logs->forget(gone.front()->function);
+        if (deleted) {
+          logs->forget(gone.front()->function);
+          scheduler->forget(gone.front()->function);
+        }
         events->keep_only(*now);
         invoker->retire(gone);
       });
@@ -487,6 +496,8 @@ Result<Done> Application::start() {
   auto& parts = *parts_;
   parts.threads.start();
   parts.invoker->start();
+  // Before the queue: it wants to hear of what the queue has done.
+  parts.scheduler->start();
   parts.events->start();
   asio::co_spawn(*parts.threads.loops().front(), parts.housekeeper->run(),
                  in_background("the housekeeper"));
@@ -525,6 +536,7 @@ void Application::shut_down() {
   const auto deadline = std::chrono::steady_clock::now() + parts.configuration.drain_time;
   auto drain = [](Application::Parts& all, SteadyTime until) -> Task<void> {
     co_await all.server->drain(until);
+    co_await all.scheduler->stop();
     co_await all.events->stop(until);
     co_await all.invoker->stop(until);
   };

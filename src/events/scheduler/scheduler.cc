@@ -376,6 +376,21 @@ Result<Done> Scheduler::check(const std::vector<ScheduleDefinition>& definitions
   return Done{};
 }
 
+std::vector<WallTime> Scheduler::times(const ScheduleDefinition& definition,
+                                       std::size_t count) const {
+  Schedule schedule;
+  schedule.definition = definition;
+  schedule.created = parts_.clock.now();
+  std::vector<WallTime> found;
+  const auto times = FiringTimes::parse(schedule);
+  if (!times) return found;
+  for (auto time = times->next(schedule.created); time && found.size() < count;
+       time = times->next(*time)) {
+    found.push_back(*time);
+  }
+  return found;
+}
+
 Task<Result<Scheduler::Saved>> Scheduler::save(ScheduleDefinition definition) {
   auto task = save_here(std::move(definition));
   co_return co_await cross_to(parts_.loop, std::move(task));

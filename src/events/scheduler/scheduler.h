@@ -73,6 +73,9 @@ class Scheduler {
   Task<Result<Done>> declare(std::string function, std::vector<ScheduleDefinition> definitions);
   // Whether these could be saved, without doing it (their function need not be there yet).
   [[nodiscard]] Result<Done> check(const std::vector<ScheduleDefinition>& definitions) const;
+  // When it would fire next, if it were saved now.
+  [[nodiscard]] std::vector<WallTime> times(const ScheduleDefinition& definition,
+                                            std::size_t count) const;
 
   Task<Result<Done>> remove(std::string function, std::string name);
   // Nothing fires while it is paused, and nothing of that time is made up for.
