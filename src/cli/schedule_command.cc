@@ -48,7 +48,7 @@ Result<std::string> chosen_name(ServerConnection& server, const ScheduleOptions&
   if (schedules.size() == 1) return text_in(schedules.front().as_object(), "name");
   std::string names;
   for (const auto& item : schedules) {
-    const auto name = text_in(item.as_object(), "name");
+    auto name = text_in(item.as_object(), "name");
     if (name == "default") return name;
     names += (names.empty() ? "" : ", ") + name;
   }

@@ -14,7 +14,6 @@ namespace {
 
 namespace json = boost::json;
 using events::FiringInfo;
-using events::Schedule;
 using events::ScheduleDefinition;
 using events::Scheduler;
 using events::TimeZone;

@@ -117,10 +117,10 @@ struct Reader {
     return Done{};
   }
   Result<ManifestSchedule> read_schedule(const toml::table& table) const {
-    static const std::vector<std::string> kKeys = {
+    static const std::vector<std::string> keys = {
         "name", "cron", "timezone", "overlap", "misfire", "jitter", "data", "from", "until"};
     ManifestSchedule schedule;
-    auto done = check_keys(table, kKeys);
+    auto done = check_keys(table, keys);
     if (done) done = text(table, "name", schedule.name);
     if (done) done = text(table, "cron", schedule.cron);
     if (done) done = text(table, "timezone", schedule.timezone);

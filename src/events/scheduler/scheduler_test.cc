@@ -61,19 +61,19 @@ class SchedulerTest : public testing::Test {
   auto await(Task<T> task) {
     std::conditional_t<std::is_void_v<T>, std::optional<bool>, std::optional<T>> value;
     bool ended = false;
-    auto run = [&](Task<T> inner) -> Task<void> {
+    auto run = [](Task<T> inner, auto& result, bool& over) -> Task<void> {
       if constexpr (std::is_void_v<T>) {
         co_await std::move(inner);
-        value = true;
+        result = true;
       } else {
-        value = co_await std::move(inner);
+        result = co_await std::move(inner);
       }
-      ended = true;
+      over = true;
     };
     auto on_end = [](const std::exception_ptr& thrown) {
       if (thrown) std::rethrow_exception(thrown);
     };
-    asio::co_spawn(loop_, run(std::move(task)), on_end);
+    asio::co_spawn(loop_, run(std::move(task), value, ended), on_end);
     until([&ended] { return ended; });
     return std::move(*value);
   }
