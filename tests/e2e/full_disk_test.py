@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 import unittest
+from datetime import datetime
 from pathlib import Path
 
 from event_server import EventTest
@@ -90,6 +91,33 @@ class FullDisk(EventTest):
         for reply in replies:
             if reply.status == 202:
                 self.succeeded(reply.headers["x-amzn-requestid"])
+
+    def test_schedules_wait_for_room_and_lose_nothing(self):
+        path = "/_lambda/functions/padded/schedules/default"
+        self.assertEqual(self.server.api("PUT", path, {"cron": "* * * * * *", "overlap": "allow", "data": '{"pad": ""}'}).status, 200)
+        deadline = time.monotonic() + 10
+        while not self.server.api("GET", path).json()["firings"]:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
+        filler = self.fill()
+        try:
+            self.submit_many(200_000, 30)
+            time.sleep(3)
+            large = '{"pad": "' + "x" * 900_000 + '"}'
+            reply = self.server.api("PUT", "/_lambda/functions/padded/schedules/large", {"cron": "@yearly", "data": large})
+            self.assertEqual(reply.status, 503, reply)
+            self.assertIn("is full", reply.json()["message"])
+        finally:
+            filler.unlink()
+        self.assertEqual(len(self.server.api("GET", "/_lambda/functions/padded/schedules").json()["schedules"]), 1, "what was refused is not there")
+        time.sleep(3)
+        self.assertEqual(self.server.api("POST", path + "/pause").status, 200)
+        firings = self.server.api("GET", path).json()["firings"]
+        times = [datetime.fromisoformat(each["time"]) for each in firings]
+        self.assertEqual({(after - before).total_seconds() for after, before in zip(times, times[1:])}, {1}, firings)
+        self.assertEqual({each["outcome"] for each in firings}, {"fired"})
+        for each in firings:
+            self.succeeded(each["event"])
 
 
 if __name__ == "__main__":
