@@ -127,8 +127,8 @@ class ApiHandlerTest : public testing::Test {
         events::EventQueue::Parts{loop_, *database_, *commits_, store_thread_, *catalog_, invoker_,
                                   *webhooks_, clock_},
         events::EventQueue::Limits());
-    scheduler_ = std::make_unique<events::Scheduler>(
-        events::Scheduler::Parts{loop_, *database_, *commits_, *events_, *catalog_, clock_});
+    scheduler_ = std::make_unique<events::Scheduler>(events::Scheduler::Parts{
+        loop_, *database_, *commits_, store_thread_, *events_, *catalog_, clock_});
     handler_ = std::make_unique<ApiHandler>(services(), *authenticator_);
   }
   ~ApiHandlerTest() override { release(); }

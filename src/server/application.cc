@@ -392,7 +392,7 @@ Result<Done> Application::Parts::make_events() {
       limits);
   if (auto loaded = events->load(); !loaded) return loaded;
   scheduler = std::make_unique<events::Scheduler>(events::Scheduler::Parts{
-      *threads.loops().front(), *database, *commits, *events, *catalog, clock});
+      *threads.loops().front(), *database, *commits, readers, *events, *catalog, clock});
   return scheduler->load();
 }
 

@@ -298,6 +298,13 @@ class Declared(ScheduleTest):
         self.deploy(self.manifest())
         self.assertEqual(set(self.names("declared")), {"mine"})
 
+    def test_one_whose_time_has_passed_is_no_error(self):
+        self.deploy(self.manifest('cron = "at(2020-01-01T00:00:00)"', 'name = "ended"\ncron = "@daily"\nuntil = 2020-12-31'))
+        self.assertEqual({name: each["next"] for name, each in self.names("declared").items()}, {"default": None, "ended": None})
+        self.deploy(self.manifest('cron = "at(2020-01-01T00:00:00)"'))
+        self.assertEqual(list(self.names("declared")), ["default"])
+        self.deploy(self.manifest())
+
     def test_a_wrong_one_is_said_before_anything_is_packed(self):
         versions = self.server.api("GET", "/_lambda/functions").json()
         for schedule, *said in (('cron = "0 22-2 * * *"', "column 3", "22-23,0-2"), ('cron = "@daily"\ntimezone = "Europe/Berln"', "Europe/Berlin"),

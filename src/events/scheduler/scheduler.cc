@@ -64,7 +64,8 @@ Result<Done> check_fields(const ScheduleDefinition& definition) {
 
 }  // namespace
 
-Scheduler::Scheduler(Parts parts) : parts_(parts), table_(parts.catalog.tenant()) {}
+Scheduler::Scheduler(Parts parts)
+    : parts_(parts), table_(parts.catalog.tenant()), views_(parts.catalog.tenant()) {}
 
 // ---- starting and stopping
 
@@ -325,7 +326,8 @@ Result<Scheduler::Entry*> Scheduler::find(const std::string& function, const std
 // ---- changing
 
 // The schedule as it will be; errors where it is wrong.
-Result<Schedule> Scheduler::planned(const ScheduleDefinition& definition, WallTime now) const {
+Result<Schedule> Scheduler::planned(const ScheduleDefinition& definition, WallTime now,
+                                    Ended ended) const {
   if (auto good = check_fields(definition); !good) return fail(std::move(good.error()));
   Schedule schedule;
   schedule.id = random_uuid();
@@ -345,7 +347,7 @@ Result<Schedule> Scheduler::planned(const ScheduleDefinition& definition, WallTi
   schedule.definition = definition;
   auto times = FiringTimes::parse(schedule);
   if (!times) return fail(std::move(times.error()));
-  if (!times->next(schedule.decided)) {
+  if (ended == Ended::refused && !times->next(schedule.decided)) {
     return fail(ErrorCode::invalid, "{} would never fire{}", definition.expression,
                 definition.until ? " before it ends (until)" : ": its time has passed");
   }
@@ -360,6 +362,10 @@ tl::unexpected<Error> Scheduler::not_saved(Error error, const std::string& funct
 }
 
 Result<Done> Scheduler::check(const std::vector<ScheduleDefinition>& definitions) const {
+  if (definitions.size() > kMostSchedules) {
+    return fail(ErrorCode::invalid, "{} schedules are more than a function can have ({})",
+                definitions.size(), kMostSchedules);
+  }
   std::set<std::string> names;
   for (const auto& definition : definitions) {
     if (auto good = check_fields(definition); !good) return good;
@@ -399,7 +405,7 @@ Task<Result<Scheduler::Saved>> Scheduler::save(ScheduleDefinition definition) {
 Task<Result<Scheduler::Saved>> Scheduler::save_here(ScheduleDefinition definition) {
   const Key key{definition.function, definition.name};
   const auto now = parts_.clock.now();
-  auto schedule = planned(definition, now);
+  auto schedule = planned(definition, now, Ended::refused);
   if (!schedule) co_return fail(std::move(schedule.error()));
   Saved saved;
   std::size_t count = 0;
@@ -447,7 +453,7 @@ Task<Result<Done>> Scheduler::declare_here(std::string function,
     definition.function = function;
     definition.declared = true;
     wanted.insert({function, definition.name});
-    auto schedule = planned(definition, now);
+    auto schedule = planned(definition, now, Ended::accepted);
     if (!schedule) co_return fail(std::move(schedule.error()), "schedule \"{}\"", definition.name);
     kept.push_back(std::move(*schedule));
   }
@@ -577,12 +583,11 @@ Task<Result<Scheduler::Shown>> Scheduler::show_here(std::string function, std::s
   Shown shown;
   shown.info = info_of(**entry);
   shown.times = times_of(**entry, times);
-  auto work = [this, id = shown.info.schedule.id, firings](SQLite::Database& database) {
-    return table_.firings(database, id, firings);
-  };
-  auto read = co_await parts_.commits.run("read firings", std::move(work));
+  auto work = [this, id = shown.info.schedule.id, firings, &found = shown.firings](
+                  SQLite::Database& database) { found = views_.firings(database, id, firings); };
+  auto job = [this, work = std::move(work)] { return parts_.database.read("read firings", work); };
+  auto read = co_await run_blocking(parts_.readers, std::move(job));
   if (!read) co_return fail(std::move(read.error()).as(ErrorCode::unavailable));
-  shown.firings = std::move(*read);
   co_return shown;
 }
 

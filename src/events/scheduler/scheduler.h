@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/async.h"
+#include "base/blocking.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "events/queue/event_queue.h"
@@ -42,6 +43,7 @@ class Scheduler {
     Loop& loop;
     store::Database& database;
     store::GroupCommit& commits;
+    BlockingPool& readers;  // for what is only looked at
     EventQueue& queue;
     const function::Catalog& catalog;
     const Clock& clock;
@@ -69,7 +71,7 @@ class Scheduler {
   // conflict (another request changes it at this moment).
   Task<Result<Saved>> save(ScheduleDefinition definition);
   // The schedules that lambda.toml declares for a function: these, and no other declared ones. All
-  // or nothing.
+  // or nothing. One whose time has passed is no error here: the file need not change for it.
   Task<Result<Done>> declare(std::string function, std::vector<ScheduleDefinition> definitions);
   // Whether these could be saved, without doing it (their function need not be there yet).
   [[nodiscard]] Result<Done> check(const std::vector<ScheduleDefinition>& definitions) const;
@@ -136,7 +138,9 @@ class Scheduler {
   [[nodiscard]] Info info_of(const Entry& entry) const;
   [[nodiscard]] std::vector<WallTime> times_of(const Entry& entry, std::size_t count) const;
   [[nodiscard]] Result<Entry*> find(const std::string& function, const std::string& name);
-  [[nodiscard]] Result<Schedule> planned(const ScheduleDefinition& definition, WallTime now) const;
+  enum class Ended { refused, accepted };
+  [[nodiscard]] Result<Schedule> planned(const ScheduleDefinition& definition, WallTime now,
+                                         Ended ended) const;
   [[nodiscard]] tl::unexpected<Error> not_saved(Error error, const std::string& function) const;
 
   Task<Result<Saved>> save_here(ScheduleDefinition definition);
@@ -151,6 +155,7 @@ class Scheduler {
 
   Parts parts_;
   ScheduleTable table_;
+  ScheduleTable views_;  // what readers look through: statements belong to a connection
   std::map<Key, Entry> entries_;
   std::set<std::pair<WallTime, Key>> due_;
   std::set<Key> changing_;  // somebody writes it

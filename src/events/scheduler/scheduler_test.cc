@@ -111,7 +111,7 @@ class SchedulerTest : public testing::Test {
                                                        *catalog_, invoker_, *webhooks_, clock_},
                                      EventQueue::Limits());
     scheduler_ = std::make_unique<Scheduler>(
-        Scheduler::Parts{loop_, *database_, *commits_, *queue_, *catalog_, clock_});
+        Scheduler::Parts{loop_, *database_, *commits_, store_thread_, *queue_, *catalog_, clock_});
     ASSERT_TRUE(queue_->load());
     ASSERT_TRUE(scheduler_->load());
   }
