@@ -299,6 +299,9 @@ class Declared(ScheduleTest):
         self.assertEqual(set(self.names("declared")), {"mine"})
 
     def test_one_whose_time_has_passed_is_no_error(self):
+        self.deploy(self.manifest())
+        for name in self.names("declared"):
+            self.schedule("delete", "declared", "--name", name)
         self.deploy(self.manifest('cron = "at(2020-01-01T00:00:00)"', 'name = "ended"\ncron = "@daily"\nuntil = 2020-12-31'))
         self.assertEqual({name: each["next"] for name, each in self.names("declared").items()}, {"default": None, "ended": None})
         self.deploy(self.manifest('cron = "at(2020-01-01T00:00:00)"'))

@@ -79,11 +79,17 @@ json::object firing_json(const FiringInfo& firing, const TimeZone& zone) {
   return object;
 }
 
-json::object list_json(const std::vector<Scheduler::Info>& infos) {
-  json::array schedules;
-  for (const auto& info : infos)
-    schedules.push_back(schedule_json(info, zone_of(info.schedule.definition)));
-  return json::object{{"schedules", std::move(schedules)}};
+// Thousands of them would hold up the loop: they are written down beside it.
+Task<Answer> answer_list(Services& services, std::string function) {
+  auto infos = co_await services.scheduler.list(std::move(function));
+  if (!infos) co_return fail(std::move(infos.error()));
+  auto write = [infos = std::move(*infos)] {
+    json::array schedules;
+    for (const auto& info : infos)
+      schedules.push_back(schedule_json(info, zone_of(info.schedule.definition)));
+    return json_response(200, json::object{{"schedules", std::move(schedules)}});
+  };
+  co_return co_await run_blocking(services.disk, std::move(write));
 }
 
 // ---- reading
@@ -212,17 +218,13 @@ Task<Answer> set_paused(Services& services, Exchange& exchange, bool paused) {
 }  // namespace
 
 Task<Answer> list_schedules(Services& services, Exchange& /*exchange*/) {
-  auto infos = co_await services.scheduler.list("");
-  if (!infos) co_return fail(std::move(infos.error()));
-  co_return json_response(200, list_json(*infos));
+  co_return co_await answer_list(services, "");
 }
 
 Task<Answer> list_function_schedules(Services& services, Exchange& exchange) {
   auto function = known_function(services, exchange);
   if (!function) co_return fail(std::move(function.error()));
-  auto infos = co_await services.scheduler.list(std::move(*function));
-  if (!infos) co_return fail(std::move(infos.error()));
-  co_return json_response(200, list_json(*infos));
+  co_return co_await answer_list(services, std::move(*function));
 }
 
 Task<Answer> check_schedules(Services& services, Exchange& exchange) {
@@ -252,9 +254,7 @@ Task<Answer> declare_schedules(Services& services, Exchange& exchange) {
   if (!definitions) co_return fail(std::move(definitions.error()));
   auto declared = co_await services.scheduler.declare(*function, std::move(*definitions));
   if (!declared) co_return fail(std::move(declared.error()));
-  auto infos = co_await services.scheduler.list(std::move(*function));
-  if (!infos) co_return fail(std::move(infos.error()));
-  co_return json_response(200, list_json(*infos));
+  co_return co_await answer_list(services, std::move(*function));
 }
 
 Task<Answer> get_schedule(Services& services, Exchange& exchange) {
