@@ -185,10 +185,10 @@ CREATE TRIGGER event_invoke_configs_of_version AFTER DELETE ON versions BEGIN
 END;
 )sql";
 
-// Schedules. `decided`: every time up to it has its row in firings, or had it (the newest are kept).
-// A firing that was queued has no event yet. outcome 0 is fired, 1 queued, 2 skipped, 3 missed;
-// firings.state is the state in which its event ended, which is kept longer than the event; 4 was
-// taken away.
+// Schedules. `decided`: every time up to it has its row in firings, or had it (the newest are
+// kept). A firing that was queued has no event yet. outcome 0 is fired, 1 queued, 2 skipped, 3
+// missed; firings.state is the state in which its event ended, which is kept longer than the event;
+// 4 was taken away.
 constexpr const char* kSchedules = R"sql(
 CREATE TABLE schedules (
   account  TEXT NOT NULL,
