@@ -90,7 +90,7 @@ class Configuration(unittest.TestCase):
                 self.assertIn(f"\n{key} = {shown}  # {self.file} line 2\n", done.stdout, done.stderr)
                 done = lambdad("--check", environment={variable(key): value})
                 self.assertIn(f"\n{key} = {shown}  # {variable(key)} in the environment\n", done.stdout, done.stderr)
-                done = lambdad("--check", flag(key), *([] if key == "insecure" else [value]))
+                done = lambdad("--check", flag(key), *([] if key in ("insecure", "async_open_urls") else [value]))
                 self.assertIn(f"\n{key} = {shown}  # {flag(key)}\n", done.stdout, done.stderr)
                 self.assertEqual(done.returncode, 0)
 
