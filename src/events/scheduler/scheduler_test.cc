@@ -413,6 +413,29 @@ TEST_F(SchedulerTest, RefusesWhatIsWrongAndSaysWhy) {
               HasSubstr("has no schedule \"x\""));
 }
 
+TEST_F(SchedulerTest, ADeclaredOneMayHaveEndedAndThereMayNotBeTooMany) {
+  std::vector<ScheduleDefinition> declared = {definition("at(2020-01-01T00:00:00)")};
+  ASSERT_TRUE(await(scheduler_->declare("greet", declared)));
+  ASSERT_TRUE(await(scheduler_->declare("greet", declared)));
+  const auto listed = await(scheduler_->list("greet"));
+  ASSERT_THAT(*listed, SizeIs(1));
+  EXPECT_FALSE(listed->front().next);
+  declared.clear();
+  for (std::size_t i = 0; i <= kMostSchedules; ++i)
+    declared.push_back(definition("@daily", "s" + std::to_string(i)));
+  const auto many = await(scheduler_->declare("greet", declared));
+  ASSERT_FALSE(many);
+  EXPECT_THAT(many.error().message(), HasSubstr("1001 schedules"));
+  EXPECT_THAT(*await(scheduler_->list("greet")), SizeIs(1));
+}
+
+TEST_F(SchedulerTest, SaysWhenOneWouldFireWithoutMakingIt) {
+  const auto hour = WallTime(std::chrono::milliseconds(1'767'326'400'000));  // 04:00
+  EXPECT_THAT(scheduler_->times(definition("0 * * * *"), 2), ElementsAre(hour, hour + 1h));
+  EXPECT_THAT(scheduler_->times(definition("nonsense"), 2), IsEmpty());
+  EXPECT_THAT(*await(scheduler_->list("greet")), IsEmpty());
+}
+
 TEST_F(SchedulerTest, KeepsTheNewestHundredFirings) {
   auto wanted = definition("* * * * *");
   wanted.overlap = Overlap::allow;
