@@ -72,7 +72,8 @@ Task<void> ApiHandler::handle(http::Request& request, http::BodyReader& body,
     response = own ? own_error(error, request_id) : aws_error(error);
     if (writer.started()) co_return;
   }
-  response.headers.add("x-amzn-RequestId", request_id);
+  if (!response.headers.has("x-amzn-RequestId"))
+    response.headers.add("x-amzn-RequestId", request_id);
   if (!response.headers.has("Content-Type"))
     response.headers.add("Content-Type", "application/json");
   co_await writer.send(std::move(response));

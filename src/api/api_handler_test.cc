@@ -6,7 +6,10 @@
 #include "base/crypto.h"
 #include "base/encoding.h"
 #include "base/temporary_directory.h"
+#include "events/queue/event_queue.h"
+#include "events/webhook/sender.h"
 #include "store/database.h"
+#include "store/group_commit.h"
 #include "store/master_key.h"
 
 #include <gmock/gmock.h>
@@ -116,6 +119,16 @@ class ApiHandlerTest : public testing::Test {
     access::Authenticator::Options options;
     options.account = "000000000000";
     authenticator_ = std::make_unique<access::Authenticator>(*keys_, clock_, options);
+    commits_ = std::make_unique<store::GroupCommit>(*database_, store_thread_);
+    webhooks_ = std::make_unique<events::WebhookSender>(
+        events::WebhookSender::Parts{*catalog_, keys_->master(), disk_, clock_},
+        events::WebhookSender::Options());
+    events_ = std::make_unique<events::EventQueue>(
+        events::EventQueue::Parts{loop_, *database_, *commits_, store_thread_, *catalog_, invoker_,
+                                  *webhooks_, clock_},
+        events::EventQueue::Limits());
+    scheduler_ = std::make_unique<events::Scheduler>(events::Scheduler::Parts{
+        loop_, *database_, *commits_, store_thread_, *events_, *catalog_, clock_});
     handler_ = std::make_unique<ApiHandler>(services(), *authenticator_);
   }
   ~ApiHandlerTest() override { release(); }
@@ -125,6 +138,8 @@ class ApiHandlerTest : public testing::Test {
                     *packages_,
                     invoker_,
                     deployer_,
+                    *events_,
+                    *scheduler_,
                     *logs_,
                     store_thread_,
                     disk_,
@@ -205,6 +220,10 @@ class ApiHandlerTest : public testing::Test {
   std::unique_ptr<observe::LogStore> logs_;
   NoInvoker invoker_;
   ScriptedDeployer deployer_;
+  std::unique_ptr<store::GroupCommit> commits_;
+  std::unique_ptr<events::WebhookSender> webhooks_;
+  std::unique_ptr<events::EventQueue> events_;
+  std::unique_ptr<events::Scheduler> scheduler_;
   std::unique_ptr<access::Authenticator> authenticator_;
   std::optional<function::DriverName> image_driver_;
   std::promise<void> free_;

@@ -17,10 +17,8 @@ struct Unsupported {
   std::string_view member;
   std::string_view instead;
 };
-constexpr std::array<Unsupported, 8> kUnsupported = {{
+constexpr std::array<Unsupported, 7> kUnsupported = {{
     {"Layers", "layers are not supported: put their files into the function's package"},
-    {"DeadLetterConfig",
-     "dead letters are not supported in this build: they come with the event queue"},
     {"FileSystemConfigs",
      "file systems cannot be mounted: use /tmp, or a service over the network"},
     {"CodeSigningConfigArn", "code signing is not supported: keys decide who may change code"},
@@ -87,6 +85,13 @@ Result<Done> take_storage(const json::object& body, function::Configuration& con
   return take_number(**storage, "Size", configuration.ephemeral_storage_mb);
 }
 
+Result<Done> take_dead_letters(const json::object& body, function::Configuration& configuration) {
+  auto given = object_member(body, "DeadLetterConfig");
+  if (!given) return fail(std::move(given.error()));
+  if (*given == nullptr) return Done{};
+  return take_text(**given, "TargetArn", configuration.dead_letter_target);
+}
+
 Result<Done> take_architecture(const json::object& body, function::Configuration& configuration) {
   auto list = list_member(body, "Architectures");
   if (!list) return fail(std::move(list.error()));
@@ -136,6 +141,7 @@ Result<function::Configuration> apply_configuration(function::Configuration conf
   if (done) done = take_number(body, "MemorySize", configuration.memory_mb);
   if (done) done = take_environment(body, configuration);
   if (done) done = take_storage(body, configuration);
+  if (done) done = take_dead_letters(body, configuration);
   if (done) done = take_architecture(body, configuration);
   if (done) done = take_image_config(body, configuration);
   if (done) done = take_echoed(body, name, configuration);

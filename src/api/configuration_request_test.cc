@@ -70,6 +70,17 @@ TEST(ConfigurationRequest, EmptyFormsOfWhatIsNotSupportedArePassedOver) {
           "LogGroup": "/aws/lambda/f"}})"));
 }
 
+TEST(ConfigurationRequest, DeadLettersHaveATargetUntilItIsTakenAway) {
+  const auto with = applied(R"({"DeadLetterConfig": {"TargetArn": "https://a.org/"}})");
+  ASSERT_TRUE(with);
+  EXPECT_EQ(with->dead_letter_target, "https://a.org/");
+  EXPECT_EQ(applied(R"({"Timeout": 5})", *with)->dead_letter_target, "https://a.org/");
+  for (const char* keeps : {R"({"DeadLetterConfig": {}})", R"({"DeadLetterConfig": null})",
+                            R"({"DeadLetterConfig": {"TargetArn": null}})"})
+    EXPECT_EQ(applied(keeps, *with)->dead_letter_target, "https://a.org/") << keeps;
+  EXPECT_EQ(applied(R"({"DeadLetterConfig": {"TargetArn": ""}})", *with)->dead_letter_target, "");
+}
+
 struct Refusal {
   const char* body;
   const char* aws_type;  // "" where the code says it
@@ -92,8 +103,8 @@ INSTANTIATE_TEST_SUITE_P(
     ConfigurationRequest, Refused,
     testing::Values(
         Refusal{R"({"Layers": ["arn:x"]})", "", ErrorCode::invalid, "Layers: "},
-        Refusal{R"({"DeadLetterConfig": {"TargetArn": "arn:x"}})", "", ErrorCode::invalid,
-                "DeadLetterConfig: "},
+        Refusal{R"({"DeadLetterConfig": {"TargetArn": 1}})", kType, ErrorCode::invalid,
+                "TargetArn"},
         Refusal{R"({"FileSystemConfigs": [{"Arn": "a", "LocalMountPath": "/mnt/a"}]})", "",
                 ErrorCode::invalid, "FileSystemConfigs: "},
         Refusal{R"({"CodeSigningConfigArn": "arn:x"})", "", ErrorCode::invalid,

@@ -113,6 +113,8 @@ json::object configuration_json(const function::Catalog& catalog, const function
     for (const auto& [name, value] : *configuration.environment) variables[name] = value;
     object["Environment"] = {{"Variables", std::move(variables)}};
   }
+  if (!configuration.dead_letter_target.empty())
+    object["DeadLetterConfig"] = {{"TargetArn", configuration.dead_letter_target}};
   if (configuration.image_config) add_image_config(object, *configuration.image_config);
   add_echoed(object, configuration, version.function);
   return object;

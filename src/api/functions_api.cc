@@ -36,6 +36,21 @@ Result<function::Resolved> resolve_to_show(const Services& services, const Funct
   return resolved;
 }
 
+// Where dead letters go, where `body` says so.
+Result<Done> check_dead_letters(const Services& services, const json::object& body,
+                                const function::Configuration& configuration,
+                                std::string_view name) {
+  const auto& target = configuration.dead_letter_target;
+  if (target.empty() || !body.contains("DeadLetterConfig")) return Done{};
+  auto destination = services.events.destination(target);
+  if (!destination) return fail(std::move(destination.error()), "DeadLetterConfig");
+  if (destination->url.empty() && destination->function == name) {
+    return fail(ErrorCode::invalid,
+                "DeadLetterConfig: the function cannot take its own dead letters");
+  }
+  return Done{};
+}
+
 // What CreateFunction wants of a body before it looks at the code.
 Result<function::Configuration> read_new_configuration(Services& services, const json::object& body,
                                                        std::string& name) {
@@ -67,6 +82,8 @@ Result<function::Configuration> read_new_configuration(Services& services, const
   }
   auto configuration = apply_configuration(std::move(fresh), body, name);
   if (!configuration) return fail(std::move(configuration.error()));
+  auto letters = check_dead_letters(services, body, *configuration, name);
+  if (!letters) return fail(std::move(letters.error()));
   const bool zip = configuration->package_type == function::PackageType::zip;
   auto fits = function::check_configuration(*configuration);
   if (!fits) return fail(std::move(fits.error()));
@@ -228,12 +245,16 @@ Task<Answer> update_function_configuration(Services& services, Exchange& exchang
     auto runs = services.check_runtime(**runtime);
     if (!runs) co_return fail(std::move(runs.error()));
   }
-  auto job = [&catalog = services.catalog, name = name->name, body = std::move(*body),
+  auto job = [&services, name = name->name, body = std::move(*body),
               revision = revision->value_or("")] {
-    const auto apply = [&body, &name](function::Configuration before) {
-      return apply_configuration(std::move(before), body, name);
+    const auto apply = [&services, &body, &name](function::Configuration before) {
+      auto after = apply_configuration(std::move(before), body, name);
+      if (!after) return after;
+      auto letters = check_dead_letters(services, body, *after, name);
+      if (!letters) after = fail(std::move(letters.error()));
+      return after;
     };
-    return catalog.update_configuration(name, apply, revision);
+    return services.catalog.update_configuration(name, apply, revision);
   };
   auto version = co_await change(services, std::move(job));
   if (!version) co_return fail(std::move(version.error()));

@@ -39,19 +39,76 @@ std::string timing_text(const invoke::Timing& timing) {
                      timing.handler.count(), timing.total.count(), timing.cold ? 1 : 0);
 }
 
-tl::unexpected<Error> no_queue() {
-  return fail(ErrorCode::invalid,
-              "asynchronous invocation (Event) needs the event queue, which this build does not "
-              "have yet: invoke with "
-              "RequestResponse");
+constexpr std::size_t kLongestToken = 256;
+
+// The payload of a call: JSON, {} where there is none. Errors: too_large, bad_content.
+Task<Result<std::string>> read_payload(Exchange& exchange, std::string_view type,
+                                       std::size_t limit) {
+  auto payload = co_await http::read_all(exchange.body, limit);
+  if (!payload && payload.error().code() == ErrorCode::too_large) {
+    const auto declared = exchange.body.declared_length();
+    co_return fail(ErrorCode::too_large,
+                   "{} byte payload is too large for the {} invocation type (limit {} bytes)",
+                   declared ? std::to_string(*declared) : "more than " + std::to_string(limit),
+                   type, limit);
+  }
+  if (!payload) co_return fail(std::move(payload.error()));
+  if (payload->empty()) *payload = "{}";
+  auto fits = check_json(*payload);
+  if (!fits) co_return fail(std::move(fits.error()));
+  co_return payload;
+}
+
+// Answered once the event is on disk. `qualifier` "" follows `live` at each attempt.
+Task<Answer> accept(Services& services, Exchange& exchange, std::string function,
+                    std::string qualifier) {
+  const auto& request = exchange.request;
+  auto context = read_client_context(request);
+  if (!context) co_return fail(std::move(context.error()));
+  events::NewEvent event;
+  event.token = std::string(request.headers.get("X-Lambda-Idempotency-Key"));
+  if (event.token.size() > kLongestToken) {
+    co_return fail(ErrorCode::invalid, "X-Lambda-Idempotency-Key has at most {} characters",
+                   kLongestToken);
+  }
+  auto payload = co_await read_payload(exchange, "Event", events::kMaxEventBytes);
+  if (!payload) co_return fail(std::move(payload.error()));
+  event.id = exchange.request_id;
+  event.function = std::move(function);
+  event.qualifier = std::move(qualifier);
+  event.payload = std::move(*payload);
+  event.trace_id =
+      invoke::trace_id_for(request.headers.get("X-Amzn-Trace-Id"), services.clock.now());
+  event.client_context = std::move(*context);
+  auto accepted = co_await services.events.accept(std::move(event));
+  if (!accepted) co_return fail(std::move(accepted.error()));
+  // A repeated submission is the earlier event, by the earlier id.
+  http::Response response(202);
+  response.headers.add("x-amzn-RequestId", accepted->id);
+  co_return response;
+}
+
+// AWS's Invoke means the draft where no qualifier is given; ours follows `live`, and tells the
+// timing.
+enum class Spelling { aws, own };
+
+// Of an event, which is resolved anew at each attempt; "" follows `live`.
+std::string event_qualifier(const function::Resolved& target, Spelling spelling) {
+  if (spelling == Spelling::aws) return target.qualifier.empty() ? "$LATEST" : target.qualifier;
+  return target.qualifier == function::kLiveAlias ? "" : target.qualifier;
 }
 
 // Steps that both spellings share, once the target is known.
-Task<Answer> run(Services& services, Exchange& exchange, function::Resolved target, bool timing) {
+Task<Answer> run(Services& services, Exchange& exchange, function::Resolved target,
+                 Spelling spelling) {
   const auto& request = exchange.request;
   const auto type = request.headers.get("X-Amz-Invocation-Type", "RequestResponse");
   if (type == "DryRun") co_return http::Response(204);
-  if (type == "Event") co_return no_queue();
+  if (type == "Event") {
+    auto qualifier = event_qualifier(target, spelling);
+    co_return co_await accept(services, exchange, target.function->name, std::move(qualifier));
+  }
+
   if (type != "RequestResponse") {
     co_return fail(ErrorCode::validation,
                    "1 validation error detected: Value '{}' at 'invocationType' failed to satisfy "
@@ -61,18 +118,8 @@ Task<Answer> run(Services& services, Exchange& exchange, function::Resolved targ
   }
   auto context = read_client_context(request);
   if (!context) co_return fail(std::move(context.error()));
-  auto payload = co_await http::read_all(exchange.body, kMaxPayload);
-  if (!payload) {
-    if (payload.error().code() != ErrorCode::too_large) co_return fail(std::move(payload.error()));
-    const auto declared = exchange.body.declared_length();
-    co_return fail(
-        ErrorCode::too_large,
-        "{} byte payload is too large for the RequestResponse invocation type (limit {} bytes)",
-        declared ? std::to_string(*declared) : "more than 6291456", kMaxPayload);
-  }
-  if (payload->empty()) *payload = "{}";
-  auto fits = check_json(*payload);
-  if (!fits) co_return fail(std::move(fits.error()));
+  auto payload = co_await read_payload(exchange, "RequestResponse", kMaxPayload);
+  if (!payload) co_return fail(std::move(payload.error()));
   invoke::Call call;
   call.invoked_arn = services.catalog.function_arn(target.function->name, target.qualifier);
   call.target = std::move(target);
@@ -90,7 +137,8 @@ Task<Answer> run(Services& services, Exchange& exchange, function::Resolved targ
   if (request.headers.get("X-Amz-Log-Type") == "Tail")
     response.headers.add("X-Amz-Log-Result", base64_encode(outcome->log_tail));
   response.headers.add("X-Amzn-Trace-Id", outcome->trace_id);
-  if (timing) response.headers.add("X-Lambda-Timing", timing_text(outcome->timing));
+  if (spelling == Spelling::own)
+    response.headers.add("X-Lambda-Timing", timing_text(outcome->timing));
   co_return response;
 }
 
@@ -108,11 +156,20 @@ Task<Answer> invoke_function(Services& services, Exchange& exchange) {
     }
     co_return fail(std::move(target.error()));
   }
-  co_return co_await run(services, exchange, std::move(*target), false);
+  co_return co_await run(services, exchange, std::move(*target), Spelling::aws);
 }
 
-Task<Answer> invoke_async(Services&, Exchange&) {
-  co_return no_queue();
+Task<Answer> invoke_async(Services& services, Exchange& exchange) {
+  auto name = exchange.function_name(services);
+  if (!name) co_return fail(std::move(name.error()));
+  auto target = services.catalog.resolve(name->name, name->qualifier);
+  if (!target) co_return fail(std::move(target.error()));
+  auto qualifier = event_qualifier(*target, Spelling::aws);
+  auto answer = co_await accept(services, exchange, target->function->name, std::move(qualifier));
+  if (!answer) co_return answer;
+  auto response = json_response(202, json::object{{"Status", 202}});
+  response.headers.add("x-amzn-RequestId", std::string((*answer)->headers.get("x-amzn-RequestId")));
+  co_return response;
 }
 
 Task<Answer> invoke_live(Services& services, Exchange& exchange) {
@@ -126,7 +183,7 @@ Task<Answer> invoke_live(Services& services, Exchange& exchange) {
       co_return no_function(services, name);
     co_return fail(std::move(target.error()));
   }
-  co_return co_await run(services, exchange, std::move(*target), true);
+  co_return co_await run(services, exchange, std::move(*target), Spelling::own);
 }
 
 }  // namespace lambda::api

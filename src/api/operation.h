@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "deploy/deployer.h"
+#include "events/queue/event_queue.h"
+#include "events/scheduler/scheduler.h"
 #include "function/catalog.h"
 #include "function/package_store.h"
 #include "http/body.h"
@@ -57,6 +59,8 @@ struct Services {
   function::PackageStore& packages;
   invoke::Invoker& invoker;
   deploy::Deployer& deployer;
+  events::EventQueue& events;
+  events::Scheduler& scheduler;
   observe::LogStore& logs;
   BlockingPool& store_thread;
   BlockingPool& disk;

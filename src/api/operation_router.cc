@@ -2,6 +2,9 @@
 
 #include "api/code_link.h"
 #include "api/deploy_api.h"
+#include "api/events/invoke_config_api.h"
+#include "api/events/queue_api.h"
+#include "api/events/schedule_api.h"
 #include "api/functions_api.h"
 #include "api/invoke_api.h"
 #include "api/own_api.h"
@@ -89,18 +92,17 @@ void OperationRouter::add_aws() {
   add("GET", "/2024-08-31/functions/*/recursion-config", get_recursion_config);
   add("GET", "/2015-03-31/event-source-mappings", list_event_source_mappings);
   add("GET", "/2015-03-31/functions/*/policy", get_policy);
+  add("PUT", "/2019-09-25/functions/*/event-invoke-config", put_event_invoke_config);
+  add("POST", "/2019-09-25/functions/*/event-invoke-config", update_event_invoke_config);
+  add("GET", "/2019-09-25/functions/*/event-invoke-config", get_event_invoke_config);
+  add("DELETE", "/2019-09-25/functions/*/event-invoke-config", delete_event_invoke_config);
+  add("GET", "/2019-09-25/functions/*/event-invoke-config/list", list_event_invoke_configs);
 }
 
 // What AWS has and this server does not: refused by name, never half done. Where reading is all a
 // client wants, it is told that there is none.
 void OperationRouter::add_refused() {
   add_refused_families();
-  const auto queue = refuse_operation(
-      "event invoke configurations belong to the event queue, which this build does not have yet");
-  for (const char* method : {"PUT", "POST", "DELETE"})
-    add(method, "/2019-09-25/functions/*/event-invoke-config", queue);
-  add("GET", "/2019-09-25/functions/*/event-invoke-config", get_event_invoke_config);
-  add("GET", "/2019-09-25/functions/*/event-invoke-config/list", list_event_invoke_configs);
   const auto provisioned =
       refuse_operation("provisioned concurrency is not supported in this build");
   for (const char* method : {"PUT", "DELETE"})
@@ -171,6 +173,30 @@ void OperationRouter::add_own() {
   add("PUT", "/_lambda/functions/*/url", put_url);
   add("POST", "/_lambda/functions/*/invocations", invoke_live);
   add("GET", "/_lambda/functions/*/logs", get_logs);
+  add("GET", "/_lambda/queue", get_queue);
+  add("GET", "/_lambda/functions/*/events", list_events);
+  add("DELETE", "/_lambda/functions/*/events", purge_events);
+  add("POST", "/_lambda/functions/*/events/redrive", redrive_events);
+  add("GET", "/_lambda/functions/*/webhook-secret", get_webhook_secret);
+  add("GET", "/_lambda/events/*", get_event);
+  add("DELETE", "/_lambda/events/*", cancel_event);
+  add("GET", "/_lambda/events/*/payload", get_event_payload);
+  add("GET", "/_lambda/events/*/result", get_event_result);
+  add("POST", "/_lambda/events/*/redrive", redrive_event);
+  add_schedules();
+}
+
+void OperationRouter::add_schedules() {
+  add("GET", "/_lambda/schedules", list_schedules);
+  add("POST", "/_lambda/schedules/check", check_schedules);
+  add("GET", "/_lambda/functions/*/schedules", list_function_schedules);
+  add("PUT", "/_lambda/functions/*/schedules", declare_schedules);
+  add("GET", "/_lambda/functions/*/schedules/*", get_schedule);
+  add("PUT", "/_lambda/functions/*/schedules/*", put_schedule);
+  add("DELETE", "/_lambda/functions/*/schedules/*", delete_schedule);
+  add("POST", "/_lambda/functions/*/schedules/*/pause", pause_schedule);
+  add("POST", "/_lambda/functions/*/schedules/*/resume", resume_schedule);
+  add("POST", "/_lambda/functions/*/schedules/*/run", run_schedule);
 }
 
 Result<Matched> OperationRouter::match(const http::Request& request) const {

@@ -42,6 +42,7 @@ class OperationRouter {
   void add_refused();
   void add_refused_families();
   void add_own();
+  void add_schedules();
 
   std::vector<Route> routes_;
 };

@@ -130,20 +130,6 @@ Task<Answer> list_layer_versions(Services&, Exchange&) {
   co_return json_response(200, json::object{{"LayerVersions", json::array()}});
 }
 
-Task<Answer> list_event_invoke_configs(Services& services, Exchange& exchange) {
-  auto function = find_function(services, exchange);
-  if (!function) co_return fail(std::move(function.error()));
-  co_return json_response(200, json::object{{"FunctionEventInvokeConfigs", json::array()}});
-}
-
-Task<Answer> get_event_invoke_config(Services& services, Exchange& exchange) {
-  auto found = find_qualified(services, exchange);
-  if (!found) co_return fail(std::move(found.error()));
-  const auto qualifier = found->qualifier.empty() ? "$LATEST" : found->qualifier;
-  co_return fail(ErrorCode::not_found, "The function {} doesn't have an EventInvokeConfig",
-                 services.catalog.function_arn(found->function->name, qualifier));
-}
-
 Task<Answer> list_provisioned_concurrency(Services& services, Exchange& exchange) {
   auto function = find_function(services, exchange);
   if (!function) co_return fail(std::move(function.error()));

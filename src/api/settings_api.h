@@ -19,8 +19,6 @@ Task<Answer> get_policy(Services& services, Exchange& exchange);
 // What there is none of here: an empty list, or AWS's 404.
 Task<Answer> list_layers(Services& services, Exchange& exchange);
 Task<Answer> list_layer_versions(Services& services, Exchange& exchange);
-Task<Answer> list_event_invoke_configs(Services& services, Exchange& exchange);
-Task<Answer> get_event_invoke_config(Services& services, Exchange& exchange);
 Task<Answer> list_provisioned_concurrency(Services& services, Exchange& exchange);
 Task<Answer> get_provisioned_concurrency(Services& services, Exchange& exchange);
 Task<Answer> list_code_signing_configs(Services& services, Exchange& exchange);

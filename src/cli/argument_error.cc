@@ -48,8 +48,9 @@ std::string argument_error(const CLI::App& app, const CLI::ParseError& error) {
                        meant(word, option_names(command)));
   }
   const auto below = command.get_subcommands([](const CLI::App*) { return true; });
-  if (!below.empty() && left.empty()) return "which command?";
-  if (!below.empty()) {
+  const bool wants_command = command.get_require_subcommand_min() > 0;
+  if (wants_command && left.empty()) return "which command?";
+  if (!below.empty() && !left.empty()) {
     std::vector<std::string> names;
     for (const auto* each : below) names.push_back(each->get_name());
     return fmt::format("there is no command \"{}\"{}", left.front(), meant(left.front(), names));

@@ -141,7 +141,8 @@ Examples:
   lambda invoke greet --data '{"name": "World"}'
   lambda invoke greet -f event.json --timing
   jq -n '{name: "World"}' | lambda invoke greet
-  lambda invoke greet --qualifier 3 --logs)text";
+  lambda invoke greet --qualifier 3 --logs
+  lambda invoke greet --data '{"name": "World"}' --async)text";
 
 void add_invoke(CLI::App& app, Arguments& arguments) {
   auto& options = arguments.invoke;
@@ -158,7 +159,16 @@ void add_invoke(CLI::App& app, Arguments& arguments) {
                    "a version or an alias (default: what is live)")
       ->option_text("VERSION");
   command->add_flag("--timing", options.timing, "say where the time went");
-  command->add_flag("--logs", options.logs, "show the end of what it wrote");
+  auto* logs = command->add_flag("--logs", options.logs, "show the end of what it wrote");
+  auto* async = command->add_flag("--async", options.async,
+                                  "queue the event and print its id; it is retried where it fails");
+  async->excludes(logs)->excludes("--timing");
+  command->add_flag("--wait", options.wait, "with --async: wait for the result")->needs(async);
+  command
+      ->add_option("--idempotency-key", options.token,
+                   "with --async: repeated with the same key, it is the same event")
+      ->option_text("KEY")
+      ->needs(async);
   command->callback([&arguments] {
     arguments.command = [&arguments] { return invoke(arguments.connection, arguments.invoke); };
   });
@@ -258,6 +268,215 @@ void add_versions(CLI::App& app, Arguments& arguments) {
   add_move(app, arguments, false);
 }
 
+// A command of `lambda queue` about one function or event.
+CLI::App* add_queue_command(CLI::App& queue, Arguments& arguments, const char* name,
+                            const char* subject, const char* description, const char* footer,
+                            int (*run)(const ConnectionOptions&, const QueueOptions&)) {
+  auto* command = add_command(queue, name, description, "Commands", footer);
+  command->add_option(subject, arguments.queue.subject, "")->required()->check(not_empty());
+  command->callback([&arguments, run] {
+    arguments.command = [&arguments, run] {
+      arguments.queue.json = arguments.json();
+      return run(arguments.connection, arguments.queue);
+    };
+  });
+  return command;
+}
+
+constexpr const char* kQueueConfigFooter =
+    R"text(DEST is a function's name (its events get AWS's record of the result), an ARN, an http(s) address
+(a webhook, signed: `lambda queue secret`), or none. What is not named stays as it is.
+
+Examples:
+  lambda queue config greet
+  lambda queue config greet --retries 1 --max-age 1h
+  lambda queue config greet --on-success https://hooks.example.org/greeted --on-failure mourner
+  lambda queue config greet --on-success none
+  lambda queue config greet --clear)text";
+
+void add_queue_config(CLI::App& queue_of, Arguments& arguments) {
+  auto& options = arguments.queue_config;
+  auto* command =
+      add_command(queue_of, "config", "How events are retried, and where their results go",
+                  "Commands", kQueueConfigFooter);
+  add_name(*command, options.name);
+  auto* clear = command->add_flag("--clear", options.clear, "as it was at first: all the defaults");
+  const auto add = [command, clear](const char* flag, auto& into, const char* value,
+                                    const char* description) {
+    auto* option = command->add_option(flag, into, description)->option_text(value);
+    return option->excludes(clear);
+  };
+  add("--retries", options.retries, "0|1|2", "of a function that fails (default: 2)")
+      ->check(whole_number(0, 2));
+  add("--max-age", options.max_age, "TIME",
+      "an older event is dead: 60s to 6h, or seconds (default: 6h)");
+  add("--on-success", options.on_success, "DEST", "where the results go")->check(not_empty());
+  add("--on-failure", options.on_failure, "DEST", "where it is told that an event is dead")
+      ->check(not_empty());
+  add_output(*command, arguments);
+  command->callback([&arguments] {
+    arguments.command = [&arguments] {
+      arguments.queue_config.json = arguments.json();
+      return queue_config(arguments.connection, arguments.queue_config);
+    };
+  });
+  add_queue_command(queue_of, arguments, "secret", "NAME",
+                    "What the function's webhooks are signed with",
+                    "A secret of the Standard Webhooks specification: who has it can tell that a "
+                    "webhook came\nfrom this server. docs/events.md shows how.\n\nExample:\n"
+                    "  lambda queue secret greet",
+                    queue_secret);
+}
+
+void add_queue(CLI::App& app, Arguments& arguments) {
+  auto* queue_of =
+      add_command(app, "queue", "The asynchronous events that wait, run, or are dead", "Events",
+                  "Without a command it counts them, of one function or of all.\n\nExamples:\n"
+                  "  lambda queue\n  lambda queue greet\n  lambda queue list greet\n"
+                  "  lambda queue redrive greet");
+  queue_of->add_option("NAME", arguments.name, "one function alone");
+  add_output(*queue_of, arguments);
+  queue_of->callback([&arguments, queue_of] {
+    if (!queue_of->get_subcommands().empty()) {
+      // What a command of it does not take, CLI11 gives to the NAME here.
+      if (!arguments.name.empty()) throw CLI::ExtrasError({arguments.name});
+      return;
+    }
+    arguments.command = [&arguments] {
+      return queue(arguments.connection, arguments.name, arguments.json());
+    };
+  });
+  auto& options = arguments.queue;
+  auto* listing = add_queue_command(
+      *queue_of, arguments, "list", "NAME", "The events of a function, the newest first",
+      "Example:\n  lambda queue list greet --state waiting -n 10", queue_list);
+  listing->add_option("--state", options.state, "which (default: dead)")
+      ->option_text("waiting|running|succeeded|dead")
+      ->check(one_of({"waiting", "running", "succeeded", "dead"}));
+  listing->add_option("-n,--limit", options.limit, "so many (default: 50)")
+      ->option_text("N")
+      ->check(whole_number(1, 1'000));
+  add_output(*listing, arguments);
+  auto* show = add_queue_command(*queue_of, arguments, "show", "ID",
+                                 "One event: state, attempts, last error, payload", "", queue_show);
+  add_output(*show, arguments);
+  add_queue_command(*queue_of, arguments, "cancel", "ID",
+                    "Take away an event that waits, or a dead one", "", queue_cancel);
+  auto* redrive =
+      add_queue_command(*queue_of, arguments, "redrive", "NAME|ID",
+                        "Let dead events wait again: one, or all of a function",
+                        "Examples:\n  lambda queue redrive greet\n  lambda queue redrive "
+                        "61e4db12-d7d3-4e6e-bdb2-35b6ff52a12b --data '{\"name\": \"Ann\"}'",
+                        queue_redrive);
+  redrive->add_option("-d,--data", options.data, "with an ID: another payload")
+      ->option_text("JSON");
+  auto* purge = add_queue_command(*queue_of, arguments, "purge", "NAME",
+                                  "Remove the dead events of a function for good", "", queue_purge);
+  purge->add_option("--state", options.state, "which (default: dead)")
+      ->option_text("waiting|dead")
+      ->check(one_of({"waiting", "dead"}));
+  purge->add_flag("-y,--yes", options.yes, "do not ask");
+  add_queue_config(*queue_of, arguments);
+  auto* fetching = add_command(app, "result", "What came of an asynchronous event", "Events",
+                               "Example:\n  lambda result $(lambda invoke greet --async) --wait");
+  fetching->add_option("ID", arguments.value, "the event")->required()->check(not_empty());
+  fetching->add_flag("--wait", arguments.wait, "wait for its end");
+  fetching->callback([&arguments] {
+    arguments.command = [&arguments] {
+      return result(arguments.connection, arguments.value, arguments.wait);
+    };
+  });
+}
+
+constexpr const char* kScheduleFooter =
+    R"text(EXPR has crontab's five fields, or six with seconds first; or is @hourly, @every 90s, rate(5 minutes),
+cron(0 12 * * ? *), at(2026-01-31T09:30:00): docs/schedules.md. One schedule of a name replaces the one before.
+
+Examples:
+  lambda schedule greet --cron "0 * * * *"
+  lambda schedule greet --cron "30 2 * * MON-FRI" --tz Europe/Berlin --name nightly
+  lambda schedule greet --cron "@every 90s" --overlap queue --data '{"name": "World"}'
+  lambda schedule list
+  lambda schedule show greet)text";
+
+// A command of `lambda schedule` about one of a function's schedules.
+void add_schedule_command(CLI::App& schedule_of, Arguments& arguments, const char* name,
+                          const char* description,
+                          int (*run)(const ConnectionOptions&, const ScheduleOptions&)) {
+  auto* command = add_command(schedule_of, name, description, "Commands", "");
+  add_name(*command, arguments.schedule.function);
+  command
+      ->add_option("--name", arguments.schedule.name,
+                   "which schedule (default: its only one, or \"default\")")
+      ->option_text("SCHEDULE")
+      ->check(not_empty());
+  if (run == schedule_show) add_output(*command, arguments);
+  command->callback([&arguments, run] {
+    arguments.command = [&arguments, run] {
+      arguments.schedule.json = arguments.json();
+      return run(arguments.connection, arguments.schedule);
+    };
+  });
+}
+
+void add_schedule_options(CLI::App& command, ScheduleOptions& options) {
+  auto* cron = command.add_option("--cron", options.cron, "when: make or change a schedule")
+                   ->option_text("EXPR");
+  const auto add = [&command, cron](const char* flag, auto& into, const char* value,
+                                    const char* description) {
+    return command.add_option(flag, into, description)->option_text(value)->needs(cron);
+  };
+  add("--name", options.name, "SCHEDULE", "of a function's several (default: default)")
+      ->check(not_empty());
+  add("--tz", options.timezone, "ZONE", "such as Europe/Berlin (default: UTC)");
+  add("--overlap", options.overlap, "skip|allow|queue",
+      "what is due while the last one still runs (default: skip)")
+      ->check(one_of({"skip", "allow", "queue"}));
+  add("--misfire", options.misfire, "skip|once|all",
+      "what was missed while the server was down (default: once)")
+      ->check(one_of({"skip", "once", "all"}));
+  add("--jitter", options.jitter, "TIME", "each call up to so much later: 30s, 5m (default: 0s)");
+  add("-d,--data", options.data, "JSON", "the event (default: EventBridge's Scheduled Event)");
+  add("--from", options.from, "DATE", "not before: 2026-01-31, 2026-01-31T09:30:00");
+  add("--until", options.until, "DATE", "not after");
+}
+
+void add_schedule(CLI::App& app, Arguments& arguments) {
+  auto& options = arguments.schedule;
+  auto* schedule_of = add_command(app, "schedule", "Call a function by itself, at times", "Events",
+                                  kScheduleFooter);
+  schedule_of->add_option("NAME", options.function, "the function");
+  add_schedule_options(*schedule_of, options);
+  add_output(*schedule_of, arguments);
+  schedule_of->callback([&arguments, schedule_of] {
+    auto& given = arguments.schedule;
+    if (!schedule_of->get_subcommands().empty()) return;
+    if (given.cron && given.function.empty())
+      throw CLI::RequiredError("NAME, the function that is called,");
+    arguments.command = [&arguments] {
+      arguments.schedule.json = arguments.json();
+      return schedule(arguments.connection, arguments.schedule);
+    };
+  });
+  auto* listing =
+      add_command(*schedule_of, "list", "The schedules of a function, or all", "Commands", "");
+  listing->add_option("NAME", options.function, "one function alone");
+  add_output(*listing, arguments);
+  listing->callback([&arguments] {
+    arguments.command = [&arguments] {
+      arguments.schedule.json = arguments.json();
+      return schedule(arguments.connection, arguments.schedule);
+    };
+  });
+  add_schedule_command(*schedule_of, arguments, "show",
+                       "Its next five times, and what came of the last ten", schedule_show);
+  add_schedule_command(*schedule_of, arguments, "pause", "Let it fire no more, for a while",
+                       schedule_pause);
+  add_schedule_command(*schedule_of, arguments, "resume", "Let it fire again", schedule_resume);
+  add_schedule_command(*schedule_of, arguments, "run", "Fire it now", schedule_run);
+  add_schedule_command(*schedule_of, arguments, "delete", "Remove it", schedule_delete);
+}
+
 void add_config(CLI::App& app, Arguments& arguments) {
   auto* config =
       add_command(app, "config", "Which server, with which key", "Server",
@@ -308,6 +527,8 @@ void add_commands(CLI::App& app, Arguments& arguments) {
                "send the key over plain HTTP to another machine");
   add_functions(app, arguments);
   add_versions(app, arguments);
+  add_queue(app, arguments);
+  add_schedule(app, arguments);
   add_config(app, arguments);
 }
 

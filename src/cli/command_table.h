@@ -18,11 +18,15 @@ struct Arguments {
   DeployOptions deploy;
   InvokeOptions invoke;
   LogsOptions logs;
+  QueueOptions queue;
+  QueueConfigOptions queue_config;
+  ScheduleOptions schedule;
   std::string name;
   std::string value;
   std::string output;
   std::optional<std::uint64_t> version;
   bool yes = false;
+  bool wait = false;
   std::function<int()> command;
 
   [[nodiscard]] bool json() const { return output == "json"; }

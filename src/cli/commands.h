@@ -34,6 +34,9 @@ struct InvokeOptions {
   std::string qualifier;
   bool timing = false;
   bool logs = false;
+  bool async = false;  // put it into the queue
+  bool wait = false;   // and wait for its result
+  std::string token;   // the same event, however often it is submitted
 };
 int invoke(const ConnectionOptions& connection, const InvokeOptions& options);
 
@@ -53,6 +56,48 @@ struct LogsOptions {
   bool json = false;
 };
 int logs(const ConnectionOptions& connection, const LogsOptions& options);
+
+// Of one function, or of all ("").
+int queue(const ConnectionOptions& connection, const std::string& name, bool json);
+struct QueueOptions {
+  std::string subject;  // a function's name, or an event's id
+  std::string state = "dead";
+  std::uint64_t limit = 50;
+  std::optional<std::string> data;
+  bool yes = false;
+  bool json = false;
+};
+int queue_list(const ConnectionOptions& connection, const QueueOptions& options);
+int queue_show(const ConnectionOptions& connection, const QueueOptions& options);
+int queue_cancel(const ConnectionOptions& connection, const QueueOptions& options);
+int queue_redrive(const ConnectionOptions& connection, const QueueOptions& options);
+int queue_purge(const ConnectionOptions& connection, const QueueOptions& options);
+// Signs the function's webhooks.
+int queue_secret(const ConnectionOptions& connection, const QueueOptions& options);
+struct QueueConfigOptions {
+  std::string name;
+  std::optional<std::int64_t> retries;
+  std::optional<std::string> max_age, on_success, on_failure;
+  bool clear = false;
+  bool json = false;
+};
+// Shows, or changes and shows.
+int queue_config(const ConnectionOptions& connection, const QueueConfigOptions& options);
+int result(const ConnectionOptions& connection, const std::string& id, bool wait);
+
+struct ScheduleOptions {
+  std::string function;
+  std::optional<std::string> name;  // absent: "default", or the only one where one is looked for
+  std::optional<std::string> cron, timezone, overlap, misfire, jitter, data, from, until;
+  bool json = false;
+};
+// Makes or changes one where there is a cron expression; else lists them, of one function or all.
+int schedule(const ConnectionOptions& connection, const ScheduleOptions& options);
+int schedule_show(const ConnectionOptions& connection, const ScheduleOptions& options);
+int schedule_pause(const ConnectionOptions& connection, const ScheduleOptions& options);
+int schedule_resume(const ConnectionOptions& connection, const ScheduleOptions& options);
+int schedule_run(const ConnectionOptions& connection, const ScheduleOptions& options);
+int schedule_delete(const ConnectionOptions& connection, const ScheduleOptions& options);
 
 int config_set_host(const std::string& url);
 // From standard input; asked for without an echo where that is a terminal.

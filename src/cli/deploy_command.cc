@@ -7,11 +7,13 @@
 #include "cli/connection/json_fields.h"
 #include "cli/deploy_report.h"
 #include "cli/deploy_settings.h"
+#include "cli/event_settings.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
 #include "cli/project/archive.h"
 #include "cli/project/dependencies.h"
 #include "cli/project/recognition.h"
+#include "cli/schedule_settings.h"
 #include "cli/upload.h"
 
 #include <algorithm>
@@ -54,6 +56,21 @@ struct Checked {
   json::object settings;
 };
 
+// What lambda.toml says of asynchronous events. Checked before anything is deployed, as far as that
+// goes, and set when all functions are there: they may name each other.
+Result<EventSettings> event_settings(const Manifest& manifest) {
+  EventSettings settings;
+  settings.retries = manifest.retries;
+  settings.max_age = manifest.max_age;
+  settings.on_success = manifest.on_success;
+  settings.on_failure = manifest.on_failure;
+  if (settings.max_age) {
+    if (auto age = parse_age(*settings.max_age); !age)
+      return fail(std::move(age.error()), "lambda.toml: max_age");
+  }
+  return settings;
+}
+
 Result<Checked> check(const DeployOptions& options, const Manifest& manifest) {
   Checked checked;
   checked.manifest = manifest;
@@ -68,6 +85,7 @@ Result<Checked> check(const DeployOptions& options, const Manifest& manifest) {
   auto settings = deploy_settings(options, manifest);
   if (!settings) return fail(std::move(settings.error()));
   checked.settings = std::move(*settings);
+  if (auto events = event_settings(manifest); !events) return fail(std::move(events.error()));
   return checked;
 }
 
@@ -241,6 +259,31 @@ int deploy_one(ServerConnection& server, const DeployOptions& options, Checked c
   return upload(server, checked.name, std::move(*packed), settings, options.json);
 }
 
+int set_event_settings(ServerConnection& server, const DeployOptions& options,
+                       const Manifest& manifest) {
+  const auto settings = event_settings(manifest);
+  if (!settings) return explain(settings.error());
+  if (settings->empty()) return kDone;
+  auto name = name_of(options, manifest);
+  if (!name) return explain(name.error());
+  auto set = set_event_settings(server, *name, *settings);
+  if (set) return kDone;
+  auto error = std::move(set.error());
+  return explain(std::move(error).with_context(fmt::format(
+      "\"{}\" is deployed, but what lambda.toml says of its events is not set", *name)));
+}
+
+int set_schedules(ServerConnection& server, const DeployOptions& options,
+                  const Manifest& manifest) {
+  auto name = name_of(options, manifest);
+  if (!name) return explain(name.error());
+  auto declared = declare_schedules(server, *name, manifest);
+  if (declared) return kDone;
+  auto error = std::move(declared.error());
+  return explain(std::move(error).with_context(
+      fmt::format("\"{}\" is deployed, but the schedules of lambda.toml are not set", *name)));
+}
+
 // One of several by --name, or all.
 Result<std::vector<Manifest>> choose(std::vector<Manifest> manifests,
                                      const DeployOptions& options) {
@@ -280,6 +323,10 @@ int deploy(const ConnectionOptions& connection, const DeployOptions& options) {
   if (!checked) return explain(checked.error());
   auto connected = connect(connection);
   if (!connected.server) return connected.code;
+  for (const auto& manifest : *chosen) {
+    auto good = check_schedules(*connected.server, manifest);
+    if (!good) return explain(good.error());
+  }
   for (std::size_t i = 0; i < chosen->size(); ++i) {
     if (chosen->size() > 1)
       std::fprintf(stderr, "%s%s\n", i == 0 ? "" : "\n", (*chosen)[i].name->c_str());
@@ -290,6 +337,11 @@ int deploy(const ConnectionOptions& connection, const DeployOptions& options) {
                    (*chosen)[rest].name->c_str());
     if (i + 1 < chosen->size()) std::fputc('\n', stderr);
     return code;
+  }
+  for (const auto& manifest : *chosen) {
+    int code = set_event_settings(*connected.server, options, manifest);
+    if (code == kDone) code = set_schedules(*connected.server, options, manifest);
+    if (code != kDone) return code;
   }
   return kDone;
 }

@@ -2,6 +2,7 @@
 #include "base/encoding.h"
 #include "cli/commands.h"
 #include "cli/connection/json_fields.h"
+#include "cli/event_result.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
 
@@ -101,6 +102,21 @@ std::string qualifiers_of(ServerConnection& server, const std::string& name) {
   return text;
 }
 
+// Into the queue: the id is what the function's logs and `lambda result` know it by.
+int submit(ServerConnection& server, const InvokeOptions& options, std::string path,
+           std::string payload, http::Headers headers) {
+  headers.add("X-Amz-Invocation-Type", "Event");
+  if (!options.token.empty()) headers.add("X-Lambda-Idempotency-Key", options.token);
+  auto response = server.call("POST", std::move(path), std::move(payload), std::move(headers));
+  if (!response) return explain(response.error());
+  const std::string id(response->headers.get("x-amzn-RequestId"));
+  if (options.wait) return show_result(server, id, true);
+  std::printf("%s\n", id.c_str());
+  if (is_terminal(STDOUT_FILENO))
+    std::fprintf(stderr, "Accepted. What came of it: lambda result %s --wait\n", id.c_str());
+  return kDone;
+}
+
 }  // namespace
 
 int invoke(const ConnectionOptions& connection, const InvokeOptions& options) {
@@ -113,6 +129,10 @@ int invoke(const ConnectionOptions& connection, const InvokeOptions& options) {
   if (options.logs) headers.add("X-Amz-Log-Type", "Tail");
   auto path = function_path(options.name, "/invocations");
   if (!options.qualifier.empty()) path += "?qualifier=" + percent_encode(options.qualifier);
+  if (options.async) {
+    return submit(*connected.server, options, std::move(path), std::move(*payload),
+                  std::move(headers));
+  }
   std::string beginning;  // enough of it to explain a failure
   bool ends_line = true;
   const std::function<void(std::string_view)> write = [&](std::string_view piece) {

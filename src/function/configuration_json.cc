@@ -56,6 +56,7 @@ Configuration read(const json::object& object) {
   read_text(object, "role", configuration.role);
   read_text(object, "description", configuration.description);
   read_text(object, "architecture", configuration.architecture);
+  read_text(object, "deadLetterTarget", configuration.dead_letter_target);
   read_number(object, "timeout", configuration.timeout_seconds);
   read_number(object, "memory", configuration.memory_mb);
   read_number(object, "ephemeralStorage", configuration.ephemeral_storage_mb);
@@ -103,6 +104,8 @@ std::string to_json(const Configuration& configuration) {
   object["ephemeralStorage"] = configuration.ephemeral_storage_mb;
   object["packageType"] = to_string(configuration.package_type);
   object["kind"] = to_string(configuration.kind);
+  if (!configuration.dead_letter_target.empty())
+    object["deadLetterTarget"] = configuration.dead_letter_target;
   if (configuration.driver) object["driver"] = to_string(*configuration.driver);
   if (configuration.port) object["port"] = *configuration.port;
   if (configuration.concurrency) object["concurrency"] = *configuration.concurrency;

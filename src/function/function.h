@@ -81,6 +81,7 @@ struct Configuration {
   std::optional<std::map<std::string, std::string>> environment;  // absent: never given
   std::string architecture = "x86_64";
   std::optional<ImageConfig> image_config;
+  std::string dead_letter_target;  // DeadLetterConfig.TargetArn: an ARN or an http(s) URL; "": none
   std::optional<DriverName> driver;  // as it was made; absent in old rows: the server's default
   // Fields that AWS's clients set and read back and that change nothing here (VpcConfig, KMSKeyArn,
   // TracingConfig, LoggingConfig, SnapStart ...): the JSON of each, by its AWS name.

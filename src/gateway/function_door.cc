@@ -25,6 +25,10 @@ std::optional<http::Response> body_failure(const Reply& reply, const Error& erro
   return reply.failure(error);
 }
 
+bool wants_queue(const http::Request& request) {
+  return request.headers.get("X-Lambda-Async") == "true";
+}
+
 }  // namespace
 
 struct FunctionDoor::Admitted {
@@ -130,6 +134,14 @@ Task<void> FunctionDoor::pass_on(const Route& route, const http::Request& reques
                                  http::BodyReader& body, const Reply& reply, Admitted admitted,
                                  http::ResponseWriter& writer) {
   if (admitted.target.version->configuration.kind == function::Kind::http) {
+    if (wants_queue(request)) {
+      auto refusal = reply.failure(
+          400,
+          "X-Lambda-Async is for handlers; an event for an HTTP function is queued with "
+          "`lambda invoke --async`");
+      co_await writer.send(std::move(refusal));
+      co_return;
+    }
     auto trace_id = invoke::trace_id_for(request.headers.get("X-Amzn-Trace-Id"), clock_.now());
     std::optional<http::BufferedBody> whole;
     if (admitted.body) whole.emplace(std::move(*admitted.body));
@@ -173,6 +185,10 @@ Task<http::Response> FunctionDoor::call_handler(const Route& route, const http::
   // It waits for its turn, and for the function, as the event alone.
   std::string().swap(body);
   if (auto room = source.hold(call.payload.size()); !room) co_return reply.failure(room.error());
+  if (wants_queue(request)) {
+    co_return co_await queue_call(request, reply, function, std::move(call.payload),
+                                  std::move(context.trace_id));
+  }
   call.request_id = reply.request_id();
   call.trace_id = std::move(context.trace_id);
   call.invoked_arn = catalog_.function_arn(function.name, admitted.target.qualifier);
@@ -180,6 +196,29 @@ Task<http::Response> FunctionDoor::call_handler(const Route& route, const http::
   auto outcome = co_await invoker_.invoke(std::move(call));
   if (!outcome) co_return reply.failure(outcome.error());
   co_return co_await answer_of(std::move(*outcome), reply, timeout);
+}
+
+// 202 once the event is on disk; what comes of it is asked for by the request id.
+Task<http::Response> FunctionDoor::queue_call(const http::Request& request, const Reply& reply,
+                                              const function::Function& function, std::string event,
+                                              std::string trace_id) {
+  if (function.url.auth == function::UrlAuth::open && !async_.on_open_urls) {
+    co_return reply.failure(403,
+                            "the URL of this function is open to everybody: it takes no "
+                            "X-Lambda-Async unless the server says async_open_urls = true");
+  }
+  AsyncCall call;
+  call.function = function.name;
+  call.payload = std::move(event);
+  call.request_id = reply.request_id();
+  call.trace_id = std::move(trace_id);
+  call.token = std::string(request.headers.get("X-Lambda-Idempotency-Key"));
+  auto accepted = co_await async_.submit(std::move(call));
+  if (!accepted) co_return reply.failure(accepted.error());
+  http::Response response(202);
+  reply.complete(response.headers);
+  response.headers.set("x-amzn-RequestId", *accepted);
+  co_return response;
 }
 
 Task<http::Response> FunctionDoor::answer_of(invoke::Outcome outcome, const Reply& reply,

@@ -10,6 +10,7 @@
 #include "base/blocking.h"
 #include "base/clock.h"
 #include "function/catalog.h"
+#include "gateway/async_calls.h"
 #include "gateway/failure_log.h"
 #include "gateway/reply.h"
 #include "gateway/router.h"
@@ -27,12 +28,14 @@ class FunctionDoor {
   // All outlive it. On `disk` large bodies are worked through: their signatures, and what makes
   // them an event, or a result a response.
   FunctionDoor(const function::Catalog& catalog, invoke::Invoker& invoker,
-               const access::KeyChecker& keys, BlockingPool& disk, const Clock& clock)
+               const access::KeyChecker& keys, BlockingPool& disk, const Clock& clock,
+               AsyncCalls async)
       : catalog_(catalog),
         invoker_(invoker),
         keys_(keys),
         disk_(disk),
         clock_(clock),
+        async_(std::move(async)),
         failures_(clock) {}
 
   Task<void> handle(const Route& route, http::Request& request, http::BodyReader& body,
@@ -49,6 +52,9 @@ class FunctionDoor {
   Task<http::Response> call_handler(const Route& route, const http::Request& request,
                                     http::BodyReader& source, const Reply& reply,
                                     Admitted admitted);
+  Task<http::Response> queue_call(const http::Request& request, const Reply& reply,
+                                  const function::Function& function, std::string event,
+                                  std::string trace_id);
   [[nodiscard]] Result<function::Resolved> find(const Route& route) const;
   Task<http::Response> answer_of(invoke::Outcome outcome, const Reply& reply, int timeout_seconds);
 
@@ -57,6 +63,7 @@ class FunctionDoor {
   const access::KeyChecker& keys_;
   BlockingPool& disk_;
   const Clock& clock_;
+  AsyncCalls async_;
   FailureLog failures_;
 };
 

@@ -20,8 +20,8 @@ class Gateway final : public http::Handler {
   // `domain` is what stands behind a function's label ("localhost"). All references outlive it.
   Gateway(std::string_view domain, const function::Catalog& catalog, invoke::Invoker& invoker,
           const access::KeyChecker& keys, BlockingPool& disk, const Clock& clock,
-          http::Handler& api)
-      : router_(domain), door_(catalog, invoker, keys, disk, clock), api_(api) {}
+          http::Handler& api, AsyncCalls async)
+      : router_(domain), door_(catalog, invoker, keys, disk, clock, std::move(async)), api_(api) {}
 
   Task<void> handle(http::Request& request, http::BodyReader& body,
                     http::ResponseWriter& writer) override;

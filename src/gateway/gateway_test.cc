@@ -229,8 +229,8 @@ class GatewayTest : public testing::Test {
     add("keyed", function::UrlAuth::key, function::Kind::handler);
     add("signed", function::UrlAuth::iam, function::Kind::handler);
     add("web", function::UrlAuth::open, function::Kind::http);
-    gateway_ =
-        std::make_unique<Gateway>("localhost", *catalog_, script_, keys_, disk_, clock_, api_);
+    gateway_ = std::make_unique<Gateway>("localhost", *catalog_, script_, keys_, disk_, clock_,
+                                         api_, AsyncCalls());
     std::vector<Loop*> loops{&loop_};
     http::ServerLimits limits;
     limits.bodies = &bodies_;

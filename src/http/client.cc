@@ -21,15 +21,6 @@ using GenericEndpoint = asio::generic::stream_protocol::endpoint;
 using TlsStream = asio::ssl::stream<Socket>;
 using Resolver = asio::ip::basic_resolver<asio::ip::tcp, LoopExecutor>;
 
-bool is_localhost(std::string_view host) {
-  if (host.ends_with('.')) host.remove_suffix(1);
-  constexpr std::string_view kName = "localhost";
-  if (host.size() < kName.size()) return false;
-  const auto tail = host.substr(host.size() - kName.size());
-  return equals_ignoring_case(tail, kName) &&
-         (host.size() == kName.size() || host[host.size() - kName.size() - 1] == '.');
-}
-
 // getaddrinfo cannot be interrupted: the state lives on when the deadline comes first.
 struct Lookup {
   explicit Lookup(LoopExecutor executor) : resolver(executor) {}
@@ -48,6 +39,11 @@ Task<Result<std::vector<GenericEndpoint>>> resolve(const Endpoint& endpoint,
       co_return fail(ErrorCode::invalid, "the socket path {} is too long", endpoint.unix_path);
     }
     addresses.emplace_back(asio::local::stream_protocol::endpoint(endpoint.unix_path));
+    co_return addresses;
+  }
+  if (!endpoint.addresses.empty()) {
+    for (const auto& address : endpoint.addresses)
+      addresses.emplace_back(asio::ip::tcp::endpoint(address, endpoint.port));
     co_return addresses;
   }
   boost::system::error_code not_an_address;
@@ -86,18 +82,28 @@ std::string name_of(const Endpoint& endpoint) {
   return fmt::format("{}:{}", endpoint.host, endpoint.port);
 }
 
+// When the first of `parts` equal parts of the time until `deadline` is over.
+steady_clock::time_point share_of(steady_clock::time_point deadline, int parts) {
+  const auto now = steady_clock::now();
+  return now + (deadline - now) / parts;
+}
+
 Task<Result<std::shared_ptr<Socket>>> connect_socket(const Endpoint& endpoint,
                                                      steady_clock::time_point deadline) {
   auto addresses = co_await resolve(endpoint, deadline);
   if (!addresses) co_return fail(std::move(addresses.error()));
   const auto executor = co_await asio::this_coro::executor;
   boost::system::error_code last = asio::error::host_not_found;
+  auto left = static_cast<int>(addresses->size());
   for (const auto& address : *addresses) {
     auto socket = std::make_shared<Socket>(executor);
     Deadline limit(executor, [socket] { close_socket(*socket); });
-    limit.expire_at(deadline);
+    // One that does not answer leaves time for those behind it.
+    limit.expire_at(left == 1 ? deadline : share_of(deadline, left));
+    --left;
     auto [error] = co_await socket->async_connect(address, kAsTuple);
     if (limit.expired()) {
+      if (left > 0) continue;
       co_return fail(ErrorCode::timeout, "connect to {}: no answer in time", name_of(endpoint));
     }
     last = error;
@@ -142,6 +148,15 @@ Task<Result<std::unique_ptr<ClientConnection>>> secure(std::shared_ptr<Socket> s
 }
 
 }  // namespace
+
+bool is_localhost(std::string_view host) {
+  if (host.ends_with('.')) host.remove_suffix(1);
+  constexpr std::string_view kName = "localhost";
+  if (host.size() < kName.size()) return false;
+  const auto tail = host.substr(host.size() - kName.size());
+  return equals_ignoring_case(tail, kName) &&
+         (host.size() == kName.size() || host[host.size() - kName.size() - 1] == '.');
+}
 
 Task<Result<std::unique_ptr<ClientConnection>>> ClientConnection::connect(
     Endpoint endpoint, steady_clock::time_point deadline) {

@@ -9,10 +9,13 @@
 #include "http/body.h"
 #include "http/message.h"
 
+#include <boost/asio/ip/address.hpp>
+
 #include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace lambda::http {
 
@@ -23,7 +26,13 @@ struct Endpoint {
   std::uint16_t port = 80;
   std::string unix_path;
   bool tls = false;
+  // Where given, these are what is connected to, in turn, and `host` is never looked up: who has
+  // checked addresses talks to what it has checked.
+  std::vector<asio::ip::address> addresses;
 };
+
+// "localhost" and whatever ends in ".localhost": loopback, whatever DNS says (RFC 6761).
+[[nodiscard]] bool is_localhost(std::string_view host);
 
 // Splits "http://host:port/prefix", "https://...", "unix:/run/x.sock" ("[::1]" is understood).
 struct ParsedUrl {

@@ -329,6 +329,14 @@ TEST(Client, ReachesUnixSocketsAndLocalhostNamesAndIsKnownThere) {
     by_name.port = number;
     auto over_tcp = co_await fetch(by_name, get("/"), "", in(2s), 100);
     EXPECT_EQ(over_tcp->body, fmt::format("127.0.0.1 true {} none", number));
+    // A name that is looked up nowhere; and the first address that answers.
+    Endpoint by_address;
+    by_address.host = "name.invalid";
+    by_address.port = number;
+    by_address.addresses = {asio::ip::make_address("127.0.0.2"),
+                            asio::ip::make_address("127.0.0.1")};
+    auto over_address = co_await fetch(by_address, get("/"), "", in(2s), 100);
+    EXPECT_EQ(over_address->body, fmt::format("127.0.0.1 true {} none", number));
     Endpoint by_path;
     by_path.unix_path = socket;
     auto over_unix = co_await fetch(by_path, get("/"), "", in(2s), 100);

@@ -9,6 +9,9 @@
 #include "base/encoding.h"
 #include "deploy/image_code.h"
 #include "deploy/staged_deployer.h"
+#include "events/queue/event_queue.h"
+#include "events/scheduler/scheduler.h"
+#include "events/webhook/sender.h"
 #include "gateway/gateway.h"
 #include "http/server.h"
 #include "invoke/instance_starter.h"
@@ -23,6 +26,7 @@
 #include "server/privileges.h"
 #include "server/server_files.h"
 #include "store/database.h"
+#include "store/group_commit.h"
 #include "store/key_table.h"
 
 #include <boost/asio/use_future.hpp>
@@ -49,6 +53,8 @@ constexpr std::size_t kDescriptorsPerConnection = 2;
 // The server's own: files, loops, sockets that listen, and the unix socket's connections.
 constexpr std::size_t kOwnDescriptors = 192;
 constexpr std::size_t kLeastConnections = 64;
+// Enough for functions that wait for others, and few enough that synchronous calls find room.
+constexpr std::size_t kEventsPerCore = 16;
 // The least an instance takes of the machine's memory.
 constexpr std::size_t kBytesPerInstance = 24ull << 20;
 
@@ -138,11 +144,17 @@ struct Application::Parts {
   std::unique_ptr<function::PackageStore> packages;
   std::unique_ptr<observe::LogStore> logs;
   sandbox::RuntimeCatalog runtimes;
+  // Before the thread and the loops, which still work for them when they are taken down.
+  std::unique_ptr<store::GroupCommit> commits;
+  std::unique_ptr<events::EventQueue> events;
+  std::unique_ptr<events::Scheduler> scheduler;
   BlockingPool store_thread{"store", 1};
   BlockingPool disk{"disk", 2};
   BlockingPool users{"users", 1};
   http::BodyBudget bodies;
+  BlockingPool readers{"readers", 1};
   LoopThreads threads;
+  std::unique_ptr<events::WebhookSender> webhooks;  // its look-ups post to the loops
   DockerParts docker;
   std::unique_ptr<sandbox::native::NativeDriver> native;
   invoke::Drivers drivers;
@@ -162,6 +174,10 @@ struct Application::Parts {
   Result<Done> make_drivers(const UniqueFd& init_program);
   void make_native_driver();
   void make_docker_driver(const UniqueFd& init_program);
+  void make_webhooks();
+  Result<Done> make_events();
+  gateway::AsyncCalls async_calls();
+  Task<Result<std::string>> submit(gateway::AsyncCall call);
   Result<Done> make_services();
   [[nodiscard]] api::Services services();
   [[nodiscard]] Result<Done> check_runtime(std::string_view runtime) const;
@@ -328,6 +344,8 @@ api::Services Application::Parts::services() {
                        *packages,
                        *invoker,
                        *deployer,
+                       *events,
+                       *scheduler,
                        *logs,
                        store_thread,
                        disk,
@@ -343,6 +361,61 @@ api::Services Application::Parts::services() {
                        random_bytes(32)};
 }
 
+void Application::Parts::make_webhooks() {
+  std::vector<events::Network> allowed;
+  for (const auto& text : configuration.webhook_networks) {
+    if (auto network = events::Network::parse(text)) allowed.push_back(std::move(*network));
+  }
+  events::WebhookSender::Options options;
+  options.rules = events::AddressRules(std::move(allowed));
+  options.timeout = configuration.webhook_timeout;
+  options.user_agent = "lambdad/" LAMBDA_VERSION;
+  webhooks = std::make_unique<events::WebhookSender>(
+      events::WebhookSender::Parts{*catalog, keys->master(), disk, clock}, std::move(options));
+}
+
+Result<Done> Application::Parts::make_events() {
+  make_webhooks();
+  commits = std::make_unique<store::GroupCommit>(*database, store_thread);
+  events::EventQueue::Limits limits;
+  limits.dispatch.concurrency =
+      configuration.async_concurrency != 0
+          ? configuration.async_concurrency
+          : kEventsPerCore * std::max(1u, std::thread::hardware_concurrency());
+  limits.dispatch.retries.retry_delay = configuration.retry_delay;
+  limits.dispatch.deliveries.retry_delay = configuration.webhook_retry_delay;
+  limits.dispatch.deliveries.max_age = configuration.webhook_max_age;
+  limits.keep_results = configuration.keep_results;
+  events = std::make_unique<events::EventQueue>(
+      events::EventQueue::Parts{*threads.loops().front(), *database, *commits, readers, *catalog,
+                                *invoker, *webhooks, clock},
+      limits);
+  if (auto loaded = events->load(); !loaded) return loaded;
+  scheduler = std::make_unique<events::Scheduler>(events::Scheduler::Parts{
+      *threads.loops().front(), *database, *commits, readers, *events, *catalog, clock});
+  return scheduler->load();
+}
+
+gateway::AsyncCalls Application::Parts::async_calls() {
+  gateway::AsyncCalls calls;
+  calls.on_open_urls = configuration.async_open_urls;
+  calls.submit = [this](gateway::AsyncCall call) { return submit(std::move(call)); };
+  return calls;
+}
+
+Task<Result<std::string>> Application::Parts::submit(gateway::AsyncCall call) {
+  events::NewEvent event;
+  event.id = std::move(call.request_id);
+  event.function = std::move(call.function);
+  event.payload = std::move(call.payload);
+  event.trace_id = std::move(call.trace_id);
+  event.token = std::move(call.token);
+  event.source = events::EventSource::url;
+  auto accepted = co_await events->accept(std::move(event));
+  if (!accepted) co_return fail(std::move(accepted.error()));
+  co_return std::move(accepted->id);
+}
+
 Result<Done> Application::Parts::make_services() {
   function::Tenant tenant;
   tenant.account = configuration.account;
@@ -356,6 +429,7 @@ Result<Done> Application::Parts::make_services() {
       threads.loops(), *starter, limits,
       instance_limit(configuration, native ? spawn.get() : nullptr), clock,
       [this](const function::Resolved& target) { return catalog->standing(target); });
+  if (auto made = make_events(); !made) return made;
   auto temporary = temporary_directory(configuration.data_directory);
   if (!temporary) return fail(std::move(temporary.error()));
   deployer = std::make_unique<deploy::StagedDeployer>(deploy::StagedDeployer::Parts{
@@ -371,7 +445,11 @@ Result<Done> Application::Parts::make_services() {
   catalog->on_change(
       [this](const std::vector<function::VersionPtr>& gone, const function::SnapshotPtr& now) {
         const bool deleted = !gone.empty() && !now->functions.contains(gone.front()->function);
-        if (deleted) logs->forget(gone.front()->function);
+        if (deleted) {
+          logs->forget(gone.front()->function);
+          scheduler->forget(gone.front()->function);
+        }
+        events->keep_only(*now);
         invoker->retire(gone);
       });
   access::Authenticator::Options who;
@@ -381,7 +459,7 @@ Result<Done> Application::Parts::make_services() {
   authenticator = std::make_unique<access::Authenticator>(*keys, clock, who);
   api = std::make_unique<api::ApiHandler>(services(), *authenticator);
   gateway = std::make_unique<gateway::Gateway>(configuration.domain, *catalog, *invoker,
-                                               *authenticator, disk, clock, *api);
+                                               *authenticator, disk, clock, *api, async_calls());
   auto connections = connection_limits(invoker->budget().limit());
   connections.bodies = &bodies;
   server = std::make_unique<http::Server>(threads.loops(), *gateway, connections);
@@ -396,6 +474,8 @@ Application::~Application() {
   parts.store_thread.finish();
   parts.disk.finish();
   parts.users.finish();
+  parts.readers.finish();
+  if (parts.webhooks) parts.webhooks->finish();
   parts.threads.abandon();
 }
 
@@ -416,6 +496,9 @@ Result<Done> Application::start() {
   auto& parts = *parts_;
   parts.threads.start();
   parts.invoker->start();
+  // Before the queue: it wants to hear of what the queue has done.
+  parts.scheduler->start();
+  parts.events->start();
   asio::co_spawn(*parts.threads.loops().front(), parts.housekeeper->run(),
                  in_background("the housekeeper"));
   for (auto& socket : parts.listeners.sockets) parts.server->add_listener(std::move(socket));
@@ -451,13 +534,14 @@ void Application::shut_down() {
   auto& parts = *parts_;
   remove_server_file(parts.configuration.data_directory);
   const auto deadline = std::chrono::steady_clock::now() + parts.configuration.drain_time;
-  auto drain = [](http::Server& server, invoke::ShardedInvoker& invoker,
-                  SteadyTime until) -> Task<void> {
-    co_await server.drain(until);
-    co_await invoker.stop(until);
+  auto drain = [](Application::Parts& all, SteadyTime until) -> Task<void> {
+    co_await all.server->drain(until);
+    co_await all.scheduler->stop();
+    co_await all.events->stop(until);
+    co_await all.invoker->stop(until);
   };
-  auto drained = asio::co_spawn(*parts.threads.loops().front(),
-                                drain(*parts.server, *parts.invoker, deadline), asio::use_future);
+  auto drained =
+      asio::co_spawn(*parts.threads.loops().front(), drain(parts, deadline), asio::use_future);
   drained.wait_until(deadline + std::chrono::seconds(15));
 }
 

@@ -43,6 +43,14 @@ struct Configuration {
   std::chrono::seconds drain_time{30};
   std::chrono::milliseconds longest_wait{30'000};
   std::size_t keep_versions = 5;
+  std::size_t async_concurrency = 0;     // events carried out at once; 0: 16 a core
+  bool async_open_urls = false;          // X-Lambda-Async where everybody may call
+  std::chrono::seconds retry_delay{60};  // before an event's first retry; the next waits twice that
+  std::chrono::seconds keep_results{3'600};
+  std::chrono::seconds webhook_retry_delay{10};  // before the first retry; later ones grow with it
+  std::chrono::seconds webhook_max_age{86'400};
+  std::chrono::seconds webhook_timeout{15};
+  std::vector<std::string> webhook_networks;  // internal ones that webhooks may go to all the same
 };
 
 // MB: the largest request of the API has to fit in beside others.

@@ -1,4 +1,5 @@
 // The keys of the configuration: how each is read, checked, and written again.
+#include "events/webhook/address_rules.h"
 #include "server/configuration.h"
 
 #include <algorithm>
@@ -176,6 +177,20 @@ Result<Done> set_body_memory(Configuration& configuration, const std::string& te
   return Done{};
 }
 
+Result<Done> set_async_open_urls(Configuration& configuration, const std::string& text) {
+  auto value = parse_switch(text);
+  if (!value) return fail(std::move(value.error()));
+  configuration.async_open_urls = *value;
+  return Done{};
+}
+
+Result<Done> add_webhook_network(Configuration& configuration, const std::string& text) {
+  auto network = events::Network::parse(text);
+  if (!network) return fail(std::move(network.error()));
+  configuration.webhook_networks.push_back(text);
+  return Done{};
+}
+
 Result<Done> set_docker_host(Configuration& configuration, const std::string& text) {
   if (text != "none" && !text.starts_with("unix:///")) {
     return fail(ErrorCode::invalid,
@@ -231,6 +246,13 @@ std::string shown_listen(const Configuration& configuration) {
     result += v6 ? fmt::format("\"[{}]:{}\"", address.host, address.port)
                  : fmt::format("\"{}:{}\"", address.host, address.port);
   }
+  return result.empty() ? result : result + "]";
+}
+
+std::string shown_webhook_networks(const Configuration& configuration) {
+  std::string result;
+  for (const auto& network : configuration.webhook_networks)
+    result += fmt::format("{}\"{}\"", result.empty() ? "[" : ", ", network);
   return result.empty() ? result : result + "]";
 }
 
@@ -294,6 +316,26 @@ std::vector<Key> make_keys() {
        seconds(&C::longest_wait, 1, 900), shown(&C::longest_wait)},
       {"keep_versions", "N", "5", "versions made by lambda deploy that are kept",
        number<std::size_t>(&C::keep_versions, 1, 10'000, "versions"), shown(&C::keep_versions)},
+      {"async_concurrency", "N", "0: 16 a core", "asynchronous events carried out at once",
+       number<std::size_t>(&C::async_concurrency, 0, 10'000, "events"),
+       shown(&C::async_concurrency)},
+      {"async_open_urls", "", "off", "hear X-Lambda-Async where everybody may call, too",
+       set_async_open_urls, shown(&C::async_open_urls)},
+      {"retry_delay", "SECONDS", "60",
+       "before an event whose function failed is retried; the second retry waits twice as long",
+       seconds(&C::retry_delay, 1, 3'600), shown(&C::retry_delay)},
+      {"keep_results", "SECONDS", "3600", "how long the results of asynchronous events are kept",
+       seconds(&C::keep_results, 60, 604'800), shown(&C::keep_results)},
+      {"webhook_retry_delay", "SECONDS", "10",
+       "before a webhook's first retry; later ones wait 3 to 360 times that",
+       seconds(&C::webhook_retry_delay, 1, 3'600), shown(&C::webhook_retry_delay)},
+      {"webhook_max_age", "SECONDS", "86400", "a webhook that nobody takes is retried for so long",
+       seconds(&C::webhook_max_age, 1, 1'209'600), shown(&C::webhook_max_age)},
+      {"webhook_timeout", "SECONDS", "15", "how long one attempt to send a webhook may take",
+       seconds(&C::webhook_timeout, 1, 300), shown(&C::webhook_timeout)},
+      {"webhook_networks", "CIDR", "none",
+       "internal networks that webhooks may go to; several are allowed", add_webhook_network,
+       shown_webhook_networks, true},
   };
 }
 

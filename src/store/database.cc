@@ -15,6 +15,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 namespace lambda::store {
 namespace {
@@ -112,12 +113,17 @@ struct Database::Impl {
   std::string name;  // for messages
   UniqueFd lock;
   std::unique_ptr<SQLite::Database> connection;
+  std::unique_ptr<SQLite::Database> reader;  // none in memory
   std::string server_id;
   std::mutex mutex;
+  std::mutex reading;
+  Sync sync = Sync::now;  // of the connection, as it is set
 
   Result<Done> start();
-  Result<Done> run(std::string_view what, const std::function<void(SQLite::Database&)>& work,
-                   bool writes);
+  void set_sync(Sync wanted);
+  Result<Done> change(std::string_view what, const std::function<void(SQLite::Database&)>& work,
+                      Sync wanted);
+  Result<Done> read(std::string_view what, const std::function<void(SQLite::Database&)>& work);
 };
 
 Result<Done> Database::Impl::start() {
@@ -126,6 +132,10 @@ Result<Done> Database::Impl::start() {
     connection->exec("PRAGMA synchronous = FULL");
     connection->exec("PRAGMA foreign_keys = ON");
     connection->exec("PRAGMA journal_size_limit = 67108864");
+    // The log grows to 32 MB before it is worked into the database: pages that are changed again
+    // and again (the queue's) are written there once, and not many times.
+    connection->exec("PRAGMA wal_autocheckpoint = 8192");
+    connection->exec("PRAGMA cache_size = -16384");
     if (auto migrated = migrate(*connection, name); !migrated) return migrated;
     server_id =
         connection->execAndGet("SELECT value FROM meta WHERE name = 'server_id'").getString();
@@ -135,13 +145,34 @@ Result<Done> Database::Impl::start() {
   return Done{};
 }
 
-Result<Done> Database::Impl::run(std::string_view what,
-                                 const std::function<void(SQLite::Database&)>& work, bool writes) {
+void Database::Impl::set_sync(Sync wanted) {
+  if (std::exchange(sync, wanted) == wanted) return;
+  connection->exec(wanted == Sync::now ? "PRAGMA synchronous = FULL"
+                                       : "PRAGMA synchronous = NORMAL");
+}
+
+Result<Done> Database::Impl::change(std::string_view what,
+                                    const std::function<void(SQLite::Database&)>& work,
+                                    Sync wanted) {
   const std::lock_guard guard(mutex);
   try {
-    SQLite::Transaction transaction(*connection, writes ? SQLite::TransactionBehavior::IMMEDIATE
-                                                        : SQLite::TransactionBehavior::DEFERRED);
+    set_sync(wanted);
+    SQLite::Transaction transaction(*connection, SQLite::TransactionBehavior::IMMEDIATE);
     work(*connection);
+    transaction.commit();
+  } catch (const SQLite::Exception& error) {
+    return fail(describe(error, name), "{}", what);
+  }
+  return Done{};
+}
+
+Result<Done> Database::Impl::read(std::string_view what,
+                                  const std::function<void(SQLite::Database&)>& work) {
+  const std::lock_guard guard(reader ? reading : mutex);
+  auto& from = reader ? *reader : *connection;
+  try {
+    SQLite::Transaction transaction(from, SQLite::TransactionBehavior::DEFERRED);
+    work(from);
     transaction.commit();
   } catch (const SQLite::Exception& error) {
     return fail(describe(error, name), "{}", what);
@@ -168,6 +199,12 @@ Result<std::unique_ptr<Database>> Database::open(const fs::path& data_directory)
     return fail(describe(error, impl->name));
   }
   if (auto started = impl->start(); !started) return fail(std::move(started.error()));
+  try {
+    impl->reader =
+        std::make_unique<SQLite::Database>(path.string(), SQLite::OPEN_READONLY, kBusyTimeoutMs);
+  } catch (const SQLite::Exception& error) {
+    return fail(describe(error, impl->name));
+  }
   return std::unique_ptr<Database>(new Database(std::move(impl)));
 }
 
@@ -181,13 +218,13 @@ Result<std::unique_ptr<Database>> Database::open_in_memory() {
 }
 
 Result<Done> Database::change(std::string_view what,
-                              const std::function<void(SQLite::Database&)>& work) {
-  return impl_->run(what, work, true);
+                              const std::function<void(SQLite::Database&)>& work, Sync sync) {
+  return impl_->change(what, work, sync);
 }
 
 Result<Done> Database::read(std::string_view what,
                             const std::function<void(SQLite::Database&)>& work) {
-  return impl_->run(what, work, false);
+  return impl_->read(what, work);
 }
 
 const std::string& Database::server_id() const {

@@ -3,8 +3,10 @@
 // numbered steps of store/migrations.cc.
 //
 // Threads: open it and load from it on the starting thread; afterwards only the one "store" thread
-// writes (a mutex guards against a mistake, not for speed). One process owns a data directory: it
-// holds a lock on <data>/lambda.lock as long as the Database lives.
+// writes (a mutex guards against a mistake, not for speed). Reading has a connection of its own,
+// and waits for no change, nor a change for it; one at a time, on any thread that may block. One
+// process owns a data directory: it holds a lock on <data>/lambda.lock as long as the Database
+// lives.
 #pragma once
 
 #include "base/blocking.h"
@@ -36,8 +38,12 @@ class Database {
   // One transaction around `work`: committed and on disk when this returns Done, rolled back
   // entirely otherwise. `work` uses SQLiteCpp and lets its exceptions pass; other exceptions are
   // rethrown after the rollback. `what` begins the message ("save function greet").
-  Result<Done> change(std::string_view what, const std::function<void(SQLite::Database&)>& work);
-  // The same for reading; nothing may be changed.
+  // With Sync::later it is on disk with the next change that is synced, or with none: kill -9 takes
+  // nothing of it, power loss may.
+  enum class Sync { now, later };
+  Result<Done> change(std::string_view what, const std::function<void(SQLite::Database&)>& work,
+                      Sync sync = Sync::now);
+  // The same for reading: what was committed before it. Nothing may be changed.
   Result<Done> read(std::string_view what, const std::function<void(SQLite::Database&)>& work);
 
   // A UUID made with the database: labels what this server makes outside of it (containers,

@@ -57,6 +57,8 @@ class KeyTable {
   // not_found where there is no such key; revoking twice is fine.
   Result<Done> revoke(std::string_view id);
 
+  [[nodiscard]] const MasterKey& master() const { return master_; }
+
   // "lam_<id>_<secret>" -> (id, secret); nothing for any other text.
   static std::optional<std::pair<std::string, std::string>> parse_token(std::string_view token);
 

@@ -96,4 +96,8 @@ Result<std::string> MasterKey::unseal(std::string_view sealed, std::string_view 
   return lambda::unseal(bytes_, sealed, context);
 }
 
+std::string MasterKey::derive(std::string_view label) const {
+  return hmac_sha256(bytes_, label);
+}
+
 }  // namespace lambda::store

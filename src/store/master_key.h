@@ -22,6 +22,8 @@ class MasterKey {
 
   [[nodiscard]] std::string seal(std::string_view plain, std::string_view context) const;
   [[nodiscard]] Result<std::string> unseal(std::string_view sealed, std::string_view context) const;
+  // 32 bytes that only who has this key can make: another secret for each label.
+  [[nodiscard]] std::string derive(std::string_view label) const;
 
  private:
   explicit MasterKey(std::string bytes) : bytes_(std::move(bytes)) {}

@@ -108,7 +108,149 @@ CREATE TABLE keys (
 ) WITHOUT ROWID;
 )sql";
 
-constexpr std::array kSteps = {kFunctionsAndKeys};
+// The queue. Payloads and results lie apart: an event changes its state several times, and SQLite
+// writes a whole row anew. `due` and the indices are for finding the next event of a function
+// without looking at the others; state 0 waits, 1 runs, 2 has succeeded, 3 is dead. `url` is ''
+// where the function is called; else the event is a webhook with one of its results.
+constexpr const char* kEvents = R"sql(
+CREATE TABLE events (
+  seq     INTEGER PRIMARY KEY AUTOINCREMENT,
+  account TEXT NOT NULL,
+  region  TEXT NOT NULL,
+  id      TEXT NOT NULL,
+  function  TEXT NOT NULL,
+  qualifier TEXT NOT NULL,
+  state     INTEGER NOT NULL,
+  source    INTEGER NOT NULL,
+  token     TEXT,
+  trace_id       TEXT NOT NULL,
+  client_context TEXT NOT NULL,
+  accepted  INTEGER NOT NULL,
+  due       INTEGER NOT NULL,
+  url       TEXT NOT NULL,
+  hops      INTEGER NOT NULL,
+  finished  INTEGER,
+  attempts  INTEGER NOT NULL,
+  throttles INTEGER NOT NULL,
+  lease     INTEGER NOT NULL,
+  error_type       TEXT NOT NULL,
+  error_message    TEXT NOT NULL,
+  executed_version TEXT NOT NULL,
+  FOREIGN KEY (account, region, function) REFERENCES functions (account, region, name)
+    ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX events_by_id ON events (account, region, id);
+CREATE UNIQUE INDEX events_by_token ON events (account, region, function, token)
+  WHERE token IS NOT NULL;
+CREATE INDEX events_waiting ON events (account, region, function, url, due) WHERE state = 0;
+CREATE INDEX events_running ON events (account, region) WHERE state = 1;
+CREATE INDEX events_dead ON events (account, region, function) WHERE state = 3;
+CREATE INDEX events_ended ON events (account, region, state, finished) WHERE state > 1;
+
+CREATE TABLE event_payloads (
+  seq     INTEGER PRIMARY KEY REFERENCES events (seq) ON DELETE CASCADE,
+  account TEXT NOT NULL,
+  region  TEXT NOT NULL,
+  payload BLOB NOT NULL
+);
+
+CREATE TABLE event_results (
+  seq     INTEGER PRIMARY KEY REFERENCES events (seq) ON DELETE CASCADE,
+  account TEXT NOT NULL,
+  region  TEXT NOT NULL,
+  payload BLOB NOT NULL
+);
+
+CREATE TABLE event_invoke_configs (
+  account   TEXT NOT NULL,
+  region    TEXT NOT NULL,
+  function  TEXT NOT NULL,
+  qualifier TEXT NOT NULL,
+  max_retries INTEGER,
+  max_age      INTEGER,
+  on_success   TEXT NOT NULL,
+  on_failure   TEXT NOT NULL,
+  modified     INTEGER NOT NULL,
+  PRIMARY KEY (account, region, function, qualifier),
+  FOREIGN KEY (account, region, function) REFERENCES functions (account, region, name)
+    ON DELETE CASCADE
+) WITHOUT ROWID;
+CREATE TRIGGER event_invoke_configs_of_alias AFTER DELETE ON aliases BEGIN
+  DELETE FROM event_invoke_configs WHERE account = OLD.account AND region = OLD.region
+    AND function = OLD.function AND qualifier = OLD.name;
+END;
+CREATE TRIGGER event_invoke_configs_of_version AFTER DELETE ON versions BEGIN
+  DELETE FROM event_invoke_configs WHERE account = OLD.account AND region = OLD.region
+    AND function = OLD.function AND qualifier = CAST(OLD.number AS TEXT);
+END;
+)sql";
+
+// Schedules. `decided`: every time up to it has its row in firings, or had it (the newest are
+// kept). A firing that was queued has no event yet. outcome 0 is fired, 1 queued, 2 skipped, 3
+// missed; firings.state is the state in which its event ended, which is kept longer than the event;
+// 4 was taken away.
+constexpr const char* kSchedules = R"sql(
+CREATE TABLE schedules (
+  account  TEXT NOT NULL,
+  region   TEXT NOT NULL,
+  id       TEXT NOT NULL,
+  function TEXT NOT NULL,
+  name     TEXT NOT NULL,
+  expression TEXT NOT NULL,
+  zone       TEXT NOT NULL,
+  overlap    INTEGER NOT NULL,
+  misfire    INTEGER NOT NULL,
+  jitter     INTEGER NOT NULL,
+  data       TEXT,
+  starts     INTEGER,
+  ends       INTEGER,
+  declared   INTEGER NOT NULL,
+  paused     INTEGER NOT NULL,
+  created    INTEGER NOT NULL,
+  decided    INTEGER NOT NULL,
+  last_event TEXT NOT NULL,
+  PRIMARY KEY (account, region, function, name),
+  FOREIGN KEY (account, region, function) REFERENCES functions (account, region, name)
+    ON DELETE CASCADE
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX schedules_by_id ON schedules (account, region, id);
+
+CREATE TABLE firings (
+  account  TEXT NOT NULL,
+  region   TEXT NOT NULL,
+  schedule TEXT NOT NULL,
+  time     INTEGER NOT NULL,
+  outcome  INTEGER NOT NULL,
+  count    INTEGER NOT NULL,
+  decided  INTEGER NOT NULL,
+  event    TEXT,
+  state    INTEGER,
+  finished INTEGER,
+  error    TEXT NOT NULL,
+  PRIMARY KEY (account, region, schedule, time),
+  FOREIGN KEY (account, region, schedule) REFERENCES schedules (account, region, id)
+    ON DELETE CASCADE
+) WITHOUT ROWID;
+CREATE INDEX firings_by_event ON firings (account, region, event) WHERE event IS NOT NULL;
+CREATE INDEX firings_queued ON firings (account, region, schedule, time) WHERE outcome = 1;
+
+CREATE TRIGGER event_of_firing_ended AFTER UPDATE OF state ON events
+WHEN NEW.source = 2 AND NEW.state > 1
+BEGIN
+  UPDATE firings SET state = NEW.state, finished = NEW.finished,
+    error = NEW.error_type || CASE WHEN NEW.error_type = '' OR NEW.error_message = '' THEN ''
+      ELSE ': ' END || NEW.error_message
+  WHERE account = NEW.account AND region = NEW.region AND event = NEW.id;
+END;
+CREATE TRIGGER event_of_firing_cancelled AFTER DELETE ON events
+WHEN OLD.source = 2 AND OLD.state = 0
+BEGIN
+  UPDATE firings SET state = 4
+  WHERE account = OLD.account AND region = OLD.region AND event = OLD.id;
+END;
+)sql";
+
+constexpr std::array kSteps = {kFunctionsAndKeys, kEvents, kSchedules};
 
 int pragma(SQLite::Database& database, const char* text) {
   return database.execAndGet(text).getInt();

@@ -249,6 +249,17 @@ TEST(MasterKey, IsMadeOncePrivateAndReadBack) {
   EXPECT_EQ(again->unseal(sealed, "here").value(), "secret");
 }
 
+TEST(MasterKey, MakesASecretForEachLabelThatStaysTheSame) {
+  const TemporaryDirectory directory;
+  const auto key = MasterKey::load(directory.path(), false);
+  ASSERT_TRUE(key);
+  const auto secret = key->derive("a");
+  EXPECT_EQ(secret.size(), 32u);
+  EXPECT_EQ(MasterKey::load(directory.path(), true)->derive("a"), secret);
+  EXPECT_NE(key->derive("b"), secret);
+  EXPECT_NE(MasterKey::ephemeral().derive("a"), secret);
+}
+
 TEST(MasterKey, IsNotReplacedWhenItIsNeededNorReadWhenOthersCan) {
   const TemporaryDirectory directory;
   auto missing = MasterKey::load(directory.path(), true);

@@ -40,7 +40,7 @@ seen.invoked = { status: invoked.StatusCode, version: invoked.ExecutedVersion, p
 const failed = await send("Invoke", { FunctionName: `${FunctionName}:1`, Payload: JSON.stringify({ fail: true }) });
 seen.failed = { status: failed.StatusCode, error: failed.FunctionError, version: failed.ExecutedVersion, payload: JSON.parse(text(failed.Payload)) };
 seen.dryRun = (await send("Invoke", { FunctionName, InvocationType: "DryRun" })).StatusCode;
-seen.event = await errorOf("Invoke", { FunctionName, InvocationType: "Event", Payload: "{}" });
+seen.event = (await send("Invoke", { FunctionName, InvocationType: "Event", Payload: "{}" })).StatusCode;
 seen.notJson = await errorOf("Invoke", { FunctionName, Payload: "{" });
 seen.stream = await errorOf("InvokeWithResponseStream", { FunctionName });
 

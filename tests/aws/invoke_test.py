@@ -1,4 +1,4 @@
-"""Invoke by boto3: types, logs, client context, function errors, limits, throttling; and what Event says until there is a queue."""
+"""Invoke by boto3: types, logs, client context, function errors, limits, throttling."""
 
 import base64
 import json
@@ -69,11 +69,7 @@ class Invoke(AwsTest):
         self.assert_refused(lambda: self.client.invoke(FunctionName="nobody", InvocationType="DryRun"), 404, "ResourceNotFoundException",
                             "nobody")
 
-    def test_event_says_what_to_do_instead(self):
-        self.assert_refused(lambda: self.client.invoke(FunctionName="echo", InvocationType="Event", Payload="{}"), 400,
-                            "InvalidParameterValueException", "invoke with RequestResponse")
-        self.assert_refused(lambda: self.client.invoke_async(FunctionName="echo", InvokeArgs="{}"), 400, "InvalidParameterValueException",
-                            "event queue")
+    def test_a_type_that_is_none(self):
         reply = self.server.api("POST", "/2015-03-31/functions/echo/invocations", body={}, headers={"X-Amz-Invocation-Type": "Later"})
         self.assertEqual((reply.status, reply.headers["x-amzn-errortype"]), (400, "ValidationException"))
 

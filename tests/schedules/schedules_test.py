@@ -214,7 +214,7 @@ class Documentation(unittest.TestCase):
             self.assertIn(f"`{rule.__name__}`", self.page)
 
     def test_its_expressions_are_accepted_and_its_wrong_ones_refused(self):
-        rows = re.findall(r"^\| `([^`]+)` \| (.+?) \|$", self.page, re.MULTILINE)
+        rows = re.findall(r"^\| `([^`]+)` \| (.+?) \|$", self.page.partition("\n## Expressions\n")[2], re.MULTILINE)
         self.assertGreater(len(rows), 40)
         for (text, meaning), answer in zip(rows, ask([(text, "UTC", 0, 1) for text, _ in rows])):
             self.assertEqual("error" in answer, meaning.startswith("refused"), f"{text}: {meaning}: {answer}")

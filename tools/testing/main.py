@@ -31,6 +31,7 @@ class Suite:
 
 # These look at what a server leaves on the machine, or at the clock: no other server beside them.
 ALONE = ["startup_test", "crash_test", "run_command_test"]
+CRASHES = ["event_crash_test", "schedule_crash_test"]  # minutes of kill -9; alone, too
 
 # In this order: what others need first, what is slow and seldom fails last.
 SUITES = [
@@ -43,8 +44,9 @@ SUITES = [
     Suite("schedules", python_tests("tests/schedules")),
     Suite("cli", python_tests("tests/cli")),
     Suite("e2e:walkthrough", python_tests("tests/e2e", only=["walkthrough_test"]), quick=True),
-    Suite("e2e:functions", python_tests("tests/e2e", but_not=["walkthrough_test", *ALONE])),
+    Suite("e2e:functions", python_tests("tests/e2e", but_not=["walkthrough_test", *ALONE, *CRASHES])),
     Suite("e2e:restarts", python_tests("tests/e2e", only=ALONE, workers=1)),
+    Suite("e2e:crashes", python_tests("tests/e2e", only=CRASHES, workers=1)),
     Suite("aws", python_tests("tests/aws")),
     Suite("security", python_tests("tests/security", workers=1)),
     Suite("build:asan", cpp_suites.build("asan"), minutes=45),

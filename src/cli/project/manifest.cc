@@ -5,6 +5,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <sstream>
 
 namespace lambda::cli {
 namespace {
@@ -13,9 +14,10 @@ namespace fs = std::filesystem;
 
 const std::vector<std::string>& known_keys() {
   static const std::vector<std::string> keys = {
-      "name",    "runtime", "handler",  "kind",       "description",       "url",
-      "driver",  "port",    "timeout",  "memory",     "ephemeral_storage", "environment",
-      "include", "path",    "function", "concurrency"};
+      "name",     "runtime",     "handler", "kind",    "description",       "url",
+      "driver",   "port",        "timeout", "memory",  "ephemeral_storage", "environment",
+      "include",  "path",        "retries", "max_age", "on_success",        "on_failure",
+      "function", "concurrency", "schedule"};
   return keys;
 }
 
@@ -43,6 +45,15 @@ struct Reader {
     into = node->as_integer()->get();
     return Done{};
   }
+  // "1h", or seconds.
+  Result<Done> age(const toml::table& table, const char* key,
+                   std::optional<std::string>& into) const {
+    const auto* node = table.get(key);
+    if (node == nullptr || node->is_string()) return text(table, key, into);
+    if (!node->is_integer()) return wrong(*node, key, "must be seconds, or a text such as \"1h\"");
+    into = std::to_string(node->as_integer()->get());
+    return Done{};
+  }
   Result<Done> environment(const toml::table& table, Manifest& manifest) const {
     const auto* node = table.get("environment");
     if (node == nullptr) return Done{};
@@ -63,11 +74,70 @@ struct Reader {
     }
     return Done{};
   }
-  Result<Done> check_keys(const toml::table& table) const {
+  // A text, or a date of TOML's own.
+  Result<Done> moment(const toml::table& table, const char* key,
+                      std::optional<std::string>& into) const {
+    const auto* node = table.get(key);
+    if (node == nullptr || node->is_string()) return text(table, key, into);
+    std::ostringstream written;
+    if (const auto* day = node->as_date()) {
+      written << **day;
+    } else if (const auto* time = node->as_date_time(); time != nullptr && !(**time).offset) {
+      written << **time;
+    } else {
+      return wrong(*node, key, "must be a date, or a text such as \"2026-01-31T09:30:00\"");
+    }
+    into = written.str();
+    return Done{};
+  }
+  // The event of a schedule: JSON in a text, or a table.
+  Result<Done> event(const toml::table& table, const char* key,
+                     std::optional<std::string>& into) const {
+    const auto* node = table.get(key);
+    if (node == nullptr || node->is_string()) return text(table, key, into);
+    if (!node->is_table()) return wrong(*node, key, "must be a table, or JSON in a text");
+    std::ostringstream written;
+    written << toml::json_formatter(*node->as_table(), toml::format_flags::quote_dates_and_times);
+    into = written.str();
+    return Done{};
+  }
+  Result<Done> schedules(const toml::table& table, Manifest& manifest) const {
+    const auto* node = table.get("schedule");
+    if (node == nullptr) return Done{};
+    if (!node->is_array_of_tables())
+      return wrong(*node, "schedule", "must be written as [[schedule]]");
+    manifest.schedules.clear();
+    for (const auto& item : *node->as_array()) {
+      auto schedule = read_schedule(*item.as_table());
+      if (!schedule) return fail(std::move(schedule.error()));
+      if (!schedule->cron)
+        return wrong(item, "[[schedule]]", "needs an expression: cron = \"...\"");
+      manifest.schedules.push_back(std::move(*schedule));
+    }
+    return Done{};
+  }
+  Result<ManifestSchedule> read_schedule(const toml::table& table) const {
+    static const std::vector<std::string> keys = {
+        "name", "cron", "timezone", "overlap", "misfire", "jitter", "data", "from", "until"};
+    ManifestSchedule schedule;
+    auto done = check_keys(table, keys);
+    if (done) done = text(table, "name", schedule.name);
+    if (done) done = text(table, "cron", schedule.cron);
+    if (done) done = text(table, "timezone", schedule.timezone);
+    if (done) done = text(table, "overlap", schedule.overlap);
+    if (done) done = text(table, "misfire", schedule.misfire);
+    if (done) done = age(table, "jitter", schedule.jitter);
+    if (done) done = event(table, "data", schedule.data);
+    if (done) done = moment(table, "from", schedule.from);
+    if (done) done = moment(table, "until", schedule.until);
+    if (!done) return fail(std::move(done.error()));
+    return schedule;
+  }
+  Result<Done> check_keys(const toml::table& table, const std::vector<std::string>& known) const {
     for (const auto& [key, node] : table) {
       const std::string name(key.str());
-      if (std::find(known_keys().begin(), known_keys().end(), name) != known_keys().end()) continue;
-      const auto near = nearest_word(name, known_keys());
+      if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+      const auto near = nearest_word(name, known);
       return wrong(node, "unknown key \"" + name + "\"",
                    near.empty() ? "" : "(did you mean \"" + near + "\"?)");
     }
@@ -83,7 +153,7 @@ struct Reader {
 Result<Manifest> Reader::read(const toml::table& table, const fs::path& folder,
                               Manifest manifest) const {
   std::optional<std::string> path;
-  auto done = check_keys(table);
+  auto done = check_keys(table, known_keys());
   if (done) done = text(table, "path", path);
   if (done) done = text(table, "name", manifest.name);
   if (done) done = text(table, "runtime", manifest.runtime);
@@ -97,10 +167,16 @@ Result<Manifest> Reader::read(const toml::table& table, const fs::path& folder,
   if (done) done = number(table, "timeout", manifest.timeout);
   if (done) done = number(table, "memory", manifest.memory);
   if (done) done = number(table, "ephemeral_storage", manifest.ephemeral_storage);
+  if (done) done = number(table, "retries", manifest.retries);
+  if (done) done = age(table, "max_age", manifest.max_age);
+  if (done) done = text(table, "on_success", manifest.on_success);
+  if (done) done = text(table, "on_failure", manifest.on_failure);
+  if (done) done = schedules(table, manifest);
   if (done) done = environment(table, manifest);
   if (done) done = include(table, folder, manifest);
   if (!done) return fail(std::move(done.error()));
   manifest.directory = path ? folder / *path : folder;
+  manifest.written = true;
   return manifest;
 }
 

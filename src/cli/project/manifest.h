@@ -13,6 +13,11 @@
 
 namespace lambda::cli {
 
+// One [[schedule]]; as `lambda schedule`.
+struct ManifestSchedule {
+  std::optional<std::string> name, cron, timezone, overlap, misfire, jitter, data, from, until;
+};
+
 struct Manifest {
   std::filesystem::path directory;  // of the function's code
   std::optional<std::string> name;
@@ -27,6 +32,11 @@ struct Manifest {
   std::optional<std::int64_t> timeout;
   std::optional<std::int64_t> memory;
   std::optional<std::int64_t> ephemeral_storage;
+  // Of its asynchronous events; as `lambda queue config`.
+  std::optional<std::int64_t> retries;
+  std::optional<std::string> max_age, on_success, on_failure;
+  std::vector<ManifestSchedule> schedules;
+  bool written = false;  // there is a lambda.toml: what it does not declare is not declared
   std::map<std::string, std::string> environment;
   std::vector<std::filesystem::path>
       include;  // further files and folders, packed at the root under their own names

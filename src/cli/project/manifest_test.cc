@@ -29,6 +29,21 @@ TEST_F(ManifestFile, HoldsSettings) {
   EXPECT_EQ(read->at(0).environment.at("A_B"), "1");
 }
 
+TEST_F(ManifestFile, SaysWhereResultsGo) {
+  write("lambda.toml",
+        "retries = 1\nmax_age = 3600\non_success = \"next\"\non_failure = \"https://a.org/\"\n");
+  const auto read = read_manifests(root_);
+  ASSERT_TRUE(read) << read.error().message();
+  EXPECT_EQ(read->at(0).retries, 1);
+  EXPECT_EQ(read->at(0).max_age, "3600");
+  EXPECT_EQ(read->at(0).on_success, "next");
+  EXPECT_EQ(read->at(0).on_failure, "https://a.org/");
+  write("lambda.toml", "max_age = \"1h\"\n");
+  EXPECT_EQ(read_manifests(root_)->at(0).max_age, "1h");
+  EXPECT_NE(refused("\nmax_age = 1.5\n").find("line 2: max_age must be seconds"),
+            std::string::npos);
+}
+
 TEST_F(ManifestFile, NamesTheLineOfAnUnknownKey) {
   const auto message = refused("name = \"a\"\nmemroy = 256\n");
   EXPECT_NE(message.find("line 2"), std::string::npos) << message;

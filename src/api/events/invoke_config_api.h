@@ -1,0 +1,15 @@
+// AWS's EventInvokeConfig: how a function's asynchronous events are retried, and where their
+// results go.
+#pragma once
+
+#include "api/operation.h"
+
+namespace lambda::api {
+
+Task<Answer> put_event_invoke_config(Services& services, Exchange& exchange);
+Task<Answer> update_event_invoke_config(Services& services, Exchange& exchange);
+Task<Answer> get_event_invoke_config(Services& services, Exchange& exchange);
+Task<Answer> delete_event_invoke_config(Services& services, Exchange& exchange);
+Task<Answer> list_event_invoke_configs(Services& services, Exchange& exchange);
+
+}  // namespace lambda::api

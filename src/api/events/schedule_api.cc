@@ -1,0 +1,318 @@
+#include "api/events/schedule_api.h"
+
+#include "api/json_check.h"
+#include "base/time_text.h"
+#include "events/scheduler/schedule_text.h"
+#include "events/scheduler/scheduler.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace lambda::api {
+namespace {
+
+namespace json = boost::json;
+using events::FiringInfo;
+using events::ScheduleDefinition;
+using events::Scheduler;
+using events::TimeZone;
+
+constexpr std::size_t kTimesShown = 5;
+constexpr std::size_t kFiringsShown = 10;
+constexpr std::size_t kTimesOfCheck = 3;
+// A list of schedules, with their data.
+constexpr std::size_t kLargestList = 16u << 20;
+
+// ---- showing
+
+json::value time_json(const std::optional<WallTime>& time, const TimeZone& zone) {
+  if (!time) return nullptr;
+  return json::value(events::local_text(*time, zone));
+}
+
+json::array times_json(const std::vector<WallTime>& times, const TimeZone& zone) {
+  json::array array;
+  for (const auto time : times) array.push_back(time_json(time, zone));
+  return array;
+}
+
+// Of one that is not there any more the times are shown in UTC.
+TimeZone zone_of(const ScheduleDefinition& definition) {
+  auto zone = TimeZone::find(definition.zone);
+  return zone ? std::move(*zone) : TimeZone();
+}
+
+json::object schedule_json(const Scheduler::Info& info, const TimeZone& zone) {
+  const auto& definition = info.schedule.definition;
+  json::object object;
+  object["function"] = definition.function;
+  object["name"] = definition.name;
+  object["cron"] = definition.expression;
+  object["timezone"] = definition.zone;
+  object["overlap"] = to_string(definition.overlap);
+  object["misfire"] = to_string(definition.misfire);
+  object["jitter"] = events::duration_text(definition.jitter);
+  object["data"] = definition.data ? json::value(*definition.data) : json::value(nullptr);
+  object["from"] = time_json(definition.from, zone);
+  object["until"] = time_json(definition.until, zone);
+  object["declared"] = definition.declared;
+  object["paused"] = info.schedule.paused;
+  object["queued"] = info.schedule.queued;
+  object["next"] = time_json(info.next, zone);
+  object["problem"] = info.problem;
+  return object;
+}
+
+json::object firing_json(const FiringInfo& firing, const TimeZone& zone) {
+  json::object object;
+  object["time"] = time_json(firing.time, zone);
+  object["outcome"] = to_string(firing.outcome);
+  object["count"] = firing.count;
+  object["latenessMs"] = nullptr;
+  if (firing.decided && firing.outcome == events::Outcome::fired)
+    object["latenessMs"] = (*firing.decided - firing.time).count();
+  object["event"] = firing.event;
+  object["state"] = firing.state;
+  object["finished"] = time_json(firing.finished, zone);
+  object["error"] = firing.error;
+  return object;
+}
+
+// Thousands of them would hold up the loop: they are written down beside it.
+Task<Answer> answer_list(Services& services, std::string function) {
+  auto infos = co_await services.scheduler.list(std::move(function));
+  if (!infos) co_return fail(std::move(infos.error()));
+  auto write = [infos = std::move(*infos)] {
+    json::array schedules;
+    for (const auto& info : infos)
+      schedules.push_back(schedule_json(info, zone_of(info.schedule.definition)));
+    return json_response(200, json::object{{"schedules", std::move(schedules)}});
+  };
+  co_return co_await run_blocking(services.disk, std::move(write));
+}
+
+// ---- reading
+
+Result<Done> check_members(const json::object& body) {
+  constexpr std::array<std::string_view, 9> kKnown = {
+      "name", "cron", "timezone", "overlap", "misfire", "jitter", "data", "from", "until"};
+  for (const auto& member : body) {
+    if (std::ranges::find(kKnown, std::string_view(member.key())) == kKnown.end()) {
+      return fail(
+          ErrorCode::invalid,
+          "a schedule has no \"{}\"; it has name, cron, timezone, overlap, misfire, jitter, "
+          "data, from and until",
+          std::string_view(member.key()));
+    }
+  }
+  return Done{};
+}
+
+Result<Done> read_policies(const json::object& body, ScheduleDefinition& definition) {
+  auto overlap = text_member(body, "overlap");
+  if (!overlap) return fail(std::move(overlap.error()));
+  if (*overlap) {
+    const auto known = events::parse_overlap(**overlap);
+    if (!known)
+      return fail(ErrorCode::invalid, "overlap is skip, allow or queue, not \"{}\"", **overlap);
+    definition.overlap = *known;
+  }
+  auto misfire = text_member(body, "misfire");
+  if (!misfire) return fail(std::move(misfire.error()));
+  if (*misfire) {
+    const auto known = events::parse_misfire(**misfire);
+    if (!known)
+      return fail(ErrorCode::invalid, "misfire is skip, once or all, not \"{}\"", **misfire);
+    definition.misfire = *known;
+  }
+  return Done{};
+}
+
+// from, until: after the time zone, by whose clock they are.
+Result<Done> read_limits(const json::object& body, ScheduleDefinition& definition) {
+  auto zone = TimeZone::find(definition.zone);
+  if (!zone) return fail(std::move(zone.error()));
+  const auto read = [&](const char* name, events::DayEdge edge,
+                        std::optional<WallTime>& into) -> Result<Done> {
+    auto text = text_member(body, name);
+    if (!text) return fail(std::move(text.error()));
+    if (!*text) return Done{};
+    auto time = events::parse_moment(**text, *zone, edge);
+    if (!time) return fail(std::move(time.error()), "{}", name);
+    into = *time;
+    return Done{};
+  };
+  auto good = read("from", events::DayEdge::begin, definition.from);
+  if (good) good = read("until", events::DayEdge::end, definition.until);
+  return good;
+}
+
+Result<ScheduleDefinition> read_definition(const json::object& body) {
+  ScheduleDefinition definition;
+  if (auto good = check_members(body); !good) return fail(std::move(good.error()));
+  auto name = text_member(body, "name");
+  if (!name) return fail(std::move(name.error()));
+  definition.name = name->value_or("default");
+  auto expression = text_member(body, "cron");
+  if (!expression) return fail(std::move(expression.error()));
+  if (!*expression) {
+    return fail(ErrorCode::invalid, "a schedule needs an expression: \"cron\", such as 0 * * * *");
+  }
+  definition.expression = std::move(**expression);
+  auto zone = text_member(body, "timezone");
+  if (!zone) return fail(std::move(zone.error()));
+  if (*zone) definition.zone = std::move(**zone);
+  auto jitter = text_member(body, "jitter");
+  if (!jitter) return fail(std::move(jitter.error()));
+  if (*jitter) {
+    auto duration = events::parse_duration(**jitter);
+    if (!duration) return fail(std::move(duration.error()), "jitter");
+    definition.jitter = *duration;
+  }
+  auto data = text_member(body, "data");
+  if (!data) return fail(std::move(data.error()));
+  if (*data) {
+    if (auto good = check_json(**data); !good) return fail(std::move(good.error()), "data");
+    definition.data = std::move(**data);
+  }
+  auto good = read_policies(body, definition);
+  if (good) good = read_limits(body, definition);
+  if (!good) return fail(std::move(good.error()));
+  return definition;
+}
+
+Result<std::vector<ScheduleDefinition>> read_list(const json::object& body) {
+  const auto* list = body.if_contains("schedules");
+  if (list == nullptr || !list->is_array())
+    return fail(ErrorCode::invalid, "the body must be {{\"schedules\": [...]}}");
+  std::vector<ScheduleDefinition> definitions;
+  for (const auto& item : list->get_array()) {
+    if (!item.is_object()) return fail(ErrorCode::invalid, "a schedule must be an object");
+    auto definition = read_definition(item.get_object());
+    if (!definition) {
+      const auto name = text_member(item.get_object(), "name");
+      return fail(std::move(definition.error()), "schedule \"{}\"",
+                  name ? name->value_or("default") : "");
+    }
+    definitions.push_back(std::move(*definition));
+  }
+  return definitions;
+}
+
+Result<std::string> known_function(const Services& services, const Exchange& exchange) {
+  const auto& name = exchange.captures.at(0);
+  if (!services.catalog.snapshot()->functions.contains(name)) return no_function(services, name);
+  return name;
+}
+
+Task<Answer> set_paused(Services& services, Exchange& exchange, bool paused) {
+  auto function = known_function(services, exchange);
+  if (!function) co_return fail(std::move(function.error()));
+  auto info =
+      co_await services.scheduler.set_paused(std::move(*function), exchange.captures.at(1), paused);
+  if (!info) co_return fail(std::move(info.error()));
+  co_return json_response(200, schedule_json(*info, zone_of(info->schedule.definition)));
+}
+
+}  // namespace
+
+Task<Answer> list_schedules(Services& services, Exchange& /*exchange*/) {
+  co_return co_await answer_list(services, "");
+}
+
+Task<Answer> list_function_schedules(Services& services, Exchange& exchange) {
+  auto function = known_function(services, exchange);
+  if (!function) co_return fail(std::move(function.error()));
+  co_return co_await answer_list(services, std::move(*function));
+}
+
+Task<Answer> check_schedules(Services& services, Exchange& exchange) {
+  auto body = co_await read_object(services, exchange, kLargestList);
+  if (!body) co_return fail(std::move(body.error()));
+  auto definitions = read_list(*body);
+  if (!definitions) co_return fail(std::move(definitions.error()));
+  if (auto good = services.scheduler.check(*definitions); !good)
+    co_return fail(std::move(good.error()));
+  json::array checked;
+  for (const auto& definition : *definitions) {
+    const auto times = services.scheduler.times(definition, kTimesOfCheck);
+    json::object one;
+    one["name"] = definition.name;
+    one["times"] = times_json(times, zone_of(definition));
+    checked.push_back(std::move(one));
+  }
+  co_return json_response(200, json::object{{"schedules", std::move(checked)}});
+}
+
+Task<Answer> declare_schedules(Services& services, Exchange& exchange) {
+  auto function = known_function(services, exchange);
+  if (!function) co_return fail(std::move(function.error()));
+  auto body = co_await read_object(services, exchange, kLargestList);
+  if (!body) co_return fail(std::move(body.error()));
+  auto definitions = read_list(*body);
+  if (!definitions) co_return fail(std::move(definitions.error()));
+  auto declared = co_await services.scheduler.declare(*function, std::move(*definitions));
+  if (!declared) co_return fail(std::move(declared.error()));
+  co_return co_await answer_list(services, std::move(*function));
+}
+
+Task<Answer> get_schedule(Services& services, Exchange& exchange) {
+  auto function = known_function(services, exchange);
+  if (!function) co_return fail(std::move(function.error()));
+  auto shown = co_await services.scheduler.show(std::move(*function), exchange.captures.at(1),
+                                                kTimesShown, kFiringsShown);
+  if (!shown) co_return fail(std::move(shown.error()));
+  const auto zone = zone_of(shown->info.schedule.definition);
+  auto object = schedule_json(shown->info, zone);
+  object["times"] = times_json(shown->times, zone);
+  json::array firings;
+  for (const auto& firing : shown->firings) firings.push_back(firing_json(firing, zone));
+  object["firings"] = std::move(firings);
+  co_return json_response(200, object);
+}
+
+Task<Answer> put_schedule(Services& services, Exchange& exchange) {
+  auto function = known_function(services, exchange);
+  if (!function) co_return fail(std::move(function.error()));
+  auto body = co_await read_object(services, exchange, 2 * events::kMaxEventBytes);
+  if (!body) co_return fail(std::move(body.error()));
+  auto definition = read_definition(*body);
+  if (!definition) co_return fail(std::move(definition.error()));
+  definition->function = std::move(*function);
+  definition->name = exchange.captures.at(1);
+  auto saved = co_await services.scheduler.save(std::move(*definition));
+  if (!saved) co_return fail(std::move(saved.error()));
+  const auto zone = zone_of(saved->info.schedule.definition);
+  auto object = schedule_json(saved->info, zone);
+  object["times"] = times_json(saved->times, zone);
+  object["replaced"] =
+      saved->replaced ? json::value(saved->replaced->definition.expression) : json::value(nullptr);
+  co_return json_response(200, object);
+}
+
+Task<Answer> delete_schedule(Services& services, Exchange& exchange) {
+  auto function = known_function(services, exchange);
+  if (!function) co_return fail(std::move(function.error()));
+  auto removed = co_await services.scheduler.remove(std::move(*function), exchange.captures.at(1));
+  if (!removed) co_return fail(std::move(removed.error()));
+  co_return http::Response(204);
+}
+
+Task<Answer> pause_schedule(Services& services, Exchange& exchange) {
+  co_return co_await set_paused(services, exchange, true);
+}
+
+Task<Answer> resume_schedule(Services& services, Exchange& exchange) {
+  co_return co_await set_paused(services, exchange, false);
+}
+
+Task<Answer> run_schedule(Services& services, Exchange& exchange) {
+  auto function = known_function(services, exchange);
+  if (!function) co_return fail(std::move(function.error()));
+  auto event = co_await services.scheduler.run_now(std::move(*function), exchange.captures.at(1));
+  if (!event) co_return fail(std::move(event.error()));
+  co_return json_response(200, json::object{{"event", std::move(*event)}});
+}
+
+}  // namespace lambda::api

@@ -1,0 +1,117 @@
+#include "cli/event_settings.h"
+
+#include "base/blocking.h"
+#include "base/encoding.h"
+#include "cli/connection/json_fields.h"
+
+#include <array>
+#include <charconv>
+
+namespace lambda::cli {
+namespace {
+
+namespace json = boost::json;
+
+struct Unit {
+  char letter;
+  std::int64_t seconds;
+};
+constexpr std::array<Unit, 3> kUnits = {{{'h', 3'600}, {'m', 60}, {'s', 1}}};
+
+std::string config_path(const std::string& name) {
+  return "/2019-09-25/functions/" + percent_encode(name) + "/event-invoke-config";
+}
+
+// The ARN of "NAME" or "NAME:QUALIFIER"; addresses and ARNs stand for themselves.
+Result<std::string> address_of(ServerConnection& server, const std::string& destination) {
+  if (destination == "none") return std::string();
+  if (destination.find("://") != std::string::npos || destination.starts_with("arn:"))
+    return destination;
+  const auto colon = destination.find(':');
+  auto found =
+      server.json("GET", "/2015-03-31/functions/" + percent_encode(destination.substr(0, colon)) +
+                             "/configuration");
+  if (!found) {
+    return fail(std::move(found.error()),
+                "\"{}\" is neither an address (http://..., https://...) nor a function's name",
+                destination);
+  }
+  const auto qualifier = colon == std::string::npos ? std::string() : destination.substr(colon);
+  return text_in(*found, "FunctionArn") + qualifier;
+}
+
+Result<Done> add_destination(ServerConnection& server, const std::optional<std::string>& wanted,
+                             const char* member, json::object& destinations) {
+  if (!wanted) return Done{};
+  auto address = address_of(server, *wanted);
+  if (!address) return fail(std::move(address.error()));
+  json::object destination;
+  if (!address->empty()) destination["Destination"] = *address;
+  destinations[member] = std::move(destination);
+  return Done{};
+}
+
+}  // namespace
+
+Result<std::int64_t> parse_age(std::string_view text) {
+  auto digits = text;
+  std::int64_t unit = 1;
+  for (const auto& known : kUnits) {
+    if (!text.ends_with(known.letter)) continue;
+    unit = known.seconds;
+    digits.remove_suffix(1);
+    break;
+  }
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (digits.empty() || error != std::errc() || end != digits.data() + digits.size() ||
+      number < 0 || number > 1'000'000) {
+    return fail(ErrorCode::invalid, "\"{}\" is not a time such as 1h, 30m, 90s or 3600 (seconds)",
+                text);
+  }
+  return number * unit;
+}
+
+std::string age_text(std::int64_t seconds) {
+  if (seconds % 3'600 == 0) return std::to_string(seconds / 3'600) + " h";
+  if (seconds % 60 == 0) return std::to_string(seconds / 60) + " min";
+  return std::to_string(seconds) + " s";
+}
+
+Result<json::object> event_settings_of(ServerConnection& server, const std::string& name) {
+  auto there = server.json("GET", function_path(name));
+  if (!there) return there;
+  auto config = server.json("GET", config_path(name));
+  if (!config && config.error().code() == ErrorCode::not_found) return json::object();
+  return config;
+}
+
+Result<json::object> set_event_settings(ServerConnection& server, const std::string& name,
+                                        const EventSettings& settings) {
+  json::object body;
+  if (settings.retries) body["MaximumRetryAttempts"] = *settings.retries;
+  if (settings.max_age) {
+    auto seconds = parse_age(*settings.max_age);
+    if (!seconds) return fail(std::move(seconds.error()));
+    body["MaximumEventAgeInSeconds"] = *seconds;
+  }
+  json::object destinations;
+  auto added = add_destination(server, settings.on_success, "OnSuccess", destinations);
+  if (added) added = add_destination(server, settings.on_failure, "OnFailure", destinations);
+  if (!added) return fail(std::move(added.error()));
+  if (!destinations.empty()) body["DestinationConfig"] = std::move(destinations);
+  auto before = event_settings_of(server, name);
+  if (!before) return before;
+  // POST adds to what is there; PUT makes the first.
+  return server.json(before->empty() ? "PUT" : "POST", config_path(name), &body);
+}
+
+Result<json::object> clear_event_settings(ServerConnection& server, const std::string& name) {
+  auto before = event_settings_of(server, name);
+  if (!before || before->empty()) return before;
+  auto removed = server.call("DELETE", config_path(name));
+  if (!removed) return fail(std::move(removed.error()));
+  return json::object();
+}
+
+}  // namespace lambda::cli

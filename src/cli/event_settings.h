@@ -1,0 +1,39 @@
+// How a function's asynchronous events are retried and where their results go, as a person writes
+// it: `lambda queue config`, and lambda.toml. Blocking, but for parse_age().
+#pragma once
+
+#include "base/result.h"
+#include "cli/connection/server_connection.h"
+
+#include <boost/json.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace lambda::cli {
+
+// What is absent stays as it is.
+struct EventSettings {
+  std::optional<std::int64_t> retries;
+  std::optional<std::string> max_age;  // "1h", "90s", "3600"
+  // A function's name or ARN, an http(s) URL, or "none".
+  std::optional<std::string> on_success, on_failure;
+
+  [[nodiscard]] bool empty() const { return !retries && !max_age && !on_success && !on_failure; }
+};
+
+// Seconds. Errors: invalid.
+Result<std::int64_t> parse_age(std::string_view text);
+// "6 h", "90 s"
+[[nodiscard]] std::string age_text(std::int64_t seconds);
+
+// AWS's EventInvokeConfig of the function, or {} where there is none.
+Result<boost::json::object> event_settings_of(ServerConnection& server, const std::string& name);
+// The configuration as it is then.
+Result<boost::json::object> set_event_settings(ServerConnection& server, const std::string& name,
+                                               const EventSettings& settings);
+Result<boost::json::object> clear_event_settings(ServerConnection& server, const std::string& name);
+
+}  // namespace lambda::cli

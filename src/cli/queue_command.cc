@@ -1,0 +1,201 @@
+// lambda queue and its commands: the events that wait, run, or are dead; lambda result.
+#include "base/encoding.h"
+#include "cli/commands.h"
+#include "cli/connection/json_fields.h"
+#include "cli/event_result.h"
+#include "cli/exit_code.h"
+#include "cli/output.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cstdio>
+#include <unistd.h>
+
+namespace lambda::cli {
+namespace {
+
+using boost::json::object;
+
+std::string event_path(const std::string& id, std::string_view rest = {}) {
+  return "/_lambda/events/" + percent_encode(id) + std::string(rest);
+}
+
+// 8-4-4-4-12 hexadecimal digits; everything else is a function's name.
+bool is_event_id(std::string_view text) {
+  constexpr std::string_view kShape = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+  return text.size() == kShape.size() &&
+         std::equal(text.begin(), text.end(), kShape.begin(), [](char c, char shape) {
+           return shape == '-' ? c == '-' : std::isxdigit(static_cast<unsigned char>(c)) != 0;
+         });
+}
+
+std::string when(const object& event, std::string_view name) {
+  const auto time = text_in(event, name);
+  return time.empty() ? std::string() : ago_text(time, now_seconds());
+}
+
+void show_event(const object& event, const std::string& payload) {
+  const auto row = [](const char* name, const std::string& value) {
+    if (!value.empty()) std::printf("%-12s %s\n", name, value.c_str());
+  };
+  row("Event", text_in(event, "id"));
+  const auto qualifier = text_in(event, "qualifier");
+  row("Function", text_in(event, "function") + (qualifier.empty() ? "" : ":" + qualifier));
+  row("Webhook", text_in(event, "url"));
+  row("State", text_in(event, "state"));
+  row("Source", text_in(event, "source"));
+  row("Accepted", text_in(event, "accepted"));
+  row("Next attempt", text_in(event, "due"));
+  row("Finished", text_in(event, "finished"));
+  row("Failed", counted(static_cast<std::uint64_t>(number_in(event, "failedAttempts")), "time"));
+  if (number_in(event, "throttles") > 0)
+    row("Not called", counted(static_cast<std::uint64_t>(number_in(event, "throttles")), "time"));
+  row("Version", text_in(event, "executedVersion"));
+  const auto type = text_in(event, "errorType");
+  const auto message = text_in(event, "errorMessage");
+  row("Last error", type + (type.empty() || message.empty() ? "" : ": ") + message);
+  std::printf("Payload      %s\n", payload.c_str());
+}
+
+int tell_count(const object& reply, std::string_view member, const char* what,
+               const std::string& name) {
+  const auto count = static_cast<std::uint64_t>(number_in(reply, member));
+  std::printf("%s %s of \"%s\".\n", what, counted(count, "event").c_str(), name.c_str());
+  return kDone;
+}
+
+}  // namespace
+
+int queue(const ConnectionOptions& connection, const std::string& name, bool as_json) {
+  auto connected = connect(connection);
+  if (!connected.server) return connected.code;
+  auto path = std::string("/_lambda/queue");
+  if (!name.empty()) path += "?function=" + percent_encode(name);
+  auto reply = connected.server->json("GET", std::move(path));
+  if (!reply) return explain(reply.error());
+  if (as_json) {
+    print_json(*reply);
+    return kDone;
+  }
+  const auto& functions = array_in(*reply, "functions");
+  if (functions.empty()) {
+    std::fprintf(stderr, "Nothing waits%s.\n",
+                 name.empty() ? "" : (" for \"" + name + "\"").c_str());
+    return kDone;
+  }
+  Table table({"FUNCTION", "WAITING", "RUNNING", "RETRYING", "DEAD", "OLDEST"});
+  for (const auto& item : functions) {
+    const auto& depth = item.as_object();
+    const auto number = [&depth](std::string_view member) {
+      return std::to_string(number_in(depth, member));
+    };
+    table.add({text_in(depth, "name"), number("waiting"), number("running"), number("retrying"),
+               number("dead"), when(depth, "oldest")});
+  }
+  std::fputs(table.text().c_str(), stdout);
+  return kDone;
+}
+
+int queue_list(const ConnectionOptions& connection, const QueueOptions& options) {
+  auto connected = connect(connection);
+  if (!connected.server) return connected.code;
+  auto reply = connected.server->json("GET", function_path(options.subject, "/events") +
+                                                 "?state=" + options.state +
+                                                 "&limit=" + std::to_string(options.limit));
+  if (!reply) return explain(reply.error());
+  if (options.json) {
+    print_json(*reply);
+    return kDone;
+  }
+  const auto& events = array_in(*reply, "events");
+  if (events.empty()) {
+    std::fprintf(stderr, "No event of \"%s\" is %s.\n", options.subject.c_str(),
+                 options.state.c_str());
+    return kDone;
+  }
+  Table table({"EVENT", "ACCEPTED", "FAILED", "LAST ERROR"});
+  for (const auto& item : events) {
+    const auto& event = item.as_object();
+    const auto type = text_in(event, "errorType");
+    const auto message = text_in(event, "errorMessage");
+    table.add({text_in(event, "id"), when(event, "accepted"),
+               std::to_string(number_in(event, "failedAttempts")),
+               type + (type.empty() || message.empty() ? "" : ": ") + message.substr(0, 60)});
+  }
+  std::fputs(table.text().c_str(), stdout);
+  return kDone;
+}
+
+int queue_show(const ConnectionOptions& connection, const QueueOptions& options) {
+  auto connected = connect(connection);
+  if (!connected.server) return connected.code;
+  auto event = connected.server->json("GET", event_path(options.subject));
+  if (!event) return explain(event.error());
+  auto payload = connected.server->call("GET", event_path(options.subject, "/payload"));
+  if (!payload) return explain(payload.error());
+  if (options.json) {
+    (*event)["payload"] = payload->body;
+    print_json(*event);
+  } else {
+    show_event(*event, payload->body);
+  }
+  return kDone;
+}
+
+int queue_cancel(const ConnectionOptions& connection, const QueueOptions& options) {
+  auto connected = connect(connection);
+  if (!connected.server) return connected.code;
+  auto done = connected.server->call("DELETE", event_path(options.subject));
+  if (!done) return explain(done.error());
+  std::printf("Cancelled event %s.\n", options.subject.c_str());
+  return kDone;
+}
+
+int queue_redrive(const ConnectionOptions& connection, const QueueOptions& options) {
+  auto connected = connect(connection);
+  if (!connected.server) return connected.code;
+  if (is_event_id(options.subject)) {
+    auto done = connected.server->call("POST", event_path(options.subject, "/redrive"),
+                                       options.data.value_or(""));
+    if (!done) return explain(done.error());
+    std::printf("Event %s waits again.\n", options.subject.c_str());
+    return kDone;
+  }
+  if (options.data) {
+    return explain(Error(ErrorCode::invalid,
+                         "--data edits one event: name it by its id (lambda queue list NAME)"));
+  }
+  auto reply = connected.server->json("POST", function_path(options.subject, "/events/redrive"));
+  if (!reply) return explain(reply.error());
+  return tell_count(*reply, "redriven", "Queued again:", options.subject);
+}
+
+int queue_purge(const ConnectionOptions& connection, const QueueOptions& options) {
+  auto connected = connect(connection);
+  if (!connected.server) return connected.code;
+  if (!options.yes) {
+    if (!is_terminal(STDIN_FILENO)) {
+      return explain(
+          Error(ErrorCode::invalid, "purging cannot be undone: say -y where nobody can be asked"));
+    }
+    std::fprintf(stderr, "Remove every %s event of \"%s\" for good? [y/N] ", options.state.c_str(),
+                 options.subject.c_str());
+    const auto answer = read_line();
+    if (!answer || (*answer != "y" && *answer != "yes")) {
+      std::fputs("Nothing was removed.\n", stderr);
+      return kFailed;
+    }
+  }
+  auto reply = connected.server->json(
+      "DELETE", function_path(options.subject, "/events") + "?state=" + options.state);
+  if (!reply) return explain(reply.error());
+  return tell_count(*reply, "removed", "Removed", options.subject);
+}
+
+int result(const ConnectionOptions& connection, const std::string& id, bool wait) {
+  auto connected = connect(connection);
+  if (!connected.server) return connected.code;
+  return show_result(*connected.server, id, wait);
+}
+
+}  // namespace lambda::cli

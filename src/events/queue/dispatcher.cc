@@ -1,0 +1,296 @@
+// run(): choose lanes that are due -> claim their events (one transaction) -> execute each: call
+// the function, or deliver the webhook -> record what came of it (one transaction, with others').
+// When nothing is due or there is no room, it waits for the earliest of the lanes, a notice, or an
+// end.
+#include "events/queue/dispatcher.h"
+
+#include "base/background.h"
+#include "base/crypto.h"
+#include "events/queue/destination.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace lambda::events {
+namespace {
+
+// A database that cannot be written (a full disk) is tried again so often.
+constexpr std::chrono::seconds kDatabaseRetry{1};
+// Clocks may be set: no wait for a due time is longer than this.
+constexpr std::chrono::milliseconds kLongestSleep{1'000};
+// How long a lane rests whose function could not be called.
+constexpr std::chrono::milliseconds kRest{1'000};
+// Webhooks on their way at once: of all, to one address, and to one whose last failed.
+constexpr std::size_t kWebhooks = 64;
+constexpr std::size_t kWebhooksEach = 8;
+// Where results go from function to function in a circle, it ends here.
+constexpr int kMostHops = 16;
+
+// A slow function must not hold every place, nor a function's events throttle each other.
+Lanes::Limits function_lanes(std::size_t concurrency, const function::Catalog& catalog) {
+  Lanes::Limits limits;
+  limits.own = [&catalog](const LaneKey& lane) -> std::optional<std::size_t> {
+    const auto now = catalog.snapshot();
+    const auto found = now->functions.find(lane.function);
+    if (found == now->functions.end() || !found->second->reserved_concurrency) return std::nullopt;
+    return static_cast<std::size_t>(*found->second->reserved_concurrency);
+  };
+  limits.together = concurrency;
+  limits.each = std::max<std::size_t>(1, concurrency / 2);
+  limits.each_after_failure = limits.each;
+  return limits;
+}
+
+Lanes::Limits webhook_lanes() {
+  Lanes::Limits limits;
+  limits.together = kWebhooks;
+  limits.each = kWebhooksEach;
+  return limits;
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(Parts parts, Limits limits)
+    : parts_(parts),
+      limits_(limits),
+      functions_(function_lanes(limits.concurrency, parts.catalog)),
+      webhooks_(webhook_lanes()) {}
+
+void Dispatcher::load(const std::map<LaneKey, WallTime>& due_times) {
+  for (const auto& [lane, due] : due_times) lanes_of(lane).note(lane, due);
+}
+
+void Dispatcher::notice(LaneKey lane, WallTime due) {
+  asio::post(parts_.loop, [this, lane = std::move(lane), due] { note(lane, due); });
+}
+
+void Dispatcher::notice(std::string function, WallTime due) {
+  LaneKey lane;
+  lane.function = std::move(function);
+  notice(std::move(lane), due);
+}
+
+Lanes& Dispatcher::lanes_of(const LaneKey& lane) {
+  return lane.url.empty() ? functions_ : webhooks_;
+}
+
+void Dispatcher::note(const LaneKey& lane, WallTime due) {
+  lanes_of(lane).note(lane, due);
+  wake_.set();
+}
+
+Task<void> Dispatcher::run() {
+  while (!stopping_) {
+    wake_.reset();
+    const auto now = parts_.clock.now();
+    auto wanted = functions_.choose(now);
+    auto webhooks = webhooks_.choose(now);
+    std::ranges::move(webhooks, std::back_inserter(wanted));
+    if (wanted.empty()) {
+      co_await wait_for_work(now);
+      continue;
+    }
+    const bool claimed = co_await claim(std::move(wanted), now);
+    if (!claimed) co_await sleep_for(kDatabaseRetry);
+  }
+}
+
+Task<void> Dispatcher::wait_for_work(WallTime now) {
+  const auto sleep =
+      std::min(functions_.idle_time(now, kLongestSleep), webhooks_.idle_time(now, kLongestSleep));
+  co_await wake_.wait_until(std::chrono::steady_clock::now() +
+                            std::max(sleep, std::chrono::milliseconds(1)));
+}
+
+// False where the database could not be written.
+Task<bool> Dispatcher::claim(std::vector<EventTable::Wanted> wanted, WallTime now) {
+  auto work = [&table = parts_.table, wanted, now](SQLite::Database& database) {
+    return table.claim(database, wanted, now);
+  };
+  // A claim that power loss takes back is an event that waits: as good.
+  auto claims =
+      co_await parts_.commits.run("claim events", std::move(work), store::Database::Sync::later);
+  if (!claims) {
+    spdlog::error("the queue stands still: {}", claims.error().message());
+    for (const auto& part : wanted) note(part.lane, now);
+    co_return false;
+  }
+  for (auto& event : claims->events) {
+    const auto lane = event.event.lane();
+    lanes_of(lane).began(lane);
+    idle_.reset();
+    asio::co_spawn(parts_.loop, execute(std::move(event)), in_background("an event"));
+  }
+  for (const auto& [lane, due] : claims->next_due) lanes_of(lane).seen(lane, due);
+  co_return true;
+}
+
+Task<void> Dispatcher::execute(ClaimedEvent event) {
+  const auto lane = event.event.lane();
+  bool well = true;
+  if (lane.url.empty()) {
+    co_await call_function(event);
+  } else {
+    well = co_await deliver(event);
+  }
+  lanes_of(lane).ended(lane, well);
+  wake_.set();
+  if (functions_.running() + webhooks_.running() == 0) idle_.set();
+}
+
+Task<void> Dispatcher::call_function(const ClaimedEvent& event) {
+  const auto config = config_of(event.event);
+  const auto rules = rules_for(limits_.retries, config);
+  auto verdict = co_await attempt(event, rules);
+  auto next = onward(event, verdict, config);
+  if (verdict.failure.throttles > event.throttles)
+    functions_.rest(event.event.lane(), parts_.clock.now() + kRest);
+  co_await record(event, std::move(verdict), std::move(next));
+}
+
+Task<bool> Dispatcher::deliver(const ClaimedEvent& event) {
+  const auto& rules = limits_.deliveries;
+  Verdict verdict;
+  if (too_old(event, rules, parts_.clock.now())) {
+    verdict = verdict_too_old(event, rules);
+  } else {
+    auto answer = co_await parts_.webhooks.send(event);
+    verdict = verdict_of(event, rules, std::move(answer), parts_.clock.now());
+  }
+  const bool well = verdict.state == EventState::succeeded;
+  co_await record(event, std::move(verdict), {});
+  co_return well;
+}
+
+// What follows `live` obeys what is configured for `live`, else for the draft.
+std::optional<InvokeConfig> Dispatcher::config_of(const NewEvent& event) const {
+  if (!event.qualifier.empty()) return parts_.configs.find(event.function, event.qualifier);
+  auto config = parts_.configs.find(event.function, function::kLiveAlias);
+  return config ? config : parts_.configs.find(event.function, "$LATEST");
+}
+
+Result<function::Resolved> Dispatcher::target_of(const NewEvent& event) const {
+  return event.qualifier.empty() ? parts_.catalog.resolve_live(event.function)
+                                 : parts_.catalog.resolve(event.function, event.qualifier);
+}
+
+Task<Verdict> Dispatcher::attempt(const ClaimedEvent& event, const RetryRules& rules) {
+  if (event.event.hops > kMostHops) co_return verdict_in_circles(event);
+  if (too_old(event, rules, parts_.clock.now())) co_return verdict_too_old(event);
+  const auto& submitted = event.event;
+  auto target = target_of(submitted);
+  if (!target) co_return verdict_missing(event, target.error());
+  invoke::Call call;
+  call.payload = submitted.payload;
+  call.request_id = submitted.id;
+  call.trace_id = submitted.trace_id;
+  call.client_context = submitted.client_context;
+  call.invoked_arn = parts_.catalog.function_arn(submitted.function, target->qualifier);
+  call.target = std::move(*target);
+  auto outcome = co_await parts_.invoker.invoke(std::move(call));
+  co_return verdict_of(event, rules, std::move(outcome), parts_.clock.now());
+}
+
+// Without a payload.
+std::optional<NewEvent> Dispatcher::event_for(const std::string& address,
+                                              const ClaimedEvent& event) const {
+  if (address.empty()) return std::nullopt;
+  auto destination = parse_destination(address, parts_.catalog);
+  if (!destination) {
+    spdlog::warn("the result of event {} of {} goes nowhere: {}", event.event.id,
+                 event.event.function, destination.error().message());
+    return std::nullopt;
+  }
+  NewEvent next;
+  next.id = random_uuid();
+  next.url = std::move(destination->url);
+  if (next.url.empty()) {
+    next.function = std::move(destination->function);
+    next.qualifier = std::move(destination->qualifier);
+  } else {
+    next.function = event.event.function;
+    next.qualifier = event.event.qualifier;
+  }
+  next.trace_id = event.event.trace_id;
+  next.source = EventSource::destination;
+  next.hops = event.event.hops + 1;
+  return next;
+}
+
+std::vector<NewEvent> Dispatcher::onward(const ClaimedEvent& event, const Verdict& verdict,
+                                         const std::optional<InvokeConfig>& config) const {
+  std::vector<NewEvent> events;
+  if (verdict.state == EventState::waiting || verdict.condition == Condition::circle) return events;
+  const bool good = verdict.state == EventState::succeeded;
+  const auto& qualifier = event.event.qualifier;
+  if (config) {
+    auto next = event_for(good ? config->on_success : config->on_failure, event);
+    if (next) {
+      const auto arn = parts_.catalog.function_arn(event.event.function,
+                                                   qualifier.empty() ? "$LATEST" : qualifier);
+      next->payload = destination_record(event, verdict, arn, parts_.clock.now());
+      events.push_back(std::move(*next));
+    }
+  }
+  const auto target = target_of(event.event);
+  if (good || !target) return events;
+  if (auto letter = event_for(target->version->configuration.dead_letter_target, event)) {
+    letter->payload = event.event.payload;
+    letter->client_context = dead_letter_attributes(event, verdict);
+    events.push_back(std::move(*letter));
+  }
+  return events;
+}
+
+// What has happened must be written down: an event that stays `running` is carried out again. The
+// events for destinations are written in the same transaction: never lost, never twice.
+Task<void> Dispatcher::record(const ClaimedEvent& event, Verdict verdict,
+                              std::vector<NewEvent> next) {
+  const auto write = [&table = parts_.table, &event, &verdict](SQLite::Database& database,
+                                                               WallTime now) {
+    switch (verdict.state) {
+      case EventState::succeeded:
+        return table.succeed(database, event, verdict.success, now);
+      case EventState::dead:
+        return table.die(database, event, verdict.failure, now);
+      default:
+        return table.retry(database, event, verdict.failure, verdict.due);
+    }
+  };
+  while (true) {
+    auto work = [&write, &next, this, now = parts_.clock.now()](SQLite::Database& database) {
+      const bool ours = write(database, now);
+      if (!ours) return false;
+      // A destination that was deleted meanwhile has no queue any more.
+      const auto functions = parts_.catalog.snapshot();
+      for (const auto& going : next) {
+        if (functions->functions.contains(going.function))
+          parts_.table.insert(database, going, now);
+      }
+      return true;
+    };
+    auto written = co_await parts_.commits.run("record an event's end", std::move(work));
+    if (written) break;
+    if (stopping_) co_return;
+    spdlog::error("the end of event {} cannot be written yet: {}", event.event.id,
+                  written.error().message());
+    co_await sleep_for(kDatabaseRetry);
+  }
+  if (verdict.state == EventState::waiting) {
+    note(event.event.lane(), verdict.due);
+  } else if (event.event.source == EventSource::schedule && scheduled_end_) {
+    scheduled_end_(event.event.function);
+  }
+  for (const auto& going : next) note(going.lane(), parts_.clock.now());
+}
+
+Task<void> Dispatcher::stop(SteadyTime deadline) {
+  stopping_ = true;
+  wake_.set();
+  if (functions_.running() + webhooks_.running() > 0) co_await idle_.wait_until(deadline);
+}
+
+}  // namespace lambda::events

@@ -1,0 +1,100 @@
+// The dispatcher carries out the queue's events: it claims those that are due, calls their
+// functions or sends their webhooks, and writes down what came of it.
+//
+// Functions take turns (lanes.h): one function takes at most half of the room, and no more than its
+// reserved concurrency; at most `concurrency` events run at once, so that synchronous calls find
+// room. A function that could not be called rests for a moment: its other events would fare no
+// better. Webhooks have room of their own, and a lane for each address: one that hangs holds up
+// neither functions nor other webhooks. In memory are the lanes and what runs, never the events
+// that wait.
+//
+// Threads: everything on its loop, but notice(), which any thread may call. Lives as long as the
+// loop runs.
+#pragma once
+
+#include "base/async.h"
+#include "base/clock.h"
+#include "events/queue/attempt.h"
+#include "events/queue/event_table.h"
+#include "events/queue/invoke_config.h"
+#include "events/queue/lanes.h"
+#include "events/webhook/delivery.h"
+#include "events/webhook/sender.h"
+#include "function/catalog.h"
+#include "invoke/invoker.h"
+#include "store/group_commit.h"
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lambda::events {
+
+class Dispatcher {
+ public:
+  // All of it outlives the dispatcher.
+  struct Parts {
+    Loop& loop;
+    store::GroupCommit& commits;
+    EventTable& table;
+    const InvokeConfigs& configs;
+    const function::Catalog& catalog;
+    invoke::Invoker& invoker;
+    WebhookSender& webhooks;
+    const Clock& clock;
+  };
+  struct Limits {
+    std::size_t concurrency = 32;
+    RetryRules retries;
+    DeliveryRules deliveries;
+  };
+  Dispatcher(Parts parts, Limits limits);
+
+  void on_scheduled_end(std::function<void(const std::string& function)> listener) {
+    scheduled_end_ = std::move(listener);
+  }
+  // Before run(): the lanes that the database knows.
+  void load(const std::map<LaneKey, WallTime>& due_times);
+  // There is an event in that lane, due at that time. Any thread.
+  void notice(LaneKey lane, WallTime due);
+  void notice(std::string function, WallTime due);
+
+  // Until stop(). Events that are running then end by themselves.
+  Task<void> run();
+  // Claims nothing more; returns when nothing runs, or at the deadline. What runs on is carried out
+  // again by the next server.
+  Task<void> stop(SteadyTime deadline);
+
+ private:
+  [[nodiscard]] Lanes& lanes_of(const LaneKey& lane);
+  void note(const LaneKey& lane, WallTime due);
+  [[nodiscard]] Task<void> wait_for_work(WallTime now);
+  Task<bool> claim(std::vector<EventTable::Wanted> wanted, WallTime now);
+  Task<void> execute(ClaimedEvent event);
+  Task<void> call_function(const ClaimedEvent& event);
+  // True where the receiver has taken it.
+  Task<bool> deliver(const ClaimedEvent& event);
+  [[nodiscard]] std::optional<InvokeConfig> config_of(const NewEvent& event) const;
+  [[nodiscard]] Result<function::Resolved> target_of(const NewEvent& event) const;
+  Task<Verdict> attempt(const ClaimedEvent& event, const RetryRules& rules);
+  // The events that the result goes on as: to a destination, and as a dead letter.
+  [[nodiscard]] std::vector<NewEvent> onward(const ClaimedEvent& event, const Verdict& verdict,
+                                             const std::optional<InvokeConfig>& config) const;
+  [[nodiscard]] std::optional<NewEvent> event_for(const std::string& address,
+                                                  const ClaimedEvent& event) const;
+  Task<void> record(const ClaimedEvent& event, Verdict verdict, std::vector<NewEvent> next);
+
+  Parts parts_;
+  Limits limits_;
+  Lanes functions_;
+  Lanes webhooks_;
+  std::function<void(const std::string& function)> scheduled_end_;
+  bool stopping_ = false;
+  AsyncEvent wake_;  // something became due, or ended
+  AsyncEvent idle_;  // nothing runs
+};
+
+}  // namespace lambda::events

@@ -1,0 +1,118 @@
+// The rows of the queue: tables events, event_payloads, event_results of one tenant.
+//
+// Threads: the store thread. Every function belongs inside a transaction (store::Database::change,
+// store::GroupCommit) and lets SQLiteCpp's exceptions pass. Statements are kept prepared: destroy
+// the table before the database.
+#pragma once
+
+#include "events/queue/event.h"
+#include "function/catalog.h"
+#include "store/statements.h"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lambda::events {
+
+class EventTable {
+ public:
+  explicit EventTable(function::Tenant tenant) : tenant_(std::move(tenant)) {}
+
+  // --- submitting
+  struct Inserted {
+    std::string id;          // of the earlier event where the token was known
+    bool duplicate = false;  // nothing was written
+  };
+  Inserted insert(SQLite::Database& database, const NewEvent& event, WallTime now, WallTime due);
+  Inserted insert(SQLite::Database& database, const NewEvent& event, WallTime now) {
+    return insert(database, event, now, now);
+  }
+
+  // --- carrying out
+  struct Wanted {
+    LaneKey lane;
+    std::size_t count = 0;
+  };
+  struct Claims {
+    std::vector<ClaimedEvent> events;
+    // For each lane asked for: when its next waiting event is due, if it has one.
+    std::map<LaneKey, std::optional<WallTime>> next_due;
+  };
+  // The events that are due longest of each lane, at most `count` of it.
+  Claims claim(SQLite::Database& database, const std::vector<Wanted>& wanted, WallTime now);
+  // What these three do is nothing, and false, where the lease is another's by now.
+  struct Success {
+    std::string payload;
+    std::string executed_version;
+  };
+  bool succeed(SQLite::Database& database, const ClaimedEvent& event, const Success& success,
+               WallTime now);
+  struct Failure {
+    int attempts = 0;
+    int throttles = 0;
+    std::string error_type;
+    std::string error_message;
+    std::string executed_version;
+    std::string payload;  // what the function answered, or ""
+  };
+  bool retry(SQLite::Database& database, const ClaimedEvent& event, const Failure& failure,
+             WallTime due);
+  bool die(SQLite::Database& database, const ClaimedEvent& event, const Failure& failure,
+           WallTime now);
+
+  // --- starting: what an earlier server was carrying out waits again, due at once. The number of
+  // those.
+  std::size_t release_running(SQLite::Database& database, WallTime now);
+  // When the next event of each lane is due.
+  std::map<LaneKey, WallTime> due_times(SQLite::Database& database);
+
+  // --- seeing
+  std::optional<EventInfo> find(SQLite::Database& database, std::string_view id);
+  std::optional<std::string> payload(SQLite::Database& database, std::string_view id);
+  std::optional<std::string> result(SQLite::Database& database, std::string_view id);
+  // Of one function, or of all ("").
+  std::vector<QueueDepth> depths(SQLite::Database& database, std::string_view function);
+  struct Listing {
+    std::string function;
+    EventState state = EventState::dead;
+    std::size_t limit = 50;
+  };
+  // The newest first.
+  std::vector<EventInfo> list(SQLite::Database& database, const Listing& listing);
+
+  // --- steering
+  // False: there is no event that waits (or is dead) by that id.
+  bool cancel(SQLite::Database& database, std::string_view id);
+  // Removes at most `limit` of what waits, or is dead, of a function, and was accepted before
+  // `before`. The number of those.
+  std::size_t purge(SQLite::Database& database, std::string_view function, EventState state,
+                    WallTime before, std::size_t limit);
+  // A dead event waits again, with another payload where one is given. Its lane, or nothing where
+  // there is no dead event by that id.
+  std::optional<LaneKey> redrive(SQLite::Database& database, std::string_view id,
+                                 const std::optional<std::string>& payload, WallTime now);
+  // The same for at most `limit` dead events of a function that ended before now, the webhooks with
+  // its results among them.
+  struct Redriven {
+    std::size_t count = 0;
+    std::vector<LaneKey> lanes;
+  };
+  Redriven redrive_all(SQLite::Database& database, std::string_view function, WallTime now,
+                       std::size_t limit);
+  // Removes at most `limit` events that ended in that state before `before`. The number of those.
+  std::size_t expire(SQLite::Database& database, EventState state, WallTime before,
+                     std::size_t limit);
+
+ private:
+  store::Statements::Use take(SQLite::Database& database, const char* text);
+  void save_result(SQLite::Database& database, std::int64_t row, std::string_view payload);
+  static std::vector<EventInfo> read_infos(store::Statements::Use& rows);
+
+  function::Tenant tenant_;
+  store::Statements statements_;
+};
+
+}  // namespace lambda::events

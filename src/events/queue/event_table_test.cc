@@ -1,0 +1,276 @@
+#include "events/queue/event_table.h"
+
+#include "store/database.h"
+
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <gmock/gmock.h>
+
+#include <chrono>
+#include <memory>
+
+namespace lambda::events {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+const WallTime kNow{std::chrono::milliseconds(1'767'323'045'000)};
+
+class EventTableTest : public testing::Test {
+ public:
+  // In one transaction.
+  template <class Work>
+  auto with(Work work) {
+    std::optional<std::invoke_result_t<Work, SQLite::Database&>> value;
+    const auto done = database_->change(
+        "test", [&](SQLite::Database& database) { value.emplace(work(database)); });
+    EXPECT_TRUE(done) << done.error().message();
+    return std::move(*value);
+  }
+
+  EventTableTest() {
+    for (const char* name : {"work", "other"}) add_function(name);
+  }
+
+  void add_function(const std::string& name) {
+    with([&name](SQLite::Database& database) {
+      SQLite::Statement insert(database,
+                               "INSERT INTO functions VALUES ('000000000000', 'us-east-1', ?, "
+                               "NULL, 'closed', '', 'BUFFERED', 0, 0, NULL, 0, 1)");
+      insert.bind(1, name);
+      return insert.exec();
+    });
+  }
+
+  static LaneKey lane(const std::string& function, const std::string& url = "") {
+    LaneKey key;
+    key.function = function;
+    key.url = url;
+    return key;
+  }
+
+  EventTable::Inserted insert(const std::string& id, const std::string& function = "work",
+                              WallTime now = kNow, const std::string& token = "",
+                              const std::string& url = "") {
+    NewEvent event;
+    event.url = url;
+    event.id = id;
+    event.function = function;
+    event.payload = "{\"id\": \"" + id + "\"}";
+    event.token = token;
+    return with([&](SQLite::Database& database) { return table_.insert(database, event, now); });
+  }
+
+  EventTable::Claims claim(const std::string& function, std::size_t count, WallTime now = kNow,
+                           const std::string& url = "") {
+    EventTable::Wanted wanted;
+    wanted.lane = lane(function, url);
+    wanted.count = count;
+    return with([&](SQLite::Database& database) { return table_.claim(database, {wanted}, now); });
+  }
+
+  std::vector<std::string> ids(const EventTable::Claims& claims) {
+    std::vector<std::string> ids;
+    for (const auto& event : claims.events) ids.push_back(event.event.id);
+    return ids;
+  }
+
+  EventInfo find(const std::string& id) {
+    auto found = with([&](SQLite::Database& database) { return table_.find(database, id); });
+    EXPECT_TRUE(found) << id;
+    return found.value_or(EventInfo());
+  }
+
+  bool retry(const ClaimedEvent& event, WallTime due) {
+    EventTable::Failure failure;
+    failure.attempts = event.attempts + 1;
+    failure.error_type = "ValueError";
+    return with(
+        [&](SQLite::Database& database) { return table_.retry(database, event, failure, due); });
+  }
+
+  bool die(const ClaimedEvent& event) {
+    EventTable::Failure failure;
+    failure.attempts = 3;
+    failure.error_message = std::string(5'000, 'x');
+    failure.payload = "{}";
+    return with(
+        [&](SQLite::Database& database) { return table_.die(database, event, failure, kNow); });
+  }
+
+  bool succeed(const ClaimedEvent& event) {
+    EventTable::Success success;
+    success.payload = "\"done\"";
+    return with(
+        [&](SQLite::Database& database) { return table_.succeed(database, event, success, kNow); });
+  }
+
+  std::unique_ptr<store::Database> database_ = std::move(*store::Database::open_in_memory());
+  EventTable table_{function::Tenant()};
+};
+
+TEST_F(EventTableTest, ClaimsTheOldestOfTheFunctionAndNoneTwice) {
+  insert("a", "work", kNow - 3s);
+  insert("b", "work", kNow - 2s);
+  insert("c", "other", kNow - 9s);
+  insert("d", "work", kNow - 1s);
+  const auto first = claim("work", 2);
+  EXPECT_THAT(ids(first), ElementsAre("a", "b"));
+  EXPECT_EQ(first.events[0].event.payload, "{\"id\": \"a\"}");
+  EXPECT_EQ(first.next_due.at(lane("work")), kNow - 1s);
+  const auto second = claim("work", 5);
+  EXPECT_THAT(ids(second), ElementsAre("d"));
+  EXPECT_EQ(second.next_due.at(lane("work")), std::nullopt);
+  EXPECT_THAT(ids(claim("work", 5)), IsEmpty());
+}
+
+TEST_F(EventTableTest, AnEventIsNotClaimedBeforeItIsDue) {
+  insert("a");
+  const auto claimed = claim("work", 1);
+  EXPECT_TRUE(retry(claimed.events[0], kNow + 60s));
+  const auto early = claim("work", 1, kNow + 59s);
+  EXPECT_THAT(ids(early), IsEmpty());
+  EXPECT_EQ(early.next_due.at(lane("work")), kNow + 60s);
+  const auto late = claim("work", 1, kNow + 60s);
+  EXPECT_THAT(ids(late), ElementsAre("a"));
+  EXPECT_EQ(late.events[0].attempts, 1);
+}
+
+TEST_F(EventTableTest, WhoseLeaseIsOverChangesNothing) {
+  insert("a");
+  const auto first = claim("work", 1);
+  with([&](SQLite::Database& database) { return table_.release_running(database, kNow); });
+  const auto second = claim("work", 1);
+  ASSERT_THAT(ids(second), ElementsAre("a"));
+  EXPECT_FALSE(succeed(first.events[0]));
+  EXPECT_FALSE(die(first.events[0]));
+  EXPECT_FALSE(retry(first.events[0], kNow));
+  EXPECT_EQ(find("a").state, EventState::running);
+  EXPECT_TRUE(succeed(second.events[0]));
+  EXPECT_FALSE(succeed(second.events[0]));
+  EXPECT_EQ(find("a").state, EventState::succeeded);
+}
+
+TEST_F(EventTableTest, ATokenMakesARepeatedSubmissionTheSameEvent) {
+  EXPECT_FALSE(insert("a", "work", kNow, "k").duplicate);
+  const auto again = insert("b", "work", kNow, "k");
+  EXPECT_TRUE(again.duplicate);
+  EXPECT_EQ(again.id, "a");
+  EXPECT_FALSE(insert("c", "other", kNow, "k").duplicate);
+  EXPECT_FALSE(insert("d").duplicate);
+  EXPECT_FALSE(insert("e").duplicate);
+}
+
+TEST_F(EventTableTest, DeadOnesAreRevivedWithAnotherPayload) {
+  insert("a");
+  insert("b");
+  const auto claimed = claim("work", 2);
+  EXPECT_TRUE(die(claimed.events[0]));
+  EXPECT_TRUE(die(claimed.events[1]));
+  EXPECT_EQ(find("a").error_message.size(), 1'024u);
+  const auto revive = [this](const std::string& id, std::optional<std::string> payload) {
+    return with([&](SQLite::Database& database) {
+      return table_.redrive(database, id, payload, kNow + 1s);
+    });
+  };
+  EXPECT_EQ(revive("a", "[2]"), lane("work"));
+  EXPECT_EQ(revive("a", std::nullopt), std::nullopt);
+  EXPECT_EQ(revive("nobody", std::nullopt), std::nullopt);
+  const auto again = claim("work", 5, kNow + 1s);
+  ASSERT_THAT(ids(again), ElementsAre("a"));
+  EXPECT_EQ(again.events[0].event.payload, "[2]");
+  EXPECT_EQ(again.events[0].attempts, 0);
+  const auto all = with([this](SQLite::Database& database) {
+    return table_.redrive_all(database, "work", kNow, 100);
+  });
+  EXPECT_EQ(all.count, 1u);
+  EXPECT_THAT(all.lanes, ElementsAre(lane("work")));
+}
+
+TEST_F(EventTableTest, WebhooksWaitInLanesOfTheirOwn) {
+  insert("call", "work", kNow);
+  insert("a", "work", kNow, "", "http://a/");
+  insert("b", "work", kNow - 1s, "", "http://b/");
+  const auto due = with([this](SQLite::Database& database) { return table_.due_times(database); });
+  EXPECT_EQ(due, (std::map<LaneKey, WallTime>{{lane("work"), kNow},
+                                              {lane("work", "http://a/"), kNow},
+                                              {lane("work", "http://b/"), kNow - 1s}}));
+  EXPECT_THAT(ids(claim("work", 5)), ElementsAre("call"));
+  const auto webhooks = claim("work", 5, kNow, "http://b/");
+  ASSERT_THAT(ids(webhooks), ElementsAre("b"));
+  EXPECT_EQ(webhooks.events[0].event.lane(), lane("work", "http://b/"));
+  EXPECT_EQ(find("b").url, "http://b/");
+  EXPECT_EQ(find("call").url, "");
+  EXPECT_TRUE(die(webhooks.events[0]));
+  const auto redriven = with([this](SQLite::Database& database) {
+    return table_.redrive_all(database, "work", kNow, 100);
+  });
+  EXPECT_EQ(redriven.count, 1u);
+  EXPECT_THAT(redriven.lanes, ElementsAre(lane("work", "http://b/")));
+}
+
+TEST_F(EventTableTest, HopsAreKeptUntilSomebodyRedrives) {
+  NewEvent event;
+  event.id = "a";
+  event.function = "work";
+  event.hops = 17;
+  with([&](SQLite::Database& database) { return table_.insert(database, event, kNow); });
+  const auto claimed = claim("work", 1);
+  ASSERT_EQ(claimed.events.size(), 1u);
+  EXPECT_EQ(claimed.events[0].event.hops, 17);
+  die(claimed.events[0]);
+  with([&](SQLite::Database& database) {
+    return table_.redrive(database, "a", std::nullopt, kNow).has_value();
+  });
+  EXPECT_EQ(claim("work", 1).events.at(0).event.hops, 0);
+}
+
+TEST_F(EventTableTest, CountsByState) {
+  for (const char* id : {"a", "b", "c", "d", "e"}) insert(id);
+  const auto claimed = claim("work", 4);
+  retry(claimed.events[0], kNow + 60s);
+  die(claimed.events[1]);
+  succeed(claimed.events[2]);
+  const auto depths =
+      with([this](SQLite::Database& database) { return table_.depths(database, ""); });
+  ASSERT_EQ(depths.size(), 1u);
+  EXPECT_EQ(depths[0].function, "work");
+  EXPECT_EQ(depths[0].waiting, 2u);
+  EXPECT_EQ(depths[0].retrying, 1u);
+  EXPECT_EQ(depths[0].running, 1u);
+  EXPECT_EQ(depths[0].dead, 1u);
+  EXPECT_EQ(depths[0].oldest, kNow);
+}
+
+TEST_F(EventTableTest, OldOnesGoAndOthersStay) {
+  for (const char* id : {"a", "b", "c"}) insert(id);
+  const auto claimed = claim("work", 2);
+  succeed(claimed.events[0]);
+  die(claimed.events[1]);
+  const auto expire = [this](EventState state, WallTime before) {
+    return with(
+        [&](SQLite::Database& database) { return table_.expire(database, state, before, 100); });
+  };
+  EXPECT_EQ(expire(EventState::succeeded, kNow), 0u);
+  EXPECT_EQ(expire(EventState::succeeded, kNow + 1s), 1u);
+  EXPECT_EQ(find("b").state, EventState::dead);
+  EXPECT_EQ(find("c").state, EventState::waiting);
+}
+
+TEST_F(EventTableTest, WithAFunctionItsEventsGo) {
+  insert("a");
+  insert("b", "other");
+  with([](SQLite::Database& database) {
+    return database.exec("DELETE FROM functions WHERE name = 'work'");
+  });
+  EXPECT_THAT(ids(claim("work", 5)), IsEmpty());
+  EXPECT_EQ(find("b").state, EventState::waiting);
+  const auto left = with([](SQLite::Database& database) {
+    return database.execAndGet("SELECT count(*) FROM event_payloads").getInt();
+  });
+  EXPECT_EQ(left, 1);
+}
+
+}  // namespace
+}  // namespace lambda::events

@@ -1,0 +1,134 @@
+#include "events/queue/lanes.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace lambda::events {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+const WallTime kNow{std::chrono::milliseconds(1'767'323'045'000)};
+
+Lanes::Limits limits(std::size_t together, std::size_t each, std::size_t after_failure) {
+  Lanes::Limits made;
+  made.together = together;
+  made.each = each;
+  made.each_after_failure = after_failure;
+  return made;
+}
+
+LaneKey lane(const std::string& function, const std::string& url = "") {
+  LaneKey key;
+  key.function = function;
+  key.url = url;
+  return key;
+}
+
+// "a:2 b:1", and as if a claim had found as many.
+std::vector<std::string> serve(Lanes& lanes, WallTime now = kNow) {
+  std::vector<std::string> served;
+  for (const auto& wanted : lanes.choose(now)) {
+    served.push_back(wanted.lane.function + wanted.lane.url + ":" + std::to_string(wanted.count));
+    for (std::size_t i = 0; i < wanted.count; ++i) lanes.began(wanted.lane);
+    lanes.seen(wanted.lane, now);  // more wait
+  }
+  return served;
+}
+
+TEST(Lanes, ShareTheRoomAndTakeTurns) {
+  Lanes lanes(limits(4, 2, 2));
+  for (const char* name : {"a", "b", "c", "d", "e"}) lanes.note(lane(name), kNow);
+  EXPECT_THAT(serve(lanes), ElementsAre("a:1", "b:1", "c:1", "d:1"));
+  EXPECT_THAT(serve(lanes), IsEmpty());
+  lanes.ended(lane("a"), true);
+  EXPECT_THAT(serve(lanes), ElementsAre("e:1"));
+}
+
+TEST(Lanes, OneHasNoMoreThanItsPart) {
+  Lanes lanes(limits(8, 4, 4));
+  lanes.note(lane("slow"), kNow);
+  EXPECT_THAT(serve(lanes), ElementsAre("slow:4"));
+  lanes.note(lane("other"), kNow);
+  EXPECT_THAT(serve(lanes), ElementsAre("other:4"));
+}
+
+TEST(Lanes, OneMayHaveLessOfItsOwn) {
+  auto own = limits(8, 4, 4);
+  own.own = [](const LaneKey& key) -> std::optional<std::size_t> {
+    if (key.function == "reserved") return 2;
+    if (key.function == "none") return 0;
+    if (key.function == "many") return 100;
+    return std::nullopt;
+  };
+  Lanes lanes(own);
+  lanes.note(lane("none"), kNow);
+  EXPECT_THAT(serve(lanes), ElementsAre("none:1"));
+  lanes.note(lane("reserved"), kNow);
+  EXPECT_THAT(serve(lanes), ElementsAre("reserved:2"));
+  lanes.note(lane("many"), kNow);
+  EXPECT_THAT(serve(lanes), ElementsAre("many:4"));
+}
+
+TEST(Lanes, OneThatRestsIsNotChosen) {
+  Lanes lanes(limits(8, 4, 4));
+  lanes.note(lane("a"), kNow);
+  EXPECT_THAT(serve(lanes), ElementsAre("a:4"));
+  lanes.rest(lane("a"), kNow + 1s);
+  for (int i = 0; i < 4; ++i) lanes.ended(lane("a"), true);
+  EXPECT_THAT(serve(lanes), IsEmpty());
+  EXPECT_EQ(lanes.idle_time(kNow, 5s), 1s);
+  EXPECT_THAT(serve(lanes, kNow + 1s), ElementsAre("a:4"));
+}
+
+TEST(Lanes, WhatIsNotDueWaits) {
+  Lanes lanes(limits(8, 4, 4));
+  lanes.note(lane("a"), kNow + 5s);
+  EXPECT_THAT(serve(lanes), IsEmpty());
+  EXPECT_EQ(lanes.idle_time(kNow, 60s), 5s);
+  EXPECT_EQ(lanes.idle_time(kNow, 1s), 1s);
+  EXPECT_THAT(serve(lanes, kNow + 5s), ElementsAre("a:4"));
+}
+
+TEST(Lanes, AFailedOneIsTriedOneAtATimeUntilItWorks) {
+  Lanes lanes(limits(64, 8, 1));
+  const auto hook = lane("f", "http://hook/");
+  lanes.note(hook, kNow);
+  lanes.note(lane("f", "http://other/"), kNow);
+  EXPECT_THAT(serve(lanes), ElementsAre("fhttp://hook/:8", "fhttp://other/:8"));
+  for (int i = 0; i < 8; ++i) lanes.ended(hook, false);
+  EXPECT_THAT(serve(lanes), ElementsAre("fhttp://hook/:1"));
+  lanes.ended(hook, false);
+  EXPECT_THAT(serve(lanes), ElementsAre("fhttp://hook/:1"));
+  lanes.ended(hook, true);
+  EXPECT_THAT(serve(lanes), ElementsAre("fhttp://hook/:8"));
+}
+
+TEST(Lanes, ManyThatHangLeaveRoomForTheOneThatWorks) {
+  Lanes lanes(limits(64, 8, 1));
+  for (int i = 0; i < 40; ++i) {
+    const auto broken = lane("f" + std::to_string(i), "http://hangs/");
+    lanes.note(broken, kNow);
+    lanes.began(broken);
+    lanes.ended(broken, false);
+    lanes.note(broken, kNow);
+  }
+  EXPECT_EQ(serve(lanes).size(), 40u);
+  lanes.note(lane("good", "http://works/"), kNow);
+  EXPECT_THAT(serve(lanes), ElementsAre("goodhttp://works/:8"));
+}
+
+TEST(Lanes, WhatIsNotedDuringAClaimIsNotLost) {
+  Lanes lanes(limits(8, 4, 4));
+  lanes.note(lane("a"), kNow);
+  const auto wanted = lanes.choose(kNow);
+  ASSERT_EQ(wanted.size(), 1u);
+  lanes.note(lane("a"), kNow + 1s);
+  lanes.seen(lane("a"), std::nullopt);
+  EXPECT_EQ(lanes.idle_time(kNow, 60s), 1s);
+}
+
+}  // namespace
+}  // namespace lambda::events

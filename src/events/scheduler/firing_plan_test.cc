@@ -1,0 +1,213 @@
+#include "events/scheduler/firing_plan.h"
+
+#include <gmock/gmock.h>
+
+#include <chrono>
+
+namespace lambda::events {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+const WallTime kNow{std::chrono::milliseconds(1'767'323'040'000)};  // 2026-01-02T03:04:00Z
+
+Decision made(WallTime time, Outcome outcome, std::uint64_t count = 1) {
+  Decision decision;
+  decision.time = time;
+  decision.outcome = outcome;
+  decision.count = count;
+  return decision;
+}
+
+// Every minute, decided up to kNow.
+class FiringPlan : public testing::Test {
+ public:
+  FiringPlan() {
+    schedule_.definition.expression = "* * * * *";
+    schedule_.created = schedule_.decided = kNow;
+  }
+  Decisions at(WallTime now, bool runs = false, std::size_t most = 100) {
+    const auto times = FiringTimes::parse(schedule_);
+    EXPECT_TRUE(times);
+    return decide(schedule_, *times, runs, now, most);
+  }
+
+  Schedule schedule_;
+};
+
+TEST_F(FiringPlan, DecidesNothingBeforeItsTime) {
+  const auto decisions = at(kNow + 59s);
+  EXPECT_THAT(decisions.firings, IsEmpty());
+  EXPECT_EQ(decisions.decided, kNow);
+  EXPECT_EQ(decisions.next, kNow + 1min);
+}
+
+TEST_F(FiringPlan, FiresOnTimeAndLookInVainAgain) {
+  const auto decisions = at(kNow + 1min);
+  EXPECT_THAT(decisions.firings, ElementsAre(made(kNow + 1min, Outcome::fired)));
+  schedule_.decided = decisions.decided;
+  EXPECT_THAT(at(kNow + 1min).firings, IsEmpty());
+  EXPECT_THAT(at(kNow + 119s).firings, IsEmpty());
+}
+
+TEST_F(FiringPlan, LeavesOutWhatIsDueWhileTheLastOneRuns) {
+  EXPECT_THAT(at(kNow + 1min, true).firings, ElementsAre(made(kNow + 1min, Outcome::skipped)));
+  schedule_.definition.overlap = Overlap::allow;
+  EXPECT_THAT(at(kNow + 1min, true).firings, ElementsAre(made(kNow + 1min, Outcome::fired)));
+}
+
+TEST_F(FiringPlan, QueuesAndReleasesOneAtATime) {
+  schedule_.definition.overlap = Overlap::queue;
+  EXPECT_THAT(at(kNow + 1min, true).firings, ElementsAre(made(kNow + 1min, Outcome::queued)));
+  schedule_.decided = kNow + 1min;
+  schedule_.queued = 2;
+  const auto later = at(kNow + 90s, false);
+  EXPECT_TRUE(later.release);
+  EXPECT_THAT(later.firings, IsEmpty());
+  // What is due then stands behind those that wait.
+  const auto due = at(kNow + 2min, false);
+  EXPECT_TRUE(due.release);
+  EXPECT_THAT(due.firings, ElementsAre(made(kNow + 2min, Outcome::queued)));
+}
+
+TEST_F(FiringPlan, QueuesNoMoreThanItsLimit) {
+  schedule_.definition.overlap = Overlap::queue;
+  schedule_.queued = kMostQueued;
+  EXPECT_THAT(at(kNow + 1min, true).firings, ElementsAre(made(kNow + 1min, Outcome::skipped)));
+}
+
+TEST_F(FiringPlan, TwoOnTimeTogetherObeyOverlapToo) {
+  schedule_.definition.expression = "*/30 * * * * *";
+  EXPECT_THAT(at(kNow + 1min).firings,
+              ElementsAre(made(kNow + 30s, Outcome::fired), made(kNow + 1min, Outcome::skipped)));
+}
+
+TEST_F(FiringPlan, AFiringThatIsAMinuteLateIsStillFired) {
+  EXPECT_THAT(at(kNow + 2min - 1ms).firings, ElementsAre(made(kNow + 1min, Outcome::fired)));
+}
+
+TEST_F(FiringPlan, OnceMakesUpForTheNewestOfWhatWasMissed) {
+  // 04:01 to 04:09 were missed, 04:10 is on time.
+  EXPECT_THAT(at(kNow + 10min + 1s).firings,
+              ElementsAre(made(kNow + 8min, Outcome::missed, 8), made(kNow + 9min, Outcome::fired),
+                          made(kNow + 10min, Outcome::skipped)));
+  schedule_.definition.overlap = Overlap::allow;
+  EXPECT_THAT(at(kNow + 10min + 1s).firings,
+              ElementsAre(made(kNow + 8min, Outcome::missed, 8), made(kNow + 9min, Outcome::fired),
+                          made(kNow + 10min, Outcome::fired)));
+}
+
+TEST_F(FiringPlan, OnceWithOneMissedFiresIt) {
+  schedule_.definition.expression = "@hourly";
+  // 04:00 was missed by ten minutes.
+  EXPECT_THAT(at(kNow + 66min).firings, ElementsAre(made(kNow + 56min, Outcome::fired)));
+}
+
+TEST_F(FiringPlan, SkipMakesUpForNothing) {
+  schedule_.definition.misfire = Misfire::skip;
+  EXPECT_THAT(at(kNow + 10min + 1s).firings, ElementsAre(made(kNow + 9min, Outcome::missed, 9),
+                                                         made(kNow + 10min, Outcome::fired)));
+}
+
+TEST_F(FiringPlan, AllMakesUpForEveryOneAfterAnother) {
+  schedule_.definition.misfire = Misfire::all;
+  EXPECT_THAT(at(kNow + 4min + 1s).firings,
+              ElementsAre(made(kNow + 1min, Outcome::fired), made(kNow + 2min, Outcome::queued),
+                          made(kNow + 3min, Outcome::queued), made(kNow + 4min, Outcome::skipped)));
+  schedule_.definition.overlap = Overlap::allow;
+  EXPECT_THAT(at(kNow + 3min + 1s).firings,
+              ElementsAre(made(kNow + 1min, Outcome::fired), made(kNow + 2min, Outcome::fired),
+                          made(kNow + 3min, Outcome::fired)));
+}
+
+TEST_F(FiringPlan, AllMakesUpForTheNewestThousand) {
+  schedule_.definition.misfire = Misfire::all;
+  schedule_.definition.overlap = Overlap::allow;
+  const auto decisions = at(kNow + 1'501min, false, 10'000);
+  ASSERT_EQ(decisions.firings.size(), 1'002u);
+  EXPECT_EQ(decisions.firings.front(), made(kNow + 501min - 1ms, Outcome::missed, 500));
+  EXPECT_EQ(decisions.firings[1], made(kNow + 501min, Outcome::fired));
+  EXPECT_EQ(decisions.firings.back(), made(kNow + 1'501min, Outcome::fired));
+}
+
+TEST_F(FiringPlan, AYearOfMissedSecondsIsToldQuickly) {
+  schedule_.definition.expression = "* * * * * *";
+  const auto now = kNow + 24h * 365;
+  const auto decisions = at(now, false, 10);
+  ASSERT_GE(decisions.firings.size(), 3u);
+  EXPECT_EQ(decisions.firings[0].outcome, Outcome::missed);
+  EXPECT_GE(decisions.firings[0].count, 10'000u);
+  EXPECT_EQ(decisions.firings[1], made(now - kMisfireAfter, Outcome::fired));
+}
+
+TEST_F(FiringPlan, AClockThatGoesBackFiresNothingTwice) {
+  schedule_.decided = kNow + 1h;
+  const auto decisions = at(kNow + 10min);
+  EXPECT_THAT(decisions.firings, IsEmpty());
+  EXPECT_EQ(decisions.decided, kNow + 1h);
+  EXPECT_EQ(decisions.next, kNow + 61min);
+}
+
+TEST_F(FiringPlan, KeepsWithinFromAndUntil) {
+  schedule_.definition.from = kNow + 3min;
+  schedule_.definition.until = kNow + 4min;
+  EXPECT_EQ(at(kNow + 1min).next, kNow + 3min);
+  EXPECT_THAT(at(kNow + 3min).firings, ElementsAre(made(kNow + 3min, Outcome::fired)));
+  schedule_.decided = kNow + 3min;
+  const auto last = at(kNow + 4min);
+  EXPECT_THAT(last.firings, ElementsAre(made(kNow + 4min, Outcome::fired)));
+  EXPECT_EQ(last.next, std::nullopt);
+}
+
+TEST_F(FiringPlan, BoundsOneCallAndGoesOn) {
+  schedule_.definition.expression = "* * * * * *";
+  schedule_.definition.overlap = Overlap::allow;
+  const auto first = at(kNow + 30s, false, 20);
+  EXPECT_EQ(first.firings.size(), 20u);
+  EXPECT_EQ(first.next, kNow + 21s);
+  schedule_.decided = first.decided;
+  EXPECT_EQ(at(kNow + 30s, false, 20).firings.size(), 10u);
+}
+
+TEST_F(FiringPlan, SaysWhatIsWrong) {
+  schedule_.definition.expression = "61 * * * *";
+  EXPECT_FALSE(FiringTimes::parse(schedule_));
+  schedule_.definition.expression = "@hourly";
+  schedule_.definition.zone = "Europe/Berlino";
+  const auto zone = FiringTimes::parse(schedule_);
+  ASSERT_FALSE(zone);
+  EXPECT_THAT(zone.error().message(), ::testing::HasSubstr("Europe/Berlin"));
+}
+
+// However the clock jumps: every time at most once, in order, and none left out without a word.
+TEST_F(FiringPlan, DecidesEveryTimeOnceOverAnyJumps) {
+  for (const auto misfire : {Misfire::skip, Misfire::once, Misfire::all}) {
+    schedule_.definition.misfire = misfire;
+    schedule_.definition.overlap = Overlap::allow;
+    schedule_.decided = kNow;
+    std::uint64_t decided = 0;
+    auto now = kNow;
+    unsigned random = 12'345;
+    WallTime last = kNow;
+    for (int step = 0; step < 2'000; ++step) {
+      random = random * 1'103'515'245u + 12'345u;
+      const int jump = static_cast<int>(random >> 16 & 0x3FF) - 400;  // minutes
+      now += jump > 0 && jump % 7 == 0 ? std::chrono::milliseconds(jump * 60'000)
+                                       : std::chrono::milliseconds(jump % 90 * 1'000);
+      const auto decisions = at(now, false, 10'000);
+      for (const auto& firing : decisions.firings) {
+        EXPECT_GT(firing.time, last);
+        last = firing.time;
+        decided += firing.count;
+      }
+      schedule_.decided = decisions.decided;
+    }
+    const auto minutes = std::chrono::duration_cast<std::chrono::minutes>(schedule_.decided - kNow);
+    EXPECT_EQ(decided, static_cast<std::uint64_t>(minutes.count())) << to_string(misfire);
+  }
+}
+
+}  // namespace
+}  // namespace lambda::events

@@ -1,0 +1,61 @@
+// The rows of the scheduler: tables schedules and firings of one tenant.
+//
+// Threads: the store thread. Every function belongs inside a transaction and lets SQLiteCpp's
+// exceptions pass. Destroy it before the database.
+#pragma once
+
+#include "events/scheduler/firing_plan.h"
+#include "events/scheduler/schedule.h"
+#include "function/catalog.h"
+#include "store/statements.h"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lambda::events {
+
+class ScheduleTable {
+ public:
+  explicit ScheduleTable(function::Tenant tenant) : tenant_(std::move(tenant)) {}
+
+  [[nodiscard]] std::vector<Schedule> load(SQLite::Database& database);
+
+  // One of the same function and name is replaced, with its firings where the id is another.
+  void save(SQLite::Database& database, const Schedule& schedule);
+  bool remove(SQLite::Database& database, const std::string& id);
+  bool set_paused(SQLite::Database& database, const std::string& id, bool paused, WallTime decided);
+  // The clock was set far back: what was decided for times that are far ahead of `now` is
+  // forgotten.
+  void rebase(SQLite::Database& database, WallTime ahead_of, WallTime now);
+
+  // --- firing
+  // Takes the schedule from one decision to the next. False: it is not as it was (deleted, paused
+  // or decided meanwhile), and nothing may be fired.
+  bool advance(SQLite::Database& database, const Schedule& schedule, WallTime decided);
+  // Whether the event of its last firing waits or runs.
+  bool runs(SQLite::Database& database, const std::string& id);
+  // Writes one decision. False: that time was decided before, and is not fired again. `event` is
+  // the event's id where it is fired.
+  bool add(SQLite::Database& database, const std::string& id, const Decision& decision,
+           const std::string& event, WallTime now);
+  // The oldest of those that are queued becomes a firing.
+  std::optional<WallTime> release(SQLite::Database& database, const std::string& id,
+                                  const std::string& event, WallTime now);
+  // Keeps the newest `count` firings, and those that are queued.
+  void trim(SQLite::Database& database, const std::string& id, std::size_t count);
+
+  // The newest first.
+  [[nodiscard]] std::vector<FiringInfo> firings(SQLite::Database& database, const std::string& id,
+                                                std::size_t count);
+
+ private:
+  store::Statements::Use take(SQLite::Database& database, const char* text);
+  void set_last_event(SQLite::Database& database, const std::string& id, const std::string& event);
+
+  function::Tenant tenant_;
+  store::Statements statements_;
+};
+
+}  // namespace lambda::events

@@ -1,0 +1,63 @@
+// Sends webhooks: one signed POST, to an address that was looked up and checked, and to no other.
+//
+// Steps: read the URL -> look its host up -> check every address -> sign -> connect to the checked
+// addresses -> POST -> the status decides; the answer's body is read a little, so that the other
+// side sees no reset, and dropped. All of it within one deadline. Redirects are not followed.
+//
+// Threads: send() on one loop; the rest on any. The loop has stopped when this is destroyed.
+#pragma once
+
+#include "base/async.h"
+#include "base/blocking.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "events/queue/event.h"
+#include "events/webhook/address_rules.h"
+#include "events/webhook/delivery.h"
+#include "events/webhook/name_lookup.h"
+#include "function/catalog.h"
+#include "http/client.h"
+#include "store/master_key.h"
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+namespace lambda::events {
+
+class WebhookSender {
+ public:
+  // All of it outlives the sender.
+  struct Parts {
+    const function::Catalog& catalog;
+    const store::MasterKey& master;
+    BlockingPool& workers;  // signs large bodies
+    const Clock& clock;
+  };
+  struct Options {
+    AddressRules rules;
+    std::chrono::milliseconds timeout{15'000};  // of everything together
+    std::string user_agent = "lambdad";
+  };
+  WebhookSender(Parts parts, Options options);
+
+  // `delivery` lives until this returns. Errors: denied (an address that is refused: final),
+  // timeout, unavailable, invalid (the answer is not HTTP).
+  Task<Result<WebhookAnswer>> send(const ClaimedEvent& delivery);
+
+  // What the function's webhooks are signed with: "whsec_...". Errors: not_found.
+  [[nodiscard]] Result<std::string> secret(std::string_view function) const;
+  [[nodiscard]] const AddressRules& rules() const { return options_.rules; }
+  // Waits for what still runs.
+  void finish() { names_.finish(); }
+
+ private:
+  Task<Result<http::Endpoint>> checked(http::Endpoint endpoint, SteadyTime deadline);
+  Task<Result<http::Request>> request_of(const ClaimedEvent& delivery, http::ParsedUrl url);
+
+  Parts parts_;
+  Options options_;
+  NameLookup names_;
+};
+
+}  // namespace lambda::events
