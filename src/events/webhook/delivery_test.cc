@@ -11,7 +11,6 @@ using std::chrono::seconds;
 using ::testing::AllOf;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 const WallTime kNow{std::chrono::milliseconds(1'767'323'045'000)};  // Fri, 02 Jan 2026 03:04:05 GMT
 const DeliveryRules kRules;
