@@ -118,7 +118,12 @@ running_pid() {
 build_mark() { stat -L -c '%d.%i.%Y' bin/lambdad bin/lambda-spawn bin/lambda-init 2>/dev/null | tr '\n' ','; }
 runs_newest_build() {
   local mark
-  read -r _ _ mark 2>/dev/null <"$pid_file" && [[ $mark == "$(build_mark)" ]]
+  read -r _ _ mark _ 2>/dev/null <"$pid_file" && [[ $mark == "$(build_mark)" ]]
+}
+# Whether it was asked to end, and finishes what runs: asked once more, it would end at once.
+was_asked_to_end() {
+  local word
+  read -r _ _ _ word 2>/dev/null <"$pid_file" && [[ $word == ending ]]
 }
 
 # Whatever proxy the environment names, it is not meant for this machine itself.
@@ -145,7 +150,9 @@ what_is_in_the_way() {
 start_server() {
   local pid from
   if pid=$(running_pid); then
-    if ! runs_newest_build; then
+    if was_asked_to_end; then
+      say "lambdad (pid $pid) is ending: starting another after it."
+    elif ! runs_newest_build; then
       say "lambdad (pid $pid) runs an older build: restarting it."
     elif health_answers "$(server_fact url)"; then
       say "lambdad is running already (pid $pid)."
@@ -199,18 +206,22 @@ wait_until_it_answers() {
 
 # SIGTERM makes it finish what runs. It is never killed harder: what it has promised is worth the wait.
 stop_server() {
-  local pid turn
+  local pid turn began
   if ! pid=$(running_pid); then
     say "No lambdad that ./run started is running."
     rm -f "$pid_file"
     return
   fi
-  if ! kill -TERM "$pid" 2>/dev/null; then
-    say "lambdad (pid $pid) belongs to $(stat -c %U "/proc/$pid"), who alone (and root) may stop it." >&2
-    exit 1
+  if ! was_asked_to_end; then
+    began=$(began_at "$pid")
+    if ! kill -TERM "$pid" 2>/dev/null; then
+      say "lambdad (pid $pid) belongs to $(stat -c %U "/proc/$pid"), who alone (and root) may stop it." >&2
+      exit 1
+    fi
+    printf '%s %s - ending\n' "$pid" "$began" >"$pid_file"
   fi
   for ((turn = 0; turn < 600; ++turn)); do
-    if ! running_pid >/dev/null; then
+    if [[ $(running_pid) != "$pid" ]]; then
       rm -f "$pid_file"
       say "Stopped lambdad (pid $pid)."
       remove_replaced_runtimes
@@ -221,6 +232,11 @@ stop_server() {
   done
   say "lambdad (pid $pid) is still at work after 60 seconds; its log is $log" >&2
   exit 1
+}
+
+# Where ./run has never started one there is no place for a lock, either.
+stop_in_turn() {
+  if [[ -e $pid_file ]]; then in_turn "$turn_file" stop_server; else stop_server; fi
 }
 
 # Base file systems that were built anew: functions may have run on in the earlier ones until now.

@@ -25,6 +25,22 @@ std::optional<http::Response> body_failure(const Reply& reply, const Error& erro
   return reply.failure(error);
 }
 
+// A body that is read already, for its signature; its room is its source's to give back.
+class SignedRequestBody final : public http::BodyReader {
+ public:
+  SignedRequestBody(std::string bytes, http::BodyReader& source)
+      : rest_(std::move(bytes)), source_(source) {}
+  Task<Result<std::string>> read_some() override { return rest_.read_some(); }
+  void let_go() override { source_.let_go(); }
+  [[nodiscard]] std::optional<std::size_t> declared_length() const override {
+    return rest_.declared_length();
+  }
+
+ private:
+  http::BufferedBody rest_;
+  http::BodyReader& source_;
+};
+
 }  // namespace
 
 struct FunctionDoor::Admitted {
@@ -131,9 +147,9 @@ Task<void> FunctionDoor::pass_on(const Route& route, const http::Request& reques
                                  http::ResponseWriter& writer) {
   if (admitted.target.version->configuration.kind == function::Kind::http) {
     auto trace_id = invoke::trace_id_for(request.headers.get("X-Amzn-Trace-Id"), clock_.now());
-    std::optional<http::BufferedBody> whole;
-    if (admitted.body) whole.emplace(std::move(*admitted.body));
-    http::BodyReader& sent = whole ? *whole : body;
+    std::optional<SignedRequestBody> whole;
+    if (admitted.body) whole.emplace(std::move(*admitted.body), body);
+    http::BodyReader& sent = whole ? static_cast<http::BodyReader&>(*whole) : body;
     ProxiedRequest proxied(request, sent, route, reply, std::move(admitted.target),
                            std::move(trace_id));
     co_await proxy(invoker_, std::move(proxied), writer);

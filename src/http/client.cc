@@ -161,17 +161,10 @@ Task<Result<std::unique_ptr<ClientConnection>>> ClientConnection::adopt(UniqueFd
   co_return made;
 }
 
-Task<Result<Response>> fetch(Endpoint endpoint, Request request, std::string body,
-                             steady_clock::time_point deadline, std::size_t limit) {
-  auto connection = co_await ClientConnection::connect(std::move(endpoint), deadline);
-  if (!connection) co_return fail(std::move(connection.error()));
-  co_return co_await fetch_over(**connection, std::move(request), std::move(body), deadline, limit);
-}
+namespace {
 
-Task<Result<Response>> fetch_over(ClientConnection& connection, Request request, std::string body,
-                                  steady_clock::time_point deadline, std::size_t limit) {
-  BufferedBody sent(std::move(body));
-  if (!request.headers.has("Connection")) request.headers.add("Connection", "close");
+Task<Result<Response>> collect(ClientConnection& connection, Request request, BufferedBody& sent,
+                               steady_clock::time_point deadline, std::size_t limit) {
   auto response = co_await connection.exchange(std::move(request), sent, deadline);
   if (!response) co_return response;
   while (true) {
@@ -192,6 +185,25 @@ Task<Result<Response>> fetch_over(ClientConnection& connection, Request request,
                      limit);
     }
   }
+}
+
+}  // namespace
+
+Task<Result<Response>> fetch(Endpoint endpoint, Request request, std::string body,
+                             steady_clock::time_point deadline, std::size_t limit) {
+  auto connection = co_await ClientConnection::connect(std::move(endpoint), deadline);
+  if (!connection) co_return fail(std::move(connection.error()));
+  co_return co_await fetch_over(**connection, std::move(request), std::move(body), deadline, limit);
+}
+
+Task<Result<Response>> fetch_over(ClientConnection& connection, Request request, std::string body,
+                                  steady_clock::time_point deadline, std::size_t limit) {
+  BufferedBody sent(std::move(body));
+  if (!request.headers.has("Connection")) request.headers.add("Connection", "close");
+  auto response = co_await collect(connection, std::move(request), sent, deadline, limit);
+  // The body is sent by a coroutine of its own, which must not outlive it.
+  co_await connection.stop_sending();
+  co_return response;
 }
 
 }  // namespace lambda::http

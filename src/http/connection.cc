@@ -14,6 +14,7 @@ namespace lambda::http {
 namespace {
 
 constexpr std::size_t kHeadRead = 4 * 1024;
+constexpr std::size_t kIdleBuffer = 4 * kHeadRead;
 // After the last response: what a client still sends is read, so that the kernel does not answer it
 // with a reset that would take the response along.
 constexpr std::chrono::seconds kLingerTime{5};
@@ -84,6 +85,9 @@ void Connection::skip_empty_lines() {
 
 Task<Connection::Head> Connection::read_head(bool first) {
   refusal_.reset();
+  parser_.reset();
+  // A connection that waits holds little, however large its last request was.
+  if (ahead_.size() == 0 && ahead_.capacity() > kIdleBuffer) ahead_.shrink_to_fit();
   std::size_t scanned = 0;
   bool begun = first && limits_.idle_time.count() > 0;
   if (begun) reading_.expire_after(limits_.head_time);

@@ -53,9 +53,11 @@ class IncomingBody {
     return shape_ == Shape::length ? std::optional(left_) : std::nullopt;
   }
 
-  // The next bytes, "" at the end. `silence` is the longest wait for them.
+  // The next bytes, "" at the end. `silence` is the longest wait for them, however many bytes of a
+  // chunk's head or of trailers come meanwhile; zero: any time.
   Task<Result<std::string>> read_some(std::chrono::steady_clock::duration silence) {
     if (failed_) co_return fail(ErrorCode::unavailable, "read the body: the connection is broken");
+    const auto until = std::chrono::steady_clock::now() + silence;
     std::string bytes;
     while (shape_ != Shape::done) {
       if (ahead_.size() > 0) {
@@ -67,7 +69,7 @@ class IncomingBody {
       if (direct) bytes.resize(std::min(kWaitingRead, read_size()));
       const auto space =
           direct ? asio::buffer(bytes) : asio::mutable_buffer(ahead_.prepare(kChunkedRead));
-      deadline_.expire_after(silence);
+      if (silence.count() > 0) deadline_.expire_at(until);
       auto [error, count] = co_await stream_.async_read_some(space, kAsTuple);
       const bool expired = deadline_.expired();
       deadline_.clear();
@@ -97,8 +99,9 @@ class IncomingBody {
   static constexpr std::size_t kLargestRead = 64 * 1024;
   // What may never come gets no more memory than this.
   static constexpr std::size_t kWaitingRead = 4 * 1024;
-  // A chunk's head, or the trailers, that do not end within this are refused.
-  static constexpr std::size_t kLongestChunkHead = 64 * 1024;
+  // A chunk's head, or the trailers, that do not end within this are refused: what is kept of them
+  // is in no budget.
+  static constexpr std::size_t kLongestChunkHead = 8 * 1024;
 
   [[nodiscard]] std::size_t read_size() const {
     if (shape_ == Shape::to_the_end) return kChunkedRead;

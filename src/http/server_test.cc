@@ -372,6 +372,27 @@ TEST_F(ServerTest, EndsABodyThatComesTooSlowly) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 3s);
 }
 
+TEST_F(ServerTest, EndsChunksAndTrailersThatDripWithoutEnd) {
+  ServerLimits limits;
+  limits.slack = 1s;
+  start(1, limits);
+  const std::string head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const std::string begun : {"3\r\nabc\r\n1;", "3\r\nabc\r\n0\r\nX: "}) {
+    const auto fd = connect();
+    say(fd, head + begun);
+    const auto begin = std::chrono::steady_clock::now();
+    std::string answer;
+    while (answer.empty() && std::chrono::steady_clock::now() < begin + 5s) {
+      say(fd, "e");
+      std::this_thread::sleep_for(50ms);
+      std::array<char, 4096> buffer;
+      const auto count = ::recv(fd.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+      if (count > 0) answer.assign(buffer.data(), static_cast<std::size_t>(count));
+    }
+    EXPECT_THAT(answer, HasSubstr("too slow")) << begun;
+  }
+}
+
 TEST_F(ServerTest, EndsAReaderThatIsTooSlow) {
   ServerLimits limits;
   limits.body_time = 1s;

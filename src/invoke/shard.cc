@@ -533,6 +533,10 @@ Task<Result<Done>> Shard::run_builtin(function::VersionPtr version, std::vector<
   const RoomTaken room(budget_);
   auto instance = co_await starter_.start_program(std::move(version), std::move(argv));
   if (!instance) co_return fail(std::move(instance.error()));
+  if (stopping_) {
+    co_await (*instance)->end();
+    co_return fail(ErrorCode::unavailable, "the server is shutting down");
+  }
   std::erase_if(builtin_, [](const auto& gone) { return gone.expired(); });
   builtin_.push_back(*instance);
   Result<Done> done = Done{};
@@ -570,7 +574,7 @@ Task<void> Shard::stop(SteadyTime deadline) {
   for (const auto& pool : all) pool->retire();
   for (const auto& pool : all) co_await pool->wait_empty(deadline);
   for (const auto& pool : all) pool->end_all("the server is shutting down");
-  for (const auto& one : builtin_) {
+  for (const auto& one : std::exchange(builtin_, {})) {
     if (auto instance = one.lock()) co_await instance->end();
   }
   for (const auto& pool : all) co_await pool->wait_empty(deadline + std::chrono::seconds(5));

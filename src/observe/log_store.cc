@@ -317,8 +317,10 @@ void FileLogStore::write_until_stopped() {
     queue_bytes_ = 0;
     lock.unlock();
     write(jobs);
+    const auto count = jobs.size();
+    jobs.clear();  // many lines: not under the lock
     lock.lock();
-    done_ += jobs.size();
+    done_ += count;
     written_.notify_all();
   }
 }

@@ -10,8 +10,8 @@ namespace lambda::server {
 namespace {
 
 // A call that has a version already comes to the invoker with it, and is seen there, but for how
-// long its event takes to arrive.
-constexpr std::chrono::minutes kOnTheWay{5};
+// long its event takes to arrive: 6 MB at the least rate that the server takes are 26 minutes.
+constexpr std::chrono::minutes kOnTheWay{30};
 constexpr std::chrono::minutes kPause{5};
 
 }  // namespace
@@ -82,19 +82,28 @@ Task<void> Housekeeper::clean() {
   co_await remove_images(std::move(due));
 }
 
+// Of a version that is in the catalog, or that left it and may still run.
+bool Housekeeper::uses_image(const std::string& image) {
+  if (catalog_.uses_image(image)) return true;
+  const std::lock_guard lock(mutex_);
+  return std::ranges::any_of(
+      left_, [&image](const Left& item) { return item.version->code.image_id == image; });
+}
+
 Task<void> Housekeeper::remove_images(std::vector<Left> due) {
   if (images_ == nullptr) co_return;
   for (auto& item : due) {
     const auto& image = item.version->code.image_id;
     if (image.empty()) continue;
-    std::function<bool()> in_use = [this, image] { return catalog_.uses_image(image); };
+    std::function<bool()> in_use = [this, image] { return uses_image(image); };
     auto forgotten = co_await images_->forget(image, std::move(in_use));
     if (forgotten) continue;
     if (forgotten.error().code() != ErrorCode::conflict) {
       spdlog::warn("delete what is left of an image: {}", forgotten.error().message());
       continue;
     }
-    // A deploy may just come to use it: the next round sees what it came to.
+    // A deploy may just come to use it, or another version that left does: the next round sees what
+    // it came to.
     const std::lock_guard lock(mutex_);
     left_.push_back(std::move(item));
   }

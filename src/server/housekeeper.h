@@ -39,6 +39,7 @@ class Housekeeper {
     SteadyTime since;
   };
   Task<std::vector<Left>> take_due();
+  [[nodiscard]] bool uses_image(const std::string& image);
   Task<void> remove_images(std::vector<Left> due);
 
   function::Catalog& catalog_;

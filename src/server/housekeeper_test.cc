@@ -6,6 +6,7 @@
 #include "base/temporary_directory.h"
 #include "store/database.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -17,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-// Knows one thing: whether something runs.
+// Knows one thing: whether something runs, or something of one function.
 class Running final : public invoke::Invoker {
  public:
   Task<Result<invoke::Outcome>> invoke(invoke::Call) override { co_return nothing(); }
@@ -35,9 +36,12 @@ class Running final : public invoke::Invoker {
     co_return nothing();
   }
   void retire(const std::vector<function::VersionPtr>&) override {}
-  Task<bool> runs(function::VersionPtr) override { co_return running; }
+  Task<bool> runs(function::VersionPtr version) override {
+    co_return running || version->function == running_function;
+  }
 
   bool running = false;
+  std::string running_function;
 
  private:
   static tl::unexpected<Error> nothing() { return fail(ErrorCode::internal, "not here"); }
@@ -53,7 +57,8 @@ class Images final : public sandbox::ImageBuilder {
   Task<Result<sandbox::ImageInfo>> inspect(std::string) override { co_return nothing(); }
   Task<Result<Done>> tag(std::string, std::string) override { co_return nothing(); }
   Task<Result<Done>> forget(std::string image_id, std::function<bool()> in_use) override {
-    if (!in_use()) forgotten.push_back(std::move(image_id));
+    if (in_use()) co_return fail(ErrorCode::conflict, "in use");
+    forgotten.push_back(std::move(image_id));
     co_return Done{};
   }
   Task<Result<fs::path>> export_root(std::string) override { co_return nothing(); }
@@ -144,6 +149,22 @@ TEST_F(HousekeeperTest, WhatAnInstanceRunsStaysHoweverLongThatTakes) {
   images_.forgotten.clear();
   clean();
   EXPECT_TRUE(images_.forgotten.empty());
+}
+
+TEST_F(HousekeeperTest, AnImageStaysForEveryVersionThatStillRunsIt) {
+  create("first", "", "sha256:1");
+  create("second", "", "sha256:1");
+  ASSERT_TRUE(catalog_->delete_function("first"));
+  ASSERT_TRUE(catalog_->delete_function("second"));
+  invoker_.running_function = "second";
+  for (int round = 0; round < 3; ++round) {
+    clock_.advance(24h);
+    clean();
+    EXPECT_TRUE(images_.forgotten.empty());
+  }
+  invoker_.running_function.clear();
+  clean();
+  EXPECT_THAT(images_.forgotten, ::testing::Contains("sha256:1"));
 }
 
 TEST_F(HousekeeperTest, WhatACallOnItsWayMayNeedStays) {

@@ -34,12 +34,13 @@ void LoopWatch::late(microseconds time, Clock::time_point now) {
   longest_ = std::max(longest_.load(), static_cast<std::int64_t>(time.count()));
   ++unsaid_;
   longest_unsaid_ = std::max(longest_unsaid_, time);
-  if (said_ != Clock::time_point() && now - said_ < kSayPause) return;
+  const bool worth_it = longest_unsaid_ >= kWorthAWarning;
+  if (!worth_it || (said_ != Clock::time_point() && now - said_ < kSayPause)) return;
   said_ = now;
-  spdlog::log(longest_unsaid_ >= kWorthAWarning ? spdlog::level::warn : spdlog::level::debug,
-              "{} did not come round for {} ms, the longest of {} times that it was late: "
-              "something slow ran on it, or the machine is busy (said at most once a minute)",
-              name_, longest_unsaid_.count() / 1000, std::exchange(unsaid_, 0));
+  spdlog::warn(
+      "{} did not come round for {} ms, the longest of {} times that it was late: "
+      "something slow ran on it, or the machine is busy (said at most once a minute)",
+      name_, longest_unsaid_.count() / 1000, std::exchange(unsaid_, 0));
   longest_unsaid_ = microseconds(0);
 }
 

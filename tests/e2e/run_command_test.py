@@ -414,9 +414,16 @@ class Processes(RunTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         call = subprocess.Popen(place.command("curl", "-s", "http://slow.localhost"), stdout=subprocess.PIPE, text=True)
         time.sleep(1)
-        done = place.run("stop")
-        self.assertIn("Stopped", done.said)
+        # Who grows impatient and says it again costs no call either.
+        impatient = subprocess.Popen(place.command(ROOT / "run", "stop"), env=place.environment, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        while "ending" not in place.pid_file.read_text():
+            time.sleep(0.02)
+        impatient.kill()
+        impatient.wait()
+        said = self.starts(place.run())
+        self.assertIn("is ending: starting another after it", said)
         self.assertEqual(call.communicate(timeout=30)[0], "whole")
+        self.assertIn("Stopped", place.run("stop").said)
 
 
 class Log(RunTest):

@@ -7,6 +7,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/write.hpp>
 
+#include <exception>
 #include <memory>
 #include <sys/socket.h>
 #include <utility>
@@ -32,8 +33,13 @@ struct Shared {
 
 Task<void> unpack_beside(BlockingPool& pool, std::shared_ptr<Shared> shared, UniqueFd source) {
   const auto descriptor = std::make_shared<UniqueFd>(std::move(source));
-  auto job = [descriptor, shared] {
-    auto done = shared->unpacking.unpack(descriptor->get());
+  auto job = [descriptor, shared]() -> Result<Done> {
+    Result<Done> done = Done{};
+    try {
+      done = shared->unpacking.unpack(descriptor->get());
+    } catch (const std::exception& error) {
+      done = fail(ErrorCode::internal, "unpack: {}", error.what());
+    }
     descriptor->reset();  // whoever still writes learns that nobody reads
     return done;
   };
