@@ -40,12 +40,6 @@ std::string suggest_label(std::string_view name) {
   return is_host_label(label) ? label : "my-function";
 }
 
-// Every byte of UTF-8 but those that go on with a character.
-std::size_t characters_of(std::string_view text) {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
 }  // namespace
 
 bool is_host_label(std::string_view name) {
@@ -68,7 +62,7 @@ Result<Done> check_deploy_name(std::string_view name) {
 }
 
 Result<Done> check_deploy_message(std::string_view message) {
-  const auto length = characters_of(message);
+  const auto length = count_characters(message);
   if (length <= kMaxDeployMessage) return Done{};
   return fail(ErrorCode::invalid,
               "the message about this version has {} characters; at most {} are kept: shorten it",

@@ -187,6 +187,38 @@ TEST(Client, GivesUpAtTheDeadline) {
   run(+script, peer);
 }
 
+// A socket that it connected itself, and a body that stops just where more could be there.
+TEST(Client, WaitsForNoByteLongerThanTheDeadline) {
+  ListenAddress address;
+  address.host = "127.0.0.1";
+  auto listening = listen_on(address);
+  ASSERT_TRUE(listening) << listening.error().message();
+  const auto port = bound_port(listening->get());
+  std::thread server([fd = listening->get()] {
+    const UniqueFd accepted(::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC));
+    const auto say = [&accepted](const std::string& bytes) {
+      ::send(accepted.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    };
+    say("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+    std::this_thread::sleep_for(100ms);
+    say(std::string(4096, 'x'));
+    std::this_thread::sleep_for(2s);
+  });
+  run(
+      +[](std::uint16_t to) -> Task<void> {
+        Endpoint endpoint;
+        endpoint.host = "127.0.0.1";
+        endpoint.port = to;
+        const auto answer = co_await fetch(endpoint, get("/"), {}, in(600ms), 1 << 20);
+        EXPECT_FALSE(answer);
+        if (!answer) {
+          EXPECT_EQ(answer.error().code(), ErrorCode::timeout);
+        }
+      },
+      port);
+  server.join();
+}
+
 TEST(Client, SaysThatAResponseWasCutOrIsNoHttp) {
   for (const auto* bytes : {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
                             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc"}) {

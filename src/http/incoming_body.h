@@ -14,6 +14,8 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <sys/socket.h>
+#include <sys/types.h>
 #include <type_traits>
 
 namespace lambda::http {
@@ -113,9 +115,10 @@ class IncomingBody {
     if constexpr (std::is_same_v<Stream, Socket>) {
       const auto count = bytes.size();
       bytes.resize(std::max(count, read_size()));
-      boost::system::error_code error;
-      const auto more = stream_.read_some(asio::buffer(bytes) + count, error);
-      bytes.resize(error ? count : count + more);
+      // Never waits, whether or not the socket was made to: not every way to one does.
+      const auto more =
+          ::recv(stream_.native_handle(), bytes.data() + count, bytes.size() - count, MSG_DONTWAIT);
+      bytes.resize(count + static_cast<std::size_t>(std::max<ssize_t>(more, 0)));
     }
   }
 

@@ -184,9 +184,14 @@ Task<void> InstanceLog::Impl::drain(std::shared_ptr<Impl> self) {
   if (pipe.is_open() && ::ioctl(pipe.native_handle(), FIONREAD, &waiting) != 0) waiting = 0;
   // The reading coroutine may take some of it between two turns.
   const auto goal = taken_bytes + unread.size() + static_cast<std::size_t>(std::max(waiting, 0));
-  while (self->taken_bytes < goal) {
+  // The last read may bring more than that: the reading coroutine waits for the pipe, and would
+  // leave it in the buffer.
+  const auto wanted = [this, goal] {
+    return taken_bytes < goal || (!unread.empty() && taken_bytes < goal + kReadBytes);
+  };
+  while (wanted()) {
     if (take_some() != Turn::some) co_return;
-    if (taken_bytes < goal) co_await asio::post(pipe.get_executor(), kUseAwaitable);
+    if (wanted()) co_await asio::post(pipe.get_executor(), kUseAwaitable);
   }
 }
 

@@ -5,6 +5,7 @@
 #include "base/unique_fd.h"
 
 #include <algorithm>
+#include <array>
 #include <dirent.h>
 #include <fcntl.h>
 #include <memory>
@@ -49,14 +50,23 @@ Result<std::vector<std::string>> names_in(int directory) {
   return names;
 }
 
+// A file by which a directory is known to be lambdad's: root's, the user's or the directory's
+// owner's, for anybody may put one of that name into a directory like /tmp. The last is
+// lambda-spawn's, and stands alone after a start that came no further.
+bool is_marked(int directory, const struct stat& info, const User& user) {
+  return std::ranges::any_of(
+      std::array{"lambda.db", "lambda.lock", "spawn.lock"}, [&](const char* name) {
+        struct stat mark {};
+        return ::fstatat(directory, name, &mark, AT_SYMLINK_NOFOLLOW) == 0 &&
+               S_ISREG(mark.st_mode) &&
+               (mark.st_uid == 0 || mark.st_uid == user.uid || mark.st_uid == info.st_uid);
+      });
+}
+
 Result<Done> may_be_taken(const fs::path& directory, const struct stat& info, const User& user,
-                          const std::vector<std::string>& names) {
+                          const std::vector<std::string>& names, bool marked) {
   if (names.empty()) return Done{};
-  const bool used = std::ranges::any_of(names, [](const std::string& name) {
-    // The last is lambda-spawn's, and stands alone after a start that came no further.
-    return name == "lambda.db" || name == "lambda.lock" || name == "spawn.lock";
-  });
-  if (!used) {
+  if (!marked) {
     return fail(ErrorCode::denied,
                 "{} is no data directory of lambdad: it holds \"{}\", and nothing of a server's. "
                 "Nothing was changed in it. Choose an empty or a new directory with --data-dir "
@@ -101,7 +111,7 @@ Result<Done> give_to(const User& user, const fs::path& directory) {
     return fail(Error::from_errno("look at " + place.string()));
   const auto names = names_in(opened.get());
   if (!names) return fail(Error(names.error()));
-  auto may = may_be_taken(place, info, user, *names);
+  auto may = may_be_taken(place, info, user, *names, is_marked(opened.get(), info, user));
   if (!may) return may;
   if (info.st_uid != user.uid) {
     if (info.st_uid == 0) {

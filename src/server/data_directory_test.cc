@@ -79,6 +79,18 @@ TEST_F(DataDirectory, IsLeftAloneWhereSomethingElseIsInIt) {
   }
 }
 
+TEST_F(DataDirectory, IsLeftAloneWhereSomebodyElsePutTheMark) {
+  if (::geteuid() == 0) {
+    fs::create_directory(home_ / "shared");
+    make_file(home_ / "shared/lambda.lock");
+    ASSERT_EQ(::chown((home_ / "shared/lambda.lock").c_str(), 12345, 12345), 0);
+    EXPECT_FALSE(prepare_data_directory(home_ / "shared", me_));
+    fs::remove(home_ / "shared/lambda.lock");
+    fs::create_symlink("/etc/passwd", home_ / "shared/lambda.lock");
+    EXPECT_FALSE(prepare_data_directory(home_ / "shared", me_));
+  }
+}
+
 TEST_F(DataDirectory, IsLeftAloneWhereItIsTheServersOfSomebodyElse) {
   if (::geteuid() == 0) {
     fs::create_directory(home_ / "theirs");
