@@ -574,7 +574,8 @@ Task<void> Shard::stop(SteadyTime deadline) {
   for (const auto& pool : all) pool->retire();
   for (const auto& pool : all) co_await pool->wait_empty(deadline);
   for (const auto& pool : all) pool->end_all("the server is shutting down");
-  for (const auto& one : std::exchange(builtin_, {})) {
+  const auto builtin = std::exchange(builtin_, {});
+  for (const auto& one : builtin) {
     if (auto instance = one.lock()) co_await instance->end();
   }
   for (const auto& pool : all) co_await pool->wait_empty(deadline + std::chrono::seconds(5));
