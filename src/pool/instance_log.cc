@@ -186,8 +186,9 @@ Task<void> InstanceLog::Impl::drain(std::shared_ptr<Impl> self) {
   const auto goal = taken_bytes + unread.size() + static_cast<std::size_t>(std::max(waiting, 0));
   // The last read may bring more than that: the reading coroutine waits for the pipe, and would
   // leave it in the buffer.
-  const auto wanted = [this, goal] {
-    return taken_bytes < goal || (!unread.empty() && taken_bytes < goal + kReadBytes);
+  const auto wanted = [self, goal] {
+    return self->taken_bytes < goal ||
+           (!self->unread.empty() && self->taken_bytes < goal + kReadBytes);
   };
   while (wanted()) {
     if (take_some() != Turn::some) co_return;
