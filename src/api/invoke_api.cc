@@ -12,7 +12,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kMaxClientContext = 3583;
-constexpr std::size_t kMaxPayload = 6'291'456;
 
 Result<std::string> read_client_context(const http::Request& request) {
   const auto encoded = request.headers.get("X-Amz-Client-Context");
@@ -61,14 +60,14 @@ Task<Answer> run(Services& services, Exchange& exchange, function::Resolved targ
   }
   auto context = read_client_context(request);
   if (!context) co_return fail(std::move(context.error()));
-  auto payload = co_await http::read_all(exchange.body, kMaxPayload);
+  auto payload = co_await http::read_all(exchange.body, invoke::kMaxEventBytes);
   if (!payload) {
     if (payload.error().code() != ErrorCode::too_large) co_return fail(std::move(payload.error()));
     const auto declared = exchange.body.declared_length();
     co_return fail(
         ErrorCode::too_large,
         "{} byte payload is too large for the RequestResponse invocation type (limit {} bytes)",
-        declared ? std::to_string(*declared) : "more than 6291456", kMaxPayload);
+        declared ? std::to_string(*declared) : "more than 6291456", invoke::kMaxEventBytes);
   }
   if (payload->empty()) *payload = "{}";
   auto fits = check_json(*payload);
