@@ -160,12 +160,10 @@ start_server() {
     else
       say "lambdad (pid $pid) does not answer: restarting it."
     fi
-    # Before one that works is taken down.
-    need_space "$data" 20 "the server" || exit 1
-    stop_server
-  else
-    need_space "$data" 20 "the server" || exit 1
   fi
+  # Before one that works is taken down, too.
+  need_space "$data" 20 "the server" || exit 1
+  [[ -z $pid ]] || stop_server
   if ! mkdir -p "$data" 2>/dev/null || ! open_log; then
     say "The data directory $data cannot be written by $(id -un). $(what_is_in_the_way "$data"), or choose another: LAMBDA_DATA_DIR=DIR ./run" >&2
     exit 1

@@ -12,7 +12,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kMaxClientContext = 3583;
-constexpr std::size_t kMaxPayload = 6'291'456;
 
 Result<std::string> read_client_context(const http::Request& request) {
   const auto encoded = request.headers.get("X-Amz-Client-Context");
@@ -118,7 +117,7 @@ Task<Answer> run(Services& services, Exchange& exchange, function::Resolved targ
   }
   auto context = read_client_context(request);
   if (!context) co_return fail(std::move(context.error()));
-  auto payload = co_await read_payload(exchange, "RequestResponse", kMaxPayload);
+  auto payload = co_await read_payload(exchange, "RequestResponse", invoke::kMaxPayloadBytes);
   if (!payload) co_return fail(std::move(payload.error()));
   invoke::Call call;
   call.invoked_arn = services.catalog.function_arn(target.function->name, target.qualifier);

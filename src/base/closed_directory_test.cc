@@ -1,9 +1,10 @@
 #include "base/closed_directory.h"
 
+#include "base/temporary_directory.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <fstream>
 #include <grp.h>
 #include <sys/wait.h>
@@ -18,12 +19,7 @@ using ::testing::HasSubstr;
 
 class ClosedDirectory : public testing::Test {
  public:
-  ClosedDirectory() {
-    char pattern[] = "/tmp/lambda-closed-XXXXXX";
-    root_ = ::mkdtemp(pattern);
-    fs::permissions(root_, fs::perms::owner_all | fs::perms::others_exec);
-  }
-  ~ClosedDirectory() override { fs::remove_all(root_); }
+  ClosedDirectory() { fs::permissions(root_, fs::perms::owner_all | fs::perms::others_exec); }
 
   // As somebody who is not root, for whom nothing is closed.
   [[nodiscard]] std::string seen_by_nobody(const fs::path& path) const {
@@ -47,7 +43,8 @@ class ClosedDirectory : public testing::Test {
     return text;
   }
 
-  fs::path root_;
+  const TemporaryDirectory directory_;
+  const fs::path root_ = directory_.path();
 };
 
 TEST_F(ClosedDirectory, IsNamedWithWhomItIsClosedToAndWhatToDo) {

@@ -15,6 +15,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -147,6 +148,26 @@ class PackageTest : public ::testing::Test {
     auto opened = PackageStore::open(data_.path());
     ASSERT_TRUE(opened) << opened.error().message();
     store_ = std::move(*opened);
+  }
+  // As somebody who is not root, with a store of theirs, in a process of its own; what `work`
+  // returns is to be 0.
+  void as_nobody(const std::function<int(PackageStore& store, const fs::path& data)>& work) const {
+    const fs::path data = data_.path() / "theirs";
+    fs::create_directory(data);
+    ASSERT_EQ(::chmod(data_.path().c_str(), 0755), 0);
+    if (::geteuid() == 0) {
+      ASSERT_EQ(::chown(data.c_str(), 65534, 65534), 0);
+    }
+    const pid_t child = ::fork();
+    if (child == 0) {
+      if (::geteuid() == 0 && ::setuid(65534) != 0) ::_exit(9);
+      auto store = PackageStore::open(data);
+      ::_exit(store ? work(**store, data) : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status));
+    EXPECT_EQ(WEXITSTATUS(status), 0);
   }
   Result<Package> upload(const std::string& bytes) {
     auto upload = store_->begin_upload();
@@ -481,68 +502,40 @@ TEST_F(PackageTest, GarbageGoesAndWhatIsUsedOrNewStays) {
 }
 
 TEST_F(PackageTest, WhoIsNotRootCanDeleteToo) {
-  const fs::path data = data_.path() / "theirs";
-  fs::create_directory(data);
-  ASSERT_EQ(::chmod(data_.path().c_str(), 0755), 0);
-  if (::geteuid() == 0) {
-    ASSERT_EQ(::chown(data.c_str(), 65534, 65534), 0);
-  }
-  const pid_t child = ::fork();
-  if (child == 0) {
-    if (::geteuid() == 0 && ::setuid(65534) != 0) ::_exit(9);
-    auto store = PackageStore::open(data);
-    if (!store) ::_exit(1);
-    auto upload = (*store)->begin_upload();
-    if (!(*upload)->append(make_zip({{"d/e/f", "1"}}))) ::_exit(2);
+  as_nobody([](PackageStore& store, const fs::path& data) {
+    auto upload = store.begin_upload();
+    if (!(*upload)->append(make_zip({{"d/e/f", "1"}}))) return 2;
     auto package = (*upload)->finish();
-    if (!package) ::_exit(3);
-    if (!(*store)->add_derived_files(package->digest, {{"d/g", "1"}})) ::_exit(4);
-    if ((*store)->collect_garbage({}, std::chrono::seconds(0)).value_or(0) != 1) ::_exit(5);
-    ::_exit(fs::is_empty(data / "code") ? 0 : 6);
-  }
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFEXITED(status));
-  EXPECT_EQ(WEXITSTATUS(status), 0);
+    if (!package) return 3;
+    if (!store.add_derived_files(package->digest, {{"d/g", "1"}})) return 4;
+    if (store.collect_garbage({}, std::chrono::seconds(0)).value_or(0) != 1) return 5;
+    return fs::is_empty(data / "code") ? 0 : 6;
+  });
 }
 
 TEST_F(PackageTest, DerivedFilesOfOnePackageFromSeveralSidesDoNotDisturbEachOther) {
-  const fs::path data = data_.path() / "theirs";
-  fs::create_directory(data);
-  ASSERT_EQ(::chmod(data_.path().c_str(), 0755), 0);
-  if (::geteuid() == 0) {
-    ASSERT_EQ(::chown(data.c_str(), 65534, 65534), 0);
-  }
   // root would not notice that a folder is closed again under its hands.
-  const pid_t child = ::fork();
-  if (child == 0) {
-    if (::geteuid() == 0 && ::setuid(65534) != 0) ::_exit(9);
-    auto store = PackageStore::open(data);
-    if (!store) ::_exit(1);
-    auto upload = (*store)->begin_upload();
-    if (!(*upload)->append(make_zip({{"app.py", "1"}}))) ::_exit(2);
+  as_nobody([](PackageStore& store, const fs::path&) {
+    auto upload = store.begin_upload();
+    if (!(*upload)->append(make_zip({{"app.py", "1"}}))) return 2;
     auto package = (*upload)->finish();
-    if (!package) ::_exit(3);
+    if (!package) return 3;
     std::atomic<int> failures{0};
     auto add = [&store, &package, &failures](int who) {
       for (int i = 0; i < 6; ++i) {
         const auto own = fmt::format("d{}/{}-{}", i, who, i);
-        if (!(*store)->add_derived_files(package->digest, {{own, "1"}, {"top", "2"}})) ++failures;
+        if (!store.add_derived_files(package->digest, {{own, "1"}, {"top", "2"}})) ++failures;
       }
     };
     std::vector<std::thread> threads;
     for (int who = 0; who < 4; ++who) threads.emplace_back(add, who);
     for (auto& thread : threads) thread.join();
-    if (failures != 0) ::_exit(4);
+    if (failures != 0) return 4;
     struct stat status {};
-    const bool closed = ::stat((*store)->code_directory(package->digest).c_str(), &status) == 0 &&
+    const bool closed = ::stat(store.code_directory(package->digest).c_str(), &status) == 0 &&
                         (status.st_mode & 07777) == 0555;
-    ::_exit(closed ? 0 : 5);
-  }
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFEXITED(status));
-  EXPECT_EQ(WEXITSTATUS(status), 0);
+    return closed ? 0 : 5;
+  });
 }
 
 TEST_F(PackageTest, LeftoversOfACrashGoAtTheNextStart) {

@@ -132,7 +132,7 @@ Task<FunctionDoor::Admission> FunctionDoor::admit(const function::Function& func
       admission.refusal = reply.failure(403, caller.error().message());
     }
   } else if (function.url.auth == function::UrlAuth::iam) {
-    auto read = co_await access::read_signed(keys_, disk_, request, body, kMaxHandlerBody);
+    auto read = co_await access::read_signed(keys_, disk_, request, body, invoke::kMaxPayloadBytes);
     if (!read) {
       admission.refusal = body_failure(reply, read.error());
       admission.client_gone = !admission.refusal;
@@ -168,7 +168,7 @@ Task<void> FunctionDoor::pass_on(const Route& route, const http::Request& reques
     co_return;
   }
   if (!admitted.body) {
-    auto bytes = co_await http::read_all(body, kMaxHandlerBody);
+    auto bytes = co_await http::read_all(body, invoke::kMaxPayloadBytes);
     if (!bytes) {
       if (auto answer = body_failure(reply, bytes.error())) {
         co_await writer.send(std::move(*answer));

@@ -20,9 +20,6 @@
 
 namespace lambda::gateway {
 
-// Of a request's body for a handler.
-inline constexpr std::size_t kMaxHandlerBody = 6'291'456;
-
 class FunctionDoor {
  public:
   // All outlive it. On `disk` large bodies are worked through: their signatures, and what makes

@@ -136,6 +136,19 @@ class ServerTest : public testing::Test {
     const timeval limit{5, 0};
     ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   }
+  // A byte now and then, for 5 seconds at most: what is answered to that.
+  static std::string drip(const UniqueFd& fd) {
+    std::string answer;
+    const auto end = in(5s);
+    while (answer.empty() && std::chrono::steady_clock::now() < end) {
+      say(fd, "b");
+      std::this_thread::sleep_for(50ms);
+      std::array<char, 4096> buffer;
+      const auto count = ::recv(fd.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+      if (count > 0) answer.assign(buffer.data(), static_cast<std::size_t>(count));
+    }
+    return answer;
+  }
   static void say(const UniqueFd& fd, const std::string& bytes) {
     ::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
   }
@@ -360,15 +373,7 @@ TEST_F(ServerTest, EndsABodyThatComesTooSlowly) {
   say(fd,
       "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n" + std::string(400'000, 'b'));
   const auto begin = std::chrono::steady_clock::now();
-  std::string answer;
-  while (answer.empty() && std::chrono::steady_clock::now() < begin + 5s) {
-    say(fd, "b");
-    std::this_thread::sleep_for(50ms);
-    std::array<char, 4096> buffer;
-    const auto count = ::recv(fd.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-    if (count > 0) answer.assign(buffer.data(), static_cast<std::size_t>(count));
-  }
-  EXPECT_THAT(answer, HasSubstr("too slow"));
+  EXPECT_THAT(drip(fd), HasSubstr("too slow"));
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 3s);
 }
 
@@ -380,16 +385,7 @@ TEST_F(ServerTest, EndsChunksAndTrailersThatDripWithoutEnd) {
   for (const std::string begun : {"3\r\nabc\r\n1;", "3\r\nabc\r\n0\r\nX: "}) {
     const auto fd = connect();
     say(fd, head + begun);
-    const auto begin = std::chrono::steady_clock::now();
-    std::string answer;
-    while (answer.empty() && std::chrono::steady_clock::now() < begin + 5s) {
-      say(fd, "e");
-      std::this_thread::sleep_for(50ms);
-      std::array<char, 4096> buffer;
-      const auto count = ::recv(fd.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-      if (count > 0) answer.assign(buffer.data(), static_cast<std::size_t>(count));
-    }
-    EXPECT_THAT(answer, HasSubstr("too slow")) << begun;
+    EXPECT_THAT(drip(fd), HasSubstr("too slow")) << begun;
   }
 }
 

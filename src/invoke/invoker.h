@@ -15,6 +15,7 @@
 #include "sandbox/sandbox.h"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -23,6 +24,9 @@
 #include <vector>
 
 namespace lambda::invoke {
+
+// A handler's event: 6 MiB, as on AWS.
+inline constexpr std::size_t kMaxPayloadBytes = 6 * 1024 * 1024;
 
 // What has become of a function and version since they were resolved. Any thread.
 using AskStanding = std::function<function::Standing(const function::Resolved& target)>;

@@ -148,11 +148,11 @@ std::function<void()> Shard::room_maker() {
 Task<Result<Outcome>> Shard::invoke(Call call) {
   const auto begin = std::chrono::steady_clock::now();
   const bool http = call.target.version->configuration.kind == function::Kind::http;
-  if (!http && call.payload.size() > kMaxEventBytes) {
+  if (!http && call.payload.size() > kMaxPayloadBytes) {
     co_return fail(
         ErrorCode::too_large,
         "{} byte payload is too large for the RequestResponse invocation type (limit {} bytes)",
-        call.payload.size(), kMaxEventBytes);
+        call.payload.size(), kMaxPayloadBytes);
   }
   auto admitted = admit(call.target);
   if (!admitted) co_return fail(std::move(admitted.error()));

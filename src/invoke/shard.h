@@ -21,9 +21,6 @@
 
 namespace lambda::invoke {
 
-// A handler's event: 6 MiB, as on AWS.
-inline constexpr std::size_t kMaxEventBytes = 6 * 1024 * 1024;
-
 class Shard {
  public:
   Shard(Loop& loop, const InstanceStarter& starter, pool::PoolLimits limits,

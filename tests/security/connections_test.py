@@ -1,12 +1,13 @@
 """Attacks from outside, over connections alone: whoever may reach the server may not take its memory, nor its time."""
 
+import collections
 import select
 import socket
 import threading
 import time
 import unittest
 
-from inside import ServerTest, status_of
+from inside import ServerTest, eventually, status_of
 
 BODY = 6_291_456
 MB = 1024  # kB, as /proc has it
@@ -27,7 +28,7 @@ class Uploads(ServerTest):
         return int(status_of(self.server.process.pid)["VmRSS"].split()[0])
 
     def upload(self, name, count, headers=""):
-        """Connections that send all of a large body but its last byte; those that the server has answered."""
+        """Connections that send all of a large body but its last byte; those that the server has answered, or ended ("")."""
         head = f"POST / HTTP/1.1\r\nHost: {name}.localhost:{self.server.port}\r\nContent-Length: {BODY}\r\n{headers}\r\n".encode()
         connections, left = [], {}
         for _ in range(count):
@@ -37,6 +38,13 @@ class Uploads(ServerTest):
             connections.append(connection)
             left[connection] = memoryview(head + b"b" * (BODY - 1))
         answers = {}
+
+        def receive(connection):
+            try:
+                answers[connection] = connection.recv(65536)
+            except OSError:
+                answers.setdefault(connection, b"")
+
         deadline = time.monotonic() + 60
         while left and time.monotonic() < deadline:
             readable, writable, _ = select.select(list(left), list(left), [], 1)
@@ -44,12 +52,9 @@ class Uploads(ServerTest):
                 try:
                     left[connection] = left[connection][connection.send(left[connection][:262_144]):]
                 except OSError:
-                    left[connection] = b""
+                    receive(connection)
             for connection in readable:
-                try:
-                    answers[connection] = connection.recv(65536)
-                except OSError:
-                    answers.setdefault(connection, b"")
+                receive(connection)
             for connection in [c for c in left if not left[c] or c in answers]:
                 del left[connection]
         return connections, answers
@@ -65,9 +70,9 @@ class Uploads(ServerTest):
     def test_uploads_that_never_end(self):
         before = self.memory()
         connections, answers = self.upload("size", 60)
-        self.assertLess(self.memory() - before, 190 * MB)
+        self.assertLess(self.memory() - before, 150 * MB)
         refused = [answer for answer in answers.values() if answer.startswith(b"HTTP/1.1 503")]
-        self.assertGreater(len(refused), 30)
+        self.assertGreater(len(refused), 30, collections.Counter(answer[:12] for answer in answers.values()))
         self.assertTrue(any(b"Retry-After" in answer for answer in refused))
         self.others_are_served()
         # The others are ended for their pace, although each goes on with a byte now and then.
@@ -102,12 +107,10 @@ class Uploads(ServerTest):
             reader.connect(("127.0.0.1", self.server.port))
             reader.sendall(request)
             readers.append(reader)
-        end = time.monotonic() + 40
-        while time.monotonic() < end and len(select.select(readers, [], [], 0)[0]) < len(readers):
-            time.sleep(0.2)
+        eventually(lambda: len(select.select(readers, [], [], 0)[0]) == len(readers), 120)
         # The budget, and what belongs to no response any more. (On the way there it is more, by what functions have answered
         # and no response has yet.)
-        self.assertLess(self.memory() - before, 350 * MB)
+        eventually(lambda: self.memory() - before < 250 * MB, 5)
         statuses = [reader.recv(12) for reader in select.select(readers, [], [], 0)[0]]
         self.assertIn(b"HTTP/1.1 200", statuses)
         self.assertIn(b"HTTP/1.1 503", statuses)

@@ -3,20 +3,18 @@
 #include "sandbox/docker/container.h"
 
 #include "base/deadline.h"
+#include "base/temporary_directory.h"
 #include "http/server.h"
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <deque>
-#include <filesystem>
 #include <functional>
 #include <optional>
 
 namespace lambda::sandbox::docker {
 namespace {
 
-namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
@@ -55,10 +53,8 @@ class Engine final : public http::Handler {
 class LateContainers : public testing::Test {
  protected:
   void SetUp() override {
-    char pattern[] = "/tmp/lambda-late-XXXXXX";
-    directory_ = ::mkdtemp(pattern);
     http::ListenAddress address;
-    address.unix_path = directory_ / "docker.sock";
+    address.unix_path = directory_.path() / "docker.sock";
     auto listening = http::listen_on(address);
     ASSERT_TRUE(listening) << listening.error().message();
     server_.emplace(std::vector<Loop*>{&loop_}, engine_, http::ServerLimits{});
@@ -69,7 +65,6 @@ class LateContainers : public testing::Test {
     engine_.answer_at_last.set();
     run(server_->drain(in(seconds(5))));
     loop_.abandon();
-    fs::remove_all(directory_);
   }
 
   void run(Task<void> task) {
@@ -87,7 +82,7 @@ class LateContainers : public testing::Test {
     }
   }
   std::shared_ptr<Container> make(milliseconds limit) {
-    auto control = ControlSocket::make(directory_ / "one");
+    auto control = ControlSocket::make(directory_.path() / "one");
     EXPECT_TRUE(control) << control.error().message();
     auto container =
         std::make_shared<Container>(loop_.get_executor(), client_, std::move(*control));
@@ -97,7 +92,7 @@ class LateContainers : public testing::Test {
   }
 
   Loop loop_{1};
-  fs::path directory_;
+  const TemporaryDirectory directory_;
   Engine engine_;
   std::optional<http::Server> server_;
   std::shared_ptr<EngineClient> client_;
