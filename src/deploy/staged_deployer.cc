@@ -75,9 +75,7 @@ Task<void> StagedDeployer::discard_image(Draft& draft) {
   const auto& image = draft.version->code.image_id;
   if (image.empty() || !draft.context) co_return;
   draft.image_pin.reset();
-  std::function<bool()> in_use = [&catalog = parts_.catalog, image] {
-    return catalog.uses_image(image);
-  };
+  std::function<bool()> in_use = [&uses = parts_.uses_image, image] { return uses(image); };
   auto forgotten = co_await parts_.images->forget(image, std::move(in_use));
   // A conflict: another deploy has it or may come to it. What then is nobody's goes at the next
   // start.

@@ -26,6 +26,8 @@ class StagedDeployer final : public Deployer {
     invoke::Invoker& invoker;
     sandbox::ImageBuilder* images;  // null: no Docker Engine
     std::string images_missing;     // why, for people
+    // Any thread: whether a version has the image, of those that are gone but may still run, too.
+    std::function<bool(const std::string& image)> uses_image;
     // Done when this server can run the runtime; else says why not and what to do.
     std::function<Result<Done>(std::string_view runtime)> check_runtime;
     BlockingPool& store_thread;

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <random>
+#include <ranges>
 
 namespace lambda::function {
 namespace {
@@ -229,7 +230,16 @@ std::vector<std::string> Catalog::used_images() const {
 }
 
 bool Catalog::uses_image(std::string_view image_id) const {
-  return std::ranges::binary_search(used_images(), image_id);
+  if (std::ranges::find(impl_->foreign.images, image_id) != impl_->foreign.images.end())
+    return true;
+  const auto now = snapshot();
+  const auto has = [image_id](const VersionPtr& version) {
+    return version->code.image_id == image_id;
+  };
+  return std::ranges::any_of(now->functions | std::views::values, [&](const auto& function) {
+    return has(function->latest) ||
+           std::ranges::any_of(function->versions | std::views::values, has);
+  });
 }
 
 }  // namespace lambda::function

@@ -86,8 +86,8 @@ bool has_folding(std::string_view head) {
   return head.find("\n ") != std::string_view::npos || head.find("\n\t") != std::string_view::npos;
 }
 
-Response error_response(unsigned status, std::string_view message) {
-  std::string id = random_uuid();
+Response error_response(unsigned status, std::string_view message, std::string id) {
+  if (id.empty()) id = random_uuid();
   // Messages of this folder need no escapes: they hold neither quotes nor what a client sent.
   auto body = fmt::format("{{\"message\":\"{}\",\"requestId\":\"{}\"}}", message, id);
   Response response(status, "application/json", std::move(body));

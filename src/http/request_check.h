@@ -24,7 +24,8 @@ struct Refusal {
 // `head` is the raw bytes up to the empty line.
 [[nodiscard]] bool has_folding(std::string_view head);
 
-// {"message":...,"requestId":...}
-[[nodiscard]] Response error_response(unsigned status, std::string_view message);
+// {"message":...,"requestId":...} `id` "": a new one.
+[[nodiscard]] Response error_response(unsigned status, std::string_view message,
+                                      std::string id = {});
 
 }  // namespace lambda::http

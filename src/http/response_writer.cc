@@ -14,6 +14,16 @@ namespace {
 // What of an unread request body is read and dropped to keep the connection.
 constexpr std::uint64_t kMostDropped = 256 * 1024;
 
+// Instead of a response that is in no budget. What was asked for has been done, and may be found by
+// its id: nothing says that it is to be tried again.
+Response without_room(const Response& response) {
+  return error_response(
+      503,
+      "this was carried out, but the server holds as much of responses as it may (body_memory): "
+      "the response was dropped",
+      std::string(response.headers.get("x-amzn-RequestId")));
+}
+
 }  // namespace
 
 // --- the request's body
@@ -111,10 +121,7 @@ Task<Result<std::size_t>> ConnectionWriter::send(Response response) {
   // The request is done with; what counts now is the response, until its reader has it.
   connection_.held_.release();
   const auto size = response.body.size();
-  if (!connection_.held_.grow_to(size, size)) {
-    response = error_response(503, "the server holds as many responses as it may; try again");
-    response.headers.add("Retry-After", "1");
-  }
+  if (!connection_.held_.grow_to(size, size)) response = without_room(response);
   started_ = true;
   finished_ = true;
   keep_alive_ = keeps_alive();

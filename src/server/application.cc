@@ -163,8 +163,8 @@ struct Application::Parts {
   std::string docker_text;
   std::unique_ptr<invoke::InstanceStarter> starter;
   std::unique_ptr<invoke::ShardedInvoker> invoker;
-  std::unique_ptr<deploy::StagedDeployer> deployer;
   std::unique_ptr<Housekeeper> housekeeper;
+  std::unique_ptr<deploy::StagedDeployer> deployer;
   std::unique_ptr<access::Authenticator> authenticator;
   std::unique_ptr<api::ApiHandler> api;
   std::unique_ptr<gateway::Gateway> gateway;
@@ -432,13 +432,14 @@ Result<Done> Application::Parts::make_services() {
   if (auto made = make_events(); !made) return made;
   auto temporary = temporary_directory(configuration.data_directory);
   if (!temporary) return fail(std::move(temporary.error()));
-  deployer = std::make_unique<deploy::StagedDeployer>(deploy::StagedDeployer::Parts{
-      *catalog, *packages, *invoker, docker.images.get(), drivers.docker_missing,
-      [this](std::string_view runtime) { return check_runtime(runtime); }, store_thread, disk,
-      clock, *temporary, drivers.standard, configuration.keep_versions});
   housekeeper = std::make_unique<Housekeeper>(*catalog, *invoker, *packages, docker.images.get(),
                                               disk, clock);
   housekeeper->clean_at_start();
+  deployer = std::make_unique<deploy::StagedDeployer>(deploy::StagedDeployer::Parts{
+      *catalog, *packages, *invoker, docker.images.get(), drivers.docker_missing,
+      [this](const std::string& image) { return housekeeper->uses_image(image); },
+      [this](std::string_view runtime) { return check_runtime(runtime); }, store_thread, disk,
+      clock, *temporary, drivers.standard, configuration.keep_versions});
   catalog->on_leaving([this](const std::vector<function::VersionPtr>& versions) {
     housekeeper->leaving(versions);
   });

@@ -8,6 +8,7 @@
 #include <array>
 #include <dirent.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <memory>
 #include <string>
 #include <sys/stat.h>
@@ -39,9 +40,10 @@ Result<Done> make(const fs::path& directory) {
 
 // What stands in it, but for what every new file system has.
 Result<std::vector<std::string>> names_in(int directory) {
-  const int copy = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const std::unique_ptr<DIR, CloseDirectory> listing(copy < 0 ? nullptr : ::fdopendir(copy));
+  UniqueFd copy(::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const std::unique_ptr<DIR, CloseDirectory> listing(copy ? ::fdopendir(copy.get()) : nullptr);
   if (!listing) return fail(Error::from_errno("list the data directory"));
+  (void)copy.release();  // it is the listing's
   std::vector<std::string> names;
   while (const dirent* entry = ::readdir(listing.get())) {
     const std::string name = entry->d_name;
@@ -51,34 +53,65 @@ Result<std::vector<std::string>> names_in(int directory) {
 }
 
 // A file by which a directory is known to be lambdad's: root's, the user's or the directory's
-// owner's, for anybody may put one of that name into a directory like /tmp. The last is
-// lambda-spawn's, and stands alone after a start that came no further.
-bool is_marked(int directory, const struct stat& info, const User& user) {
+// owner's, for anybody may put one of that name into a directory like /tmp. Alone after a start
+// that came no further are spawn.lock, of lambda-spawn, and lambdad.log, of whoever has it write
+// there (./run).
+bool is_marked(int directory, const struct stat& info, uid_t user) {
   return std::ranges::any_of(
-      std::array{"lambda.db", "lambda.lock", "spawn.lock"}, [&](const char* name) {
+      std::array{"lambda.db", "lambda.lock", "spawn.lock", "lambdad.log"}, [&](const char* name) {
         struct stat mark {};
         return ::fstatat(directory, name, &mark, AT_SYMLINK_NOFOLLOW) == 0 &&
                S_ISREG(mark.st_mode) &&
-               (mark.st_uid == 0 || mark.st_uid == user.uid || mark.st_uid == info.st_uid);
+               (mark.st_uid == 0 || mark.st_uid == user || mark.st_uid == info.st_uid);
       });
 }
 
-Result<Done> may_be_taken(const fs::path& directory, const struct stat& info, const User& user,
-                          const std::vector<std::string>& names, bool marked) {
-  if (names.empty()) return Done{};
-  if (!marked) {
-    return fail(ErrorCode::denied,
-                "{} is no data directory of lambdad: it holds \"{}\", and nothing of a server's. "
-                "Nothing was changed in it. Choose an empty or a new directory with --data-dir "
-                "(LAMBDA_DATA_DIR)",
-                directory.string(), escape_controls(names.front()));
-  }
+Error not_ours(const fs::path& directory, const std::string& name) {
+  return Error(
+      ErrorCode::denied,
+      fmt::format("{} is no data directory of lambdad: it holds \"{}\", and nothing of a server's. "
+                  "Nothing was changed in it. Choose an empty or a new directory with --data-dir "
+                  "(LAMBDA_DATA_DIR)",
+                  directory.string(), escape_controls(name)));
+}
+
+Result<Done> may_be_given(const fs::path& directory, const struct stat& info, const User& user) {
   if (info.st_uid == 0 || info.st_uid == user.uid) return Done{};
   return fail(
       ErrorCode::denied,
       "{} is the data directory of another user (id {}): start lambdad as that user, give "
       "the directory to the other with `chown -R {}: {}`, or choose another with --data-dir",
       directory.string(), info.st_uid, user.name, directory.string());
+}
+
+// A directory, by descriptor: what is looked at is what is changed.
+struct Opened {
+  UniqueFd fd;
+  fs::path place;  // without links
+  struct stat info {};
+  std::vector<std::string> names;
+};
+
+// One that is empty, or lambdad's.
+Result<Opened> open_ours(const fs::path& directory, uid_t user) {
+  std::error_code error;
+  Opened opened;
+  opened.place = fs::canonical(directory, error);
+  if (error) {
+    return fail(ErrorCode::denied, "look for the data directory {}: {}", directory.string(),
+                error.message());
+  }
+  const auto& place = opened.place;
+  opened.fd.reset(::open(place.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!opened.fd) return fail(Error::from_errno("open " + place.string()));
+  if (::fstat(opened.fd.get(), &opened.info) != 0)
+    return fail(Error::from_errno("look at " + place.string()));
+  auto names = names_in(opened.fd.get());
+  if (!names) return fail(std::move(names.error()));
+  opened.names = std::move(*names);
+  if (!opened.names.empty() && !is_marked(opened.fd.get(), opened.info, user))
+    return fail(not_ours(place, opened.names.front()));
+  return opened;
 }
 
 // What a first start that went wrong has left there: files and directories of root's, and those by
@@ -96,32 +129,21 @@ Result<Done> give_entries(int directory, const User& user, const std::vector<std
   return Done{};
 }
 
-Result<Done> give_to(const User& user, const fs::path& directory) {
-  std::error_code error;
-  const auto place = fs::canonical(directory, error);
-  if (error) {
-    return fail(ErrorCode::denied, "look for the data directory {}: {}", directory.string(),
-                error.message());
+Result<Done> give_to(const User& user, const Opened& opened) {
+  const auto& [fd, place, info, names] = opened;
+  if (!names.empty()) {
+    auto may = may_be_given(place, info, user);
+    if (!may) return may;
   }
-  // By descriptor from here on: what is looked at is what is given.
-  const UniqueFd opened(::open(place.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!opened) return fail(Error::from_errno("open " + place.string()));
-  struct stat info {};
-  if (::fstat(opened.get(), &info) != 0)
-    return fail(Error::from_errno("look at " + place.string()));
-  const auto names = names_in(opened.get());
-  if (!names) return fail(Error(names.error()));
-  auto may = may_be_taken(place, info, user, *names, is_marked(opened.get(), info, user));
-  if (!may) return may;
   if (info.st_uid != user.uid) {
     if (info.st_uid == 0) {
-      auto given = give_entries(opened.get(), user, *names);
+      auto given = give_entries(fd.get(), user, names);
       if (!given) return given;
     }
-    if (::fchown(opened.get(), user.uid, user.gid) != 0)
+    if (::fchown(fd.get(), user.uid, user.gid) != 0)
       return fail(Error::from_errno("give " + place.string() + " to " + user.name));
   }
-  if (::fchmod(opened.get(), kServersMode) != 0)
+  if (::fchmod(fd.get(), kServersMode) != 0)
     return fail(Error::from_errno("set the mode of " + place.string()));
   return Done{};
 }
@@ -131,9 +153,11 @@ Result<Done> give_to(const User& user, const fs::path& directory) {
 Result<Done> prepare_data_directory(const fs::path& directory, const std::optional<User>& owner) {
   auto made = make(directory);
   if (!made) return made;
-  if (owner) return give_to(*owner, directory);
+  const auto opened = open_ours(directory, owner ? owner->uid : ::geteuid());
+  if (!opened) return fail(Error(opened.error()));
+  if (owner) return give_to(*owner, *opened);
   // Best effort: it may be somebody else's, in whose group we are.
-  (void)!::chmod(directory.c_str(), kPersonsMode);
+  (void)!::fchmod(opened->fd.get(), kPersonsMode);
   return Done{};
 }
 

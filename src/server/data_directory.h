@@ -13,9 +13,10 @@ namespace lambda::server {
 
 // `owner`: whom root's lambdad becomes; nobody where root did not start it. Theirs is mode 0711, as
 // sandboxes mount code and image roots from below it by descriptor; an ordinary user's is 0700.
-// For an owner, one that is there is taken where it is empty or was lambdad's already (it holds
-// lambda.db, lambda.lock or spawn.lock and is root's or the owner's); a link is followed first.
-// Everything else stays as it is. Errors: denied, with what is in the way or there instead.
+// One that is there is taken where it is empty or was lambdad's already (it holds lambda.db,
+// lambda.lock, spawn.lock or lambdad.log; for an owner it is root's or theirs, too); a link is
+// followed first. Everything else stays as it is. Errors: denied, with what is in the way or there
+// instead.
 Result<Done> prepare_data_directory(const std::filesystem::path& directory,
                                     const std::optional<User>& owner);
 

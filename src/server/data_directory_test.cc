@@ -38,6 +38,19 @@ TEST_F(DataDirectory, IsMadeForAPersonAlone) {
   EXPECT_EQ(mode_of(data), 0700u);
 }
 
+TEST_F(DataDirectory, IsLeftAloneWhereAPersonHasSomethingElse) {
+  const auto home = home_ / "person";
+  fs::create_directory(home);
+  make_file(home / "letter");
+  fs::permissions(home, fs::perms{0755});
+  const auto refused = prepare_data_directory(home, std::nullopt);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message(), HasSubstr("it holds \"letter\""));
+  EXPECT_EQ(mode_of(home), 0755u);
+  make_file(home / "lambdad.log");
+  EXPECT_TRUE(prepare_data_directory(home, std::nullopt));
+}
+
 TEST_F(DataDirectory, AFileIsNone) {
   make_file(home_ / "file");
   for (const auto& path : {home_ / "file", home_ / "file/data"}) {

@@ -70,19 +70,20 @@ Task<std::vector<Housekeeper::Left>> Housekeeper::take_due() {
 
 Task<void> Housekeeper::clean() {
   auto due = co_await take_due();
-  // The catalog first: what is not in it any more is in the list.
-  auto used = catalog_.used_packages();
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& item : left_) used.push_back(item.version->code.package_digest);
-  }
-  auto collect = [this, used = std::move(used)] { return packages_.collect_garbage(used); };
+  auto collect = [this] {
+    // The catalog first: what is not in it any more is in the list.
+    auto used = catalog_.used_packages();
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& item : left_) used.push_back(item.version->code.package_digest);
+    }
+    return packages_.collect_garbage(used);
+  };
   auto removed = co_await run_blocking(disk_, std::move(collect));
   if (!removed) spdlog::warn("delete unused packages: {}", removed.error().message());
   co_await remove_images(std::move(due));
 }
 
-// Of a version that is in the catalog, or that left it and may still run.
 bool Housekeeper::uses_image(const std::string& image) {
   if (catalog_.uses_image(image)) return true;
   const std::lock_guard lock(mutex_);

@@ -32,6 +32,8 @@ class Housekeeper {
   Task<void> run();
   // One round of it.
   Task<void> clean();
+  // Of a version that is in the catalog, or that left it and may still run. Any thread.
+  [[nodiscard]] bool uses_image(const std::string& image);
 
  private:
   struct Left {
@@ -39,7 +41,6 @@ class Housekeeper {
     SteadyTime since;
   };
   Task<std::vector<Left>> take_due();
-  [[nodiscard]] bool uses_image(const std::string& image);
   Task<void> remove_images(std::vector<Left> due);
 
   function::Catalog& catalog_;

