@@ -10,6 +10,12 @@ namespace lambda {
 using WallTime = std::chrono::sys_time<std::chrono::milliseconds>;
 using SteadyTime = std::chrono::steady_clock::time_point;
 
+// For timings, which the real clock alone tells.
+[[nodiscard]] inline std::chrono::microseconds elapsed_since(SteadyTime start) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() -
+                                                               start);
+}
+
 class Clock {
  public:
   virtual ~Clock() = default;

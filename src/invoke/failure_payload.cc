@@ -74,4 +74,10 @@ FailurePayload invalid_response_mode(std::string_view request_id) {
   return made;
 }
 
+void describe(Outcome& outcome, FailurePayload failure) {
+  outcome.payload = std::move(failure.payload);
+  outcome.error = failure.error;
+  outcome.error_type = std::move(failure.type);
+}
+
 }  // namespace lambda::invoke

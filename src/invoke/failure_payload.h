@@ -21,6 +21,8 @@ struct FailurePayload {
 [[nodiscard]] FailurePayload payload_of(const pool::Failure& failure, std::string_view request_id);
 [[nodiscard]] FailurePayload response_too_large(std::string_view request_id);
 [[nodiscard]] FailurePayload invalid_response_mode(std::string_view request_id);
+// Makes it what the call came to.
+void describe(Outcome& outcome, FailurePayload failure);
 // The errorType inside an error object, or "".
 [[nodiscard]] std::string error_type_in(std::string_view payload);
 

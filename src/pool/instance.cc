@@ -20,10 +20,6 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
-microseconds since(SteadyTime start) {
-  return std::chrono::duration_cast<microseconds>(std::chrono::steady_clock::now() - start);
-}
-
 double to_ms(microseconds duration) {
   return static_cast<double>(duration.count()) / 1000.0;
 }
@@ -59,7 +55,7 @@ Task<Result<Done>> Instance::start(sandbox::Driver& driver, sandbox::SandboxSpec
                    version_->function);
   }
   sandbox_ = std::move(*started);
-  start_time_ = since(begin);
+  start_time_ = elapsed_since(begin);
   const InstanceLog::Owner owner{version_->label(), id_};
   auto log =
       InstanceLog::open(executor_, sandbox_->take_log(), owner, services_.log, services_.clock);
@@ -84,7 +80,7 @@ Task<Result<Done>> Instance::start(sandbox::Driver& driver, sandbox::SandboxSpec
   } else {
     initialised = co_await initialise_handler();
   }
-  init_time_ = since(init_begin);
+  init_time_ = elapsed_since(init_begin);
   if (!initialised) co_return fail(std::move(initialised.error()));
   if (init_failure_) init_log_ = co_await log_->drain_outside_call();
   co_return Done{};
@@ -199,7 +195,7 @@ Task<CallResult> Instance::call(sandbox::RuntimeEvent event, milliseconds limit)
   event.deadline = services_.clock.now() + limit;
   CallResult result;
   result.reply = co_await api_->run(std::move(event), begin + limit);
-  result.handler = since(begin);
+  result.handler = elapsed_since(begin);
   result.failure = co_await settle(result.reply, limit);
   if (result.failure && result.failure->kind == Failure::Kind::timeout) {
     const auto now = std::chrono::time_point_cast<std::chrono::milliseconds>(services_.clock.now());

@@ -20,6 +20,7 @@
 #include "sandbox/native/native_driver.h"
 #include "sandbox/runtime_catalog.h"
 #include "server/admin_key.h"
+#include "server/capacity.h"
 #include "server/docker_parts.h"
 #include "server/housekeeper.h"
 #include "server/loop_threads.h"
@@ -37,82 +38,15 @@
 #include <algorithm>
 #include <filesystem>
 #include <future>
-#include <sys/resource.h>
 #include <thread>
-#include <unistd.h>
 
 namespace lambda::server {
 namespace {
 
 namespace fs = std::filesystem;
 
-// Descriptors that an idle instance costs, with room for its calls.
-constexpr std::size_t kDescriptorsPerInstance = 6;
-// A connection's, and that of the way on into a function.
-constexpr std::size_t kDescriptorsPerConnection = 2;
-// The server's own: files, loops, sockets that listen, and the unix socket's connections.
-constexpr std::size_t kOwnDescriptors = 192;
-constexpr std::size_t kLeastConnections = 64;
 // Enough for functions that wait for others, and few enough that synchronous calls find room.
 constexpr std::size_t kEventsPerCore = 16;
-// The least an instance takes of the machine's memory.
-constexpr std::size_t kBytesPerInstance = 24ull << 20;
-
-std::size_t bytes_of_the_machine() {
-  return static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES)) *
-         static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-}
-
-std::size_t descriptors() {
-  rlimit files{};
-  ::getrlimit(RLIMIT_NOFILE, &files);
-  return files.rlim_cur;
-}
-
-// For what is held of bodies.
-std::size_t body_bytes(const Configuration& configuration) {
-  const std::size_t wanted = configuration.body_memory << 20;
-  return wanted != 0 ? wanted
-                     : std::max<std::size_t>(bytes_of_the_machine() / 8, kLeastBodyMemory << 20);
-}
-
-// What memory and descriptors allow, of lambdad and of lambda-spawn.
-std::size_t instances_that_fit(const Configuration& configuration,
-                               const sandbox::native::SpawnClient* spawn) {
-  // A quarter is for connections.
-  const std::size_t for_instances = descriptors() / 4 * 3;
-  std::size_t fit = std::min<std::size_t>(for_instances / kDescriptorsPerInstance,
-                                          bytes_of_the_machine() / kBytesPerInstance);
-  if (spawn != nullptr) {
-    fit = std::min(fit, spawn->sandbox_limit());
-    const std::size_t budget = configuration.memory_budget << 20;
-    if (budget != 0) fit = std::min(fit, budget / kBytesPerInstance);
-  }
-  return std::max<std::size_t>(1, fit);
-}
-
-// What is left of the descriptors by so many instances.
-http::ServerLimits connection_limits(std::size_t instances) {
-  const std::size_t taken = instances * kDescriptorsPerInstance + kOwnDescriptors;
-  const std::size_t left = descriptors() > taken ? descriptors() - taken : 0;
-  http::ServerLimits limits;
-  limits.connections =
-      std::clamp(left / kDescriptorsPerConnection, kLeastConnections, limits.connections);
-  limits.unix_connections = std::min(limits.unix_connections, kOwnDescriptors / 3);
-  return limits;
-}
-
-std::size_t instance_limit(const Configuration& configuration,
-                           const sandbox::native::SpawnClient* spawn) {
-  const auto wanted = configuration.max_instances;
-  if (wanted == 0) return instances_that_fit(configuration, spawn);
-  if (spawn == nullptr || wanted <= spawn->sandbox_limit()) return wanted;
-  spdlog::warn(
-      "max_instances is {}, but the hard limit of open files is enough for {} native sandboxes: "
-      "that is the limit now. Raise that one (ulimit -Hn, LimitNOFILE=) to have more",
-      wanted, spawn->sandbox_limit());
-  return spawn->sandbox_limit();
-}
 
 // Emptied at the start: what is in it belonged to deploys of a server that is gone.
 Result<fs::path> temporary_directory(const fs::path& data) {

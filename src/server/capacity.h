@@ -1,0 +1,21 @@
+// What this machine has room for: bytes of bodies, instances, connections. By its memory and the
+// limit of open files, where the configuration does not say. Any thread.
+#pragma once
+
+#include "http/server.h"
+#include "sandbox/native/spawn_client.h"
+#include "server/configuration.h"
+
+#include <cstddef>
+
+namespace lambda::server {
+
+// For what is held of bodies.
+[[nodiscard]] std::size_t body_bytes(const Configuration& configuration);
+// At once, of all functions. `spawn` may be null: no native sandboxes.
+[[nodiscard]] std::size_t instance_limit(const Configuration& configuration,
+                                         const sandbox::native::SpawnClient* spawn);
+// Of what so many instances leave of the open files.
+[[nodiscard]] http::ServerLimits connection_limits(std::size_t instances);
+
+}  // namespace lambda::server
