@@ -31,6 +31,8 @@ class Table {
 [[nodiscard]] bool is_terminal(int descriptor);
 [[nodiscard]] std::string counted(std::uint64_t count,
                                   std::string_view unit);  // "1 file", "2 files"
+// Of a cell that may be long: at most `size` bytes of UTF-8, whole characters, "..." where cut.
+[[nodiscard]] std::string shortened(std::string_view text, std::size_t size);
 // A line from standard input, without its end; nothing at the end of the input.
 [[nodiscard]] std::optional<std::string> read_line();
 // For `-o json`.

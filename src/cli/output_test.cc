@@ -28,5 +28,12 @@ TEST(Output, SaysSizesTimesAndCounts) {
   EXPECT_EQ(counted(3, "file"), "3 files");
 }
 
+TEST(Output, ShortensBetweenCharacters) {
+  EXPECT_EQ(shortened("short", 5), "short");
+  EXPECT_EQ(shortened("longer", 5), "longe...");
+  EXPECT_EQ(shortened("grüße", 3), "gr...");
+  EXPECT_EQ(shortened("grüße", 4), "grü...");
+}
+
 }  // namespace
 }  // namespace lambda::cli

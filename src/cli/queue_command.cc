@@ -120,7 +120,7 @@ int queue_list(const ConnectionOptions& connection, const QueueOptions& options)
     const auto message = text_in(event, "errorMessage");
     table.add({text_in(event, "id"), when(event, "accepted"),
                std::to_string(number_in(event, "failedAttempts")),
-               type + (type.empty() || message.empty() ? "" : ": ") + message.substr(0, 60)});
+               type + (type.empty() || message.empty() ? "" : ": ") + shortened(message, 60)});
   }
   std::fputs(table.text().c_str(), stdout);
   return kDone;

@@ -146,7 +146,7 @@ void show_firings(const object& schedule) {
       outcome += " (" + std::to_string(count) + ")";
     auto result = text_in(firing, "state");
     if (const auto error = text_in(firing, "error"); !error.empty())
-      result += ": " + error.substr(0, 60);
+      result += ": " + shortened(error, 60);
     table.add({shown_time(text_in(firing, "time")), outcome, lateness_text(firing), result,
                text_in(firing, "event")});
   }
