@@ -6,6 +6,7 @@
 #include "cli/output.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <thread>
 #include <unistd.h>
@@ -23,13 +24,27 @@ bool has_ended(const boost::json::object& event) {
   return state == "succeeded" || state == "dead";
 }
 
+// Said once for each attempt that failed: who waits shall know what for.
+void tell_failure(const boost::json::object& event, std::int64_t& told) {
+  const auto failed = number_in(event, "failedAttempts");
+  if (failed <= told || text_in(event, "state") != "waiting") return;
+  told = failed;
+  std::fprintf(stderr, "lambda: event %s: attempt %s failed (%s: %s); the next is due at %s\n",
+               text_in(event, "id").c_str(), std::to_string(failed).c_str(),
+               text_in(event, "errorType").c_str(),
+               shortened(text_in(event, "errorMessage"), 200).c_str(),
+               text_in(event, "due").c_str());
+}
+
 }  // namespace
 
 int show_result(ServerConnection& server, const std::string& id, bool wait) {
   const auto path = "/_lambda/events/" + percent_encode(id);
   auto event = server.json("GET", path);
+  std::int64_t told = 0;
   for (auto pause = kFirstPause; wait && event && !has_ended(*event);
        pause = std::min(pause * 2, kLongestPause)) {
+    tell_failure(*event, told);
     std::this_thread::sleep_for(pause);
     event = server.json("GET", path);
   }

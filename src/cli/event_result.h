@@ -9,7 +9,8 @@
 namespace lambda::cli {
 
 // The payload on standard output, verbatim. Returns the exit code: kFunctionFailed for a dead
-// event. With `wait` it asks until the event has ended.
+// event. With `wait` it asks until the event has ended, and tells on standard error of attempts
+// that fail meanwhile.
 int show_result(ServerConnection& server, const std::string& id, bool wait);
 
 }  // namespace lambda::cli
