@@ -358,8 +358,8 @@ std::vector<QueueDepth> EventTable::depths(SQLite::Database& database, std::stri
 }
 
 std::vector<EventInfo> EventTable::list(SQLite::Database& database, const Listing& listing) {
-  static const StateTexts kTexts(kInfos);
-  auto rows = take(database, kTexts[listing.state]);
+  static const StateTexts texts(kInfos);
+  auto rows = take(database, texts[listing.state]);
   bind_text(rows, 3, listing.function);
   rows->bind(4, static_cast<std::int64_t>(listing.limit));
   return read_infos(rows);
@@ -373,8 +373,8 @@ bool EventTable::cancel(SQLite::Database& database, std::string_view id) {
 
 std::size_t EventTable::purge(SQLite::Database& database, std::string_view function,
                               EventState state, WallTime before, std::size_t limit) {
-  static const StateTexts kTexts(kPurge);
-  auto purge = take(database, kTexts[state]);
+  static const StateTexts texts(kPurge);
+  auto purge = take(database, texts[state]);
   bind_text(purge, 3, function);
   purge->bind(4, to_ms(before));
   purge->bind(5, static_cast<std::int64_t>(limit));
