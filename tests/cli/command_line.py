@@ -30,6 +30,11 @@ PROGRAM = str(BIN / "lambda")
 KEY = "lam_" + "A" * 20 + "_" + "a" * 40
 
 
+# A machine where no server runs, whatever runs on this one.
+ALONE = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
+ALONE += ["sh", "-ec", 'for place in /var/lib/lambda /run/lambda; do [ ! -d $place ] || mount -t tmpfs none $place; done; exec "$@"', "sh"]
+
+
 def clean_environment(home, **more):
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LAMBDA_", "AWS_", "XDG_"))}
     return {**kept, "HOME": str(home), "LAMBDA_DATA_DIR": str(Path(home) / "no-data"), **more}
@@ -164,8 +169,8 @@ class CommandLineTest(unittest.TestCase):
         self.addCleanup(home.cleanup)
         self.home = Path(home.name)
 
-    def run_lambda(self, *arguments, stdin="", timeout=60, cwd=None, stdout=subprocess.PIPE, **environment):
-        return subprocess.run([PROGRAM, *map(str, arguments)], input=stdin, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=timeout,
+    def run_lambda(self, *arguments, stdin="", timeout=60, cwd=None, stdout=subprocess.PIPE, alone=False, **environment):
+        return subprocess.run([*(ALONE if alone else []), PROGRAM, *map(str, arguments)], input=stdin, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=timeout,
                               cwd=cwd or self.home, env=clean_environment(self.home, **environment), check=False)
 
     def folder(self, files, name="greet"):

@@ -71,7 +71,7 @@ class Servers(CommandLineTest):
             return self.run_lambda("list", LAMBDA_HOST=f"http://127.0.0.1:{server.port}")
 
     def test_that_are_not_there(self):
-        self.assert_ends(self.run_lambda("list"), 6, "on this machine", "LAMBDA_HOST")
+        self.assert_ends(self.run_lambda("list", alone=True), 6, "on this machine", "LAMBDA_HOST")
         self.assert_ends(self.run_lambda("list", LAMBDA_HOST="http://127.0.0.1:1"), 6, "127.0.0.1:1", "LAMBDA_HOST", "refused")
         self.assert_ends(self.run_lambda("list", LAMBDA_HOST="unix:/no/such.sock"), 6, "/no/such.sock")
         self.assert_ends(self.run_lambda("list", "--host", "https://no-such-host.invalid"), 6, "no-such-host.invalid", "--host")
