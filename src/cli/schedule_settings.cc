@@ -48,7 +48,8 @@ Result<Done> declare_schedules(ServerConnection& server, const std::string& func
   if (manifest.schedules.empty()) {
     auto known = server.json("GET", function_path(function, "/schedules"));
     // A server that knows nothing of schedules has none.
-    if (!known) return Done{};
+    if (!known && known.error().code() == ErrorCode::not_found) return Done{};
+    if (!known) return fail(std::move(known.error()), "the schedules of \"{}\"", function);
     const auto& schedules = array_in(*known, "schedules");
     const bool declared = std::ranges::any_of(schedules, [](const json::value& schedule) {
       return flag_in(schedule.as_object(), "declared");

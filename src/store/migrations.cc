@@ -208,6 +208,7 @@ CREATE TABLE schedules (
   paused     INTEGER NOT NULL,
   created    INTEGER NOT NULL,
   decided    INTEGER NOT NULL,
+  fenced     INTEGER NOT NULL,
   last_event TEXT NOT NULL,
   PRIMARY KEY (account, region, function, name),
   FOREIGN KEY (account, region, function) REFERENCES functions (account, region, name)

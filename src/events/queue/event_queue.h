@@ -68,9 +68,10 @@ class EventQueue {
   Task<Result<EventTable::Inserted>> accept(NewEvent event);
 
   // --- for the scheduler, whose events are written with its own rows
-  // Writes an event in the caller's transaction; after the commit notice() is called. Store thread.
-  void write(SQLite::Database& database, const NewEvent& event, WallTime now, WallTime due) {
-    table_.insert(database, event, now, due);
+  // Writes an event in the caller's transaction; after the commit notice() is called. Its age
+  // counts from `due`. Store thread.
+  void write(SQLite::Database& database, const NewEvent& event, WallTime due) {
+    table_.insert(database, event, due, due);
   }
   void notice(std::string function, WallTime due) { dispatcher_.notice(std::move(function), due); }
   // Called on the queue's loop when a schedule's event of that function has ended. Before start().

@@ -69,10 +69,11 @@ constexpr const char* kDepths =
     "GROUP BY function";
 constexpr const char* kCancel =
     "DELETE FROM events WHERE account = ?1 AND region = ?2 AND id = ?3 AND state IN (0, 3)";
+// One of a schedule (source 2) that waits for its jitter is accepted when it is due.
 constexpr const char* kPurge =
     "DELETE FROM events WHERE account = ?1 AND region = ?2 AND seq IN (SELECT seq FROM events "
-    "WHERE account = ?1 AND region = ?2 AND function = ?3 AND state = % AND accepted <= ?4 LIMIT "
-    "?5)";
+    "WHERE account = ?1 AND region = ?2 AND function = ?3 AND state = % AND (accepted <= ?4 OR "
+    "(source = 2 AND due = accepted)) LIMIT ?5)";
 constexpr const char* kFindDead =
     "SELECT seq, function, url FROM events WHERE account = ?1 AND region = ?2 AND id = ?3 AND "
     "state "

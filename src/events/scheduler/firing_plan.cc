@@ -47,9 +47,9 @@ MissedTimes missed_times(const FiringTimes& times, WallTime after, WallTime limi
 // The decisions of one call, as they come.
 class Course {
  public:
-  Course(const Schedule& schedule, bool runs)
+  Course(const Schedule& schedule, WallTime decided, bool runs)
       : overlap_(schedule.definition.overlap), runs_(runs), queued_(schedule.queued) {
-    decisions_.decided = schedule.decided;
+    decisions_.decided = decided;
     if (queued_ > 0 && !runs_) {
       decisions_.release = true;
       runs_ = true;
@@ -127,16 +127,28 @@ std::optional<WallTime> FiringTimes::next(WallTime after) const {
   return time;
 }
 
+namespace {
+
+// A clock that is beyond the fence at a bound has come right again; one that got there by going on
+// decided everything on its way.
+WallTime decided_by(const Schedule& schedule, WallTime now) {
+  const bool came_right =
+      schedule.fenced <= now && schedule.fenced - schedule.decided > kClockWasWrong;
+  return came_right ? schedule.fenced : schedule.decided;
+}
+
+}  // namespace
+
 Decisions decide(const Schedule& schedule, const FiringTimes& times, bool runs, WallTime now,
                  std::size_t most) {
-  Course course(schedule, runs);
+  const auto decided = decided_by(schedule, now);
+  Course course(schedule, decided, runs);
   auto& decisions = course.decisions();
   const auto late = now - kMisfireAfter;
   // With Misfire::once the one before the newest is needed too: what is given up goes up to it.
   const auto misfire = schedule.definition.misfire;
   const std::size_t wanted = misfire == Misfire::all ? kMostMadeUp : 2;
-  if (late > schedule.decided)
-    make_up(course, misfire, missed_times(times, schedule.decided, late, wanted));
+  if (late > decided) make_up(course, misfire, missed_times(times, decided, late, wanted));
   auto next = times.next(decisions.decided);
   while (next && *next <= now && decisions.firings.size() < most) {
     course.due(*next, course.overlap());

@@ -8,7 +8,8 @@
 //                                                    Misfire::all: there one begins when the one
 //                                                    before is over, unless Overlap is allow
 //
-// Every time is decided once, in order: `decided` only grows.
+// Every time is decided once, in order: `decided` only grows, but for a clock that went back more
+// than kClockWasWrong. Where that one comes right again, what was decided before stands (`fenced`).
 #pragma once
 
 #include "base/clock.h"
@@ -25,6 +26,8 @@ namespace lambda::events {
 
 // A firing that is decided later than this was missed. A restart is quicker.
 inline constexpr std::chrono::milliseconds kMisfireAfter{60'000};
+// A clock that went back further than this was wrong before, or is now: times count from there.
+inline constexpr std::chrono::hours kClockWasWrong{24};
 // So many of one schedule wait for the one before; what comes on top of it is left out.
 inline constexpr std::uint64_t kMostQueued = 1'000;
 // Misfire::all makes up for so many, the newest.

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -58,9 +59,13 @@ struct Schedule {
   bool paused = false;
   WallTime created{};  // where @every and rate(...) count from, unless `from` says
   WallTime decided{};  // every time up to this one is decided
+  WallTime fenced{};   // decided by another clock: up to here once the time is beyond it
   std::uint64_t queued = 0;
 
-  [[nodiscard]] WallTime anchor() const { return definition.from.value_or(created); }
+  // One that was made while the clock was far ahead counts from where it is now.
+  [[nodiscard]] WallTime anchor() const {
+    return definition.from.value_or(std::min(created, decided));
+  }
 };
 
 // One time at which a schedule was due, and what came of it.

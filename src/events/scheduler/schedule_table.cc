@@ -11,23 +11,33 @@ namespace {
 constexpr const char* kLoad =
     "SELECT s.id, s.function, s.name, s.expression, s.zone, s.overlap, s.misfire, s.jitter, "
     "s.data, "
-    "s.starts, s.ends, s.declared, s.paused, s.created, s.decided, (SELECT count(*) FROM firings f "
+    "s.starts, s.ends, s.declared, s.paused, s.created, s.decided, s.fenced, (SELECT count(*) FROM "
+    "firings f "
     "WHERE f.account = s.account AND f.region = s.region AND f.schedule = s.id AND f.outcome = 1) "
     "FROM schedules s WHERE s.account = ?1 AND s.region = ?2";
 // Not REPLACE, which would delete the row, and its firings with it.
 constexpr const char* kSave =
     "INSERT INTO schedules (account, region, id, function, name, expression, zone, overlap, "
-    "misfire, jitter, data, starts, ends, declared, paused, created, decided, last_event) VALUES "
-    "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, '') ON CONFLICT "
-    "(account, region, function, name) DO UPDATE SET expression = ?6, zone = ?7, overlap = ?8, "
-    "misfire = ?9, jitter = ?10, data = ?11, starts = ?12, ends = ?13, declared = ?14, "
-    "paused = ?15, created = ?16, decided = ?17";
+    "misfire, jitter, data, starts, ends, declared, paused, created, decided, fenced, last_event) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?17, '') "
+    "ON CONFLICT (account, region, function, name) DO UPDATE SET expression = ?6, zone = ?7, "
+    "overlap = ?8, misfire = ?9, jitter = ?10, data = ?11, starts = ?12, ends = ?13, "
+    "declared = ?14, paused = ?15, created = ?16, "
+    // Where its times stay as they are, what a firing on its way has decided meanwhile stands.
+    "decided = CASE WHEN expression = ?6 AND zone = ?7 AND starts IS ?12 AND ends IS ?13 "
+    "THEN max(decided, ?17) ELSE ?17 END, fenced = max(fenced, ?17)";
+constexpr const char* kStanding =
+    "SELECT s.decided, s.fenced, (SELECT count(*) FROM firings f WHERE f.account = s.account AND "
+    "f.region = s.region AND f.schedule = s.id AND f.outcome = 1) FROM schedules s WHERE "
+    "s.account = ?1 AND s.region = ?2 AND s.id = ?3";
 constexpr const char* kRemove =
     "DELETE FROM schedules WHERE account = ?1 AND region = ?2 AND id = ?3";
 constexpr const char* kPause =
-    "UPDATE schedules SET paused = ?4, decided = ?5 WHERE account = ?1 AND region = ?2 AND id = ?3";
+    "UPDATE schedules SET paused = ?4, decided = max(decided, ?5), fenced = max(fenced, ?5) WHERE "
+    "account = ?1 AND region = ?2 AND id = ?3";
 constexpr const char* kRebase =
-    "UPDATE schedules SET decided = ?4 WHERE account = ?1 AND region = ?2 AND decided > ?3";
+    "UPDATE schedules SET fenced = max(fenced, decided), decided = ?4 WHERE account = ?1 AND "
+    "region = ?2 AND decided > ?3";
 constexpr const char* kAdvance =
     "UPDATE schedules SET decided = ?5 WHERE account = ?1 AND region = ?2 AND id = ?3 AND decided "
     "= ?4 AND paused = 0";
@@ -97,7 +107,8 @@ Schedule schedule_of(store::Statements::Use& row) {
   schedule.paused = row->getColumn(12).getInt() != 0;
   schedule.created = known_time_at(row, 13);
   schedule.decided = known_time_at(row, 14);
-  schedule.queued = static_cast<std::uint64_t>(row->getColumn(15).getInt64());
+  schedule.fenced = known_time_at(row, 15);
+  schedule.queued = static_cast<std::uint64_t>(row->getColumn(16).getInt64());
   return schedule;
 }
 
@@ -136,6 +147,15 @@ void ScheduleTable::save(SQLite::Database& database, const Schedule& schedule) {
   save->bind(16, to_ms(schedule.created));
   save->bind(17, to_ms(schedule.decided));
   save->exec();
+}
+
+void ScheduleTable::refresh(SQLite::Database& database, Schedule& schedule) {
+  auto standing = take(database, kStanding);
+  standing->bind(3, schedule.id);
+  if (!standing->executeStep()) return;
+  schedule.decided = known_time_at(standing, 0);
+  schedule.fenced = known_time_at(standing, 1);
+  schedule.queued = static_cast<std::uint64_t>(standing->getColumn(2).getInt64());
 }
 
 bool ScheduleTable::remove(SQLite::Database& database, const std::string& id) {
@@ -184,7 +204,7 @@ void ScheduleTable::set_last_event(SQLite::Database& database, const std::string
 }
 
 bool ScheduleTable::add(SQLite::Database& database, const std::string& id, const Decision& decision,
-                        const std::string& event, WallTime now) {
+                        const std::string& event, WallTime now, bool by_itself) {
   auto add = take(database, kAdd);
   add->bind(3, id);
   add->bind(4, to_ms(decision.time));
@@ -193,7 +213,8 @@ bool ScheduleTable::add(SQLite::Database& database, const std::string& id, const
   add->bind(7, to_ms(now));
   if (!event.empty()) add->bind(8, event);
   if (add->exec() == 0) return false;
-  if (!event.empty()) set_last_event(database, id, event);
+  // Those of one time wait for the last one, and so for each before it, but for a run by hand.
+  if (!event.empty() && (by_itself || !runs(database, id))) set_last_event(database, id, event);
   return true;
 }
 

@@ -24,10 +24,12 @@ class ScheduleTable {
 
   // One of the same function and name is replaced, with its firings where the id is another.
   void save(SQLite::Database& database, const Schedule& schedule);
+  // What firings have made of it: decided, fenced, queued.
+  void refresh(SQLite::Database& database, Schedule& schedule);
   bool remove(SQLite::Database& database, const std::string& id);
   bool set_paused(SQLite::Database& database, const std::string& id, bool paused, WallTime decided);
-  // The clock was set far back: what was decided for times that are far ahead of `now` is
-  // forgotten.
+  // The clock was set far back: schedules whose decisions are far ahead of `now` go on from `now`,
+  // with a fence at what was decided, for the clock may come right again.
   void rebase(SQLite::Database& database, WallTime ahead_of, WallTime now);
 
   // --- firing
@@ -37,9 +39,10 @@ class ScheduleTable {
   // Whether the event of its last firing waits or runs.
   bool runs(SQLite::Database& database, const std::string& id);
   // Writes one decision. False: that time was decided before, and is not fired again. `event` is
-  // the event's id where it is fired.
+  // the event's id where it is fired. Not `by_itself`: run by hand, which takes no turn from a
+  // firing that still runs.
   bool add(SQLite::Database& database, const std::string& id, const Decision& decision,
-           const std::string& event, WallTime now);
+           const std::string& event, WallTime now, bool by_itself = true);
   // The oldest of those that are queued becomes a firing.
   std::optional<WallTime> release(SQLite::Database& database, const std::string& id,
                                   const std::string& event, WallTime now);

@@ -26,8 +26,6 @@ constexpr std::chrono::seconds kDatabaseRetry{1};
 constexpr std::chrono::seconds kLookAtQueued{5};
 // Where another change came between.
 constexpr std::chrono::seconds kLookAgain{1};
-// A clock that went back further than this was wrong before, and times count anew.
-constexpr std::chrono::hours kClockWasWrong{24};
 constexpr std::size_t kFiringsKept = 100;
 constexpr std::size_t kTrimAfter = 20;
 constexpr std::size_t kTimesShown = 3;
@@ -194,7 +192,7 @@ Scheduler::Settled Scheduler::settle(SQLite::Database& database, const Job& job,
     const auto event_id = random_uuid();
     const auto time = table_.release(database, schedule.id, event_id, now);
     if (time) settled.due.push_back(write_event(database, schedule, event_id, *time, now));
-    --settled.queued;
+    if (settled.queued > 0) --settled.queued;
   }
   for (const auto& decision : decisions.firings) {
     const bool fires = decision.outcome == Outcome::fired;
@@ -215,8 +213,11 @@ WallTime Scheduler::write_event(SQLite::Database& database, const Schedule& sche
   event.function = schedule.definition.function;
   event.trace_id = invoke::trace_id_for("", now);
   event.source = EventSource::schedule;
-  const auto due = std::max(now, time + jitter_of(schedule, time));
-  parts_.queue.write(database, event, now, due);
+  // Jitter does not go beyond the end, and what waits for it does not become old by that.
+  auto due = time + jitter_of(schedule, time);
+  if (const auto& until = schedule.definition.until) due = std::min(due, std::max(time, *until));
+  due = std::max(now, due);
+  parts_.queue.write(database, event, due);
   return due;
 }
 
@@ -338,10 +339,11 @@ Result<Schedule> Scheduler::planned(const ScheduleDefinition& definition, WallTi
     const auto& before = found->second.schedule;
     schedule.id = before.id;
     schedule.paused = before.paused;
+    schedule.fenced = before.fenced;
+    schedule.queued = before.queued;
     if (same_times(before.definition, definition)) {
       schedule.created = before.created;
       schedule.decided = before.decided;
-      schedule.queued = before.queued;
     }
   }
   schedule.definition = definition;
@@ -375,7 +377,7 @@ Result<Done> Scheduler::check(const std::vector<ScheduleDefinition>& definitions
     }
     Schedule schedule;
     schedule.definition = definition;
-    schedule.created = parts_.clock.now();
+    schedule.created = schedule.decided = parts_.clock.now();
     auto times = FiringTimes::parse(schedule);
     if (!times) return fail(std::move(times.error()), "schedule \"{}\"", definition.name);
   }
@@ -386,7 +388,7 @@ std::vector<WallTime> Scheduler::times(const ScheduleDefinition& definition,
                                        std::size_t count) const {
   Schedule schedule;
   schedule.definition = definition;
-  schedule.created = parts_.clock.now();
+  schedule.created = schedule.decided = parts_.clock.now();
   std::vector<WallTime> found;
   const auto times = FiringTimes::parse(schedule);
   if (!times) return found;
@@ -423,14 +425,16 @@ Task<Result<Scheduler::Saved>> Scheduler::save_here(ScheduleDefinition definitio
     co_return fail(ErrorCode::conflict, "the schedule {} of {} is being changed by another request",
                    key.second, key.first);
   }
-  auto work = [this, schedule = *schedule](SQLite::Database& database) {
-    table_.save(database, schedule);
-    return Done{};
+  auto work = [this, planned = std::move(*schedule)](SQLite::Database& database) {
+    auto written = planned;
+    table_.save(database, written);
+    table_.refresh(database, written);
+    return written;
   };
   auto done = co_await parts_.commits.run("save a schedule", std::move(work));
   changing_.erase(key);
   if (!done) co_return not_saved(std::move(done.error()), key.first);
-  put(std::move(*schedule));
+  put(std::move(*done));
   const auto& entry = entries_.at(key);
   saved.info = info_of(entry);
   saved.times = times_of(entry, kTimesShown);
@@ -467,16 +471,20 @@ Task<Result<Done>> Scheduler::declare_here(std::string function,
                    at->first.second, function);
   }
   changing_.insert(wanted.begin(), wanted.end());
-  auto work = [this, kept, gone](SQLite::Database& database) {
+  auto work = [this, kept = std::move(kept), gone](SQLite::Database& database) {
     for (const auto& [key, id] : gone) table_.remove(database, id);
-    for (const auto& schedule : kept) table_.save(database, schedule);
-    return Done{};
+    auto written = kept;
+    for (auto& schedule : written) {
+      table_.save(database, schedule);
+      table_.refresh(database, schedule);
+    }
+    return written;
   };
   auto done = co_await parts_.commits.run("save the schedules of a function", std::move(work));
   for (const auto& key : wanted) changing_.erase(key);
   if (!done) co_return not_saved(std::move(done.error()), function);
   for (const auto& [key, id] : gone) erase(key);
-  for (auto& schedule : kept) put(std::move(schedule));
+  for (auto& schedule : *done) put(std::move(schedule));
   co_return Done{};
 }
 
@@ -517,15 +525,18 @@ Task<Result<Scheduler::Info>> Scheduler::set_paused_here(std::string function, s
   schedule.paused = paused;
   // What came due while it was paused is nothing that was missed.
   if (!paused) schedule.decided = std::max(schedule.decided, parts_.clock.now());
-  auto work = [this, id = schedule.id, paused,
-               decided = schedule.decided](SQLite::Database& database) {
-    return table_.set_paused(database, id, paused, decided);
+  auto work = [this, changed = std::move(schedule)](SQLite::Database& database) {
+    std::optional<Schedule> written;
+    if (!table_.set_paused(database, changed.id, changed.paused, changed.decided)) return written;
+    written = changed;
+    table_.refresh(database, *written);
+    return written;
   };
   auto done = co_await parts_.commits.run("pause a schedule", std::move(work));
   changing_.erase(key);
   if (!done) co_return fail(std::move(done.error()).as(ErrorCode::unavailable));
   if (!*done) co_return fail(ErrorCode::not_found, "the schedule {} was deleted meanwhile", name);
-  put(std::move(schedule));
+  put(std::move(**done));
   co_return info_of(entries_.at(key));
 }
 
@@ -545,8 +556,9 @@ Task<Result<std::string>> Scheduler::run_here(std::string function, std::string 
     Decision decision;
     decision.time = now;
     // Its time is its own: one that is due at this very millisecond has another.
-    while (!table_.add(database, schedule.id, decision, event_id, now))
+    while (!table_.add(database, schedule.id, decision, event_id, now, false))
       decision.time += std::chrono::milliseconds(1);
+    table_.trim(database, schedule.id, kFiringsKept);
     return write_event(database, schedule, event_id, now, now);
   };
   auto due = co_await parts_.commits.run("run a schedule", std::move(work));

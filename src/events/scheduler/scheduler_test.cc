@@ -10,6 +10,7 @@
 #include <boost/json.hpp>
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <type_traits>
@@ -359,6 +360,93 @@ TEST_F(SchedulerTest, AClockSetBackByYearsDoesNotSilenceIt) {
   await(scheduler_->fire_due());
   fire_at(1min);
   EXPECT_EQ(firings().size(), before + 1);
+}
+
+TEST_F(SchedulerTest, AClockThatWasBehindForAWhileFiresNothingAgain) {
+  for (const auto* name : {"all", "once"}) {
+    auto every = definition("* * * * *", name);
+    every.misfire = name == std::string("all") ? Misfire::all : Misfire::once;
+    every.overlap = Overlap::allow;
+    save(every);
+  }
+  for (int i = 0; i < 300; ++i) fire_at(1min);
+  const auto fired = waiting().size();
+  EXPECT_EQ(fired, 600u);
+  fire_at(-48h);
+  fire_at(48h);
+  EXPECT_EQ(waiting().size(), fired);
+  fire_at(1min);
+  EXPECT_EQ(waiting().size(), fired + 2);
+  // The same over a start.
+  clock_.advance(-48h);
+  make();
+  fire_at(1ms);
+  clock_.advance(48h);
+  make();
+  fire_at(1ms);
+  EXPECT_EQ(waiting().size(), fired + 2);
+}
+
+TEST_F(SchedulerTest, AnIntervalOfAClockThatWasAheadGoesOn) {
+  fire_at(365 * 24h);
+  save(definition("@every 90s"));
+  fire_at(-365 * 24h);
+  fire_at(100s);
+  EXPECT_EQ(waiting().size(), 1u);
+}
+
+TEST_F(SchedulerTest, WhatWaitsForItsJitterIsNotOldByThat) {
+  auto late = definition("* * * * *");
+  late.jitter = 24h;
+  late.overlap = Overlap::allow;
+  save(late);
+  for (int i = 0; i < 20; ++i) fire_at(1min);
+  const auto events = waiting();
+  ASSERT_EQ(events.size(), 20u);
+  start();
+  for (int i = 0; i < 25; ++i) {
+    clock_.advance(1h);
+    const auto due =
+        std::ranges::count_if(events, [this](const auto& e) { return e.due <= clock_.now(); });
+    until([this, due] { return invoker_.payloads.size() >= static_cast<std::size_t>(due); });
+  }
+  EXPECT_EQ(std::move(*await(queue_->depths("greet"))).front().dead, 0u);
+}
+
+TEST_F(SchedulerTest, JitterEndsWithTheSchedule) {
+  auto ending = definition("* * * * *");
+  ending.jitter = 24h;
+  ending.overlap = Overlap::allow;
+  ending.until = clock_.now() + 10min;
+  save(ending);
+  for (int i = 0; i < 10; ++i) fire_at(1min);
+  for (const auto& event : waiting()) EXPECT_LE(event.due, *ending.until);
+}
+
+TEST_F(SchedulerTest, WhatIsQueuedStaysInLineOverAChange) {
+  auto slow = definition("* * * * *");
+  slow.overlap = Overlap::queue;
+  save(slow);
+  for (int i = 0; i < 4; ++i) fire_at(1min);
+  EXPECT_EQ(await(scheduler_->show("greet", "default", 1, 1))->info.schedule.queued, 3u);
+  slow.expression = "0 0 1 1 *";
+  save(slow);
+  EXPECT_EQ(await(scheduler_->show("greet", "default", 1, 1))->info.schedule.queued, 3u);
+  start();
+  until([this] { return invoker_.payloads.size() == 4; });
+}
+
+TEST_F(SchedulerTest, ARunByHandTakesNoTurnFromAFiringThatStillRuns) {
+  save(definition("* * * * *"));
+  fire_at(1min);
+  const auto scheduled = waiting().front().id;
+  const auto by_hand = await(scheduler_->run_now("greet", "default"));
+  ASSERT_TRUE(by_hand);
+  ASSERT_TRUE(await(queue_->cancel(*by_hand)));
+  fire_at(1min);
+  EXPECT_EQ(firings().front().outcome, Outcome::skipped);
+  EXPECT_EQ(waiting().size(), 1u);
+  EXPECT_EQ(waiting().front().id, scheduled);
 }
 
 TEST_F(SchedulerTest, AFunctionTakesItsSchedulesWithIt) {
