@@ -409,8 +409,14 @@ TEST_F(SchedulerTest, WhatWaitsForItsJitterIsNotOldByThat) {
     const auto due =
         std::ranges::count_if(events, [this](const auto& e) { return e.due <= clock_.now(); });
     until([this, due] { return invoker_.payloads.size() >= static_cast<std::size_t>(due); });
+    // No call lasts an hour.
+    while (true) {
+      const auto depths = std::move(*await(queue_->depths("greet")));
+      if (depths.empty() || depths.front().running == 0) break;
+    }
   }
-  EXPECT_EQ(std::move(*await(queue_->depths("greet"))).front().dead, 0u);
+  const auto depths = std::move(*await(queue_->depths("greet")));
+  EXPECT_TRUE(depths.empty() || depths.front().dead == 0);
 }
 
 TEST_F(SchedulerTest, JitterEndsWithTheSchedule) {
