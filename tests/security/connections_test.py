@@ -57,6 +57,10 @@ class Uploads(ServerTest):
                 receive(connection)
             for connection in [c for c in left if not left[c] or c in answers]:
                 del left[connection]
+        # What is sent is in the kernel's hands, and may be refused after that.
+        while waiting := select.select([c for c in connections if c not in answers], [], [], 2)[0]:
+            for connection in waiting:
+                receive(connection)
         return connections, answers
 
     def others_are_served(self):
