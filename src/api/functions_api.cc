@@ -261,11 +261,24 @@ Task<Answer> update_function_configuration(Services& services, Exchange& exchang
   co_return json_response(200, configuration_json(services.catalog, **version, false));
 }
 
+Task<Result<Done>> delete_whole_function(Services& services, std::string name) {
+  if (services.catalog.snapshot()->functions.contains(name)) {
+    auto cleared = co_await services.events.clear(name);
+    if (!cleared) co_return cleared;
+  }
+  auto job = [&catalog = services.catalog, name] { return catalog.delete_function(name); };
+  co_return co_await change(services, std::move(job));
+}
+
 Task<Answer> delete_function(Services& services, Exchange& exchange) {
   auto name = exchange.function_name(services);
   if (!name) co_return fail(std::move(name.error()));
+  if (name->qualifier.empty()) {
+    auto done = co_await delete_whole_function(services, name->name);
+    if (!done) co_return fail(std::move(done.error()));
+    co_return http::Response(204);
+  }
   auto job = [&catalog = services.catalog, name = *name]() -> Result<Done> {
-    if (name.qualifier.empty()) return catalog.delete_function(name.name);
     const auto number = function::parse_version(name.qualifier);
     if (!number)
       return fail(ErrorCode::invalid,

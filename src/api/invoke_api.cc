@@ -38,8 +38,6 @@ std::string timing_text(const invoke::Timing& timing) {
                      timing.handler.count(), timing.total.count(), timing.cold ? 1 : 0);
 }
 
-constexpr std::size_t kLongestToken = 256;
-
 // The payload of a call: JSON, {} where there is none. Errors: too_large, bad_content.
 Task<Result<std::string>> read_payload(Exchange& exchange, std::string_view type,
                                        std::size_t limit) {
@@ -66,10 +64,6 @@ Task<Answer> accept(Services& services, Exchange& exchange, std::string function
   if (!context) co_return fail(std::move(context.error()));
   events::NewEvent event;
   event.token = std::string(request.headers.get("X-Lambda-Idempotency-Key"));
-  if (event.token.size() > kLongestToken) {
-    co_return fail(ErrorCode::invalid, "X-Lambda-Idempotency-Key has at most {} characters",
-                   kLongestToken);
-  }
   auto payload = co_await read_payload(exchange, "Event", events::kMaxEventBytes);
   if (!payload) co_return fail(std::move(payload.error()));
   event.id = exchange.request_id;

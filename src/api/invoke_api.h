@@ -6,7 +6,7 @@
 namespace lambda::api {
 
 Task<Answer> invoke_function(Services& services, Exchange& exchange);
-// Says that it comes with the event queue.
+// InvokeAsync, the old form of an Event.
 Task<Answer> invoke_async(Services& services, Exchange& exchange);
 Task<Answer> invoke_live(Services& services, Exchange& exchange);
 

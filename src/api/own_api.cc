@@ -1,5 +1,6 @@
 #include "api/own_api.h"
 
+#include "api/functions_api.h"
 #include "base/time_text.h"
 #include "function/validation.h"
 
@@ -219,10 +220,7 @@ Task<Answer> own_list_versions(Services& services, Exchange& exchange) {
 Task<Answer> own_delete_function(Services& services, Exchange& exchange) {
   auto found = find(services, exchange);
   if (!found) co_return fail(std::move(found.error()));
-  auto job = [&catalog = services.catalog, name = (*found)->name] {
-    return catalog.delete_function(name);
-  };
-  auto done = co_await change(services, std::move(job));
+  auto done = co_await delete_whole_function(services, (*found)->name);
   if (!done) co_return fail(std::move(done.error()));
   json::array aliases;
   for (const auto& [name, alias] : (*found)->aliases) aliases.emplace_back(name);

@@ -123,6 +123,10 @@ TEST(Utf8, IsCutBetweenCharacters) {
                          3),
             "b");
   EXPECT_EQ(last_of_utf8("abc", 0), "");
+  EXPECT_EQ(first_of_utf8("a\xE2\x82\xAC", 4), "a\xE2\x82\xAC");
+  EXPECT_EQ(first_of_utf8("a\xE2\x82\xAC", 3), "a");
+  EXPECT_EQ(first_of_utf8("\xE2\x82\xAC", 2), "");
+  EXPECT_EQ(first_of_utf8("abc", 0), "");
 }
 
 TEST(Crypto, KnownDigests) {

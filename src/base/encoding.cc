@@ -227,6 +227,12 @@ std::string escape_controls(std::string_view text) {
   return shown;
 }
 
+std::string_view first_of_utf8(std::string_view text, std::size_t size) {
+  if (text.size() <= size) return text;
+  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
+  return text.substr(0, size);
+}
+
 std::string_view last_of_utf8(std::string_view text, std::size_t size) {
   if (text.size() <= size) return text;
   text.remove_prefix(text.size() - size);

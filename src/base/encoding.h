@@ -30,7 +30,8 @@ namespace lambda {
 // One line that can be shown anywhere: control characters (U+0000-001F, 007F-009F) and bytes that
 // are not UTF-8 become \n, \t, \r or \xHH. Not to be decoded again: a backslash stays one.
 [[nodiscard]] std::string escape_controls(std::string_view text);
-// At most the last `size` bytes of a text in UTF-8, beginning with a whole character.
+// At most the first, or the last, `size` bytes of a text in UTF-8, in whole characters.
+[[nodiscard]] std::string_view first_of_utf8(std::string_view text, std::size_t size);
 [[nodiscard]] std::string_view last_of_utf8(std::string_view text, std::size_t size);
 
 [[nodiscard]] bool equals_ignoring_case(std::string_view a, std::string_view b);

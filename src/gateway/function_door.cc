@@ -2,6 +2,7 @@
 
 #include "access/signed_body.h"
 #include "base/crypto.h"
+#include "base/encoding.h"
 #include "gateway/event_mapper.h"
 #include "gateway/http_proxy.h"
 #include "gateway/result_mapper.h"
@@ -26,7 +27,13 @@ std::optional<http::Response> body_failure(const Reply& reply, const Error& erro
 }
 
 bool wants_queue(const http::Request& request) {
-  return request.headers.get("X-Lambda-Async") == "true";
+  return equals_ignoring_case(request.headers.get("X-Lambda-Async"), "true");
+}
+
+// Somebody who writes "yes" does not want to wait for an answer either.
+bool is_unclear(const http::Request& request) {
+  const auto text = request.headers.get("X-Lambda-Async");
+  return !text.empty() && !wants_queue(request) && !equals_ignoring_case(text, "false");
 }
 
 // A body that is read already, for its signature; its room is its source's to give back.
@@ -149,6 +156,11 @@ Task<FunctionDoor::Admission> FunctionDoor::admit(const function::Function& func
 Task<void> FunctionDoor::pass_on(const Route& route, const http::Request& request,
                                  http::BodyReader& body, const Reply& reply, Admitted admitted,
                                  http::ResponseWriter& writer) {
+  if (is_unclear(request)) {
+    auto refusal = reply.failure(400, "X-Lambda-Async is true or false");
+    co_await writer.send(std::move(refusal));
+    co_return;
+  }
   if (admitted.target.version->configuration.kind == function::Kind::http) {
     if (wants_queue(request)) {
       auto refusal = reply.failure(

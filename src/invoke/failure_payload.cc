@@ -14,16 +14,24 @@ std::string error_object(std::string_view type, std::string_view message) {
   return boost::json::serialize(object);
 }
 
-}  // namespace
-
-std::string error_type_in(std::string_view payload) {
+std::string text_in(std::string_view payload, std::string_view member) {
   // Error objects carry a stack trace at most; a larger text is not worth parsing for one word.
   if (payload.size() > 256 * 1024) return {};
   boost::system::error_code error;
   const auto value = boost::json::parse(payload, error);
   if (error || !value.is_object()) return {};
-  const auto* type = value.as_object().if_contains("errorType");
-  return type != nullptr && type->is_string() ? std::string(type->as_string()) : std::string();
+  const auto* text = value.as_object().if_contains(member);
+  return text != nullptr && text->is_string() ? std::string(text->as_string()) : std::string();
+}
+
+}  // namespace
+
+std::string error_type_in(std::string_view payload) {
+  return text_in(payload, "errorType");
+}
+
+std::string error_message_in(std::string_view payload) {
+  return text_in(payload, "errorMessage");
 }
 
 FailurePayload payload_of(const pool::Failure& failure, std::string_view request_id) {

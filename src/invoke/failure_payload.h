@@ -23,7 +23,8 @@ struct FailurePayload {
 [[nodiscard]] FailurePayload invalid_response_mode(std::string_view request_id);
 // Makes it what the call came to.
 void describe(Outcome& outcome, FailurePayload failure);
-// The errorType inside an error object, or "".
+// What an error object says, or "": also of a text that is too large to be one.
 [[nodiscard]] std::string error_type_in(std::string_view payload);
+[[nodiscard]] std::string error_message_in(std::string_view payload);
 
 }  // namespace lambda::invoke

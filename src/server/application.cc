@@ -45,9 +45,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Enough for functions that wait for others, and few enough that synchronous calls find room.
-constexpr std::size_t kEventsPerCore = 16;
-
 // Emptied at the start: what is in it belonged to deploys of a server that is gone.
 Result<fs::path> temporary_directory(const fs::path& data) {
   auto path = data / "tmp";
@@ -312,10 +309,7 @@ Result<Done> Application::Parts::make_events() {
   make_webhooks();
   commits = std::make_unique<store::GroupCommit>(*database, store_thread);
   events::EventQueue::Limits limits;
-  limits.dispatch.concurrency =
-      configuration.async_concurrency != 0
-          ? configuration.async_concurrency
-          : kEventsPerCore * std::max(1u, std::thread::hardware_concurrency());
+  limits.dispatch.concurrency = events_at_once(configuration, invoker->budget().limit());
   limits.dispatch.retries.retry_delay = configuration.retry_delay;
   limits.dispatch.deliveries.retry_delay = configuration.webhook_retry_delay;
   limits.dispatch.deliveries.max_age = configuration.webhook_max_age;
@@ -470,6 +464,7 @@ void Application::shut_down() {
   remove_server_file(parts.configuration.data_directory);
   const auto deadline = std::chrono::steady_clock::now() + parts.configuration.drain_time;
   auto drain = [](Application::Parts& all, SteadyTime until) -> Task<void> {
+    co_await all.events->pause();
     co_await all.server->drain(until);
     co_await all.scheduler->stop();
     co_await all.events->stop(until);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <sys/resource.h>
+#include <thread>
 #include <unistd.h>
 
 namespace lambda::server {
@@ -18,6 +19,8 @@ constexpr std::size_t kOwnDescriptors = 192;
 constexpr std::size_t kLeastConnections = 64;
 // The least an instance takes of the machine's memory.
 constexpr std::size_t kBytesPerInstance = 24ull << 20;
+// Enough for functions that wait for others.
+constexpr std::size_t kEventsPerCore = 16;
 
 std::size_t bytes_of_the_machine() {
   return static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES)) *
@@ -61,6 +64,20 @@ http::ServerLimits connection_limits(std::size_t instances) {
       std::clamp(left / kDescriptorsPerConnection, kLeastConnections, limits.connections);
   limits.unix_connections = std::min(limits.unix_connections, kOwnDescriptors / 3);
   return limits;
+}
+
+std::size_t events_at_once(const Configuration& configuration, std::size_t instances) {
+  const auto half = std::max<std::size_t>(1, instances / 2);
+  const auto wanted = configuration.async_concurrency;
+  if (wanted == 0)
+    return std::min(half, kEventsPerCore * std::max(1u, std::thread::hardware_concurrency()));
+  if (wanted > half) {
+    spdlog::warn(
+        "async_concurrency is {}, and there are at most {} instances: while many events wait, "
+        "synchronous calls may find no room. {} leaves them half",
+        wanted, instances, half);
+  }
+  return wanted;
 }
 
 std::size_t instance_limit(const Configuration& configuration,

@@ -15,6 +15,9 @@ namespace lambda::server {
 // At once, of all functions. `spawn` may be null: no native sandboxes.
 [[nodiscard]] std::size_t instance_limit(const Configuration& configuration,
                                          const sandbox::native::SpawnClient* spawn);
+// Asynchronous events: half of the instances stay for synchronous calls, unless the configuration
+// says otherwise.
+[[nodiscard]] std::size_t events_at_once(const Configuration& configuration, std::size_t instances);
 // Of what so many instances leave of the open files.
 [[nodiscard]] http::ServerLimits connection_limits(std::size_t instances);
 

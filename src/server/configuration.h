@@ -43,7 +43,7 @@ struct Configuration {
   std::chrono::seconds drain_time{30};
   std::chrono::milliseconds longest_wait{30'000};
   std::size_t keep_versions = 5;
-  std::size_t async_concurrency = 0;     // events carried out at once; 0: 16 a core
+  std::size_t async_concurrency = 0;     // events at once; 0: events_at_once()
   bool async_open_urls = false;          // X-Lambda-Async where everybody may call
   std::chrono::seconds retry_delay{60};  // before an event's first retry; the next waits twice that
   std::chrono::seconds keep_results{3'600};

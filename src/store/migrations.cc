@@ -144,6 +144,7 @@ CREATE UNIQUE INDEX events_by_token ON events (account, region, function, token)
   WHERE token IS NOT NULL;
 CREATE INDEX events_waiting ON events (account, region, function, url, due) WHERE state = 0;
 CREATE INDEX events_running ON events (account, region) WHERE state = 1;
+CREATE INDEX events_of_function ON events (account, region, function);
 CREATE INDEX events_dead ON events (account, region, function) WHERE state = 3;
 CREATE INDEX events_ended ON events (account, region, state, finished) WHERE state > 1;
 

@@ -269,6 +269,19 @@ class AtTheUrl(EventTest):
         reply = self.call("plain", {"X-Lambda-Async": "false", "X-Lambda-Key": self.server.key})
         self.assertEqual(reply.status, 200, reply)
 
+    def test_true_is_true_however_it_is_written_and_what_is_unclear_is_refused(self):
+        self.site("written", "key")
+        for value, status in (("True", 202), ("TRUE", 202), ("False", 200), ("yes", 400), ("1", 400)):
+            reply = self.call("written", {"X-Lambda-Async": value, "X-Lambda-Key": self.server.key})
+            self.assertEqual(reply.status, status, (value, reply))
+
+    def test_a_long_idempotency_key(self):
+        self.site("long", "key")
+        reply = self.call("long", {"X-Lambda-Key": self.server.key, "X-Lambda-Idempotency-Key": "k" * 257})
+        self.assertEqual(reply.status, 400, reply)
+        self.assertIn("256", reply.text)
+        self.assertEqual(self.depth("long")["waiting"], 0)
+
     def test_signed(self):
         import botocore.auth
         import botocore.awsrequest

@@ -52,6 +52,17 @@ class CommandLine(QueueTest):
         self.assert_fails(done, 3, "ValueError: no 5", "lambda queue redrive ")
         self.assertEqual(json.loads(done.stdout)["errorMessage"], "no 5")
 
+    def test_errors_of_many_bytes_are_cut_between_characters(self):
+        self.server.deploy({"app.py": "def handler(e, c):\n    raise type('\\u00dc' * 300, (Exception,), {})('x' + '\\u00fc' * 2000)"}, "umlauts",
+                           "--handler", "app.handler")
+        self.server.cli("queue", "config", "umlauts", "--retries", "0")
+        identity, = self.dead("umlauts")
+        self.assertIn("\u00fc\u00fc", self.server.cli("queue", "list", "umlauts").stdout)
+        shown = json.loads(self.server.cli("queue", "show", identity, "-o", "json").stdout)
+        self.assertIn("\u00fc" * 511, json.dumps(shown, ensure_ascii=False))
+        self.assertNotIn("\ufffd", json.dumps(shown, ensure_ascii=False))
+        self.assertEqual(self.server.cli("result", identity, check=False).returncode, 3)
+
     def test_a_result_that_is_not_there(self):
         self.held("unready")
         identity = self.submit("unready")
@@ -297,6 +308,87 @@ class Room(QueueTest):
         ends = sorted(self.succeeded(identity) for identity in first)
         for identity in others:
             self.assertLess(self.succeeded(identity), ends[-5])
+
+
+class SmallServer(QueueTest):
+    """Where few instances are possible, events take half of them."""
+
+    flags = ("--max-instances", "6", "--longest-wait", "5")
+
+    def test_calls_find_room_beside_a_backlog(self):
+        for number in range(3):
+            self.server.deploy({"app.py": "import time\ndef handler(e, c): time.sleep(e.get('sleep', 0))"}, f"slow-{number}", "--handler", "app.handler")
+        for number in range(3):
+            for _ in range(20):
+                self.submit(f"slow-{number}", {"sleep": 3})
+        time.sleep(1)
+        self.server.deploy({"app.py": "def handler(e, c): return 'here'"}, "quick", "--handler", "app.handler")
+        for _ in range(3):
+            reply = self.server.invoke("quick", {})
+            self.assertEqual((reply.status, reply.json()), (200, "here"), reply)
+        self.assertLessEqual(sum(self.depth(f"slow-{number}")["running"] for number in range(3)), 3)
+
+
+class Reserved(QueueTest):
+    def test_half_of_what_is_reserved_stays_for_calls(self):
+        self.server.deploy({"app.py": "import time\ndef handler(e, c): time.sleep(e.get('sleep', 0))"}, "few", "--handler", "app.handler")
+        self.reserve("few", 2)
+        events = [self.submit("few", {"sleep": 1}) for _ in range(4)]
+        self.until(events[0], lambda event: event["state"] == "running")
+        for _ in range(3):
+            self.assertEqual(self.server.invoke("few", {}).status, 200)
+        for identity in events:
+            self.assertEqual(self.ended(identity)["throttles"], 0)
+
+
+class Stopped(QueueTest):
+    """A server that is told to stop fails no event."""
+
+    flags = ("--drain-time", "2")
+
+    def tearDown(self):
+        if self.server.process.poll() is not None:
+            self.server.start()
+
+    def restart(self):
+        self.server.stop()
+        self.server.start()
+
+    def slow(self, name):
+        self.server.deploy({"app.py": "import time\ndef handler(e, c): time.sleep(e.get('sleep', 0)); return 'done'"}, name, "--handler", "app.handler",
+                           "--timeout", "60")
+        self.server.cli("queue", "config", name, "--retries", "0")
+
+    def test_one_that_is_cut_off_is_carried_out_again(self):
+        self.slow("cut")
+        identity = self.submit("cut", {"sleep": 8})
+        self.until(identity, lambda event: event["state"] == "running")
+        began = time.monotonic()
+        self.restart()
+        self.assertLess(time.monotonic() - began, 15)
+        event = self.event(identity)
+        self.assertIn(event["state"], ("waiting", "running"), event)
+        self.assertEqual(event["failedAttempts"], 0, event)
+        self.assertEqual(self.succeeded(identity), "done")
+
+    def test_one_that_ends_in_time_has_ended(self):
+        self.slow("short")
+        identity = self.submit("short", {"sleep": 1})
+        self.until(identity, lambda event: event["state"] == "running")
+        self.restart()
+        self.assertEqual(self.event(identity)["state"], "succeeded")
+
+    def test_no_more_begin_once_it_is_told(self):
+        self.slow("line")
+        self.reserve("line", 2)  # one at a time
+        events = [self.submit("line", {"sleep": 0.4}) for _ in range(12)]
+        self.until(events[0], lambda event: event["state"] != "waiting")
+        began = time.monotonic()
+        self.server.stop()
+        self.assertLess(time.monotonic() - began, 1.9, "what had begun ends, and the rest is left")
+        self.server.start()
+        for identity in events:
+            self.assertEqual(self.succeeded(identity), "done")
 
 
 if __name__ == "__main__":

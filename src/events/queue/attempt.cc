@@ -1,6 +1,6 @@
 #include "events/queue/attempt.h"
 
-#include <boost/json.hpp>
+#include "invoke/failure_payload.h"
 
 #include <algorithm>
 #include <utility>
@@ -8,22 +8,11 @@
 namespace lambda::events {
 namespace {
 
-namespace json = boost::json;
 using std::chrono::seconds;
 
 constexpr seconds kLongestBackoff{300};
 // 2^9 s is past the longest wait already.
 constexpr int kMostDoublings = 9;
-
-// "errorMessage" of the function's error object, or "".
-std::string error_message_of(const std::string& payload) {
-  boost::system::error_code error;
-  const auto value = json::parse(payload, error);
-  const auto* object = error ? nullptr : value.if_object();
-  const auto* message = object == nullptr ? nullptr : object->if_contains("errorMessage");
-  if (message == nullptr || !message->is_string()) return {};
-  return std::string(message->get_string());
-}
 
 EventTable::Failure failure_before(const ClaimedEvent& event) {
   EventTable::Failure failure;
@@ -130,7 +119,7 @@ Verdict verdict_of(const ClaimedEvent& event, const RetryRules& rules,
   }
   verdict.failure = failure_before(event);
   verdict.failure.error_type = outcome->error_type;
-  verdict.failure.error_message = error_message_of(outcome->payload);
+  verdict.failure.error_message = invoke::error_message_in(outcome->payload);
   verdict.failure.executed_version = std::move(outcome->executed_version);
   verdict.failure.payload = std::move(outcome->payload);
   const int failed = ++verdict.failure.attempts;

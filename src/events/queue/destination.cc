@@ -1,6 +1,8 @@
 #include "events/queue/destination.h"
 
+#include "base/encoding.h"
 #include "base/time_text.h"
+#include "invoke/json_scan.h"
 
 #include <boost/json.hpp>
 
@@ -28,20 +30,20 @@ Result<Destination> function_destination(std::string_view rest, const function::
   return destination;
 }
 
-// The payload as JSON where it is some, else as text.
-json::value payload_json(const std::string& payload) {
-  boost::system::error_code error;
-  auto value = json::parse(payload, error);
-  if (error) return json::value(json::string(payload));
-  return value;
+// The payload as it is where it is JSON, to the last digit of its numbers; else as text. Nested
+// deeper than this it is no JSON that a receiver would read.
+std::string payload_json(const std::string& payload) {
+  constexpr std::size_t kDeepest = 1'000;
+  if (!payload.empty() && !invoke::find_json_fault(payload, kDeepest)) return payload;
+  return json::serialize(json::string(repair_utf8(payload)));
 }
 
-// As much as AWS keeps of an error, and no half character at its end.
-std::string first_bytes(const std::string& text) {
-  if (text.size() <= kLongestMessage) return text;
-  auto end = kLongestMessage;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  return text.substr(0, end);
+// {"a":1} and a member more.
+void add_member(std::string& object, std::string_view name, std::string_view value) {
+  object.pop_back();
+  object += fmt::format(",\"{}\":", name);
+  object += value;
+  object += '}';
 }
 
 }  // namespace
@@ -67,7 +69,9 @@ std::string dead_letter_attributes(const ClaimedEvent& event, const Verdict& ver
   attributes["RequestID"] = event.event.id;
   attributes["ErrorCode"] = "200";
   attributes["ErrorMessage"] =
-      failure.error_message.empty() ? failure.error_type : first_bytes(failure.error_message);
+      failure.error_message.empty()
+          ? failure.error_type
+          : std::string(first_of_utf8(failure.error_message, kLongestMessage));
   return json::serialize(json::object{{"custom", std::move(attributes)}});
 }
 
@@ -84,22 +88,26 @@ std::string destination_record(const ClaimedEvent& event, const Verdict& verdict
   record["version"] = "1.0";
   record["timestamp"] = format_iso(now) + "Z";
   record["requestContext"] = std::move(request);
-  record["requestPayload"] = payload_json(event.event.payload);
   const auto& version = good ? verdict.success.executed_version : verdict.failure.executed_version;
-  if (!version.empty()) {
+  const bool called = !version.empty();
+  if (called) {
     json::object response;
     response["statusCode"] = 200;
     response["executedVersion"] = version;
     if (!good) response["functionError"] = "Unhandled";
     record["responseContext"] = std::move(response);
-    record["responsePayload"] =
-        payload_json(good ? verdict.success.payload : verdict.failure.payload);
   }
-  auto text = json::serialize(record);
+  const auto without = json::serialize(record);
+  auto text = without;
+  add_member(text, "requestPayload", payload_json(event.event.payload));
+  if (called) {
+    add_member(text, "responsePayload",
+               payload_json(good ? verdict.success.payload : verdict.failure.payload));
+  }
   if (text.size() <= kLargestRecord) return text;
-  record.erase("responsePayload");
-  record["requestPayload"] = nullptr;
-  return json::serialize(record);
+  text = without;
+  add_member(text, "requestPayload", "null");
+  return text;
 }
 
 }  // namespace lambda::events

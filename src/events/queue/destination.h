@@ -22,8 +22,8 @@ struct Destination {
 // possible, and which function is not there.
 Result<Destination> parse_destination(std::string_view text, const function::Catalog& catalog);
 
-// AWS's record of what came of an event: the event that a destination receives. One that would be
-// larger than what a handler takes (6 MiB) leaves out the payloads.
+// AWS's record of what came of an event: the event that a destination receives. Payloads are in it
+// byte for byte. One that would be larger than what a handler takes (6 MiB) leaves them out.
 [[nodiscard]] std::string destination_record(const ClaimedEvent& event, const Verdict& verdict,
                                              std::string_view function_arn, WallTime now);
 

@@ -5,10 +5,15 @@
 #include <boost/json.hpp>
 #include <gmock/gmock.h>
 
+#include <string>
+#include <utility>
+#include <vector>
+
 namespace lambda::events {
 namespace {
 
 namespace json = boost::json;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 const WallTime kNow{std::chrono::milliseconds(1'767'323'045'678)};
@@ -68,6 +73,37 @@ TEST(DestinationRecord, OfAnEventThatWasNeverCarriedOutHasNoResponse) {
   EXPECT_EQ(record.at("requestContext").at("condition"), "EventAgeExceeded");
   EXPECT_FALSE(record.as_object().contains("responseContext"));
   EXPECT_FALSE(record.as_object().contains("responsePayload"));
+}
+
+TEST(DestinationRecord, HasThePayloadsAsTheyAre) {
+  Verdict verdict;
+  verdict.success.executed_version = "3";
+  std::string deep = std::string(100, '[') + std::string(100, ']');
+  for (const std::string& payload :
+       {std::string(R"({"n":12345678901234567890123,"x":1.10,"e":1E2})"),
+        std::string(R"({"a":1,"a":2})"), deep, std::string("\"\xc3\xbc\\u00fc\"")}) {
+    verdict.success.payload = payload;
+    EXPECT_THAT(destination_record(event_of(payload), verdict, kArn, kNow),
+                AllOf(HasSubstr("\"requestPayload\":" + payload + ","),
+                      HasSubstr("\"responsePayload\":" + payload + "}")));
+  }
+}
+
+TEST(DestinationRecord, HasWhatIsNoJsonAsText) {
+  Verdict verdict;
+  verdict.success.executed_version = "3";
+  const std::string deeper = std::string(1'001, '[') + std::string(1'001, ']');
+  for (const auto& [payload, text] :
+       std::vector<std::pair<std::string, std::string>>{{"", ""},
+                                                        {"no \"json\"", "no \"json\""},
+                                                        {"1}", "1}"},
+                                                        {deeper, deeper},
+                                                        {"\xff", "\xef\xbf\xbd"}}) {
+    verdict.success.payload = payload;
+    const auto record = parsed(destination_record(event_of(payload), verdict, kArn, kNow));
+    EXPECT_EQ(record.at("requestPayload"), json::string(text));
+    EXPECT_EQ(record.at("responsePayload"), json::string(text));
+  }
 }
 
 TEST(DestinationRecord, ThatIsTooLargeLeavesOutThePayloads) {

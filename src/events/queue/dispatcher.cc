@@ -29,14 +29,15 @@ constexpr std::size_t kWebhooksEach = 8;
 // Where results go from function to function in a circle, it ends here.
 constexpr int kMostHops = 16;
 
-// A slow function must not hold every place, nor a function's events throttle each other.
+// A slow function must not hold every place, nor a function's events throttle each other or its
+// synchronous calls.
 Lanes::Limits function_lanes(std::size_t concurrency, const function::Catalog& catalog) {
   Lanes::Limits limits;
   limits.own = [&catalog](const LaneKey& lane) -> std::optional<std::size_t> {
     const auto now = catalog.snapshot();
     const auto found = now->functions.find(lane.function);
     if (found == now->functions.end() || !found->second->reserved_concurrency) return std::nullopt;
-    return static_cast<std::size_t>(*found->second->reserved_concurrency);
+    return static_cast<std::size_t>(*found->second->reserved_concurrency) / 2;
   };
   limits.together = concurrency;
   limits.each = std::max<std::size_t>(1, concurrency / 2);
@@ -60,7 +61,9 @@ Dispatcher::Dispatcher(Parts parts, Limits limits)
       webhooks_(webhook_lanes()) {}
 
 void Dispatcher::load(const std::map<LaneKey, WallTime>& due_times) {
-  for (const auto& [lane, due] : due_times) lanes_of(lane).note(lane, due);
+  functions_.forget_rests();
+  webhooks_.forget_rests();
+  for (const auto& [lane, due] : due_times) note(lane, due);
 }
 
 void Dispatcher::notice(LaneKey lane, WallTime due) {
@@ -84,18 +87,30 @@ void Dispatcher::note(const LaneKey& lane, WallTime due) {
 
 Task<void> Dispatcher::run() {
   while (!stopping_) {
-    wake_.reset();
-    const auto now = parts_.clock.now();
-    auto wanted = functions_.choose(now);
-    auto webhooks = webhooks_.choose(now);
-    std::ranges::move(webhooks, std::back_inserter(wanted));
-    if (wanted.empty()) {
-      co_await wait_for_work(now);
-      continue;
+    bool well = false;
+    try {
+      well = co_await take_turn();
+    } catch (const std::exception& error) {
+      spdlog::error("the queue stands still: {}", error.what());
+      functions_.look_again(parts_.clock.now());
+      webhooks_.look_again(parts_.clock.now());
     }
-    const bool claimed = co_await claim(std::move(wanted), now);
-    if (!claimed) co_await sleep_for(kDatabaseRetry);
+    if (!well && !stopping_) co_await sleep_for(kDatabaseRetry);
   }
+}
+
+// False where there is something to do that could not be done.
+Task<bool> Dispatcher::take_turn() {
+  wake_.reset();
+  const auto now = parts_.clock.now();
+  auto wanted = functions_.choose(now);
+  auto webhooks = webhooks_.choose(now);
+  std::ranges::move(webhooks, std::back_inserter(wanted));
+  if (wanted.empty()) {
+    co_await wait_for_work(now);
+    co_return true;
+  }
+  co_return co_await claim(std::move(wanted), now);
 }
 
 Task<void> Dispatcher::wait_for_work(WallTime now) {
@@ -118,6 +133,8 @@ Task<bool> Dispatcher::claim(std::vector<EventTable::Wanted> wanted, WallTime no
     for (const auto& part : wanted) note(part.lane, now);
     co_return false;
   }
+  // They stay claimed: the next server carries them out.
+  if (stopping_) co_return true;
   for (auto& event : claims->events) {
     const auto lane = event.event.lane();
     lanes_of(lane).began(lane);
@@ -130,22 +147,44 @@ Task<bool> Dispatcher::claim(std::vector<EventTable::Wanted> wanted, WallTime no
 
 Task<void> Dispatcher::execute(ClaimedEvent event) {
   const auto lane = event.event.lane();
-  bool well = true;
-  if (lane.url.empty()) {
-    co_await call_function(event);
-  } else {
-    well = co_await deliver(event);
+  bool well = false;
+  std::string broken;
+  try {
+    well = co_await carry_out(event);
+  } catch (const std::exception& error) {
+    broken = error.what();
   }
+  if (!broken.empty()) co_await put_back(event, std::move(broken));
   lanes_of(lane).ended(lane, well);
   wake_.set();
   if (functions_.running() + webhooks_.running() == 0) idle_.set();
+}
+
+Task<bool> Dispatcher::carry_out(const ClaimedEvent& event) {
+  if (!event.event.url.empty()) co_return co_await deliver(event);
+  co_await call_function(event);
+  co_return true;
+}
+
+// After a defect of ours: the event is tried again, later and later.
+Task<void> Dispatcher::put_back(const ClaimedEvent& event, std::string reason) {
+  spdlog::error("event {} of {} was not carried out, and is tried again: {}", event.event.id,
+                event.event.function, reason);
+  try {
+    auto verdict = verdict_of(event, limits_.retries, fail(ErrorCode::internal, "{}", reason),
+                              parts_.clock.now());
+    co_await record(event, std::move(verdict), {});
+  } catch (const std::exception& error) {
+    spdlog::error("event {} waits for the next start: {}", event.event.id, error.what());
+  }
 }
 
 Task<void> Dispatcher::call_function(const ClaimedEvent& event) {
   const auto config = config_of(event.event);
   const auto rules = rules_for(limits_.retries, config);
   auto verdict = co_await attempt(event, rules);
-  auto next = onward(event, verdict, config);
+  if (was_cut_off(verdict)) co_return;
+  auto next = co_await onward(event, verdict, config);
   if (verdict.failure.throttles > event.throttles)
     functions_.rest(event.event.lane(), parts_.clock.now() + kRest);
   co_await record(event, std::move(verdict), std::move(next));
@@ -161,6 +200,7 @@ Task<bool> Dispatcher::deliver(const ClaimedEvent& event) {
     verdict = verdict_of(event, rules, std::move(answer), parts_.clock.now());
   }
   const bool well = verdict.state == EventState::succeeded;
+  if (was_cut_off(verdict)) co_return well;
   co_await record(event, std::move(verdict), {});
   co_return well;
 }
@@ -220,10 +260,11 @@ std::optional<NewEvent> Dispatcher::event_for(const std::string& address,
   return next;
 }
 
-std::vector<NewEvent> Dispatcher::onward(const ClaimedEvent& event, const Verdict& verdict,
-                                         const std::optional<InvokeConfig>& config) const {
+Task<std::vector<NewEvent>> Dispatcher::onward(const ClaimedEvent& event, const Verdict& verdict,
+                                               const std::optional<InvokeConfig>& config) const {
   std::vector<NewEvent> events;
-  if (verdict.state == EventState::waiting || verdict.condition == Condition::circle) return events;
+  if (verdict.state == EventState::waiting || verdict.condition == Condition::circle)
+    co_return events;
   const bool good = verdict.state == EventState::succeeded;
   const auto& qualifier = event.event.qualifier;
   if (config) {
@@ -231,18 +272,23 @@ std::vector<NewEvent> Dispatcher::onward(const ClaimedEvent& event, const Verdic
     if (next) {
       const auto arn = parts_.catalog.function_arn(event.event.function,
                                                    qualifier.empty() ? "$LATEST" : qualifier);
-      next->payload = destination_record(event, verdict, arn, parts_.clock.now());
+      auto write = [&event, &verdict, arn, now = parts_.clock.now()] {
+        return destination_record(event, verdict, arn, now);
+      };
+      const auto size = event.event.payload.size() + verdict.success.payload.size() +
+                        verdict.failure.payload.size();
+      next->payload = co_await run_sized(parts_.readers, size, std::move(write));
       events.push_back(std::move(*next));
     }
   }
   const auto target = target_of(event.event);
-  if (good || !target) return events;
+  if (good || !target) co_return events;
   if (auto letter = event_for(target->version->configuration.dead_letter_target, event)) {
     letter->payload = event.event.payload;
     letter->client_context = dead_letter_attributes(event, verdict);
     events.push_back(std::move(*letter));
   }
-  return events;
+  co_return events;
 }
 
 // What has happened must be written down: an event that stays `running` is carried out again. The
@@ -287,10 +333,15 @@ Task<void> Dispatcher::record(const ClaimedEvent& event, Verdict verdict,
   for (const auto& going : next) note(going.lane(), parts_.clock.now());
 }
 
-Task<void> Dispatcher::stop(SteadyTime deadline) {
+void Dispatcher::pause() {
   stopping_ = true;
   wake_.set();
+}
+
+Task<void> Dispatcher::stop(SteadyTime deadline) {
+  pause();
   if (functions_.running() + webhooks_.running() > 0) co_await idle_.wait_until(deadline);
+  cut_ = true;
 }
 
 }  // namespace lambda::events

@@ -1,7 +1,7 @@
 // The dispatcher carries out the queue's events: it claims those that are due, calls their
 // functions or sends their webhooks, and writes down what came of it.
 //
-// Functions take turns (lanes.h): one function takes at most half of the room, and no more than its
+// Functions take turns (lanes.h): one function takes at most half of the room, and half of its
 // reserved concurrency; at most `concurrency` events run at once, so that synchronous calls find
 // room. A function that could not be called rests for a moment: its other events would fare no
 // better. Webhooks have room of their own, and a lane for each address: one that hangs holds up
@@ -13,6 +13,7 @@
 #pragma once
 
 #include "base/async.h"
+#include "base/blocking.h"
 #include "base/clock.h"
 #include "events/queue/attempt.h"
 #include "events/queue/event_table.h"
@@ -44,6 +45,7 @@ class Dispatcher {
     const function::Catalog& catalog;
     invoke::Invoker& invoker;
     WebhookSender& webhooks;
+    BlockingPool& readers;  // for what works through large payloads
     const Clock& clock;
   };
   struct Limits {
@@ -56,33 +58,41 @@ class Dispatcher {
   void on_scheduled_end(std::function<void(const std::string& function)> listener) {
     scheduled_end_ = std::move(listener);
   }
-  // Before run(): the lanes that the database knows.
+  // The lanes that the database knows: before run(), or on the loop where the clock was set.
   void load(const std::map<LaneKey, WallTime>& due_times);
   // There is an event in that lane, due at that time. Any thread.
   void notice(LaneKey lane, WallTime due);
   void notice(std::string function, WallTime due);
 
-  // Until stop(). Events that are running then end by themselves.
+  // Until pause(). Events that are running then end by themselves.
   Task<void> run();
-  // Claims nothing more; returns when nothing runs, or at the deadline. What runs on is carried out
-  // again by the next server.
+  // Claims nothing more.
+  void pause();
+  // The same; returns when nothing runs, or at the deadline. What fails later than that was cut
+  // off: no attempt of the function's, and carried out again by the next server.
   Task<void> stop(SteadyTime deadline);
 
  private:
   [[nodiscard]] Lanes& lanes_of(const LaneKey& lane);
   void note(const LaneKey& lane, WallTime due);
+  Task<bool> take_turn();
   [[nodiscard]] Task<void> wait_for_work(WallTime now);
   Task<bool> claim(std::vector<EventTable::Wanted> wanted, WallTime now);
   Task<void> execute(ClaimedEvent event);
+  Task<bool> carry_out(const ClaimedEvent& event);
+  Task<void> put_back(const ClaimedEvent& event, std::string reason);
   Task<void> call_function(const ClaimedEvent& event);
   // True where the receiver has taken it.
   Task<bool> deliver(const ClaimedEvent& event);
+  [[nodiscard]] bool was_cut_off(const Verdict& verdict) const {
+    return cut_ && verdict.state != EventState::succeeded;
+  }
   [[nodiscard]] std::optional<InvokeConfig> config_of(const NewEvent& event) const;
   [[nodiscard]] Result<function::Resolved> target_of(const NewEvent& event) const;
   Task<Verdict> attempt(const ClaimedEvent& event, const RetryRules& rules);
   // The events that the result goes on as: to a destination, and as a dead letter.
-  [[nodiscard]] std::vector<NewEvent> onward(const ClaimedEvent& event, const Verdict& verdict,
-                                             const std::optional<InvokeConfig>& config) const;
+  Task<std::vector<NewEvent>> onward(const ClaimedEvent& event, const Verdict& verdict,
+                                     const std::optional<InvokeConfig>& config) const;
   [[nodiscard]] std::optional<NewEvent> event_for(const std::string& address,
                                                   const ClaimedEvent& event) const;
   Task<void> record(const ClaimedEvent& event, Verdict verdict, std::vector<NewEvent> next);
@@ -93,8 +103,9 @@ class Dispatcher {
   Lanes webhooks_;
   std::function<void(const std::string& function)> scheduled_end_;
   bool stopping_ = false;
-  AsyncEvent wake_;  // something became due, or ended
-  AsyncEvent idle_;  // nothing runs
+  bool cut_ = false;  // what runs on is ended by force
+  AsyncEvent wake_;   // something became due, or ended
+  AsyncEvent idle_;   // nothing runs
 };
 
 }  // namespace lambda::events

@@ -6,6 +6,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace lambda::events {
@@ -14,8 +15,11 @@ namespace {
 constexpr std::chrono::seconds kCleanUpEvery{30};
 // Many rows are changed in many transactions: what is accepted meanwhile waits for none of them
 // long.
-constexpr std::size_t kBatch = 2'000;
+constexpr EventTable::Step kStep;
 constexpr std::chrono::seconds kTellRefusalEvery{10};
+// A clock that goes back further than this was set.
+constexpr std::chrono::seconds kClockWasSet{60};
+constexpr int kManyFailures = 1'000;
 
 // To a client a disk that is full is a server that cannot take more just now.
 tl::unexpected<Error> refused(Error error) {
@@ -31,13 +35,15 @@ EventQueue::EventQueue(Parts parts, Limits limits)
       views_(parts.catalog.tenant()),
       configs_(parts.catalog.tenant()),
       dispatcher_(Dispatcher::Parts{parts.loop, parts.commits, table_, configs_, parts.catalog,
-                                    parts.invoker, parts.webhooks, parts.clock},
+                                    parts.invoker, parts.webhooks, parts.readers, parts.clock},
                   limits.dispatch) {}
 
 Result<Done> EventQueue::load() {
   std::size_t interrupted = 0;
   auto work = [&](SQLite::Database& database) {
-    interrupted = table_.release_running(database, parts_.clock.now());
+    const auto now = parts_.clock.now();
+    interrupted = table_.release_running(database, now);
+    table_.release_ahead(database, now, longest_wait());
     dispatcher_.load(table_.due_times(database));
     configs_.load(database);
   };
@@ -51,6 +57,15 @@ Result<Done> EventQueue::load() {
 void EventQueue::start() {
   asio::co_spawn(parts_.loop, dispatcher_.run(), in_background("the event queue"));
   asio::co_spawn(parts_.loop, clean_up(), in_background("the event queue's clean-up"));
+}
+
+Task<void> EventQueue::pause() {
+  auto pause_here = [](Dispatcher& dispatcher) -> Task<void> {
+    dispatcher.pause();
+    co_return;
+  };
+  auto task = pause_here(dispatcher_);
+  co_await cross_to(parts_.loop, std::move(task));
 }
 
 Task<void> EventQueue::stop(SteadyTime deadline) {
@@ -69,6 +84,10 @@ Task<Result<EventTable::Inserted>> EventQueue::accept(NewEvent event) {
     co_return fail(ErrorCode::too_large,
                    "{} byte payload is too large for the Event invocation type (limit {} bytes)",
                    event.payload.size(), kMaxEventBytes);
+  }
+  if (event.token.size() > kLongestToken) {
+    co_return fail(ErrorCode::invalid, "X-Lambda-Idempotency-Key has at most {} bytes",
+                   kLongestToken);
   }
   const auto now = parts_.clock.now();
   auto function = event.function;
@@ -192,12 +211,23 @@ Task<Result<std::size_t>> EventQueue::purge(std::string function, EventState sta
   std::size_t removed = 0;
   while (true) {
     auto work = [this, function, state, now](SQLite::Database& database) {
-      return table_.purge(database, function, state, now, kBatch);
+      return table_.purge(database, function, state, now, kStep);
     };
     auto done = co_await parts_.commits.run("purge the queue", std::move(work));
     if (!done) co_return refused(std::move(done.error()));
-    removed += *done;
-    if (*done < kBatch) co_return removed;
+    removed += done->count;
+    if (!done->more) co_return removed;
+  }
+}
+
+Task<Result<Done>> EventQueue::clear(std::string function) {
+  while (true) {
+    auto work = [this, function](SQLite::Database& database) {
+      return table_.clear(database, function, kStep);
+    };
+    auto done = co_await parts_.commits.run("empty the queue", std::move(work));
+    if (!done) co_return refused(std::move(done.error()));
+    if (!done->more) co_return Done{};
   }
 }
 
@@ -224,13 +254,13 @@ Task<Result<std::size_t>> EventQueue::redrive_all(std::string function) {
   std::size_t redriven = 0;
   while (true) {
     auto work = [this, function, now](SQLite::Database& database) {
-      return table_.redrive_all(database, function, now, kBatch);
+      return table_.redrive_all(database, function, now, kStep);
     };
     auto done = co_await parts_.commits.run("redrive events", std::move(work));
     if (!done) co_return refused(std::move(done.error()));
-    for (auto& lane : done->lanes) dispatcher_.notice(std::move(lane), now);
-    redriven += done->count;
-    if (done->count < kBatch) co_return redriven;
+    for (const auto& lane : done->lanes) dispatcher_.notice(lane, now);
+    redriven += done->changed.count;
+    if (!done->changed.more) co_return redriven;
   }
 }
 
@@ -257,17 +287,43 @@ Task<Result<Done>> EventQueue::configure_here(std::string function, std::string 
   co_return Done{};
 }
 
-// In small transactions: what is accepted meanwhile waits for none of them long.
+// Between two attempts, by any rule.
+std::chrono::milliseconds EventQueue::longest_wait() const {
+  constexpr std::chrono::hours kAtLeast{1};
+  return std::max<std::chrono::milliseconds>(
+      {kAtLeast, 2 * limits_.dispatch.retries.retry_delay,
+       wait_after(kManyFailures, limits_.dispatch.deliveries)});
+}
+
+// What was given a time by a clock that was ahead would wait until that one is there.
+Task<void> EventQueue::follow_clock(WallTime now) {
+  const bool back = now + kClockWasSet < latest_;
+  latest_ = back ? now : std::max(latest_, now);
+  if (!back) co_return;
+  auto work = [this, now](SQLite::Database& database) {
+    table_.release_ahead(database, now, longest_wait());
+    return table_.due_times(database);
+  };
+  auto due = co_await parts_.commits.run("set the queue to the clock", std::move(work));
+  if (due) {
+    dispatcher_.load(*due);
+  } else {
+    latest_ = now + 2 * kClockWasSet;  // and again
+  }
+}
+
 Task<void> EventQueue::clean_up() {
   while (!stopping_) {
     const auto now = parts_.clock.now();
+    co_await follow_clock(now);
     auto work = [this, now](SQLite::Database& database) {
-      return table_.expire(database, EventState::succeeded, now - limits_.keep_results, kBatch) +
-             table_.expire(database, EventState::dead, now - limits_.keep_dead, kBatch);
+      using enum EventState;
+      const auto results = table_.expire(database, succeeded, now - limits_.keep_results, kStep);
+      return results.more || table_.expire(database, dead, now - limits_.keep_dead, kStep).more;
     };
-    auto removed = co_await parts_.commits.run("remove old events", std::move(work));
-    if (!removed) spdlog::warn("old events cannot be removed now: {}", removed.error().message());
-    if (removed && *removed >= kBatch) continue;
+    const auto more = co_await parts_.commits.run("remove old events", std::move(work));
+    if (!more) spdlog::warn("old events cannot be removed now: {}", more.error().message());
+    if (more && *more) continue;
     co_await stop_.wait_until(std::chrono::steady_clock::now() + kCleanUpEvery);
   }
 }

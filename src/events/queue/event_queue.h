@@ -37,6 +37,8 @@ namespace lambda::events {
 
 // AWS's limit of an asynchronous event.
 inline constexpr std::size_t kMaxEventBytes = 1'048'576;
+// Of X-Lambda-Idempotency-Key.
+inline constexpr std::size_t kLongestToken = 256;
 
 class EventQueue {
  public:
@@ -61,10 +63,14 @@ class EventQueue {
   // Everything that an earlier server had accepted.
   Result<Done> load();
   void start();
+  // What is accepted from here on waits for the next server.
+  Task<void> pause();
+  // What runs on after the deadline is about to be ended by force, which is nobody's failure: it is
+  // carried out again by the next server.
   Task<void> stop(SteadyTime deadline);
 
   // Returns once it is on disk. The id is the earlier event's where its token was seen before.
-  // Errors: too_large (over kMaxEventBytes).
+  // Errors: too_large (over kMaxEventBytes), invalid (a token over kLongestToken).
   Task<Result<EventTable::Inserted>> accept(NewEvent event);
 
   // --- for the scheduler, whose events are written with its own rows
@@ -97,6 +103,9 @@ class EventQueue {
   // succeeded.
   Task<Result<Done>> cancel(std::string id);
   Task<Result<std::size_t>> purge(std::string function, EventState state);
+  // Takes away all events of a function that is about to be deleted. With the function the rest
+  // goes, in one transaction: few, after this.
+  Task<Result<Done>> clear(std::string function);
   // A dead event waits again. Errors: not_found; conflict: it is not dead.
   Task<Result<Done>> redrive(std::string id, std::optional<std::string> payload);
   Task<Result<std::size_t>> redrive_all(std::string function);
@@ -122,6 +131,9 @@ class EventQueue {
   // Reads beside the changes: a queue of a million is counted without holding up anybody.
   template <class Work>
   Task<Result<std::invoke_result_t<Work, SQLite::Database&>>> look(const char* what, Work work);
+  [[nodiscard]] std::chrono::milliseconds longest_wait() const;
+  Task<void> follow_clock(WallTime now);
+  // In small transactions: what is accepted meanwhile waits for none of them long.
   Task<void> clean_up();
   Task<void> stop_here(SteadyTime deadline);
   Task<Result<Done>> configure_here(std::string function, std::string qualifier,
@@ -135,6 +147,7 @@ class EventQueue {
   InvokeConfigs configs_;
   Dispatcher dispatcher_;
   std::atomic<SteadyTime> refusal_told_{SteadyTime::min()};
+  WallTime latest_{};      // the latest time that was seen; on the loop
   bool stopping_ = false;  // on the loop
   AsyncEvent stop_;        // on the loop
 };

@@ -1,6 +1,8 @@
 // Every statement begins with (account, region): parameters 1 and 2, bound by take().
 #include "events/queue/event_table.h"
 
+#include "base/encoding.h"
+
 #include <SQLiteCpp/SQLiteCpp.h>
 
 #include <array>
@@ -8,8 +10,10 @@
 namespace lambda::events {
 namespace {
 
-// What is remembered of an error: AWS keeps as much with a dead letter.
-constexpr std::size_t kLongestError = 1024;
+// What is remembered of an error: AWS keeps as much with a dead letter. Of its type, what is a
+// name.
+constexpr std::size_t kLongestError = 1'024;
+constexpr std::size_t kLongestErrorType = 256;
 
 constexpr const char* kFindToken =
     "SELECT id FROM events WHERE account = ?1 AND region = ?2 AND function = ?3 AND token = ?4";
@@ -42,6 +46,9 @@ constexpr const char* kRetry =
     "AND lease = ?4 AND state = 1";
 constexpr const char* kRelease =
     "UPDATE events SET state = 0, due = ?3 WHERE account = ?1 AND region = ?2 AND state = 1";
+constexpr const char* kReleaseAhead =
+    "UPDATE events SET state = 0, due = ?3 WHERE account = ?1 AND region = ?2 AND state = 0 AND "
+    "source <> 2 AND due > ?3 AND (due > ?4 OR attempts + throttles = 0)";
 constexpr const char* kDueTimes =
     "SELECT function, url, min(due) FROM events WHERE account = ?1 AND region = ?2 AND state = 0 "
     "GROUP BY function, url";
@@ -61,19 +68,28 @@ constexpr const char* kPayload =
     "WHERE e.account = ?1 AND e.region = ?2 AND e.id = ?3";
 constexpr const char* kResultOf =
     "SELECT r.payload FROM events e JOIN event_results r ON r.seq = e.seq "
-    "WHERE e.account = ?1 AND e.region = ?2 AND e.id = ?3";
+    "WHERE e.account = ?1 AND e.region = ?2 AND e.id = ?3 AND e.state > 1";
 constexpr const char* kDepths =
     "SELECT function, sum(state = 0), sum(state = 1), sum(state = 0 AND attempts + throttles > 0), "
     "sum(state = 3), min(CASE WHEN state < 2 THEN accepted END) FROM events "
-    "WHERE account = ?1 AND region = ?2 AND state <> 2 AND (?3 = '' OR function = ?3) "
-    "GROUP BY function";
+    "WHERE account = ?1 AND region = ?2 AND state <> 2 GROUP BY function";
+constexpr const char* kDepthsOf =
+    "SELECT function, sum(state = 0), sum(state = 1), sum(state = 0 AND attempts + throttles > 0), "
+    "sum(state = 3), min(CASE WHEN state < 2 THEN accepted END) FROM events "
+    "WHERE account = ?1 AND region = ?2 AND state <> 2 AND function = ?3 GROUP BY function";
 constexpr const char* kCancel =
     "DELETE FROM events WHERE account = ?1 AND region = ?2 AND id = ?3 AND state IN (0, 3)";
+constexpr const char* kRemove =
+    "DELETE FROM events WHERE account = ?1 AND region = ?2 AND seq = ?3";
 // One of a schedule (source 2) that waits for its jitter is accepted when it is due.
-constexpr const char* kPurge =
-    "DELETE FROM events WHERE account = ?1 AND region = ?2 AND seq IN (SELECT seq FROM events "
-    "WHERE account = ?1 AND region = ?2 AND function = ?3 AND state = % AND (accepted <= ?4 OR "
-    "(source = 2 AND due = accepted)) LIMIT ?5)";
+constexpr const char* kToPurge =
+    "SELECT e.seq, length(p.payload) FROM events e JOIN event_payloads p ON p.seq = e.seq WHERE "
+    "e.account = ?1 AND e.region = ?2 AND e.function = ?3 AND e.state = % AND (e.accepted <= ?4 OR "
+    "(e.source = 2 AND e.due = e.accepted))";
+constexpr const char* kOfFunction =
+    "SELECT e.seq, length(p.payload) + coalesce(length(r.payload), 0) FROM events e JOIN "
+    "event_payloads p ON p.seq = e.seq LEFT JOIN event_results r ON r.seq = e.seq WHERE "
+    "e.account = ?1 AND e.region = ?2 AND e.function = ?3";
 constexpr const char* kFindDead =
     "SELECT seq, function, url FROM events WHERE account = ?1 AND region = ?2 AND id = ?3 AND "
     "state "
@@ -83,18 +99,15 @@ constexpr const char* kReplacePayload =
 constexpr const char* kRevive =
     "UPDATE events SET state = 0, due = ?4, accepted = ?4, finished = NULL, attempts = 0, "
     "throttles = 0, hops = 0 WHERE account = ?1 AND region = ?2 AND seq = ?3";
-constexpr const char* kDeadLanes =
-    "SELECT DISTINCT url FROM events WHERE account = ?1 AND region = ?2 AND function = ?3 AND "
-    "state "
-    "= 3";
 constexpr const char* kReviveAll =
     "UPDATE events SET state = 0, due = ?4, accepted = ?4, finished = NULL, attempts = 0, "
     "throttles = 0, hops = 0 WHERE account = ?1 AND region = ?2 AND seq IN (SELECT seq FROM events "
     "WHERE account = ?1 AND region = ?2 AND function = ?3 AND state = 3 AND finished <= ?4 LIMIT "
-    "?5)";
-constexpr const char* kExpire =
-    "DELETE FROM events WHERE account = ?1 AND region = ?2 AND seq IN (SELECT seq FROM events "
-    "WHERE account = ?1 AND region = ?2 AND state = ?3 AND finished < ?4 LIMIT ?5)";
+    "?5) RETURNING url";
+constexpr const char* kExpired =
+    "SELECT e.seq, length(p.payload) + coalesce(length(r.payload), 0) FROM events e JOIN "
+    "event_payloads p ON p.seq = e.seq LEFT JOIN event_results r ON r.seq = e.seq WHERE "
+    "e.account = ?1 AND e.region = ?2 AND e.state = ?3 AND e.state > 1 AND e.finished < ?4";
 
 // A statement for each state, its number in place of '%': SQLite takes an index of one state's rows
 // only where the state stands in the text.
@@ -135,6 +148,11 @@ std::optional<WallTime> time_at(store::Statements::Use& row, int column) {
 void bind_blob(store::Statements::Use& statement, int index, std::string_view bytes) {
   // A null pointer would be NULL.
   statement->bind(index, bytes.empty() ? "" : bytes.data(), static_cast<int>(bytes.size()));
+}
+
+// No half character at its end, and nothing that is none.
+std::string shortened(std::string_view text, std::size_t size) {
+  return std::string(first_of_utf8(repair_utf8(first_of_utf8(text, size)), size));
 }
 
 void bind_text(store::Statements::Use& statement, int index, std::string_view text) {
@@ -220,21 +238,36 @@ EventTable::Claims EventTable::claim(SQLite::Database& database, const std::vect
   return claims;
 }
 
-bool EventTable::succeed(SQLite::Database& database, const ClaimedEvent& event,
-                         const Success& success, WallTime now) {
+// Where the lease is still the event's.
+bool EventTable::finish(SQLite::Database& database, const ClaimedEvent& event, const Ending& ending,
+                        WallTime now) {
   auto finish = take(database, kFinish);
   finish->bind(3, event.row);
   finish->bind(4, event.lease);
-  finish->bind(5, static_cast<int>(EventState::succeeded));
+  finish->bind(5, static_cast<int>(ending.state));
   finish->bind(6, to_ms(now));
-  finish->bind(7, event.attempts);
-  finish->bind(8, event.throttles);
-  finish->bind(9, "");
-  finish->bind(10, "");
-  bind_text(finish, 11, success.executed_version);
+  finish->bind(7, ending.attempts);
+  finish->bind(8, ending.throttles);
+  bind_text(finish, 9, shortened(ending.error_type, kLongestErrorType));
+  bind_text(finish, 10, shortened(ending.error_message, kLongestError));
+  bind_text(finish, 11, ending.executed_version);
   if (finish->exec() == 0) return false;
-  save_result(database, event.row, success.payload);
+  auto result = take(database, kResult);
+  result->bind(3, event.row);
+  bind_blob(result, 4, ending.payload);
+  result->exec();
   return true;
+}
+
+bool EventTable::succeed(SQLite::Database& database, const ClaimedEvent& event,
+                         const Success& success, WallTime now) {
+  Ending ending;
+  ending.state = EventState::succeeded;
+  ending.attempts = event.attempts;
+  ending.throttles = event.throttles;
+  ending.executed_version = success.executed_version;
+  ending.payload = success.payload;
+  return finish(database, event, ending, now);
 }
 
 bool EventTable::retry(SQLite::Database& database, const ClaimedEvent& event,
@@ -245,40 +278,36 @@ bool EventTable::retry(SQLite::Database& database, const ClaimedEvent& event,
   retry->bind(5, to_ms(due));
   retry->bind(6, failure.attempts);
   retry->bind(7, failure.throttles);
-  bind_text(retry, 8, failure.error_type);
-  bind_text(retry, 9, std::string_view(failure.error_message).substr(0, kLongestError));
+  bind_text(retry, 8, shortened(failure.error_type, kLongestErrorType));
+  bind_text(retry, 9, shortened(failure.error_message, kLongestError));
   bind_text(retry, 10, failure.executed_version);
   return retry->exec() != 0;
 }
 
 bool EventTable::die(SQLite::Database& database, const ClaimedEvent& event, const Failure& failure,
                      WallTime now) {
-  auto finish = take(database, kFinish);
-  finish->bind(3, event.row);
-  finish->bind(4, event.lease);
-  finish->bind(5, static_cast<int>(EventState::dead));
-  finish->bind(6, to_ms(now));
-  finish->bind(7, failure.attempts);
-  finish->bind(8, failure.throttles);
-  bind_text(finish, 9, failure.error_type);
-  bind_text(finish, 10, std::string_view(failure.error_message).substr(0, kLongestError));
-  bind_text(finish, 11, failure.executed_version);
-  if (finish->exec() == 0) return false;
-  save_result(database, event.row, failure.payload);
-  return true;
-}
-
-void EventTable::save_result(SQLite::Database& database, std::int64_t row,
-                             std::string_view payload) {
-  auto result = take(database, kResult);
-  result->bind(3, row);
-  bind_blob(result, 4, payload);
-  result->exec();
+  Ending ending;
+  ending.state = EventState::dead;
+  ending.attempts = failure.attempts;
+  ending.throttles = failure.throttles;
+  ending.error_type = failure.error_type;
+  ending.error_message = failure.error_message;
+  ending.executed_version = failure.executed_version;
+  ending.payload = failure.payload;
+  return finish(database, event, ending, now);
 }
 
 std::size_t EventTable::release_running(SQLite::Database& database, WallTime now) {
   auto release = take(database, kRelease);
   release->bind(3, to_ms(now));
+  return static_cast<std::size_t>(release->exec());
+}
+
+std::size_t EventTable::release_ahead(SQLite::Database& database, WallTime now,
+                                      std::chrono::milliseconds longest) {
+  auto release = take(database, kReleaseAhead);
+  release->bind(3, to_ms(now));
+  release->bind(4, to_ms(now + longest));
   return static_cast<std::size_t>(release->exec());
 }
 
@@ -340,8 +369,8 @@ std::optional<std::string> EventTable::result(SQLite::Database& database, std::s
 
 std::vector<QueueDepth> EventTable::depths(SQLite::Database& database, std::string_view function) {
   std::vector<QueueDepth> depths;
-  auto rows = take(database, kDepths);
-  bind_text(rows, 3, function);
+  auto rows = take(database, function.empty() ? kDepths : kDepthsOf);
+  if (!function.empty()) bind_text(rows, 3, function);
   while (rows->executeStep()) {
     const auto number = [&rows](int column) {
       return static_cast<std::uint64_t>(rows->getColumn(column).getInt64());
@@ -372,14 +401,49 @@ bool EventTable::cancel(SQLite::Database& database, std::string_view id) {
   return cancel->exec() != 0;
 }
 
-std::size_t EventTable::purge(SQLite::Database& database, std::string_view function,
-                              EventState state, WallTime before, std::size_t limit) {
-  static const StateTexts texts(kPurge);
-  auto purge = take(database, texts[state]);
-  bind_text(purge, 3, function);
-  purge->bind(4, to_ms(before));
-  purge->bind(5, static_cast<std::int64_t>(limit));
-  return static_cast<std::size_t>(purge->exec());
+EventTable::Changed EventTable::remove_some(SQLite::Database& database,
+                                            store::Statements::Use& rows, const Step& step) {
+  std::vector<std::int64_t> removed;
+  std::size_t bytes = 0;
+  Changed changed;
+  while (rows->executeStep()) {
+    changed.more = removed.size() == step.rows || bytes > step.bytes;
+    if (changed.more) break;
+    removed.push_back(rows->getColumn(0).getInt64());
+    bytes += static_cast<std::size_t>(rows->getColumn(1).getInt64());
+  }
+  rows->reset();
+  for (const auto row : removed) {
+    auto remove = take(database, kRemove);
+    remove->bind(3, row);
+    remove->exec();
+  }
+  changed.count = removed.size();
+  return changed;
+}
+
+EventTable::Changed EventTable::purge(SQLite::Database& database, std::string_view function,
+                                      EventState state, WallTime before, const Step& step) {
+  static const StateTexts texts(kToPurge);
+  auto rows = take(database, texts[state]);
+  bind_text(rows, 3, function);
+  rows->bind(4, to_ms(before));
+  return remove_some(database, rows, step);
+}
+
+EventTable::Changed EventTable::clear(SQLite::Database& database, std::string_view function,
+                                      const Step& step) {
+  auto rows = take(database, kOfFunction);
+  bind_text(rows, 3, function);
+  return remove_some(database, rows, step);
+}
+
+EventTable::Changed EventTable::expire(SQLite::Database& database, EventState state,
+                                       WallTime before, const Step& step) {
+  auto rows = take(database, kExpired);
+  rows->bind(3, static_cast<int>(state));
+  rows->bind(4, to_ms(before));
+  return remove_some(database, rows, step);
 }
 
 std::optional<LaneKey> EventTable::redrive(SQLite::Database& database, std::string_view id,
@@ -404,26 +468,18 @@ std::optional<LaneKey> EventTable::redrive(SQLite::Database& database, std::stri
 }
 
 EventTable::Redriven EventTable::redrive_all(SQLite::Database& database, std::string_view function,
-                                             WallTime now, std::size_t limit) {
+                                             WallTime now, const Step& step) {
   Redriven redriven;
-  auto lanes = take(database, kDeadLanes);
-  bind_text(lanes, 3, function);
-  while (lanes->executeStep()) redriven.lanes.push_back({std::string(function), text_at(lanes, 0)});
-  auto revive = take(database, kReviveAll);
-  bind_text(revive, 3, function);
-  revive->bind(4, to_ms(now));
-  revive->bind(5, static_cast<std::int64_t>(limit));
-  redriven.count = static_cast<std::size_t>(revive->exec());
+  auto revived = take(database, kReviveAll);
+  bind_text(revived, 3, function);
+  revived->bind(4, to_ms(now));
+  revived->bind(5, static_cast<std::int64_t>(step.rows));
+  while (revived->executeStep()) {
+    redriven.lanes.insert(LaneKey{std::string(function), text_at(revived, 0)});
+    ++redriven.changed.count;
+  }
+  redriven.changed.more = redriven.changed.count == step.rows;
   return redriven;
-}
-
-std::size_t EventTable::expire(SQLite::Database& database, EventState state, WallTime before,
-                               std::size_t limit) {
-  auto expire = take(database, kExpire);
-  expire->bind(3, static_cast<int>(state));
-  expire->bind(4, to_ms(before));
-  expire->bind(5, static_cast<std::int64_t>(limit));
-  return static_cast<std::size_t>(expire->exec());
 }
 
 }  // namespace lambda::events

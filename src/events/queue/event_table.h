@@ -9,8 +9,11 @@
 #include "function/catalog.h"
 #include "store/statements.h"
 
+#include <chrono>
+#include <cstddef>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -66,6 +69,11 @@ class EventTable {
   // --- starting: what an earlier server was carrying out waits again, due at once. The number of
   // those.
   std::size_t release_running(SQLite::Database& database, WallTime now);
+  // The clock was ahead and was set back: what would wait longer than any retry does (`longest`),
+  // or was not tried yet, is due at once. Firings of schedules keep their time. The number of
+  // those.
+  std::size_t release_ahead(SQLite::Database& database, WallTime now,
+                            std::chrono::milliseconds longest);
   // When the next event of each lane is due.
   std::map<LaneKey, WallTime> due_times(SQLite::Database& database);
 
@@ -86,30 +94,51 @@ class EventTable {
   // --- steering
   // False: there is no event that waits (or is dead) by that id.
   bool cancel(SQLite::Database& database, std::string_view id);
-  // Removes at most `limit` of what waits, or is dead, of a function, and was accepted before
-  // `before`. The number of those.
-  std::size_t purge(SQLite::Database& database, std::string_view function, EventState state,
-                    WallTime before, std::size_t limit);
+  // Many rows are changed in steps: so many of them, or so many bytes, in one transaction.
+  struct Step {
+    std::size_t rows = 2'000;
+    std::size_t bytes = 16u << 20;
+  };
+  struct Changed {
+    std::size_t count = 0;
+    bool more = false;  // there may be others
+  };
+  // Removes what waits, or is dead, of a function, and was accepted before `before`.
+  Changed purge(SQLite::Database& database, std::string_view function, EventState state,
+                WallTime before, const Step& step);
+  // Removes whatever there is of a function.
+  Changed clear(SQLite::Database& database, std::string_view function, const Step& step);
+  // Removes what ended in that state before `before`.
+  Changed expire(SQLite::Database& database, EventState state, WallTime before, const Step& step);
   // A dead event waits again, with another payload where one is given. Its lane, or nothing where
   // there is no dead event by that id.
   std::optional<LaneKey> redrive(SQLite::Database& database, std::string_view id,
                                  const std::optional<std::string>& payload, WallTime now);
-  // The same for at most `limit` dead events of a function that ended before now, the webhooks with
-  // its results among them.
+  // The same for dead events of a function that ended before now, the webhooks with its results
+  // among them.
   struct Redriven {
-    std::size_t count = 0;
-    std::vector<LaneKey> lanes;
+    Changed changed;
+    std::set<LaneKey> lanes;
   };
   Redriven redrive_all(SQLite::Database& database, std::string_view function, WallTime now,
-                       std::size_t limit);
-  // Removes at most `limit` events that ended in that state before `before`. The number of those.
-  std::size_t expire(SQLite::Database& database, EventState state, WallTime before,
-                     std::size_t limit);
+                       const Step& step);
 
  private:
   store::Statements::Use take(SQLite::Database& database, const char* text);
-  void save_result(SQLite::Database& database, std::int64_t row, std::string_view payload);
+  struct Ending {
+    EventState state = EventState::succeeded;
+    int attempts = 0;
+    int throttles = 0;
+    std::string_view error_type;
+    std::string_view error_message;
+    std::string_view executed_version;
+    std::string_view payload;
+  };
+  bool finish(SQLite::Database& database, const ClaimedEvent& event, const Ending& ending,
+              WallTime now);
   static std::vector<EventInfo> read_infos(store::Statements::Use& rows);
+  // Rows of (seq, bytes).
+  Changed remove_some(SQLite::Database& database, store::Statements::Use& rows, const Step& step);
 
   function::Tenant tenant_;
   store::Statements statements_;

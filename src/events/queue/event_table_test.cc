@@ -182,9 +182,9 @@ TEST_F(EventTableTest, DeadOnesAreRevivedWithAnotherPayload) {
   EXPECT_EQ(again.events[0].event.payload, "[2]");
   EXPECT_EQ(again.events[0].attempts, 0);
   const auto all = with([this](SQLite::Database& database) {
-    return table_.redrive_all(database, "work", kNow, 100);
+    return table_.redrive_all(database, "work", kNow, {});
   });
-  EXPECT_EQ(all.count, 1u);
+  EXPECT_EQ(all.changed.count, 1u);
   EXPECT_THAT(all.lanes, ElementsAre(lane("work")));
 }
 
@@ -204,9 +204,9 @@ TEST_F(EventTableTest, WebhooksWaitInLanesOfTheirOwn) {
   EXPECT_EQ(find("call").url, "");
   EXPECT_TRUE(die(webhooks.events[0]));
   const auto redriven = with([this](SQLite::Database& database) {
-    return table_.redrive_all(database, "work", kNow, 100);
+    return table_.redrive_all(database, "work", kNow, {});
   });
-  EXPECT_EQ(redriven.count, 1u);
+  EXPECT_EQ(redriven.changed.count, 1u);
   EXPECT_THAT(redriven.lanes, ElementsAre(lane("work", "http://b/")));
 }
 
@@ -250,12 +250,100 @@ TEST_F(EventTableTest, OldOnesGoAndOthersStay) {
   die(claimed.events[1]);
   const auto expire = [this](EventState state, WallTime before) {
     return with(
-        [&](SQLite::Database& database) { return table_.expire(database, state, before, 100); });
+        [&](SQLite::Database& database) { return table_.expire(database, state, before, {}); });
   };
-  EXPECT_EQ(expire(EventState::succeeded, kNow), 0u);
-  EXPECT_EQ(expire(EventState::succeeded, kNow + 1s), 1u);
+  EXPECT_EQ(expire(EventState::succeeded, kNow).count, 0u);
+  EXPECT_EQ(expire(EventState::succeeded, kNow + 1s).count, 1u);
   EXPECT_EQ(find("b").state, EventState::dead);
   EXPECT_EQ(find("c").state, EventState::waiting);
+}
+
+TEST_F(EventTableTest, ManyGoInSteps) {
+  for (int i = 0; i < 7; ++i) insert(std::to_string(i));
+  insert("b", "other");
+  EventTable::Step step;
+  step.rows = 3;
+  const auto clear = [&] {
+    return with([&](SQLite::Database& database) { return table_.clear(database, "work", step); });
+  };
+  for (const auto& [count, more] :
+       {std::pair(3u, true), std::pair(3u, true), std::pair(1u, false), std::pair(0u, false)}) {
+    const auto changed = clear();
+    EXPECT_EQ(changed.count, count);
+    EXPECT_EQ(changed.more, more);
+  }
+  // By bytes too: at least one, and then as many as there is room for.
+  for (int i = 0; i < 4; ++i) insert(std::to_string(i));
+  step.bytes = 10;
+  EXPECT_EQ(clear().count, 1u);
+  step.bytes = 11;
+  EXPECT_EQ(clear().count, 2u);
+  EXPECT_EQ(find("b").state, EventState::waiting);
+}
+
+TEST_F(EventTableTest, TheEventsOfAFunctionAreFoundByAnIndex) {
+  const auto plan = with([](SQLite::Database& database) {
+    SQLite::Statement explain(database,
+                              "EXPLAIN QUERY PLAN SELECT seq FROM events WHERE account = 'a' AND "
+                              "region = 'r' AND function = 'f'");
+    std::string text;
+    while (explain.executeStep()) text += explain.getColumn(3).getString();
+    return text;
+  });
+  EXPECT_THAT(plan, ::testing::HasSubstr("USING COVERING INDEX events_of_function"));
+}
+
+TEST_F(EventTableTest, ErrorsAreCutBetweenCharacters) {
+  insert("a");
+  const auto claimed = claim("work", 1);
+  EventTable::Failure failure;
+  failure.error_type = std::string(300, 'T') + "\xc3\xbc";
+  failure.error_message = "x";
+  for (int i = 0; i < 600; ++i) failure.error_message += "\xc3\xbc";
+  with([&](SQLite::Database& database) {
+    return table_.retry(database, claimed.events[0], failure, kNow);
+  });
+  EXPECT_EQ(find("a").error_type, std::string(256, 'T'));
+  EXPECT_EQ(find("a").error_message.size(), 1'023u);
+  const auto again = claim("work", 1);
+  failure.error_message = "\xff\xfe!";
+  with([&](SQLite::Database& database) {
+    return table_.die(database, again.events[0], failure, kNow);
+  });
+  EXPECT_EQ(find("a").error_message, "\xef\xbf\xbd\xef\xbf\xbd!");
+}
+
+TEST_F(EventTableTest, WhatAClockAheadHasPutOffIsDue) {
+  insert("new", "work", kNow + 10h);
+  insert("retried", "work", kNow);
+  insert("soon", "other", kNow);
+  NewEvent jittered;
+  jittered.id = "jittered";
+  jittered.function = "work";
+  jittered.source = EventSource::schedule;
+  with([&](SQLite::Database& database) {
+    return table_.insert(database, jittered, kNow + 9h, kNow + 9h);
+  });
+  retry(claim("work", 1).events[0], kNow + 10h);
+  retry(claim("other", 1).events[0], kNow + 50min);
+  const auto count =
+      with([this](SQLite::Database& database) { return table_.release_ahead(database, kNow, 1h); });
+  EXPECT_EQ(count, 2u);
+  EXPECT_THAT(ids(claim("work", 5)), ElementsAre("new", "retried"));
+  EXPECT_THAT(ids(claim("other", 5)), IsEmpty());
+}
+
+TEST_F(EventTableTest, AnOldResultIsNoneOfOneThatWaitsAgain) {
+  insert("a");
+  die(claim("work", 1).events[0]);
+  const auto result = [this] {
+    return with([this](SQLite::Database& database) { return table_.result(database, "a"); });
+  };
+  EXPECT_EQ(result(), "{}");
+  with([this](SQLite::Database& database) {
+    return table_.redrive(database, "a", std::nullopt, kNow).has_value();
+  });
+  EXPECT_EQ(result(), std::nullopt);
 }
 
 TEST_F(EventTableTest, WithAFunctionItsEventsGo) {

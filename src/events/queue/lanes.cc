@@ -69,6 +69,14 @@ void Lanes::rest(const LaneKey& key, WallTime until) {
   lanes_[key].rests_until = until;
 }
 
+void Lanes::forget_rests() {
+  for (auto& [key, lane] : lanes_) lane.rests_until = WallTime::min();
+}
+
+void Lanes::look_again(WallTime now) {
+  for (auto& [key, lane] : lanes_) lane.due = std::min(lane.due, now);
+}
+
 void Lanes::forget_if_empty(const LaneKey& key) {
   const auto found = lanes_.find(key);
   if (found == lanes_.end()) return;

@@ -49,6 +49,10 @@ class Lanes {
   void ended(const LaneKey& key, bool well);
   // Nothing of that lane is chosen before then.
   void rest(const LaneKey& key, WallTime until);
+  // The clock was set: no rest is what it was.
+  void forget_rests();
+  // What was chosen was not claimed, or that is not known: something may be due in any lane.
+  void look_again(WallTime now);
   [[nodiscard]] std::size_t running() const { return running_; }
 
  private:

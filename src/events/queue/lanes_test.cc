@@ -130,5 +130,23 @@ TEST(Lanes, WhatIsNotedDuringAClaimIsNotLost) {
   EXPECT_EQ(lanes.idle_time(kNow, 60s), 1s);
 }
 
+TEST(Lanes, RestsEndWhereTheClockWasSet) {
+  Lanes lanes(limits(4, 4, 4));
+  lanes.note(lane("a"), kNow);
+  lanes.rest(lane("a"), kNow + 1h);
+  EXPECT_THAT(serve(lanes), IsEmpty());
+  lanes.forget_rests();
+  EXPECT_THAT(serve(lanes), ElementsAre("a:4"));
+}
+
+TEST(Lanes, WhatWasChosenAndNotClaimedIsChosenAgain) {
+  Lanes lanes(limits(4, 4, 4));
+  lanes.note(lane("a"), kNow);
+  EXPECT_EQ(lanes.choose(kNow).size(), 1u);
+  EXPECT_THAT(lanes.choose(kNow), IsEmpty());
+  lanes.look_again(kNow);
+  EXPECT_EQ(lanes.choose(kNow).size(), 1u);
+}
+
 }  // namespace
 }  // namespace lambda::events

@@ -56,16 +56,21 @@ constexpr std::string_view kProtocolV6 = "2001::/23";
 constexpr std::string_view kGlobalV6 = "2000::/3";
 constexpr std::string_view kNat64 = "64:ff9b::/96";
 
+// "fe80::1%eth0" is the address fe80::1: with its scope it would equal no other.
+ip::address_v6 without_scope(const ip::address_v6& address) {
+  return ip::address_v6(address.to_bytes());
+}
+
 bool is_in(std::string_view network, const Address& address) {
   const auto parsed = Network::parse(network);
   return parsed && parsed->contains(address);
 }
 
-// The IPv4 address behind mapped and NAT64 forms.
+// The IPv4 address behind mapped and NAT64 forms; IPv6 without its scope.
 Address undressed(const Address& address) {
   if (!address.is_v6()) return address;
-  const auto v6 = address.to_v6();
-  if (!v6.is_v4_mapped() && !is_in(kNat64, v6)) return address;
+  const auto v6 = without_scope(address.to_v6());
+  if (!v6.is_v4_mapped() && !is_in(kNat64, v6)) return v6;
   const auto bytes = v6.to_bytes();
   return ip::address_v4({bytes[12], bytes[13], bytes[14], bytes[15]});
 }
@@ -121,9 +126,7 @@ bool Network::contains(const Address& address) const {
   }
   const auto& v6 = std::get<V6>(network_);
   if (!address.is_v6()) return false;
-  // Without the scope ("%eth0"), which would make equal addresses differ.
-  const ip::address_v6 plain(address.to_v6().to_bytes());
-  return V6(plain, v6.prefix_length()).canonical() == v6;
+  return V6(without_scope(address.to_v6()), v6.prefix_length()).canonical() == v6;
 }
 
 std::optional<std::string_view> AddressRules::refusal(const Address& address,

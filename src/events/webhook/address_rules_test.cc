@@ -110,6 +110,8 @@ TEST(AddressRules, TheMachinesOwnAddressesAreRefusedHoweverTheyAreWritten) {
   EXPECT_EQ(rules.refusal(at("8.8.8.8"), own).value_or(""), "an address of this machine");
   EXPECT_EQ(rules.refusal(at("::ffff:8.8.8.8"), own).value_or(""), "an address of this machine");
   EXPECT_EQ(rules.refusal(at("2606:4700::1"), own).value_or(""), "an address of this machine");
+  EXPECT_EQ(rules.refusal(at("2606:4700::1%1"), own).value_or(""), "an address of this machine");
+  EXPECT_EQ(rules.refusal(at("fe80::1%1")).value_or(""), "a link-local address");
   EXPECT_FALSE(rules.refusal(at("8.8.8.9"), own));
 }
 

@@ -4,10 +4,13 @@
 
 #include <boost/asio/ip/tcp.hpp>
 
+#include <algorithm>
+#include <cerrno>
 #include <ifaddrs.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <system_error>
 #include <utility>
 
 namespace lambda::events {
@@ -30,10 +33,13 @@ std::optional<Address> address_of(const sockaddr* socket_address) {
   return std::nullopt;
 }
 
-std::vector<Address> own_addresses() {
+Result<std::vector<Address>> own_addresses() {
   std::vector<Address> addresses;
   ifaddrs* first = nullptr;
-  if (::getifaddrs(&first) != 0) return addresses;
+  if (::getifaddrs(&first) != 0) {
+    return fail(ErrorCode::unavailable, "the addresses of this machine cannot be listed: {}",
+                std::generic_category().message(errno));
+  }
   for (const auto* entry = first; entry != nullptr; entry = entry->ifa_next) {
     if (const auto address = address_of(entry->ifa_addr)) addresses.push_back(*address);
   }
@@ -60,7 +66,9 @@ Result<std::vector<Address>> ask_dns(const std::string& host) {
 
 Result<NameLookup::Found> look_up(const std::string& host) {
   NameLookup::Found found;
-  found.own = own_addresses();
+  auto own = own_addresses();
+  if (!own) return fail(std::move(own.error()));
+  found.own = std::move(*own);
   boost::system::error_code no_address;
   const auto address = ip::make_address(host, no_address);
   if (!no_address) {
