@@ -2,8 +2,10 @@
 // webhook); it knows when its next one is due, never the events themselves. Lanes take turns, and
 // one of them has no more than its part of the room.
 //
-// A lane may be taken to be broken where its last event failed: then one event at a time is tried,
-// until one succeeds, so that a hundred webhooks that hang do not fill the room.
+// Lanes lead to a place: a function, or the address of a webhook, to which several functions may
+// send their results. A place may be taken to be broken where the last event failed: then one event
+// at a time is tried, until one succeeds, so that a hundred webhooks that hang do not fill the
+// room.
 //
 // One thread. Pure.
 #pragma once
@@ -18,6 +20,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -27,9 +30,9 @@ class Lanes {
  public:
   struct Limits {
     std::size_t together = 1;
-    std::size_t each = 1;
+    std::size_t each = 1;  // in one place
     std::size_t each_after_failure = 1;
-    // What a lane has beyond that: fewer than `each`, but one at least.
+    // What a lane may have of that: fewer than `each`, but one at least.
     std::function<std::optional<std::size_t>(const LaneKey& key)> own;
   };
   explicit Lanes(Limits limits) : limits_(std::move(limits)) {}
@@ -56,20 +59,30 @@ class Lanes {
   [[nodiscard]] std::size_t running() const { return running_; }
 
  private:
+  struct Place {
+    std::size_t lanes = 0;
+    std::size_t running = 0;
+    std::size_t chosen = 0;  // by a choice that is being made
+    bool failed = false;
+  };
   struct Lane {
     WallTime due = WallTime::max();  // max: nothing waits, as far as is known
     WallTime rests_until = WallTime::min();
     std::size_t running = 0;
-    bool failed = false;
     [[nodiscard]] bool waits() const { return due != WallTime::max(); }
     [[nodiscard]] WallTime next() const { return std::max(due, rests_until); }
   };
-  [[nodiscard]] std::size_t room_in(const LaneKey& key, const Lane& lane) const;
+  [[nodiscard]] static const std::string& place_name(const LaneKey& key) {
+    return key.url.empty() ? key.function : key.url;
+  }
+  Lane& lane_of(const LaneKey& key);
+  [[nodiscard]] std::size_t room_in(const LaneKey& key) const;
   void forget_if_empty(const LaneKey& key);
 
   Limits limits_;
   std::map<LaneKey, Lane> lanes_;
-  LaneKey last_;  // the one served last
+  std::map<std::string, Place> places_;  // of lanes_
+  LaneKey last_;                         // the one served last
   std::size_t running_ = 0;
 };
 

@@ -109,7 +109,7 @@ TEST(Lanes, AFailedOneIsTriedOneAtATimeUntilItWorks) {
 TEST(Lanes, ManyThatHangLeaveRoomForTheOneThatWorks) {
   Lanes lanes(limits(64, 8, 1));
   for (int i = 0; i < 40; ++i) {
-    const auto broken = lane("f" + std::to_string(i), "http://hangs/");
+    const auto broken = lane("f", "http://hangs/" + std::to_string(i));
     lanes.note(broken, kNow);
     lanes.began(broken);
     lanes.ended(broken, false);
@@ -128,6 +128,19 @@ TEST(Lanes, WhatIsNotedDuringAClaimIsNotLost) {
   lanes.note(lane("a"), kNow + 1s);
   lanes.seen(lane("a"), std::nullopt);
   EXPECT_EQ(lanes.idle_time(kNow, 60s), 1s);
+}
+
+TEST(Lanes, OfOneAddressShareItsRoom) {
+  Lanes lanes(limits(64, 4, 1));
+  for (const char* name : {"a", "b", "c"}) lanes.note(lane(name, "http://x/"), kNow);
+  lanes.note(lane("a", "http://y/"), kNow);
+  EXPECT_THAT(serve(lanes),
+              ElementsAre("ahttp://x/:2", "ahttp://y/:4", "bhttp://x/:1", "chttp://x/:1"));
+  for (const char* name : {"b", "c", "a", "a"}) lanes.ended(lane(name, "http://x/"), false);
+  EXPECT_THAT(serve(lanes), ElementsAre("ahttp://x/:1"));
+  EXPECT_THAT(serve(lanes), IsEmpty());
+  lanes.ended(lane("a", "http://x/"), true);
+  EXPECT_THAT(serve(lanes), ElementsAre("bhttp://x/:2", "chttp://x/:1", "ahttp://x/:1"));
 }
 
 TEST(Lanes, RestsEndWhereTheClockWasSet) {
