@@ -8,6 +8,7 @@
 #include "base/temporary_directory.h"
 #include "events/queue/event_queue.h"
 #include "events/webhook/sender.h"
+#include "invoke/refusing_invoker.h"
 #include "store/database.h"
 #include "store/group_commit.h"
 #include "store/master_key.h"
@@ -26,28 +27,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using namespace std::chrono_literals;
-
-class NoInvoker final : public invoke::Invoker {
- public:
-  Task<Result<invoke::Outcome>> invoke(invoke::Call) override {
-    co_return fail(ErrorCode::internal, "not here");
-  }
-  Task<Result<std::unique_ptr<invoke::HttpLease>>> open_http(function::Resolved,
-                                                             std::string) override {
-    co_return fail(ErrorCode::internal, "not here");
-  }
-  Task<Result<invoke::Timing>> prepare(function::VersionPtr, InitFailure&) override {
-    co_return fail(ErrorCode::internal, "not here");
-  }
-  void adopt_prepared(function::VersionPtr, function::VersionPtr) override {}
-  void abandon_prepared(function::VersionPtr) override {}
-  Task<Result<Done>> run_builtin(function::VersionPtr, std::vector<std::string>,
-                                 std::chrono::seconds, TakeAnswer) override {
-    co_return fail(ErrorCode::internal, "not here");
-  }
-  void retire(const std::vector<function::VersionPtr>&) override {}
-  Task<bool> runs(function::VersionPtr) override { co_return false; }
-};
 
 using DeployScript = Task<Result<deploy::DeployReport>> (*)(deploy::Progress&,
                                                             deploy::DeployFailure&);
@@ -218,7 +197,7 @@ class ApiHandlerTest : public testing::Test {
   std::unique_ptr<store::KeyTable> keys_;
   std::unique_ptr<function::PackageStore> packages_;
   std::unique_ptr<observe::LogStore> logs_;
-  NoInvoker invoker_;
+  invoke::RefusingInvoker invoker_;
   ScriptedDeployer deployer_;
   std::unique_ptr<store::GroupCommit> commits_;
   std::unique_ptr<events::WebhookSender> webhooks_;

@@ -5,6 +5,7 @@
 #include "gateway/http_proxy.h"
 #include "http/client.h"
 #include "http/server.h"
+#include "invoke/refusing_invoker.h"
 #include "store/database.h"
 
 #include <boost/asio/use_future.hpp>
@@ -110,7 +111,7 @@ class Lease final : public invoke::HttpLease {
   invoke::Timing timing_;
 };
 
-class Script final : public invoke::Invoker {
+class Script final : public invoke::RefusingInvoker {
  public:
   Task<Result<invoke::Outcome>> invoke(invoke::Call call) override {
     calls.push_back(std::move(call));
@@ -123,17 +124,6 @@ class Script final : public invoke::Invoker {
         std::make_unique<Lease>(connect_to(upstream_port), open_leases, discarded);
     co_return lease;
   }
-  Task<Result<invoke::Timing>> prepare(function::VersionPtr, InitFailure&) override {
-    co_return invoke::Timing{};
-  }
-  void adopt_prepared(function::VersionPtr, function::VersionPtr) override {}
-  void abandon_prepared(function::VersionPtr) override {}
-  Task<Result<Done>> run_builtin(function::VersionPtr, std::vector<std::string>,
-                                 std::chrono::seconds, TakeAnswer) override {
-    co_return Done{};
-  }
-  void retire(const std::vector<function::VersionPtr>&) override {}
-  Task<bool> runs(function::VersionPtr) override { co_return false; }
 
   Result<invoke::Outcome> answer = invoke::Outcome{};
   std::vector<invoke::Call> calls;
