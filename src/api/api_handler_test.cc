@@ -291,6 +291,35 @@ TEST_F(ApiHandlerTest, AnImageIsMadeReadyForTheDriverThatTheFunctionRemembers) {
             function::DriverName::native);
 }
 
+TEST_F(ApiHandlerTest, EventsAndSchedulesOfNoFunctionAreRefusedWithTheNameThatWasMeant) {
+  function::Configuration configuration;
+  configuration.runtime = "python3.11";
+  configuration.handler = "app.handler";
+  function::Code code;
+  code.sha256 = base64_encode(sha256("a"));
+  code.package_digest = hex_encode(sha256("a"));
+  ASSERT_TRUE(catalog_->create_function("greet", std::move(configuration), code, {}, false));
+  const auto refusal = [&](const std::string& target) {
+    http::Request request;
+    request.method = "GET";
+    request.target = "/_lambda/" + target;
+    request.peer.unix_uid = 0;
+    const auto asked = ask(std::move(request), "");
+    finish(*asked);
+    EXPECT_EQ(asked->writer.sent->status, 404u);
+    const auto body = boost::json::parse(asked->writer.sent->body).as_object();
+    return std::string(body.at("message").as_string());
+  };
+  for (const char* target :
+       {"queue?function=gret", "functions/gret/events", "functions/gret/schedules"}) {
+    EXPECT_EQ(refusal(target), R"(there is no function "gret"; did you mean "greet"?)") << target;
+  }
+  EXPECT_EQ(refusal("queue?function=nobody"), R"(there is no function "nobody")");
+  EXPECT_EQ(refusal("functions/nobody/events"), R"(there is no function "nobody")");
+  EXPECT_EQ(refusal("functions/nobody/schedules"),
+            R"(there is no function "nobody"; `lambda list` shows those that there are)");
+}
+
 http::Request deploy_request() {
   http::Request request;
   request.method = "POST";
