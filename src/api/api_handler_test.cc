@@ -5,6 +5,7 @@
 #include "api/code_request.h"
 #include "base/crypto.h"
 #include "base/encoding.h"
+#include "base/loop_runner.h"
 #include "base/temporary_directory.h"
 #include "events/queue/event_queue.h"
 #include "events/webhook/sender.h"
@@ -170,12 +171,7 @@ class ApiHandlerTest : public testing::Test {
     return asked;
   }
   void finish(const Asked& asked) {
-    const auto limit = std::chrono::steady_clock::now() + 10s;
-    while (!asked.ended && std::chrono::steady_clock::now() < limit) {
-      loop_.restart();
-      loop_.run_for(10ms);
-    }
-    ASSERT_TRUE(asked.ended);
+    ASSERT_TRUE(run_until(loop_, [&] { return asked.ended; }));
   }
 
   http::Request create_function(const store::Key& key) {

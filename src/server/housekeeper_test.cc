@@ -3,6 +3,7 @@
 
 #include "base/crypto.h"
 #include "base/encoding.h"
+#include "base/loop_runner.h"
 #include "base/temporary_directory.h"
 #include "invoke/refusing_invoker.h"
 #include "store/database.h"
@@ -95,10 +96,7 @@ class HousekeeperTest : public ::testing::Test {
   }
   void clean() {
     Loop loop(1);
-    asio::co_spawn(loop, housekeeper_->clean(), [](const std::exception_ptr& error) {
-      if (error) std::rethrow_exception(error);
-    });
-    loop.run();
+    run_on(loop, housekeeper_->clean());
   }
 
   const TemporaryDirectory directory_;
