@@ -5,9 +5,11 @@
 #include "api/code_request.h"
 #include "base/crypto.h"
 #include "base/encoding.h"
+#include "base/loop_runner.h"
 #include "base/temporary_directory.h"
 #include "events/queue/event_queue.h"
 #include "events/webhook/sender.h"
+#include "invoke/refusing_invoker.h"
 #include "store/database.h"
 #include "store/group_commit.h"
 #include "store/master_key.h"
@@ -26,28 +28,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using namespace std::chrono_literals;
-
-class NoInvoker final : public invoke::Invoker {
- public:
-  Task<Result<invoke::Outcome>> invoke(invoke::Call) override {
-    co_return fail(ErrorCode::internal, "not here");
-  }
-  Task<Result<std::unique_ptr<invoke::HttpLease>>> open_http(function::Resolved,
-                                                             std::string) override {
-    co_return fail(ErrorCode::internal, "not here");
-  }
-  Task<Result<invoke::Timing>> prepare(function::VersionPtr, InitFailure&) override {
-    co_return fail(ErrorCode::internal, "not here");
-  }
-  void adopt_prepared(function::VersionPtr, function::VersionPtr) override {}
-  void abandon_prepared(function::VersionPtr) override {}
-  Task<Result<Done>> run_builtin(function::VersionPtr, std::vector<std::string>,
-                                 std::chrono::seconds, TakeAnswer) override {
-    co_return fail(ErrorCode::internal, "not here");
-  }
-  void retire(const std::vector<function::VersionPtr>&) override {}
-  Task<bool> runs(function::VersionPtr) override { co_return false; }
-};
 
 using DeployScript = Task<Result<deploy::DeployReport>> (*)(deploy::Progress&,
                                                             deploy::DeployFailure&);
@@ -191,12 +171,7 @@ class ApiHandlerTest : public testing::Test {
     return asked;
   }
   void finish(const Asked& asked) {
-    const auto limit = std::chrono::steady_clock::now() + 10s;
-    while (!asked.ended && std::chrono::steady_clock::now() < limit) {
-      loop_.restart();
-      loop_.run_for(10ms);
-    }
-    ASSERT_TRUE(asked.ended);
+    ASSERT_TRUE(run_until(loop_, [&] { return asked.ended; }));
   }
 
   http::Request create_function(const store::Key& key) {
@@ -218,7 +193,7 @@ class ApiHandlerTest : public testing::Test {
   std::unique_ptr<store::KeyTable> keys_;
   std::unique_ptr<function::PackageStore> packages_;
   std::unique_ptr<observe::LogStore> logs_;
-  NoInvoker invoker_;
+  invoke::RefusingInvoker invoker_;
   ScriptedDeployer deployer_;
   std::unique_ptr<store::GroupCommit> commits_;
   std::unique_ptr<events::WebhookSender> webhooks_;
@@ -310,6 +285,35 @@ TEST_F(ApiHandlerTest, AnImageIsMadeReadyForTheDriverThatTheFunctionRemembers) {
   EXPECT_EQ(image_driver_, function::DriverName::native);
   EXPECT_EQ(catalog_->resolve("greet", "")->version->configuration.driver,
             function::DriverName::native);
+}
+
+TEST_F(ApiHandlerTest, EventsAndSchedulesOfNoFunctionAreRefusedWithTheNameThatWasMeant) {
+  function::Configuration configuration;
+  configuration.runtime = "python3.11";
+  configuration.handler = "app.handler";
+  function::Code code;
+  code.sha256 = base64_encode(sha256("a"));
+  code.package_digest = hex_encode(sha256("a"));
+  ASSERT_TRUE(catalog_->create_function("greet", std::move(configuration), code, {}, false));
+  const auto refusal = [&](const std::string& target) {
+    http::Request request;
+    request.method = "GET";
+    request.target = "/_lambda/" + target;
+    request.peer.unix_uid = 0;
+    const auto asked = ask(std::move(request), "");
+    finish(*asked);
+    EXPECT_EQ(asked->writer.sent->status, 404u);
+    const auto body = boost::json::parse(asked->writer.sent->body).as_object();
+    return std::string(body.at("message").as_string());
+  };
+  for (const char* target :
+       {"queue?function=gret", "functions/gret/events", "functions/gret/schedules"}) {
+    EXPECT_EQ(refusal(target), R"(there is no function "gret"; did you mean "greet"?)") << target;
+  }
+  EXPECT_EQ(refusal("queue?function=nobody"), R"(there is no function "nobody")");
+  EXPECT_EQ(refusal("functions/nobody/events"), R"(there is no function "nobody")");
+  EXPECT_EQ(refusal("functions/nobody/schedules"),
+            R"(there is no function "nobody"; `lambda list` shows those that there are)");
 }
 
 http::Request deploy_request() {

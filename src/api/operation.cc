@@ -51,11 +51,21 @@ http::Response json_response(unsigned status, const json::value& value) {
   return http::Response(status, "application/json", json::serialize(value));
 }
 
-tl::unexpected<Error> no_function(const Services& services, std::string_view name) {
+tl::unexpected<Error> no_function(const Services& services, std::string_view name,
+                                  std::string_view otherwise) {
   const auto nearest = services.catalog.nearest_name(name);
   return fail(ErrorCode::not_found, "there is no function \"{}\"{}", name,
-              nearest.empty() ? "; `lambda list` shows those that there are"
-                              : "; did you mean \"" + nearest + "\"?");
+              nearest.empty() ? std::string(otherwise) : "; did you mean \"" + nearest + "\"?");
+}
+
+Result<std::string> known_function(const Services& services, const std::string& name,
+                                   std::string_view otherwise) {
+  if (services.catalog.snapshot()->functions.contains(name)) return name;
+  return no_function(services, name, otherwise);
+}
+
+Result<std::string> known_function(const Services& services, const Exchange& exchange) {
+  return known_function(services, exchange.captures.at(0));
 }
 
 }  // namespace lambda::api

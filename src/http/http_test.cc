@@ -1,5 +1,6 @@
 // Real sockets on loopback: our server, our client, and raw bytes where a client would be too
 // polite.
+#include "base/loop_runner.h"
 #include "http/client.h"
 #include "http/message.h"
 #include "http/response_text.h"
@@ -121,19 +122,11 @@ class HttpServer : public testing::Test {
 
   Result<Response> call(Request request, std::string body) {
     Loop loop;
-    Result<Response> result = fail(ErrorCode::internal, "not run");
     Endpoint endpoint;
     endpoint.host = "127.0.0.1";
     endpoint.port = port_;
-    auto run = [](Endpoint to, Request what, std::string with,
-                  Result<Response>& out) -> Task<void> {
-      out =
-          co_await fetch(std::move(to), std::move(what), std::move(with), in(5s), 64 * 1024 * 1024);
-    };
-    asio::co_spawn(loop, run(endpoint, std::move(request), std::move(body), result),
-                   asio::detached);
-    loop.run();
-    return result;
+    return run_on(loop,
+                  fetch(endpoint, std::move(request), std::move(body), in(5s), 64 * 1024 * 1024));
   }
 
   static Request request(std::string method, std::string target) {

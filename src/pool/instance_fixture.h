@@ -2,6 +2,7 @@
 // temporary directory, and instances made of them. For tests alone; one thread.
 #pragma once
 
+#include "base/loop_runner.h"
 #include "base/temporary_directory.h"
 #include "observe/log_store.h"
 #include "pool/instance.h"
@@ -12,7 +13,6 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,13 +22,6 @@ namespace lambda::pool {
 using sandbox::ScriptedDriver;
 using sandbox::ScriptedRuntime;
 using RuntimePtr = ScriptedDriver::RuntimePtr;
-
-// A coroutine that was begun, and what it came to.
-template <class T>
-struct Begun {
-  std::optional<T> value;
-  [[nodiscard]] bool done() const { return value.has_value(); }
-};
 
 class InstanceFixture : public testing::Test {
  public:
@@ -73,35 +66,14 @@ class InstanceFixture : public testing::Test {
     loop_->poll();
   }
   // Runs the loop until it holds; false when it does not within some seconds.
-  bool until(const std::function<bool()>& holds) {
-    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (!holds() && std::chrono::steady_clock::now() < limit) {
-      loop_->restart();
-      loop_->run_one_for(std::chrono::milliseconds(20));
-    }
-    return holds();
-  }
+  bool until(const std::function<bool()>& holds) { return run_until(*loop_, holds); }
   template <class T>
   std::shared_ptr<Begun<T>> begin(Task<T> task) {
-    auto begun = std::make_shared<Begun<T>>();
-    auto store = [begun](const std::exception_ptr& thrown, T value) {
-      if (!thrown) begun->value.emplace(std::move(value));
-    };
-    asio::co_spawn(*loop_, std::move(task), std::move(store));
-    return begun;
+    return begin_on(*loop_, std::move(task));
   }
   template <class T>
   T finish(Task<T> task) {
-    auto begun = begin(std::move(task));
-    EXPECT_TRUE(until([&] { return begun->done(); }));
-    return std::move(*begun->value);
-  }
-  void finish(Task<void> task) {
-    auto counted = [](Task<void> inner) -> Task<bool> {
-      co_await std::move(inner);
-      co_return true;
-    };
-    EXPECT_TRUE(finish(counted(std::move(task))));
+    return run_on(*loop_, std::move(task));
   }
 
   std::vector<std::string> log_lines() {

@@ -2,6 +2,7 @@
 #include "sandbox/runtime_api.h"
 
 #include "base/encoding.h"
+#include "base/loop_runner.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -51,36 +52,14 @@ class RuntimeApiTest : public testing::Test {
   }
 
   // Runs the loop until it holds; false when it does not within some seconds.
-  bool until(const std::function<bool()>& holds) {
-    const auto limit = in(10s);
-    while (!holds() && std::chrono::steady_clock::now() < limit) {
-      loop_.restart();
-      loop_.run_one_for(10ms);
-    }
-    return holds();
-  }
-
+  bool until(const std::function<bool()>& holds) { return run_until(loop_, holds); }
   template <class T>
-  struct Pending {
-    std::optional<T> value;
-    bool done = false;
-  };
-  template <class T>
-  std::shared_ptr<Pending<T>> begin(Task<T> task) {
-    auto pending = std::make_shared<Pending<T>>();
-    auto store = [pending](const std::exception_ptr& thrown, T value) {
-      EXPECT_FALSE(thrown);
-      pending->value.emplace(std::move(value));
-      pending->done = true;
-    };
-    asio::co_spawn(loop_, std::move(task), std::move(store));
-    return pending;
+  std::shared_ptr<Begun<T>> begin(Task<T> task) {
+    return begin_on(loop_, std::move(task));
   }
   template <class T>
   T finish(Task<T> task) {
-    auto pending = begin(std::move(task));
-    EXPECT_TRUE(until([&] { return pending->done; }));
-    return std::move(*pending->value);
+    return run_on(loop_, std::move(task));
   }
 
   UniqueFd connect() const {
@@ -138,7 +117,7 @@ class RuntimeApiTest : public testing::Test {
     return fd;
   }
   RuntimeReply reply() {
-    EXPECT_TRUE(until([&] { return running_->done; }));
+    EXPECT_TRUE(until([&] { return running_->done(); }));
     EXPECT_TRUE(running_->value->has_value());
     return running_->value->value_or(RuntimeReply());
   }
@@ -152,7 +131,7 @@ class RuntimeApiTest : public testing::Test {
   Loop loop_{1};
   sockaddr_in address_{};
   std::unique_ptr<RuntimeApi> api_;
-  std::shared_ptr<Pending<std::optional<RuntimeReply>>> running_;
+  std::shared_ptr<Begun<std::optional<RuntimeReply>>> running_;
 };
 
 TEST_F(RuntimeApiTest, TheFirstNextEndsTheInitialisation) {
@@ -160,7 +139,7 @@ TEST_F(RuntimeApiTest, TheFirstNextEndsTheInitialisation) {
   EXPECT_FALSE(api_->runtime_is_waiting());
   const auto runtime = connect();
   say(runtime, kNext);
-  ASSERT_TRUE(until([&] { return waiting->done; }));
+  ASSERT_TRUE(until([&] { return waiting->done(); }));
   EXPECT_TRUE(waiting->value->value().ready);
   EXPECT_TRUE(api_->runtime_is_waiting());
 }
@@ -367,7 +346,7 @@ TEST_F(RuntimeApiTest, ATruncatedResponseIsRefusedAndMayBeFollowedByAnError) {
   const auto told = hear(runtime, "}");
   EXPECT_THAT(told, StartsWith("HTTP/1.1 400 "));
   EXPECT_THAT(told, HasSubstr(R"("errorType":"TruncatedHTTPRequest")"));
-  EXPECT_FALSE(running_->done);
+  EXPECT_FALSE(running_->done());
   const auto other = connect();
   say(other, post(error_path(), "{}"));
   EXPECT_EQ(reply().kind, RuntimeReply::Kind::error);
@@ -379,7 +358,7 @@ TEST_F(RuntimeApiTest, ATruncatedErrorIsNoError) {
   say(runtime, whole.substr(0, whole.size() - 2));
   ::shutdown(runtime.get(), SHUT_WR);
   EXPECT_THAT(hear(runtime, "}"), StartsWith("HTTP/1.1 400 "));
-  EXPECT_FALSE(running_->done);
+  EXPECT_FALSE(running_->done());
 }
 
 TEST_F(RuntimeApiTest, AnErrorIsCarriedAsItIs) {
@@ -402,7 +381,7 @@ TEST_F(RuntimeApiTest, AnInitErrorEndsTheInitialisation) {
   say(runtime, post("init/error", "{\"errorType\":\"X\"}",
                     "Lambda-Runtime-Function-Error-Type: Runtime.ImportModuleError\r\n"));
   EXPECT_THAT(hear(runtime, kAccepted), StartsWith("HTTP/1.1 202 "));
-  ASSERT_TRUE(until([&] { return waiting->done; }));
+  ASSERT_TRUE(until([&] { return waiting->done(); }));
   const auto& init = waiting->value->value();
   EXPECT_FALSE(init.ready);
   EXPECT_EQ(init.error_type, "Runtime.ImportModuleError");
@@ -458,7 +437,7 @@ TEST_F(RuntimeApiTest, WhoeverWaitsForARuntimeThatIsGoneGetsNothing) {
   running_ = begin(api_->run(event(), in(10s)));
   loop_.poll();
   api_->abandon();
-  ASSERT_TRUE(until([&] { return init->done && ready->done && running_->done; }));
+  ASSERT_TRUE(until([&] { return init->done() && ready->done() && running_->done(); }));
   EXPECT_FALSE(init->value->has_value());
   EXPECT_FALSE(*ready->value);
   EXPECT_FALSE(running_->value->has_value());
@@ -478,9 +457,9 @@ TEST_F(RuntimeApiTest, CloseEndsWhatWaitsAndWaitsForTheRest) {
   };
   const auto closed = begin(closing(*api_));
   hear(waits, "the end of the connection");
-  EXPECT_FALSE(closed->done);
+  EXPECT_FALSE(closed->done());
   idle.reset();
-  EXPECT_TRUE(until([&] { return closed->done; }));
+  EXPECT_TRUE(until([&] { return closed->done(); }));
 }
 
 TEST_F(RuntimeApiTest, WhatItDoesNotServeIs404) {

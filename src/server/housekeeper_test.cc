@@ -3,7 +3,9 @@
 
 #include "base/crypto.h"
 #include "base/encoding.h"
+#include "base/loop_runner.h"
 #include "base/temporary_directory.h"
+#include "invoke/refusing_invoker.h"
 #include "store/database.h"
 
 #include <gmock/gmock.h>
@@ -19,32 +21,14 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 // Knows one thing: whether something runs, or something of one function.
-class Running final : public invoke::Invoker {
+class Running final : public invoke::RefusingInvoker {
  public:
-  Task<Result<invoke::Outcome>> invoke(invoke::Call) override { co_return nothing(); }
-  Task<Result<std::unique_ptr<invoke::HttpLease>>> open_http(function::Resolved,
-                                                             std::string) override {
-    co_return nothing();
-  }
-  Task<Result<invoke::Timing>> prepare(function::VersionPtr, InitFailure&) override {
-    co_return nothing();
-  }
-  void adopt_prepared(function::VersionPtr, function::VersionPtr) override {}
-  void abandon_prepared(function::VersionPtr) override {}
-  Task<Result<Done>> run_builtin(function::VersionPtr, std::vector<std::string>,
-                                 std::chrono::seconds, TakeAnswer) override {
-    co_return nothing();
-  }
-  void retire(const std::vector<function::VersionPtr>&) override {}
   Task<bool> runs(function::VersionPtr version) override {
     co_return running || version->function == running_function;
   }
 
   bool running = false;
   std::string running_function;
-
- private:
-  static tl::unexpected<Error> nothing() { return fail(ErrorCode::internal, "not here"); }
 };
 
 class Images final : public sandbox::ImageBuilder {
@@ -112,10 +96,7 @@ class HousekeeperTest : public ::testing::Test {
   }
   void clean() {
     Loop loop(1);
-    asio::co_spawn(loop, housekeeper_->clean(), [](const std::exception_ptr& error) {
-      if (error) std::rethrow_exception(error);
-    });
-    loop.run();
+    run_on(loop, housekeeper_->clean());
   }
 
   const TemporaryDirectory directory_;

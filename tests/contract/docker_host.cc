@@ -1,5 +1,5 @@
+#include "base/loop_runner.h"
 #include "driver_host.h"
-#include "loop_runner.h"
 #include "sandbox/docker/container_request.h"
 #include "sandbox/docker/docker_driver.h"
 #include "sandbox/runtime_catalog.h"

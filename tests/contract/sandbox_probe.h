@@ -1,8 +1,8 @@
 // For tests that run programs in sandboxes: a spec to start from, and a sandbox with its output.
 #pragma once
 
+#include "base/loop_runner.h"
 #include "driver_host.h"
-#include "loop_runner.h"
 
 #include <gtest/gtest.h>
 

@@ -40,14 +40,6 @@ json::object event_json(const EventInfo& event) {
   return object;
 }
 
-// The function's events go with it: one that is not there has none.
-Result<std::string> known_function(Services& services, const std::string& name) {
-  if (services.catalog.snapshot()->functions.contains(name)) return name;
-  const auto nearest = services.catalog.nearest_name(name);
-  return fail(ErrorCode::not_found, "there is no function \"{}\"{}", name,
-              nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?");
-}
-
 Result<EventState> wanted_state(const Exchange& exchange) {
   const auto text = exchange.request.query_value("state").value_or("dead");
   if (const auto state = events::parse_event_state(text)) return *state;
@@ -72,7 +64,7 @@ Result<std::size_t> wanted_limit(const Exchange& exchange) {
 Task<Answer> get_queue(Services& services, Exchange& exchange) {
   std::string function;
   if (const auto wanted = exchange.request.query_value("function")) {
-    auto known = known_function(services, *wanted);
+    auto known = known_function(services, *wanted, "");
     if (!known) co_return fail(std::move(known.error()));
     function = std::move(*known);
   }
@@ -93,7 +85,7 @@ Task<Answer> get_queue(Services& services, Exchange& exchange) {
 }
 
 Task<Answer> list_events(Services& services, Exchange& exchange) {
-  auto function = known_function(services, exchange.captures.at(0));
+  auto function = known_function(services, exchange.captures.at(0), "");
   if (!function) co_return fail(std::move(function.error()));
   auto state = wanted_state(exchange);
   if (!state) co_return fail(std::move(state.error()));
@@ -111,7 +103,7 @@ Task<Answer> list_events(Services& services, Exchange& exchange) {
 }
 
 Task<Answer> purge_events(Services& services, Exchange& exchange) {
-  auto function = known_function(services, exchange.captures.at(0));
+  auto function = known_function(services, exchange.captures.at(0), "");
   if (!function) co_return fail(std::move(function.error()));
   auto state = wanted_state(exchange);
   if (!state) co_return fail(std::move(state.error()));
@@ -123,7 +115,7 @@ Task<Answer> purge_events(Services& services, Exchange& exchange) {
 }
 
 Task<Answer> redrive_events(Services& services, Exchange& exchange) {
-  auto function = known_function(services, exchange.captures.at(0));
+  auto function = known_function(services, exchange.captures.at(0), "");
   if (!function) co_return fail(std::move(function.error()));
   auto redriven = co_await services.events.redrive_all(std::move(*function));
   if (!redriven) co_return fail(std::move(redriven.error()));
@@ -131,7 +123,7 @@ Task<Answer> redrive_events(Services& services, Exchange& exchange) {
 }
 
 Task<Answer> get_webhook_secret(Services& services, Exchange& exchange) {
-  auto function = known_function(services, exchange.captures.at(0));
+  auto function = known_function(services, exchange.captures.at(0), "");
   if (!function) co_return fail(std::move(function.error()));
   auto secret = services.events.webhook_secret(*function);
   if (!secret) co_return fail(std::move(secret.error()));

@@ -200,12 +200,6 @@ Result<std::vector<ScheduleDefinition>> read_list(const json::object& body) {
   return definitions;
 }
 
-Result<std::string> known_function(const Services& services, const Exchange& exchange) {
-  const auto& name = exchange.captures.at(0);
-  if (!services.catalog.snapshot()->functions.contains(name)) return no_function(services, name);
-  return name;
-}
-
 Task<Answer> set_paused(Services& services, Exchange& exchange, bool paused) {
   auto function = known_function(services, exchange);
   if (!function) co_return fail(std::move(function.error()));

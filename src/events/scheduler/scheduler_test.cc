@@ -3,6 +3,7 @@
 
 #include "base/blocking.h"
 #include "events/webhook/sender.h"
+#include "invoke/refusing_invoker.h"
 #include "store/database.h"
 #include "store/master_key.h"
 
@@ -25,7 +26,7 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 // Answers, fails, or leaves a call open until `release`.
-class ScriptedInvoker final : public invoke::Invoker {
+class ScriptedInvoker final : public invoke::RefusingInvoker {
  public:
   Task<Result<invoke::Outcome>> invoke(invoke::Call call) override {
     payloads.push_back(call.payload);
@@ -35,21 +36,6 @@ class ScriptedInvoker final : public invoke::Invoker {
     outcome.executed_version = "1";
     co_return outcome;
   }
-  Task<Result<std::unique_ptr<invoke::HttpLease>>> open_http(function::Resolved,
-                                                             std::string) override {
-    co_return fail(ErrorCode::internal, "not here");
-  }
-  Task<Result<invoke::Timing>> prepare(function::VersionPtr, InitFailure&) override {
-    co_return fail(ErrorCode::internal, "not here");
-  }
-  void adopt_prepared(function::VersionPtr, function::VersionPtr) override {}
-  void abandon_prepared(function::VersionPtr) override {}
-  Task<Result<Done>> run_builtin(function::VersionPtr, std::vector<std::string>,
-                                 std::chrono::seconds, TakeAnswer) override {
-    co_return fail(ErrorCode::internal, "not here");
-  }
-  void retire(const std::vector<function::VersionPtr>&) override {}
-  Task<bool> runs(function::VersionPtr) override { co_return false; }
 
   std::vector<std::string> payloads;
   bool hold = false;

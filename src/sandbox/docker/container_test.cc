@@ -3,13 +3,13 @@
 #include "sandbox/docker/container.h"
 
 #include "base/deadline.h"
+#include "base/loop_runner.h"
 #include "base/temporary_directory.h"
 #include "http/server.h"
 
 #include <gtest/gtest.h>
 
 #include <deque>
-#include <functional>
 #include <optional>
 
 namespace lambda::sandbox::docker {
@@ -63,31 +63,17 @@ class LateContainers : public testing::Test {
   }
   void TearDown() override {
     engine_.answer_at_last.set();
-    run(server_->drain(in(seconds(5))));
+    run_on(loop_, server_->drain(in(seconds(5))));
     loop_.abandon();
   }
 
-  void run(Task<void> task) {
-    bool done = false;
-    asio::co_spawn(loop_.get_executor(), std::move(task),
-                   [&done](std::exception_ptr) { done = true; });
-    until([&done] { return done; });
-  }
-  void until(const std::function<bool()>& condition) {
-    const auto deadline = in(seconds(10));
-    while (!condition()) {
-      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "it did not happen";
-      loop_.restart();
-      loop_.run_one_for(milliseconds(100));
-    }
-  }
   std::shared_ptr<Container> make(milliseconds limit) {
     auto control = ControlSocket::make(directory_.path() / "one");
     EXPECT_TRUE(control) << control.error().message();
     auto container =
         std::make_shared<Container>(loop_.get_executor(), client_, std::move(*control));
     container->volumes = {"lambda-one-0"};
-    run(make_container(container, "lambda-one", "{}", limit));
+    run_on(loop_, make_container(container, "lambda-one", "{}", limit));
     return container;
   }
 
@@ -108,7 +94,8 @@ TEST_F(LateContainers, OneWhoseCreationIsNotAnsweredInTimeIsRemovedWhenItAppears
   const auto container = make(milliseconds(100));
   ASSERT_TRUE(container->error);
   EXPECT_EQ(container->error->code(), ErrorCode::timeout);
-  until([this] { return engine_.deletions.size() == kUntilItIsThere.size(); });
+  ASSERT_TRUE(
+      run_until(loop_, [this] { return engine_.deletions.size() == kUntilItIsThere.size(); }));
   EXPECT_EQ(engine_.deletions, kUntilItIsThere);
 }
 
@@ -118,7 +105,8 @@ TEST_F(LateContainers, OneWhoseCreationIsCutOffIsRemovedWhenItAppears) {
   const auto container = make(seconds(5));
   ASSERT_TRUE(container->error);
   EXPECT_EQ(engine_.creations, 1u);
-  until([this] { return engine_.deletions.size() == kUntilItIsThere.size(); });
+  ASSERT_TRUE(
+      run_until(loop_, [this] { return engine_.deletions.size() == kUntilItIsThere.size(); }));
   EXPECT_EQ(engine_.deletions, kUntilItIsThere);
 }
 

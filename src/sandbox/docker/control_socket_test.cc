@@ -1,8 +1,8 @@
 #include "sandbox/docker/control_socket.h"
 
+#include "base/loop_runner.h"
 #include "base/temporary_directory.h"
 
-#include <boost/asio/use_future.hpp>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -17,10 +17,7 @@ class ControlSockets : public testing::Test {
  protected:
   Result<UniqueFd> accept(ControlSocket& socket, std::chrono::milliseconds time) {
     const auto deadline = std::chrono::steady_clock::now() + time;
-    auto accepted = asio::co_spawn(loop_, socket.accept(deadline), asio::use_future);
-    loop_.restart();
-    loop_.run();
-    return accepted.get();
+    return run_on(loop_, socket.accept(deadline));
   }
 
   Loop loop_{1};

@@ -2,11 +2,11 @@
 // the contract tests (tests/contract).
 #include "sandbox/docker/engine_client.h"
 
+#include "base/loop_runner.h"
 #include "sandbox/docker/container.h"
 
 #include <gtest/gtest.h>
 
-#include <optional>
 #include <string>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -53,17 +53,11 @@ TEST(EngineClient, EncodesWhatStandsInAQuery) {
 Error error_of_call(const std::string& socket) {
   Loop loop{1};
   EngineClient engine(socket);
-  std::optional<Result<std::string>> answer;
-  auto done = [&answer](std::exception_ptr, Result<std::string> result) {
-    answer.emplace(std::move(result));
-  };
-  asio::co_spawn(loop.get_executor(),
-                 engine.call("GET", "/info", std::string(),
-                             std::chrono::steady_clock::now() + std::chrono::seconds(5)),
-                 done);
-  loop.run();
-  if (!answer || *answer) return Error(ErrorCode::internal, "the call was answered");
-  return answer->error();
+  const auto answer =
+      run_on(loop, engine.call("GET", "/info", std::string(),
+                               std::chrono::steady_clock::now() + std::chrono::seconds(5)));
+  if (answer) return Error(ErrorCode::internal, "the call was answered");
+  return answer.error();
 }
 
 TEST(EngineClient, SaysThatThereIsNoDaemon) {

@@ -2,6 +2,7 @@
 // shown by tests/e2e/images_test.py.
 #include "sandbox/image/docker_image_builder.h"
 
+#include "base/loop_runner.h"
 #include "base/temporary_directory.h"
 #include "http/server.h"
 #include "sandbox/image/image_pins.h"
@@ -60,32 +61,12 @@ class ForgettingTest : public testing::Test {
   }
   void TearDown() override {
     builder_.reset();
-    finish(server_->drain(std::chrono::steady_clock::now() + seconds(5)));
+    run_on(loop_, server_->drain(std::chrono::steady_clock::now() + seconds(5)));
   }
 
-  template <class T>
-  T finish(Task<T> task) {
-    std::optional<T> value;
-    auto done = [&value](std::exception_ptr, T result) { value.emplace(std::move(result)); };
-    asio::co_spawn(loop_.get_executor(), std::move(task), done);
-    while (!value) {
-      loop_.restart();
-      loop_.run_one();
-    }
-    return std::move(*value);
-  }
-  void finish(Task<void> task) {
-    bool done = false;
-    asio::co_spawn(loop_.get_executor(), std::move(task),
-                   [&done](std::exception_ptr) { done = true; });
-    while (!done) {
-      loop_.restart();
-      loop_.run_one();
-    }
-  }
   Result<Done> forget(bool used) {
     std::function<bool()> in_use = [used] { return used; };
-    return finish(builder_->forget(kId, std::move(in_use)));
+    return run_on(loop_, builder_->forget(kId, std::move(in_use)));
   }
   [[nodiscard]] fs::path root() const { return directory_ / "images" / "0123" / "rootfs"; }
 
@@ -99,9 +80,9 @@ class ForgettingTest : public testing::Test {
 
 TEST_F(ForgettingTest, AnImageThatADeployHasLookedAtStaysUntilTheDeployIsDone) {
   {
-    const auto deployed = finish(builder_->inspect("mine:1"));
+    const auto deployed = run_on(loop_, builder_->inspect("mine:1"));
     ASSERT_TRUE(deployed) << deployed.error().message();
-    EXPECT_EQ(finish(builder_->export_root(deployed->id)).value_or(fs::path()), root());
+    EXPECT_EQ(run_on(loop_, builder_->export_root(deployed->id)).value_or(fs::path()), root());
     const auto forgotten = forget(false);
     ASSERT_FALSE(forgotten);
     EXPECT_EQ(forgotten.error().code(), ErrorCode::conflict);
@@ -120,14 +101,11 @@ TEST_F(ForgettingTest, AnImageThatAVersionHasComeToUseStays) {
 }
 
 TEST_F(ForgettingTest, ALookWaitsForAnImageThatIsGoing) {
-  std::optional<Result<Done>> forgotten;
   std::function<bool()> unused = [] { return false; };
-  asio::co_spawn(
-      loop_.get_executor(), builder_->forget(kId, std::move(unused)),
-      [&forgotten](std::exception_ptr, Result<Done> done) { forgotten = std::move(done); });
-  const auto deployed = finish(builder_->inspect("mine:1"));
+  const auto forgotten = begin_on(loop_, builder_->forget(kId, std::move(unused)));
+  const auto deployed = run_on(loop_, builder_->inspect("mine:1"));
   EXPECT_TRUE(deployed);
-  EXPECT_TRUE(forgotten.has_value());
+  EXPECT_TRUE(forgotten->done());
   EXPECT_EQ(engine_.asked.back(), "GET /v1.41/images/mine%3A1/json");
 }
 

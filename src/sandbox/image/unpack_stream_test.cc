@@ -1,6 +1,7 @@
 #include "sandbox/image/unpack_stream.h"
 
 #include "base/deadline.h"
+#include "base/loop_runner.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +9,6 @@
 #include <fcntl.h>
 #include <future>
 #include <memory>
-#include <optional>
 #include <unistd.h>
 
 namespace lambda::sandbox::image {
@@ -23,23 +23,6 @@ Task<Result<std::string>> piece(std::string text) {
 
 class Streams : public testing::Test {
  protected:
-  Result<Done> finish(Task<Result<Done>> task) {
-    std::optional<Result<Done>> value;
-    auto done = [&value](std::exception_ptr, Result<Done> result) {
-      value.emplace(std::move(result));
-    };
-    asio::co_spawn(loop_.get_executor(), std::move(task), done);
-    until([&value] { return value.has_value(); });
-    return value ? std::move(*value) : fail(ErrorCode::internal, "it did not end");
-  }
-  void until(const std::function<bool()>& condition) {
-    const auto deadline = in(seconds(10));
-    while (!condition()) {
-      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "it did not happen";
-      loop_.restart();
-      loop_.run_one_for(milliseconds(100));
-    }
-  }
   // So many pieces of 64 KiB.
   static NextPiece pieces(unsigned count) {
     auto left = std::make_shared<unsigned>(count);
@@ -74,7 +57,7 @@ Result<Done> read_all_of(int source, std::size_t& bytes) {
 TEST_F(Streams, EverythingArrivesAndNothingIsClearedUp) {
   std::size_t bytes = 0;
   auto unpack = [&bytes](int source) { return read_all_of(source, bytes); };
-  const auto done = finish(unpack_stream(pool_, pieces(30), with(unpack, seconds(5))));
+  const auto done = run_on(loop_, unpack_stream(pool_, pieces(30), with(unpack, seconds(5))));
   EXPECT_TRUE(done);
   EXPECT_EQ(bytes, 30u * 65536);
   EXPECT_EQ(cleared_, 0u);
@@ -82,7 +65,7 @@ TEST_F(Streams, EverythingArrivesAndNothingIsClearedUp) {
 
 TEST_F(Streams, AnUnpackingThatFailsSaysWhy) {
   auto unpack = [](int) -> Result<Done> { return fail(ErrorCode::invalid, "a bad name"); };
-  const auto done = finish(unpack_stream(pool_, pieces(30), with(unpack, seconds(5))));
+  const auto done = run_on(loop_, unpack_stream(pool_, pieces(30), with(unpack, seconds(5))));
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().message(), "a bad name");
   EXPECT_EQ(cleared_, 1u);
@@ -94,12 +77,13 @@ TEST_F(Streams, OneThatTakesNothingIsGivenUpAndClearedUpOnceItEnds) {
     go_on.get_future().wait();
     return Done{};
   };
-  const auto done = finish(unpack_stream(pool_, pieces(100'000), with(unpack, milliseconds(30))));
+  const auto done =
+      run_on(loop_, unpack_stream(pool_, pieces(100'000), with(unpack, milliseconds(30))));
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code(), ErrorCode::timeout);
   EXPECT_EQ(cleared_, 0u) << "cleared up under its hands";
   go_on.set_value();
-  until([this] { return cleared_ > 0; });
+  ASSERT_TRUE(run_until(loop_, [this] { return cleared_ > 0; }));
   EXPECT_EQ(cleared_, 1u);
 }
 
@@ -111,19 +95,19 @@ TEST_F(Streams, OneThatDoesNotComeToAnEndIsGivenUpToo) {
     go_on.get_future().wait();
     return read;
   };
-  const auto done = finish(unpack_stream(pool_, pieces(3), with(unpack, milliseconds(30))));
+  const auto done = run_on(loop_, unpack_stream(pool_, pieces(3), with(unpack, milliseconds(30))));
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code(), ErrorCode::timeout);
   EXPECT_EQ(cleared_, 0u);
   go_on.set_value();
-  until([this] { return cleared_ > 0; });
+  ASSERT_TRUE(run_until(loop_, [this] { return cleared_ > 0; }));
 }
 
 // A loop that cannot watch the descriptor: the unpacking must see the end all the same.
 TEST_F(Streams, WhatCannotBeWatchedIsClosed) {
   UniqueFd file(::open("/", O_PATH | O_CLOEXEC));  // epoll takes no such descriptor
   const int number = file.get();
-  const auto done = finish(pass_on(pieces(3), std::move(file), seconds(5)));
+  const auto done = run_on(loop_, pass_on(pieces(3), std::move(file), seconds(5)));
   ASSERT_FALSE(done);
   EXPECT_NE(done.error().message().find("watch"), std::string::npos) << done.error().message();
   EXPECT_EQ(::fcntl(number, F_GETFD), -1);

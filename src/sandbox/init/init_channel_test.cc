@@ -2,6 +2,7 @@
 // (it wants port 9001), driven through InitChannel.
 #include "sandbox/init/init_channel.h"
 
+#include "base/loop_runner.h"
 #include "sandbox/init/protocol.h"
 
 #include <gtest/gtest.h>
@@ -23,23 +24,6 @@ using std::chrono::seconds;
 
 auto soon() {
   return std::chrono::steady_clock::now() + seconds(10);
-}
-
-// Runs one coroutine to its end on a loop of its own.
-template <class T>
-T run(Loop& loop, Task<T> task) {
-  std::optional<T> value;
-  std::exception_ptr error;
-  auto done = [&](std::exception_ptr thrown, T result) {
-    error = thrown;
-    if (!thrown) value.emplace(std::move(result));
-  };
-  asio::co_spawn(loop.get_executor(), std::move(task), done);
-  loop.restart();
-  while (!value && !error && loop.run_one() > 0) {
-  }
-  if (error) std::rethrow_exception(error);
-  return std::move(*value);
 }
 
 std::string read_to_end(int fd) {
@@ -77,7 +61,7 @@ class LambdaInit : public testing::Test {
     }
     ends->second.reset();
     channel_ = std::make_unique<InitChannel>(loop_.get_executor(), std::move(ends->first));
-    auto hello = run(loop_, channel_->wait_hello(soon()));
+    auto hello = run_on(loop_, channel_->wait_hello(soon()));
     ASSERT_TRUE(hello) << hello.error().message();
     hello_ = std::move(*hello);
   }
@@ -94,9 +78,9 @@ class LambdaInit : public testing::Test {
     StartRequest request;
     request.argv = std::move(argv);
     request.environment = std::move(environment);
-    return run(loop_, channel_->start(std::move(request), soon()));
+    return run_on(loop_, channel_->start(std::move(request), soon()));
   }
-  ExitStatus wait_exit() { return run(loop_, channel_->wait_exit()); }
+  ExitStatus wait_exit() { return run_on(loop_, channel_->wait_exit()); }
 
   Loop loop_{1};
   pid_t init_ = -1;
@@ -107,7 +91,7 @@ class LambdaInit : public testing::Test {
 TEST(InitChannel, ASocketThatCannotBeWatchedIsAChannelThatIsClosed) {
   Loop loop{1};
   InitChannel channel(loop.get_executor(), UniqueFd());
-  const auto hello = run(loop, channel.wait_hello(soon()));
+  const auto hello = run_on(loop, channel.wait_hello(soon()));
   ASSERT_FALSE(hello);
   EXPECT_EQ(hello.error().code(), ErrorCode::sandbox_failed);
   EXPECT_NE(hello.error().message().find("control socket"), std::string::npos);
@@ -174,7 +158,7 @@ TEST_F(LambdaInit, SaysInAwssWordsThatThereIsNoBootstrap) {
 
 TEST_F(LambdaInit, ConnectsInsideItsNetworkNamespace) {
   // The one port that listens inside is the Runtime API's, and we hold its listener.
-  auto made = run(loop_, channel_->connect(init::kListenPort, soon()));
+  auto made = run_on(loop_, channel_->connect(init::kListenPort, soon()));
   ASSERT_TRUE(made) << made.error().message();
   UniqueFd accepted(::accept(hello_.listener.get(), nullptr, nullptr));
   ASSERT_TRUE(accepted) << std::strerror(errno);
@@ -182,7 +166,7 @@ TEST_F(LambdaInit, ConnectsInsideItsNetworkNamespace) {
   char got = 0;
   ASSERT_EQ(::read(accepted.get(), &got, 1), 1);
   EXPECT_EQ(got, 'x');
-  auto refused = run(loop_, channel_->connect(8080, soon()));
+  auto refused = run_on(loop_, channel_->connect(8080, soon()));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), ErrorCode::unavailable);
   EXPECT_NE(refused.error().message().find("port 8080"), std::string::npos);
@@ -222,7 +206,7 @@ TEST_F(LambdaInit, LowersTheNumberOfOpenFiles) {
   StartRequest request;
   request.argv = {"/bin/sh", "-c", "ulimit -Hn"};
   request.open_files = 100;
-  ASSERT_TRUE(run(loop_, channel_->start(std::move(request), soon())));
+  ASSERT_TRUE(run_on(loop_, channel_->start(std::move(request), soon())));
   EXPECT_EQ(wait_exit().code, 0);
   EXPECT_EQ(read_to_end(hello_.log.get()), "100\n");
 }
@@ -254,7 +238,7 @@ class FakeInit : public testing::Test {
     ASSERT_GT(::sendmsg(theirs_.get(), &message, 0), 0);
   }
   void expect_refused() {
-    auto hello = run(loop_, channel_->wait_hello(soon()));
+    auto hello = run_on(loop_, channel_->wait_hello(soon()));
     ASSERT_FALSE(hello);
     EXPECT_EQ(hello.error().code(), ErrorCode::sandbox_failed);
     EXPECT_NE(hello.error().message().find("broke its protocol"), std::string::npos);
@@ -303,21 +287,21 @@ TEST_F(FakeInit, FailureOfInitIsToldInItsWords) {
   report.number = EADDRINUSE;
   std::strcpy(report.text, "bind 127.0.0.1:9001");
   say(report);
-  auto hello = run(loop_, channel_->wait_hello(soon()));
+  auto hello = run_on(loop_, channel_->wait_hello(soon()));
   ASSERT_FALSE(hello);
   EXPECT_EQ(hello.error().message(),
             "the sandbox's init cannot bind 127.0.0.1:9001: Address already in use");
 }
 
 TEST_F(FakeInit, SilenceEndsAtTheDeadline) {
-  auto hello = run(loop_, channel_->wait_hello(std::chrono::steady_clock::now()));
+  auto hello = run_on(loop_, channel_->wait_hello(std::chrono::steady_clock::now()));
   ASSERT_FALSE(hello);
   EXPECT_EQ(hello.error().code(), ErrorCode::timeout);
 }
 
 TEST_F(FakeInit, EndWithoutWordsIsAKill) {
   theirs_.reset();
-  const auto exit = run(loop_, channel_->wait_exit());
+  const auto exit = run_on(loop_, channel_->wait_exit());
   EXPECT_EQ(exit.signal, SIGKILL);
   EXPECT_EQ(exit.detail, "the sandbox's init has ended");
 }
