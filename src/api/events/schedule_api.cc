@@ -53,7 +53,8 @@ json::object schedule_json(const Scheduler::Info& info, const TimeZone& zone) {
   object["overlap"] = to_string(definition.overlap);
   object["misfire"] = to_string(definition.misfire);
   object["jitter"] = events::duration_text(definition.jitter);
-  object["data"] = definition.data ? json::value(*definition.data) : json::value(nullptr);
+  object["dataBytes"] =
+      definition.data ? json::value(definition.data->size()) : json::value(nullptr);
   object["from"] = time_json(definition.from, zone);
   object["until"] = time_json(definition.until, zone);
   object["declared"] = definition.declared;
@@ -62,6 +63,11 @@ json::object schedule_json(const Scheduler::Info& info, const TimeZone& zone) {
   object["next"] = time_json(info.next, zone);
   object["problem"] = info.problem;
   return object;
+}
+
+// Of one schedule; a list would be as large as all of them.
+void add_data(json::object& object, const ScheduleDefinition& definition) {
+  object["data"] = definition.data ? json::value(*definition.data) : json::value(nullptr);
 }
 
 json::object firing_json(const FiringInfo& firing, const TimeZone& zone) {
@@ -186,6 +192,10 @@ Result<std::vector<ScheduleDefinition>> read_list(const json::object& body) {
   const auto* list = body.if_contains("schedules");
   if (list == nullptr || !list->is_array())
     return fail(ErrorCode::invalid, "the body must be {{\"schedules\": [...]}}");
+  if (list->get_array().size() > events::kMostSchedules) {
+    return fail(ErrorCode::invalid, "{} schedules are more than a function can have ({})",
+                list->get_array().size(), events::kMostSchedules);
+  }
   std::vector<ScheduleDefinition> definitions;
   for (const auto& item : list->get_array()) {
     if (!item.is_object()) return fail(ErrorCode::invalid, "a schedule must be an object");
@@ -200,13 +210,30 @@ Result<std::vector<ScheduleDefinition>> read_list(const json::object& body) {
   return definitions;
 }
 
+// What the schedules of a request would come to; on a thread that may be held up.
+Result<json::array> checked_list(const Scheduler& scheduler, const json::object& body) {
+  auto definitions = read_list(body);
+  if (!definitions) return fail(std::move(definitions.error()));
+  if (auto good = scheduler.check(*definitions); !good) return fail(std::move(good.error()));
+  json::array checked;
+  for (const auto& definition : *definitions) {
+    json::object one;
+    one["name"] = definition.name;
+    one["times"] = times_json(scheduler.times(definition, kTimesOfCheck), zone_of(definition));
+    checked.push_back(std::move(one));
+  }
+  return checked;
+}
+
 Task<Answer> set_paused(Services& services, Exchange& exchange, bool paused) {
   auto function = known_function(services, exchange);
   if (!function) co_return fail(std::move(function.error()));
   auto info =
       co_await services.scheduler.set_paused(std::move(*function), exchange.captures.at(1), paused);
   if (!info) co_return fail(std::move(info.error()));
-  co_return json_response(200, schedule_json(*info, zone_of(info->schedule.definition)));
+  auto object = schedule_json(*info, zone_of(info->schedule.definition));
+  add_data(object, info->schedule.definition);
+  co_return json_response(200, object);
 }
 
 }  // namespace
@@ -224,19 +251,12 @@ Task<Answer> list_function_schedules(Services& services, Exchange& exchange) {
 Task<Answer> check_schedules(Services& services, Exchange& exchange) {
   auto body = co_await read_object(services, exchange, kLargestList);
   if (!body) co_return fail(std::move(body.error()));
-  auto definitions = read_list(*body);
-  if (!definitions) co_return fail(std::move(definitions.error()));
-  if (auto good = services.scheduler.check(*definitions); !good)
-    co_return fail(std::move(good.error()));
-  json::array checked;
-  for (const auto& definition : *definitions) {
-    const auto times = services.scheduler.times(definition, kTimesOfCheck);
-    json::object one;
-    one["name"] = definition.name;
-    one["times"] = times_json(times, zone_of(definition));
-    checked.push_back(std::move(one));
-  }
-  co_return json_response(200, json::object{{"schedules", std::move(checked)}});
+  auto look = [&scheduler = services.scheduler, body = std::move(*body)] {
+    return checked_list(scheduler, body);
+  };
+  auto checked = co_await run_blocking(services.disk, std::move(look));
+  if (!checked) co_return fail(std::move(checked.error()));
+  co_return json_response(200, json::object{{"schedules", std::move(*checked)}});
 }
 
 Task<Answer> declare_schedules(Services& services, Exchange& exchange) {
@@ -244,7 +264,8 @@ Task<Answer> declare_schedules(Services& services, Exchange& exchange) {
   if (!function) co_return fail(std::move(function.error()));
   auto body = co_await read_object(services, exchange, kLargestList);
   if (!body) co_return fail(std::move(body.error()));
-  auto definitions = read_list(*body);
+  auto read = [body = std::move(*body)] { return read_list(body); };
+  auto definitions = co_await run_blocking(services.disk, std::move(read));
   if (!definitions) co_return fail(std::move(definitions.error()));
   auto declared = co_await services.scheduler.declare(*function, std::move(*definitions));
   if (!declared) co_return fail(std::move(declared.error()));
@@ -259,6 +280,7 @@ Task<Answer> get_schedule(Services& services, Exchange& exchange) {
   if (!shown) co_return fail(std::move(shown.error()));
   const auto zone = zone_of(shown->info.schedule.definition);
   auto object = schedule_json(shown->info, zone);
+  add_data(object, shown->info.schedule.definition);
   object["times"] = times_json(shown->times, zone);
   json::array firings;
   for (const auto& firing : shown->firings) firings.push_back(firing_json(firing, zone));
@@ -279,6 +301,7 @@ Task<Answer> put_schedule(Services& services, Exchange& exchange) {
   if (!saved) co_return fail(std::move(saved.error()));
   const auto zone = zone_of(saved->info.schedule.definition);
   auto object = schedule_json(saved->info, zone);
+  add_data(object, saved->info.schedule.definition);
   object["times"] = times_json(saved->times, zone);
   object["replaced"] =
       saved->replaced ? json::value(saved->replaced->definition.expression) : json::value(nullptr);

@@ -8,6 +8,9 @@
 
 #include <exception>
 #include <fstream>
+#include <functional>
+#include <map>
+#include <mutex>
 #include <vector>
 
 namespace lambda::events {
@@ -50,9 +53,20 @@ const date::time_zone* listed_zone(std::string_view name) {
 
 }  // namespace
 
+// Those that were found before: there are some six hundred.
 Result<TimeZone> TimeZone::find(std::string_view name) {
+  static std::mutex mutex;
+  static std::map<std::string, TimeZone, std::less<>> known;
+  if (name == TimeZone().name_) return TimeZone();
+  const std::lock_guard guard(mutex);
+  if (const auto found = known.find(name); found != known.end()) return found->second;
+  auto read = read_zone(name);
+  if (read) known.emplace(std::string(name), *read);
+  return read;
+}
+
+Result<TimeZone> TimeZone::read_zone(std::string_view name) {
   TimeZone zone;
-  if (name == zone.name_) return zone;
   try {
     zone.listed_ = listed_zone(name);
     if (zone.listed_ == nullptr) return fail(no_such_zone(name));

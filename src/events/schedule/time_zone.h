@@ -1,9 +1,9 @@
 // TimeZone: a zone of the IANA database, as the stretches of time in which its clocks keep one
 // distance to UTC. What a schedule makes of the changes is in clock_rules.h.
 //
-// find() reads the database (the first time, some milliseconds of disk) and may be called from any
-// thread; everything else reads memory only. A small value; the database lives as long as the
-// program.
+// find() reads the database (the first time that a zone is asked for, some milliseconds of disk)
+// and may be called from any thread; everything else reads memory only. A small value; the database
+// lives as long as the program.
 #pragma once
 
 #include "base/result.h"
@@ -32,6 +32,8 @@ class TimeZone {
   [[nodiscard]] OffsetPeriod period(std::chrono::sys_seconds time) const;
 
  private:
+  static Result<TimeZone> read_zone(std::string_view name);
+
   std::string name_ = "UTC";
   const date::time_zone* listed_ = nullptr;
   std::optional<PosixRule> rule_;  // for what comes after the listed changes

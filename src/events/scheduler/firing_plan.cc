@@ -47,8 +47,8 @@ MissedTimes missed_times(const FiringTimes& times, WallTime after, WallTime limi
 // The decisions of one call, as they come.
 class Course {
  public:
-  Course(const Schedule& schedule, WallTime decided, bool runs)
-      : overlap_(schedule.definition.overlap), runs_(runs), queued_(schedule.queued) {
+  Course(const Schedule& schedule, WallTime decided, bool runs, std::size_t most)
+      : overlap_(schedule.definition.overlap), runs_(runs), queued_(schedule.queued), most_(most) {
     decisions_.decided = decided;
     if (queued_ > 0 && !runs_) {
       decisions_.release = true;
@@ -75,6 +75,8 @@ class Course {
     decisions_.firings.back().count = count;
   }
 
+  // Another call goes on from here.
+  [[nodiscard]] bool full() const { return decisions_.firings.size() >= most_; }
   [[nodiscard]] Overlap overlap() const { return overlap_; }
   [[nodiscard]] Decisions& decisions() { return decisions_; }
 
@@ -90,6 +92,7 @@ class Course {
   Overlap overlap_;
   bool runs_;
   std::uint64_t queued_;
+  std::size_t most_;
   Decisions decisions_;
 };
 
@@ -106,7 +109,10 @@ void make_up(Course& course, Misfire misfire, const MissedTimes& missed) {
   const auto given_up = missed.count - std::min<std::uint64_t>(missed.count, newest.size());
   course.missed(newest.front() - std::chrono::milliseconds(1), given_up);
   const auto overlap = course.overlap() == Overlap::allow ? Overlap::allow : Overlap::queue;
-  for (const auto time : newest) course.due(time, overlap);
+  for (const auto time : newest) {
+    if (course.full()) return;
+    course.due(time, overlap);
+  }
 }
 
 }  // namespace
@@ -142,7 +148,7 @@ WallTime decided_by(const Schedule& schedule, WallTime now) {
 Decisions decide(const Schedule& schedule, const FiringTimes& times, bool runs, WallTime now,
                  std::size_t most) {
   const auto decided = decided_by(schedule, now);
-  Course course(schedule, decided, runs);
+  Course course(schedule, decided, runs, most);
   auto& decisions = course.decisions();
   const auto late = now - kMisfireAfter;
   // With Misfire::once the one before the newest is needed too: what is given up goes up to it.
@@ -150,7 +156,7 @@ Decisions decide(const Schedule& schedule, const FiringTimes& times, bool runs, 
   const std::size_t wanted = misfire == Misfire::all ? kMostMadeUp : 2;
   if (late > decided) make_up(course, misfire, missed_times(times, decided, late, wanted));
   auto next = times.next(decisions.decided);
-  while (next && *next <= now && decisions.firings.size() < most) {
+  while (next && *next <= now && !course.full()) {
     course.due(*next, course.overlap());
     next = times.next(*next);
   }

@@ -71,8 +71,8 @@ struct Decisions {
   std::optional<WallTime> next;   // due next; nullopt: never again
 };
 
-// `runs`: the event of the last firing waits or runs. `most` bounds the firings of one call; the
-// rest is due at once (`next` is not after `now`).
+// `runs`: the event of the last firing waits or runs. `most` (at least 1) bounds the firings of one
+// call; the rest is due at once (`next` is not after `now`).
 [[nodiscard]] Decisions decide(const Schedule& schedule, const FiringTimes& times, bool runs,
                                WallTime now, std::size_t most = 100);
 

@@ -181,6 +181,22 @@ TEST_F(FiringPlan, SaysWhatIsWrong) {
   EXPECT_THAT(zone.error().message(), ::testing::HasSubstr("Europe/Berlin"));
 }
 
+TEST_F(FiringPlan, WhatIsMadeUpForInPartsIsTheSameAsAtOnce) {
+  schedule_.definition.misfire = Misfire::all;
+  schedule_.definition.overlap = Overlap::allow;
+  const auto now = kNow + 1'500min;
+  const auto whole = at(now, false, 10'000).firings;
+  std::vector<Decision> parts;
+  for (int i = 0; i < 1'000; ++i) {
+    const auto decisions = at(now, false, 7);
+    EXPECT_LE(decisions.firings.size(), 8u);  // one row tells of those that are given up
+    parts.insert(parts.end(), decisions.firings.begin(), decisions.firings.end());
+    schedule_.decided = decisions.decided;
+    if (!decisions.next || *decisions.next > now) break;
+  }
+  EXPECT_EQ(parts, whole);
+}
+
 // However the clock jumps: every time at most once, in order, and none left out without a word.
 TEST_F(FiringPlan, DecidesEveryTimeOnceOverAnyJumps) {
   for (const auto misfire : {Misfire::skip, Misfire::once, Misfire::all}) {

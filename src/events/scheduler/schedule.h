@@ -8,9 +8,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace lambda::events {
 
@@ -36,6 +38,25 @@ enum class Outcome { fired = 0, queued = 1, skipped = 2, missed = 3 };
 [[nodiscard]] std::optional<Overlap> parse_overlap(std::string_view text);
 [[nodiscard]] std::optional<Misfire> parse_misfire(std::string_view text);
 
+// A text that may be large, in one copy however often its owner is copied. Equal by what it says.
+class SharedText {
+ public:
+  SharedText() = default;
+  SharedText& operator=(std::string text) {
+    text_ = std::make_shared<const std::string>(std::move(text));
+    return *this;
+  }
+  explicit operator bool() const { return text_ != nullptr; }
+  const std::string& operator*() const { return *text_; }
+  const std::string* operator->() const { return text_.get(); }
+  bool operator==(const SharedText& other) const {
+    return text_ == other.text_ || (text_ && other.text_ && *text_ == *other.text_);
+  }
+
+ private:
+  std::shared_ptr<const std::string> text_;
+};
+
 // What a person says of a schedule.
 struct ScheduleDefinition {
   std::string function;
@@ -45,7 +66,7 @@ struct ScheduleDefinition {
   Overlap overlap = Overlap::skip;
   Misfire misfire = Misfire::once;
   std::chrono::milliseconds jitter{0};  // each firing is called up to so much later
-  std::optional<std::string> data;      // the event; nullopt: EventBridge's "Scheduled Event"
+  SharedText data;                      // the event; null: EventBridge's "Scheduled Event"
   std::optional<WallTime> from;         // the first and the last time at which it may fire
   std::optional<WallTime> until;
   bool declared = false;  // by lambda.toml: it goes when the file does not name it any more

@@ -27,9 +27,9 @@ constexpr const char* kSave =
     "decided = CASE WHEN expression = ?6 AND zone = ?7 AND starts IS ?12 AND ends IS ?13 "
     "THEN max(decided, ?17) ELSE ?17 END, fenced = max(fenced, ?17)";
 constexpr const char* kStanding =
-    "SELECT s.decided, s.fenced, (SELECT count(*) FROM firings f WHERE f.account = s.account AND "
-    "f.region = s.region AND f.schedule = s.id AND f.outcome = 1) FROM schedules s WHERE "
-    "s.account = ?1 AND s.region = ?2 AND s.id = ?3";
+    "SELECT s.id, s.decided, s.fenced, (SELECT count(*) FROM firings f WHERE f.account = s.account "
+    "AND f.region = s.region AND f.schedule = s.id AND f.outcome = 1) FROM schedules s WHERE "
+    "s.account = ?1 AND s.region = ?2 AND s.function = ?3 AND s.name = ?4";
 constexpr const char* kRemove =
     "DELETE FROM schedules WHERE account = ?1 AND region = ?2 AND id = ?3";
 constexpr const char* kPause =
@@ -151,11 +151,13 @@ void ScheduleTable::save(SQLite::Database& database, const Schedule& schedule) {
 
 void ScheduleTable::refresh(SQLite::Database& database, Schedule& schedule) {
   auto standing = take(database, kStanding);
-  standing->bind(3, schedule.id);
+  standing->bind(3, schedule.definition.function);
+  standing->bind(4, schedule.definition.name);
   if (!standing->executeStep()) return;
-  schedule.decided = known_time_at(standing, 0);
-  schedule.fenced = known_time_at(standing, 1);
-  schedule.queued = static_cast<std::uint64_t>(standing->getColumn(2).getInt64());
+  schedule.id = standing->getColumn(0).getString();
+  schedule.decided = known_time_at(standing, 1);
+  schedule.fenced = known_time_at(standing, 2);
+  schedule.queued = static_cast<std::uint64_t>(standing->getColumn(3).getInt64());
 }
 
 bool ScheduleTable::remove(SQLite::Database& database, const std::string& id) {

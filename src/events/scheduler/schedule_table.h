@@ -24,7 +24,7 @@ class ScheduleTable {
 
   // One of the same function and name is replaced, with its firings where the id is another.
   void save(SQLite::Database& database, const Schedule& schedule);
-  // What firings have made of it: decided, fenced, queued.
+  // What the database has of it: id, and what firings have made of it (decided, fenced, queued).
   void refresh(SQLite::Database& database, Schedule& schedule);
   bool remove(SQLite::Database& database, const std::string& id);
   bool set_paused(SQLite::Database& database, const std::string& id, bool paused, WallTime decided);

@@ -5,7 +5,10 @@
 
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <cstdint>
+#include <cstdlib>
+#include <optional>
 
 namespace lambda::events {
 namespace {
@@ -26,6 +29,23 @@ tl::unexpected<Error> no_moment(std::string_view text) {
               text);
 }
 
+constexpr auto kLongAgo = WallTime() - std::chrono::hours(48);
+
+// When the day after this one ("2026-01-31") begins.
+WallTime day_after(const std::string& day, const TimeZone& zone) {
+  const auto number = [&day](std::size_t at, std::size_t count) {
+    return std::atoi(day.substr(at, count).c_str());
+  };
+  const std::chrono::year_month_day date(std::chrono::year(number(0, 4)),
+                                         std::chrono::month(static_cast<unsigned>(number(5, 2))),
+                                         std::chrono::day(static_cast<unsigned>(number(8, 2))));
+  const auto next = std::chrono::sys_days(date) + std::chrono::days(1);
+  const auto midnight = format_iso(WallTime(next)).substr(0, 19);
+  const auto once = ScheduleExpression::parse("at(" + midnight + ")");
+  const auto time = once ? once->next(kLongAgo, zone, WallTime()) : std::nullopt;
+  return time.value_or(WallTime(next));
+}
+
 }  // namespace
 
 // at(...) is the one that knows what a local time is where clocks change.
@@ -35,17 +55,17 @@ Result<WallTime> parse_moment(std::string_view text, const TimeZone& zone, DayEd
   std::string local(text);
   const bool utc = local.ends_with('Z') || local.ends_with('z');
   if (utc) local.pop_back();
-  if (local.size() == kDate) {
-    local += edge == DayEdge::begin ? "T00:00:00" : "T23:59:59";
-  } else if (local.size() == kToTheMinute) {
-    local += ":00";
-  }
+  const bool whole_day = local.size() == kDate;
+  if (whole_day) local += "T00:00:00";
+  if (local.size() == kToTheMinute) local += ":00";
   const auto once = ScheduleExpression::parse("at(" + local + ")");
   if (!once) return no_moment(text);
-  const auto time =
-      once->next(WallTime() - std::chrono::hours(48), utc ? TimeZone() : zone, WallTime());
+  const auto clock = utc ? TimeZone() : zone;
+  const auto time = once->next(kLongAgo, clock, WallTime());
   if (!time) return no_moment(text);
-  return *time;
+  if (!whole_day || edge == DayEdge::begin) return *time;
+  // A day ends where the next one begins: its last hour may come twice, or not at all.
+  return day_after(local.substr(0, kDate), clock) - std::chrono::milliseconds(1);
 }
 
 Result<std::chrono::milliseconds> parse_duration(std::string_view text) {

@@ -5,8 +5,10 @@
 
 #include <boost/json.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 namespace lambda::events {
 namespace {
@@ -24,9 +26,26 @@ std::string arn_of(const Schedule& schedule, const function::Tenant& tenant,
                      schedule.definition.name);
 }
 
-void replace_all(std::string& text, std::string_view word, std::string_view value) {
-  for (auto at = text.find(word); at != std::string::npos; at = text.find(word, at + value.size()))
-    text.replace(at, word.size(), value);
+struct Placeholder {
+  std::string_view name;
+  std::string value;
+};
+
+// In one pass: a value is not looked through again.
+std::string filled_in(std::string_view text, const std::vector<Placeholder>& placeholders) {
+  constexpr std::string_view kBegin = "<aws.scheduler.";
+  std::string filled;
+  while (true) {
+    const auto at = text.find(kBegin);
+    filled += text.substr(0, at);
+    if (at == std::string_view::npos) return filled;
+    text.remove_prefix(at);
+    const auto known = std::ranges::find_if(
+        placeholders, [text](const auto& one) { return text.starts_with(one.name); });
+    const bool found = known != placeholders.end();
+    filled += found ? known->value : std::string(kBegin);
+    text.remove_prefix(found ? known->name.size() : kBegin.size());
+  }
 }
 
 }  // namespace
@@ -34,14 +53,12 @@ void replace_all(std::string& text, std::string_view word, std::string_view valu
 std::string scheduled_event(const Schedule& schedule, const function::Tenant& tenant, WallTime time,
                             std::string_view event_id) {
   if (schedule.definition.data) {
-    auto text = *schedule.definition.data;
-    if (text.find("<aws.scheduler.") == std::string::npos) return text;
-    replace_all(text, "<aws.scheduler.scheduled-time>", seconds_text(time));
-    replace_all(text, "<aws.scheduler.schedule-arn>",
-                arn_of(schedule, tenant, "scheduler", "schedule/default"));
-    replace_all(text, "<aws.scheduler.execution-id>", event_id);
-    replace_all(text, "<aws.scheduler.attempt-number>", "1");
-    return text;
+    return filled_in(*schedule.definition.data,
+                     {{"<aws.scheduler.scheduled-time>", seconds_text(time)},
+                      {"<aws.scheduler.schedule-arn>",
+                       arn_of(schedule, tenant, "scheduler", "schedule/default")},
+                      {"<aws.scheduler.execution-id>", std::string(event_id)},
+                      {"<aws.scheduler.attempt-number>", "1"}});
   }
   json::object event;
   event["version"] = "0";
@@ -54,6 +71,14 @@ std::string scheduled_event(const Schedule& schedule, const function::Tenant& te
   event["resources"] = json::array{json::string(arn_of(schedule, tenant, "events", "rule"))};
   event["detail"] = json::object();
   return json::serialize(event);
+}
+
+// What is filled in is as long for every firing.
+std::size_t largest_event(const ScheduleDefinition& definition, const function::Tenant& tenant) {
+  constexpr std::string_view kSomeId = "00000000-0000-0000-0000-000000000000";
+  Schedule schedule;
+  schedule.definition = definition;
+  return scheduled_event(schedule, tenant, WallTime(), kSomeId).size();
 }
 
 std::chrono::milliseconds jitter_of(const Schedule& schedule, WallTime time) {

@@ -5,6 +5,8 @@
 #include "events/scheduler/schedule.h"
 #include "function/catalog.h"
 
+#include <chrono>
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -15,6 +17,10 @@ namespace lambda::events {
 // <aws.scheduler.attempt-number> (always 1: the event is the same over attempts).
 [[nodiscard]] std::string scheduled_event(const Schedule& schedule, const function::Tenant& tenant,
                                           WallTime time, std::string_view event_id);
+
+// The size of the largest of its events.
+[[nodiscard]] std::size_t largest_event(const ScheduleDefinition& definition,
+                                        const function::Tenant& tenant);
 
 // How much later than its time a firing is called: the same whenever it is asked for.
 [[nodiscard]] std::chrono::milliseconds jitter_of(const Schedule& schedule, WallTime time);

@@ -12,12 +12,19 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <exception>
+#include <string>
 
 namespace lambda::events {
 namespace {
 
-// A transaction holds up what waits behind it: some milliseconds.
-constexpr std::size_t kLargestBatch = 256;
+// A transaction holds up what waits behind it: some milliseconds, whatever is made up for. Of the
+// bytes there may be one event more.
+constexpr std::size_t kSchedulesAtOnce = 256;
+constexpr std::size_t kFiringsAtOnce = 512;
+constexpr std::size_t kBytesAtOnce = 4u << 20;
+// Beside the event itself.
+constexpr std::size_t kBytesOfRow = 512;
 // Clocks may be set: no wait for a due time is longer than this.
 constexpr std::chrono::milliseconds kLongestSleep{1'000};
 // A database that cannot be written (a full disk) is tried again so often.
@@ -26,6 +33,8 @@ constexpr std::chrono::seconds kDatabaseRetry{1};
 constexpr std::chrono::seconds kLookAtQueued{5};
 // Where another change came between.
 constexpr std::chrono::seconds kLookAgain{1};
+// Of the times that are told apart.
+constexpr std::chrono::milliseconds kFinest{1};
 constexpr std::size_t kFiringsKept = 100;
 constexpr std::size_t kTrimAfter = 20;
 constexpr std::size_t kTimesShown = 3;
@@ -43,7 +52,7 @@ bool is_name(std::string_view name) {
          name.find_first_not_of(kAllowed) == std::string_view::npos;
 }
 
-Result<Done> check_fields(const ScheduleDefinition& definition) {
+Result<Done> check_fields(const ScheduleDefinition& definition, const function::Tenant& tenant) {
   if (!is_name(definition.name)) {
     return fail(ErrorCode::invalid,
                 "a schedule's name has 1 to 64 letters, digits, \"-\", \"_\" and \".\", not \"{}\"",
@@ -54,6 +63,12 @@ Result<Done> check_fields(const ScheduleDefinition& definition) {
   if (definition.data && definition.data->size() > kMaxEventBytes) {
     return fail(ErrorCode::too_large, "the data has {} bytes, and an event at most {}",
                 definition.data->size(), kMaxEventBytes);
+  }
+  if (const auto size = largest_event(definition, tenant); size > kMaxEventBytes) {
+    return fail(ErrorCode::too_large,
+                "with its placeholders (<aws.scheduler...>) filled in the data has {} bytes, and "
+                "an event at most {}",
+                size, kMaxEventBytes);
   }
   if (definition.from && definition.until && *definition.from > *definition.until)
     return fail(ErrorCode::invalid, "the schedule ends (until) before it begins (from)");
@@ -89,12 +104,24 @@ void Scheduler::start() {
 
 Task<void> Scheduler::run() {
   while (!stopping_) {
-    wake_.reset();
-    co_await fire_due();
-    if (!stopping_) co_await wait_for_work();
+    std::string broken;
+    try {
+      co_await take_turn();
+    } catch (const std::exception& error) {
+      broken = error.what();
+    }
+    if (broken.empty()) continue;
+    spdlog::error("the schedules stand still: {}", broken);
+    co_await wake_.wait_until(std::chrono::steady_clock::now() + kDatabaseRetry);
   }
   running_ = false;
   ended_.set();
+}
+
+Task<void> Scheduler::take_turn() {
+  wake_.reset();
+  co_await fire_due();
+  if (!stopping_) co_await wait_for_work();
 }
 
 Task<void> Scheduler::stop() {
@@ -122,9 +149,16 @@ Task<void> Scheduler::fire_due() {
     co_await rebase_where_clock_went_back(now);
     auto jobs = due_jobs(now);
     if (jobs.empty()) co_return;
-    auto work = [this, jobs, now](SQLite::Database& database) {
+    auto work = [this, jobs = std::move(jobs), now](SQLite::Database& database) {
       std::vector<Settled> settled;
-      for (const auto& job : jobs) settled.push_back(settle(database, job, now));
+      Room room;
+      room.firings = kFiringsAtOnce;
+      room.bytes = kBytesAtOnce;
+      for (const auto& job : jobs) {
+        // The others are due as before.
+        if (room.firings == 0 || room.bytes == 0) break;
+        settled.push_back(settle(database, job, now, room));
+      }
       return settled;
     };
     auto settled = co_await parts_.commits.run("fire schedules", std::move(work));
@@ -172,20 +206,27 @@ std::vector<Scheduler::Job> Scheduler::due_jobs(WallTime now) {
     job.trim = ++entry.since_trim >= kTrimAfter;
     if (job.trim) entry.since_trim = 0;
     jobs.push_back(std::move(job));
-    if (jobs.size() == kLargestBatch) break;
+    if (jobs.size() == kSchedulesAtOnce) break;
   }
   return jobs;
 }
 
 // On the store thread, inside a transaction.
-Scheduler::Settled Scheduler::settle(SQLite::Database& database, const Job& job, WallTime now) {
+Scheduler::Settled Scheduler::settle(SQLite::Database& database, const Job& job, WallTime now,
+                                     Room& room) {
   const auto& schedule = job.schedule;
   Settled settled;
   settled.key = job.key;
   settled.id = schedule.id;
-  settled.decisions = decide(schedule, *job.times, table_.runs(database, schedule.id), now);
+  const auto& data = schedule.definition.data;
+  const auto bytes = kBytesOfRow + (data ? data->size() : 0);
+  const auto most = std::min(room.firings, std::max<std::size_t>(1, room.bytes / bytes));
+  settled.decisions = decide(schedule, *job.times, table_.runs(database, schedule.id), now, most);
   const auto& decisions = settled.decisions;
   settled.queued = schedule.queued;
+  const auto count = decisions.firings.size() + (decisions.release ? 1 : 0);
+  room.firings -= std::min(room.firings, count);
+  room.bytes -= std::min(room.bytes, count * bytes);
   settled.stale = !table_.advance(database, schedule, decisions.decided);
   if (settled.stale) return settled;
   if (decisions.release) {
@@ -329,7 +370,8 @@ Result<Scheduler::Entry*> Scheduler::find(const std::string& function, const std
 // The schedule as it will be; errors where it is wrong.
 Result<Schedule> Scheduler::planned(const ScheduleDefinition& definition, WallTime now,
                                     Ended ended) const {
-  if (auto good = check_fields(definition); !good) return fail(std::move(good.error()));
+  auto good = check_fields(definition, parts_.catalog.tenant());
+  if (!good) return fail(std::move(good.error()));
   Schedule schedule;
   schedule.id = random_uuid();
   schedule.created = now;
@@ -370,7 +412,7 @@ Result<Done> Scheduler::check(const std::vector<ScheduleDefinition>& definitions
   }
   std::set<std::string> names;
   for (const auto& definition : definitions) {
-    if (auto good = check_fields(definition); !good) return good;
+    if (auto good = check_fields(definition, parts_.catalog.tenant()); !good) return good;
     if (!names.insert(definition.name).second) {
       return fail(ErrorCode::invalid, "two schedules have the name \"{}\": give each its own",
                   definition.name);
@@ -410,21 +452,13 @@ Task<Result<Scheduler::Saved>> Scheduler::save_here(ScheduleDefinition definitio
   auto schedule = planned(definition, now, Ended::refused);
   if (!schedule) co_return fail(std::move(schedule.error()));
   Saved saved;
-  std::size_t count = 0;
-  for (auto at = entries_.lower_bound({key.first, ""});
-       at != entries_.end() && at->first.first == key.first; ++at) {
-    ++count;
-    if (at->first == key && at->second.schedule.definition != definition)
-      saved.replaced = at->second.schedule;
-  }
-  if (count >= kMostSchedules && !entries_.contains(key)) {
-    co_return fail(ErrorCode::invalid, "\"{}\" has {} schedules, and more are not possible",
-                   key.first, count);
-  }
-  if (!changing_.insert(key).second) {
-    co_return fail(ErrorCode::conflict, "the schedule {} of {} is being changed by another request",
-                   key.second, key.first);
-  }
+  const auto before = entries_.find(key);
+  if (before != entries_.end() && before->second.schedule.definition != definition)
+    saved.replaced = before->second.schedule;
+  auto good = room_for(key.first, {key}, {});
+  if (good) good = nobody_changes({key});
+  if (!good) co_return fail(std::move(good.error()));
+  changing_.insert(key);
   auto work = [this, planned = std::move(*schedule)](SQLite::Database& database) {
     auto written = planned;
     table_.save(database, written);
@@ -441,6 +475,32 @@ Task<Result<Scheduler::Saved>> Scheduler::save_here(ScheduleDefinition definitio
   co_return saved;
 }
 
+// Those that are being made by other requests count too.
+Result<Done> Scheduler::room_for(const std::string& function, const std::set<Key>& wanted,
+                                 const std::set<Key>& gone) const {
+  auto keys = wanted;
+  const auto add = [&](const Key& key) {
+    if (key.first == function && !gone.contains(key)) keys.insert(key);
+  };
+  for (auto at = entries_.lower_bound({function, ""});
+       at != entries_.end() && at->first.first == function; ++at) {
+    add(at->first);
+  }
+  for (const auto& key : changing_) add(key);
+  if (keys.size() <= kMostSchedules) return Done{};
+  return fail(ErrorCode::invalid, "\"{}\" would have {} schedules, and {} are possible", function,
+              keys.size(), kMostSchedules);
+}
+
+Result<Done> Scheduler::nobody_changes(const std::set<Key>& keys) const {
+  for (const auto& key : keys) {
+    if (!changing_.contains(key)) continue;
+    return fail(ErrorCode::conflict, "the schedule {} of {} is being changed by another request",
+                key.second, key.first);
+  }
+  return Done{};
+}
+
 Task<Result<Done>> Scheduler::declare(std::string function,
                                       std::vector<ScheduleDefinition> definitions) {
   auto task = declare_here(std::move(function), std::move(definitions));
@@ -449,7 +509,7 @@ Task<Result<Done>> Scheduler::declare(std::string function,
 
 Task<Result<Done>> Scheduler::declare_here(std::string function,
                                            std::vector<ScheduleDefinition> definitions) {
-  if (auto good = check(definitions); !good) co_return good;
+  if (auto right = check(definitions); !right) co_return right;
   const auto now = parts_.clock.now();
   std::vector<Schedule> kept;
   std::set<Key> wanted;
@@ -462,15 +522,20 @@ Task<Result<Done>> Scheduler::declare_here(std::string function,
     kept.push_back(std::move(*schedule));
   }
   std::vector<std::pair<Key, std::string>> gone;
+  std::set<Key> going;
   for (auto at = entries_.lower_bound({function, ""});
        at != entries_.end() && at->first.first == function; ++at) {
-    const bool goes = at->second.schedule.definition.declared && !wanted.contains(at->first);
-    if (goes) gone.emplace_back(at->first, at->second.schedule.id);
-    if (!changing_.contains(at->first) || !(goes || wanted.contains(at->first))) continue;
-    co_return fail(ErrorCode::conflict, "the schedule {} of {} is being changed by another request",
-                   at->first.second, function);
+    if (!at->second.schedule.definition.declared || wanted.contains(at->first)) continue;
+    gone.emplace_back(at->first, at->second.schedule.id);
+    going.insert(at->first);
   }
-  changing_.insert(wanted.begin(), wanted.end());
+  auto good = room_for(function, wanted, going);
+  if (good) good = nobody_changes(wanted);
+  if (good) good = nobody_changes(going);
+  if (!good) co_return good;
+  auto changed = wanted;
+  changed.merge(going);
+  changing_.insert(changed.begin(), changed.end());
   auto work = [this, kept = std::move(kept), gone](SQLite::Database& database) {
     for (const auto& [key, id] : gone) table_.remove(database, id);
     auto written = kept;
@@ -481,7 +546,7 @@ Task<Result<Done>> Scheduler::declare_here(std::string function,
     return written;
   };
   auto done = co_await parts_.commits.run("save the schedules of a function", std::move(work));
-  for (const auto& key : wanted) changing_.erase(key);
+  for (const auto& key : changed) changing_.erase(key);
   if (!done) co_return not_saved(std::move(done.error()), function);
   for (const auto& [key, id] : gone) erase(key);
   for (auto& schedule : *done) put(std::move(schedule));
@@ -550,14 +615,19 @@ Task<Result<std::string>> Scheduler::run_here(std::string function, std::string 
   if (!entry) co_return fail(std::move(entry.error()));
   const auto now = parts_.clock.now();
   auto schedule = (*entry)->schedule;
+  const auto times = (*entry)->times;
   schedule.definition.jitter = std::chrono::milliseconds(0);
   auto event_id = random_uuid();
-  auto work = [this, schedule, event_id, now](SQLite::Database& database) {
+  auto work = [this, schedule, times, event_id, now](SQLite::Database& database) {
+    const auto is_due = [&times](WallTime time) {
+      return times && times->next(time - kFinest) == time;
+    };
     Decision decision;
     decision.time = now;
-    // Its time is its own: one that is due at this very millisecond has another.
-    while (!table_.add(database, schedule.id, decision, event_id, now, false))
-      decision.time += std::chrono::milliseconds(1);
+    // Its time is its own: never one at which the schedule is due, nor that of another run.
+    while (is_due(decision.time) ||
+           !table_.add(database, schedule.id, decision, event_id, now, false))
+      decision.time += kFinest;
     table_.trim(database, schedule.id, kFiringsKept);
     return write_event(database, schedule, event_id, now, now);
   };

@@ -73,7 +73,8 @@ class Scheduler {
   // The schedules that lambda.toml declares for a function: these, and no other declared ones. All
   // or nothing. One whose time has passed is no error here: the file need not change for it.
   Task<Result<Done>> declare(std::string function, std::vector<ScheduleDefinition> definitions);
-  // Whether these could be saved, without doing it (their function need not be there yet).
+  // Whether these could be saved, without doing it (their function need not be there yet). Any
+  // thread, and so is times().
   [[nodiscard]] Result<Done> check(const std::vector<ScheduleDefinition>& definitions) const;
   // When it would fire next, if it were saved now.
   [[nodiscard]] std::vector<WallTime> times(const ScheduleDefinition& definition,
@@ -123,10 +124,16 @@ class Scheduler {
   };
 
   Task<void> run();
+  Task<void> take_turn();
   Task<void> wait_for_work();
   Task<void> rebase_where_clock_went_back(WallTime now);
   [[nodiscard]] std::vector<Job> due_jobs(WallTime now);
-  Settled settle(SQLite::Database& database, const Job& job, WallTime now);
+  // How much of one transaction is left.
+  struct Room {
+    std::size_t firings = 0;
+    std::size_t bytes = 0;
+  };
+  Settled settle(SQLite::Database& database, const Job& job, WallTime now, Room& room);
   WallTime write_event(SQLite::Database& database, const Schedule& schedule, std::string event_id,
                        WallTime time, WallTime now);
   void take_in(const Settled& settled, WallTime now);
@@ -144,6 +151,9 @@ class Scheduler {
   [[nodiscard]] tl::unexpected<Error> not_saved(Error error, const std::string& function) const;
 
   Task<Result<Saved>> save_here(ScheduleDefinition definition);
+  [[nodiscard]] Result<Done> room_for(const std::string& function, const std::set<Key>& wanted,
+                                      const std::set<Key>& gone) const;
+  [[nodiscard]] Result<Done> nobody_changes(const std::set<Key>& keys) const;
   Task<Result<Done>> declare_here(std::string function,
                                   std::vector<ScheduleDefinition> definitions);
   Task<Result<Done>> remove_here(std::string function, std::string name);

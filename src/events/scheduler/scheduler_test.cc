@@ -1,20 +1,5 @@
-// The scheduler with a real database (in memory) and a real queue; the clock is moved by hand.
-#include "events/scheduler/scheduler.h"
-
-#include "base/blocking.h"
-#include "events/webhook/sender.h"
-#include "invoke/refusing_invoker.h"
-#include "store/database.h"
-#include "store/master_key.h"
-
-#include <SQLiteCpp/SQLiteCpp.h>
-#include <boost/json.hpp>
-#include <gmock/gmock.h>
-
-#include <algorithm>
-#include <chrono>
-#include <memory>
-#include <type_traits>
+// What fires, when, and what becomes of it.
+#include "events/scheduler/scheduler_fixture.h"
 
 namespace lambda::events {
 namespace {
@@ -24,150 +9,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-
-// Answers, fails, or leaves a call open until `release`.
-class ScriptedInvoker final : public invoke::RefusingInvoker {
- public:
-  Task<Result<invoke::Outcome>> invoke(invoke::Call call) override {
-    payloads.push_back(call.payload);
-    if (hold) co_await release.wait();
-    invoke::Outcome outcome;
-    outcome.payload = "\"done\"";
-    outcome.executed_version = "1";
-    co_return outcome;
-  }
-
-  std::vector<std::string> payloads;
-  bool hold = false;
-  AsyncEvent release;
-};
-
-class SchedulerTest : public testing::Test {
- public:
-  template <class T>
-  auto await(Task<T> task) {
-    std::conditional_t<std::is_void_v<T>, std::optional<bool>, std::optional<T>> value;
-    bool ended = false;
-    auto run = [](Task<T> inner, auto& result, bool& over) -> Task<void> {
-      if constexpr (std::is_void_v<T>) {
-        co_await std::move(inner);
-        result = true;
-      } else {
-        result = co_await std::move(inner);
-      }
-      over = true;
-    };
-    auto on_end = [](const std::exception_ptr& thrown) {
-      if (thrown) std::rethrow_exception(thrown);
-    };
-    asio::co_spawn(loop_, run(std::move(task), value, ended), on_end);
-    until([&ended] { return ended; });
-    return std::move(*value);
-  }
-  template <class Condition>
-  void until(Condition condition) {
-    const auto limit = std::chrono::steady_clock::now() + 20s;
-    loop_.restart();
-    while (!condition()) {
-      ASSERT_LT(std::chrono::steady_clock::now(), limit);
-      loop_.run_for(5ms);
-      loop_.restart();
-    }
-  }
-
-  SchedulerTest() {
-    database_ = std::move(*store::Database::open_in_memory());
-    catalog_ = std::move(*function::Catalog::load(*database_, clock_, function::Tenant{}));
-    for (const char* name : {"greet", "other"}) add_function(name);
-    commits_ = std::make_unique<store::GroupCommit>(*database_, store_thread_);
-    webhooks_ = std::make_unique<WebhookSender>(
-        WebhookSender::Parts{*catalog_, master_, store_thread_, clock_}, WebhookSender::Options());
-    make();
-  }
-  ~SchedulerTest() override {
-    end();
-    store_thread_.finish();
-    webhooks_->finish();
-    loop_.abandon();
-  }
-
-  // A server that starts with what the database has.
-  void make() {
-    queue_ =
-        std::make_unique<EventQueue>(EventQueue::Parts{loop_, *database_, *commits_, store_thread_,
-                                                       *catalog_, invoker_, *webhooks_, clock_},
-                                     EventQueue::Limits());
-    scheduler_ = std::make_unique<Scheduler>(
-        Scheduler::Parts{loop_, *database_, *commits_, store_thread_, *queue_, *catalog_, clock_});
-    ASSERT_TRUE(queue_->load());
-    ASSERT_TRUE(scheduler_->load());
-  }
-  void end() {
-    if (started_) {
-      await(scheduler_->stop());
-      await(queue_->stop(std::chrono::steady_clock::now() + 1s));
-    }
-    started_ = false;
-  }
-  // The loops of both; without, fire_due() is called by hand and nothing is carried out.
-  void start() {
-    queue_->start();
-    scheduler_->start();
-    started_ = true;
-  }
-
-  void add_function(const std::string& name) {
-    function::DeployCommit commit;
-    commit.function = name;
-    commit.configuration.runtime = "python3.11";
-    commit.configuration.handler = "app.handler";
-    commit.code.sha256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
-    commit.code.package_digest = std::string(64, 'a');
-    ASSERT_TRUE(catalog_->commit_deploy(std::move(commit)));
-  }
-
-  static ScheduleDefinition definition(const std::string& expression,
-                                       const std::string& name = "default") {
-    ScheduleDefinition definition;
-    definition.function = "greet";
-    definition.name = name;
-    definition.expression = expression;
-    return definition;
-  }
-  void save(const ScheduleDefinition& definition) {
-    auto saved = await(scheduler_->save(definition));
-    ASSERT_TRUE(saved) << saved.error().message();
-  }
-  void fire_at(std::chrono::milliseconds step) {
-    clock_.advance(step);
-    await(scheduler_->fire_due());
-  }
-  std::vector<FiringInfo> firings(const std::string& name = "default") {
-    auto shown = await(scheduler_->show("greet", name, 5, 2'000));
-    EXPECT_TRUE(shown);
-    return shown ? shown->firings : std::vector<FiringInfo>();
-  }
-  std::vector<EventInfo> waiting() {
-    EventTable::Listing listing;
-    listing.function = "greet";
-    listing.state = EventState::waiting;
-    listing.limit = 1'000;
-    return std::move(*await(queue_->list(listing)));
-  }
-
-  FakeClock clock_;  // 03:04:05
-  std::unique_ptr<store::Database> database_;
-  std::unique_ptr<function::Catalog> catalog_;
-  ScriptedInvoker invoker_;
-  std::unique_ptr<store::GroupCommit> commits_;
-  store::MasterKey master_ = store::MasterKey::ephemeral();
-  std::unique_ptr<WebhookSender> webhooks_;
-  std::unique_ptr<EventQueue> queue_;
-  std::unique_ptr<Scheduler> scheduler_;
-  bool started_ = false;
-  Loop loop_{1};
-  BlockingPool store_thread_{"store", 1};
-};
 
 TEST_F(SchedulerTest, SaysWhenItFiresNext) {
   auto saved = await(scheduler_->save(definition("0 * * * *")));
@@ -314,19 +155,6 @@ TEST_F(SchedulerTest, RunsWhenItIsTold) {
   EXPECT_THAT(firings(), SizeIs(2));
 }
 
-TEST_F(SchedulerTest, AChangedOneKeepsItsFirings) {
-  save(definition("* * * * *"));
-  fire_at(55s);
-  auto changed = definition("*/5 * * * *");
-  auto saved = await(scheduler_->save(changed));
-  ASSERT_TRUE(saved);
-  ASSERT_TRUE(saved->replaced);
-  EXPECT_EQ(saved->replaced->definition.expression, "* * * * *");
-  EXPECT_THAT(firings(), SizeIs(1));
-  make();
-  EXPECT_EQ(await(scheduler_->list("greet"))->at(0).schedule.definition, changed);
-}
-
 TEST_F(SchedulerTest, JitterMovesTheEventAndNotTheFiring) {
   auto wanted = definition("* * * * *");
   wanted.jitter = 30s;
@@ -417,19 +245,6 @@ TEST_F(SchedulerTest, JitterEndsWithTheSchedule) {
   for (const auto& event : waiting()) EXPECT_LE(event.due, *ending.until);
 }
 
-TEST_F(SchedulerTest, WhatIsQueuedStaysInLineOverAChange) {
-  auto slow = definition("* * * * *");
-  slow.overlap = Overlap::queue;
-  save(slow);
-  for (int i = 0; i < 4; ++i) fire_at(1min);
-  EXPECT_EQ(await(scheduler_->show("greet", "default", 1, 1))->info.schedule.queued, 3u);
-  slow.expression = "0 0 1 1 *";
-  save(slow);
-  EXPECT_EQ(await(scheduler_->show("greet", "default", 1, 1))->info.schedule.queued, 3u);
-  start();
-  until([this] { return invoker_.payloads.size() == 4; });
-}
-
 TEST_F(SchedulerTest, ARunByHandTakesNoTurnFromAFiringThatStillRuns) {
   save(definition("* * * * *"));
   fire_at(1min);
@@ -443,81 +258,6 @@ TEST_F(SchedulerTest, ARunByHandTakesNoTurnFromAFiringThatStillRuns) {
   EXPECT_EQ(waiting().front().id, scheduled);
 }
 
-TEST_F(SchedulerTest, AFunctionTakesItsSchedulesWithIt) {
-  save(definition("* * * * *"));
-  ASSERT_TRUE(catalog_->delete_function("greet"));
-  // Before it is told: what the database does not have any more is not fired.
-  fire_at(1min);
-  scheduler_->forget("greet");
-  EXPECT_THAT(*await(scheduler_->list("")), IsEmpty());
-  auto saved = await(scheduler_->save(definition("* * * * *")));
-  ASSERT_FALSE(saved);
-  EXPECT_EQ(saved.error().code(), ErrorCode::not_found);
-}
-
-TEST_F(SchedulerTest, DeclaredOnesGoWhenTheyAreNotDeclaredAnyMore) {
-  save(definition("@daily", "by-hand"));
-  std::vector<ScheduleDefinition> both{definition("@hourly", "a"), definition("@daily", "b")};
-  ASSERT_TRUE(await(scheduler_->declare("greet", both)));
-  EXPECT_THAT(*await(scheduler_->list("greet")), SizeIs(3));
-  both.pop_back();
-  ASSERT_TRUE(await(scheduler_->declare("greet", both)));
-  EXPECT_THAT(*await(scheduler_->list("greet")), SizeIs(2));
-  both.push_back(definition("@dialy", "c"));
-  EXPECT_FALSE(await(scheduler_->declare("greet", both)));
-  EXPECT_THAT(*await(scheduler_->list("greet")), SizeIs(2));
-  make();
-  EXPECT_THAT(*await(scheduler_->list("greet")), SizeIs(2));
-}
-
-TEST_F(SchedulerTest, RefusesWhatIsWrongAndSaysWhy) {
-  const auto refusal = [this](const ScheduleDefinition& wrong) {
-    auto saved = await(scheduler_->save(wrong));
-    return saved ? std::string("saved") : saved.error().message();
-  };
-  EXPECT_THAT(refusal(definition("0 0 30 2 *")), HasSubstr("never"));
-  EXPECT_THAT(refusal(definition("at(2020-01-01T00:00:00)")), HasSubstr("its time has passed"));
-  EXPECT_THAT(refusal(definition("@daily", "a b")), HasSubstr("\"a b\""));
-  auto wrong = definition("@daily");
-  wrong.from = clock_.now() + 1h;
-  wrong.until = clock_.now();
-  EXPECT_THAT(refusal(wrong), HasSubstr("before it begins"));
-  wrong = definition("@daily");
-  wrong.until = clock_.now() + 1min;
-  EXPECT_THAT(refusal(wrong), HasSubstr("never fire before it ends"));
-  wrong = definition("@daily");
-  wrong.data = std::string(kMaxEventBytes + 1, 'x');
-  EXPECT_THAT(refusal(wrong), HasSubstr("1048577 bytes"));
-  wrong = definition("@daily");
-  wrong.jitter = 25h;
-  EXPECT_THAT(refusal(wrong), HasSubstr("jitter"));
-  EXPECT_THAT(await(scheduler_->run_now("greet", "x")).error().message(),
-              HasSubstr("has no schedule \"x\""));
-}
-
-TEST_F(SchedulerTest, ADeclaredOneMayHaveEndedAndThereMayNotBeTooMany) {
-  std::vector<ScheduleDefinition> declared = {definition("at(2020-01-01T00:00:00)")};
-  ASSERT_TRUE(await(scheduler_->declare("greet", declared)));
-  ASSERT_TRUE(await(scheduler_->declare("greet", declared)));
-  const auto listed = await(scheduler_->list("greet"));
-  ASSERT_THAT(*listed, SizeIs(1));
-  EXPECT_FALSE(listed->front().next);
-  declared.clear();
-  for (std::size_t i = 0; i <= kMostSchedules; ++i)
-    declared.push_back(definition("@daily", "s" + std::to_string(i)));
-  const auto many = await(scheduler_->declare("greet", declared));
-  ASSERT_FALSE(many);
-  EXPECT_THAT(many.error().message(), HasSubstr("1001 schedules"));
-  EXPECT_THAT(*await(scheduler_->list("greet")), SizeIs(1));
-}
-
-TEST_F(SchedulerTest, SaysWhenOneWouldFireWithoutMakingIt) {
-  const auto hour = WallTime(std::chrono::milliseconds(1'767'326'400'000));  // 04:00
-  EXPECT_THAT(scheduler_->times(definition("0 * * * *"), 2), ElementsAre(hour, hour + 1h));
-  EXPECT_THAT(scheduler_->times(definition("nonsense"), 2), IsEmpty());
-  EXPECT_THAT(*await(scheduler_->list("greet")), IsEmpty());
-}
-
 TEST_F(SchedulerTest, KeepsTheNewestHundredFirings) {
   auto wanted = definition("* * * * *");
   wanted.overlap = Overlap::allow;
@@ -525,6 +265,52 @@ TEST_F(SchedulerTest, KeepsTheNewestHundredFirings) {
   for (int i = 0; i < 150; ++i) fire_at(1min);
   EXPECT_LE(firings().size(), 121u);
   EXPECT_GE(firings().size(), 100u);
+}
+
+TEST_F(SchedulerTest, WhatIsMadeUpForComesInSmallTransactions) {
+  std::vector<ScheduleDefinition> many;
+  for (int i = 0; i < 20; ++i) {
+    auto one = definition("* * * * *", std::to_string(i));
+    one.misfire = Misfire::all;
+    one.overlap = Overlap::allow;
+    many.push_back(one);
+  }
+  ASSERT_TRUE(await(scheduler_->declare("greet", many)));
+  clock_.advance(200min);
+  // Counted at every commit: none of them writes more than its part.
+  std::vector<int> written;
+  auto count = [this, &written] {
+    (void)database_->read("count", [&written](SQLite::Database& database) {
+      written.push_back(database.execAndGet("SELECT count(*) FROM events").getInt());
+    });
+  };
+  auto fired = begin_on(loop_, [](Scheduler& scheduler) -> Task<bool> {
+    co_await scheduler.fire_due();
+    co_return true;
+  }(*scheduler_));
+  until([&] {
+    count();
+    return fired->done();
+  });
+  count();
+  EXPECT_EQ(written.back(), 20 * 200);
+  written.insert(written.begin(), 0);
+  for (std::size_t i = 1; i < written.size(); ++i) EXPECT_LE(written[i] - written[i - 1], 1'024);
+  for (int i = 0; i < 20; ++i) EXPECT_THAT(firings(std::to_string(i)), SizeIs(200));
+}
+
+TEST_F(SchedulerTest, ARunByHandNeverTakesATimeThatIsDue) {
+  auto often = definition("* * * * *");
+  often.overlap = Overlap::allow;
+  save(often);
+  clock_.advance(55s);  // 03:05:00.000: due, and not fired yet
+  ASSERT_TRUE(await(scheduler_->run_now("greet", "default")));
+  await(scheduler_->fire_due());
+  const auto fired = firings();
+  ASSERT_THAT(fired, SizeIs(2));
+  EXPECT_EQ(fired[0].time, clock_.now() + 1ms);
+  EXPECT_EQ(fired[1].time, clock_.now());
+  EXPECT_EQ(waiting().size(), 2u);
 }
 
 }  // namespace
