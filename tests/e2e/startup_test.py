@@ -93,8 +93,18 @@ class CannotStart(unittest.TestCase):
         self.refused([*self.common, "--driver", "docker", "--docker-host", f"unix://{self.home}/no.sock"], "no.sock")
 
 
+def has_ipv6():
+    """Whether this machine has ::1: a container may not."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
 class Localhost(unittest.TestCase):
-    def test_is_both_of_its_addresses(self):
+    def test_is_all_of_its_addresses(self):
         class Server(LambdaServer):
             def command(self):
                 command = super().command()
@@ -102,8 +112,9 @@ class Localhost(unittest.TestCase):
                 return command
 
         with Server("native") as server:
-            self.assertEqual(server.facts["addresses"], [f"127.0.0.1:{server.port}", f"[::1]:{server.port}"])
-            for host in ("127.0.0.1", "::1"):
+            hosts = ["127.0.0.1", "::1"] if has_ipv6() else ["127.0.0.1"]
+            self.assertEqual(server.facts["addresses"], [f"[{host}]:{server.port}" if ":" in host else f"{host}:{server.port}" for host in hosts])
+            for host in hosts:
                 connection = http.client.HTTPConnection(host, server.port, timeout=10)
                 connection.request("GET", "/_lambda/health")
                 self.assertEqual(connection.getresponse().status, 200)

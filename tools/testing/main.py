@@ -74,6 +74,13 @@ def run_suite(suite, deadline):
         return failed(f"the suite itself broke: {type(error).__name__}: {error}")
 
 
+def needed_first(chosen):
+    """What the chosen suites stand on: the newest programs, and the base file systems where functions run."""
+    programs, runtimes = SUITES[:2]
+    functions_run = any(not suite.name.startswith(("build:", "check:")) for suite in chosen)
+    return [suite for suite in [programs] + [runtimes] * functions_run if suite not in chosen]
+
+
 def report(suite, outcome, seconds):
     verdict = "ok" if outcome.failed == 0 else "FAILED"
     print(f"{verdict:7}{suite.name:18}{outcome.passed:6} passed {outcome.failed:4} failed {seconds:7.0f} s", flush=True)
@@ -102,10 +109,10 @@ def main():
     os.chdir(ROOT)
     deadline = time.monotonic() + 60 * float(os.environ.get("LAMBDA_TEST_MINUTES", "180"))
     total = Outcome()
-    if chosen and SUITES[0] not in chosen:  # every other suite wants the newest programs
-        built = run_suite(SUITES[0], deadline)
+    for suite in needed_first(chosen):
+        built = run_suite(suite, deadline)
         if built.failed:
-            report(SUITES[0], built, 0)
+            report(suite, built, 0)
             total.add(built)
     for suite in chosen:
         began = time.monotonic()
