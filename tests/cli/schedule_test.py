@@ -1,0 +1,75 @@
+"""`lambda schedule` against answers that a real server gives seldom: what cannot fire, what was missed, a server that fails."""
+
+import json
+import unittest
+
+from command_line import KEY, CommandLineTest, ScriptedServer, answer_json
+
+SCHEDULE = {"function": "greet", "name": "default", "cron": "0 * * * *", "timezone": "UTC", "overlap": "skip", "misfire": "once", "jitter": "0s",
+            "dataBytes": None, "data": None, "from": None, "until": None, "declared": False, "paused": False, "queued": 0,
+            "next": "2026-01-02T04:00:00+00:00", "problem": "", "times": [], "firings": [], "replaced": None}
+FIRING = {"time": "2026-01-02T03:00:00+00:00", "outcome": "fired", "count": 1, "latenessMs": 3, "event": "an-id", "state": "succeeded",
+          "finished": "2026-01-02T03:00:01+00:00", "error": ""}
+
+
+class Schedules(CommandLineTest):
+    def schedule(self, answer, *arguments):
+        """What the command said to that answer, and the requests that it made."""
+        with ScriptedServer(answer if callable(answer) else lambda _: answer_json(answer)) as server:
+            done = self.run_lambda("schedule", *arguments, LAMBDA_HOST=f"http://127.0.0.1:{server.port}", LAMBDA_API_KEY=KEY)
+        return done, server.received
+
+    def test_what_is_sent_is_what_was_said(self):
+        done, (sent,) = self.schedule(SCHEDULE, "greet", "--cron", "0 * * * *", "--tz", "Europe/Berlin", "--overlap", "queue", "--name", "a.b")
+        self.assert_ends(done, 0)
+        self.assertEqual((sent.method, sent.path), ("PUT", "/_lambda/functions/greet/schedules/a.b"))
+        self.assertEqual(json.loads(sent.body), {"cron": "0 * * * *", "timezone": "Europe/Berlin", "overlap": "queue"})
+
+    def test_the_list_says_what_does_not_fire(self):
+        schedules = [{**SCHEDULE, "name": "gone", "next": None}, {**SCHEDULE, "name": "still", "paused": True, "next": None},
+                     {**SCHEDULE, "name": "odd", "next": None, "problem": 'there is no time zone "Mars/Base"'}]
+        done, _ = self.schedule({"schedules": schedules}, "list")
+        self.assert_ends(done, 0)
+        rows = {line.split()[1]: line for line in done.stdout.splitlines()[1:]}
+        self.assertIn("never again", rows["gone"])
+        self.assertTrue(rows["still"].endswith("paused"))
+        self.assertIn('cannot fire: there is no time zone "Mars/Base"', rows["odd"])
+
+    def test_no_schedules_and_how_to_make_one(self):
+        done, _ = self.schedule({"schedules": []}, "list", "greet")
+        self.assert_ends(done, 0, 'No schedules of "greet"', "lambda schedule greet --cron")
+        self.assertEqual(done.stdout, "")
+
+    def test_firings_that_were_late_missed_or_failed(self):
+        firings = [{**FIRING, "latenessMs": 61_500}, {**FIRING, "outcome": "missed", "count": 17, "latenessMs": None, "event": "", "state": ""},
+                   {**FIRING, "state": "dead", "error": "ValueError: " + "no " * 100}]
+        done, _ = self.schedule({**SCHEDULE, "firings": firings}, "show", "greet", "--name", "default")
+        self.assert_ends(done, 0)
+        for said in ("61.5 s", "missed (17)", "dead: ValueError: no no"):
+            self.assertIn(said, done.stdout)
+        self.assertLess(max(map(len, done.stdout.splitlines())), 200, "a long error is shortened")
+
+    def test_one_of_several_is_chosen_by_name(self):
+        several = {"schedules": [{**SCHEDULE, "name": "hourly"}, {**SCHEDULE, "name": "nightly"}]}
+        done, sent = self.schedule(several, "run", "greet")
+        self.assert_ends(done, 2, "several schedules", "--name", "nightly")
+        self.assertEqual([each.method for each in sent], ["GET"])
+
+    def test_errors_of_the_server_have_their_exit_codes(self):
+        for status, code in ((400, 2), (403, 4), (404, 5)):
+            done, _ = self.schedule(lambda _, status=status: answer_json({"message": "said by the server"}, status), "greet", "--cron", "@hourly")
+            self.assertEqual(done.returncode, code, done.stderr)
+        done, _ = self.schedule(lambda _: answer_json({"message": "the disk is full"}, 503), "greet", "--cron", "@hourly")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("the disk is full", done.stderr)
+
+    def test_usage(self):
+        for arguments, said in ((("--cron", "@daily"), "NAME"), (("greet", "--overlap", "skip"), "--cron"),
+                                (("show",), "NAME"), (("greet", "--cron", "@daily", "--no-such"), "--no-such")):
+            done, sent = self.schedule(SCHEDULE, *arguments)
+            self.assert_ends(done, 2, said)
+            self.assertEqual(sent, [])
+
+
+if __name__ == "__main__":
+    unittest.main()
