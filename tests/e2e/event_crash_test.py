@@ -149,7 +149,8 @@ class Crashes(unittest.TestCase):
             for before, after in zip(times, times[1:]):
                 self.assertTrue(any(before - 0.005 <= kill <= after + 0.005 for kill in kills),
                                 f"event {number} was carried out at {before} and at {after}, and no kill lies between")
-        self.assertGreater(len(executions), len(acknowledged) // 2, "the log should tell of most of them")
+        # The newest of them: a quick machine writes more between two kills than is kept.
+        self.assertGreater(len(executions), min(len(acknowledged) // 2, 10_000), "the log should tell of many of them")
         return twice
 
 

@@ -67,6 +67,9 @@ class SchedulerTest : public testing::Test {
 
   // A server that starts with what the database has.
   void make() {
+    // What the loop still has of an earlier one goes with the loop.
+    if (scheduler_) ended_schedulers_.push_back(std::move(scheduler_));
+    if (queue_) ended_queues_.push_back(std::move(queue_));
     queue_ =
         std::make_unique<EventQueue>(EventQueue::Parts{loop_, *database_, *commits_, store_thread_,
                                                        *catalog_, invoker_, *webhooks_, clock_},
@@ -136,6 +139,8 @@ class SchedulerTest : public testing::Test {
   std::unique_ptr<store::GroupCommit> commits_;
   store::MasterKey master_ = store::MasterKey::ephemeral();
   std::unique_ptr<WebhookSender> webhooks_;
+  std::vector<std::unique_ptr<EventQueue>> ended_queues_;
+  std::vector<std::unique_ptr<Scheduler>> ended_schedulers_;
   std::unique_ptr<EventQueue> queue_;
   std::unique_ptr<Scheduler> scheduler_;
   bool started_ = false;
