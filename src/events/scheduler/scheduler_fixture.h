@@ -17,7 +17,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
-#include <type_traits>
+#include <vector>
 
 namespace lambda::events {
 
