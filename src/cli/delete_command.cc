@@ -1,4 +1,5 @@
 // lambda delete: says what goes, asks, deletes.
+#include "base/encoding.h"
 #include "cli/commands.h"
 #include "cli/connection/json_fields.h"
 #include "cli/exit_code.h"
@@ -10,6 +11,30 @@
 namespace lambda::cli {
 namespace {
 
+std::string schedules_that_go(const boost::json::object& reply) {
+  std::string names;
+  const auto& schedules = array_in(reply, "schedules");
+  for (const auto& item : schedules)
+    names += (names.empty() ? "" : ", ") + text_in(item.as_object(), "name");
+  if (names.empty()) return "";
+  return fmt::format("  {}: {}\n", counted(schedules.size(), "schedule"), shortened(names, 200));
+}
+
+std::string events_that_go(const boost::json::object& reply) {
+  std::string text;
+  for (const auto& item : array_in(reply, "functions")) {
+    const auto& depth = item.as_object();
+    const auto number = [&depth](std::string_view member) {
+      return static_cast<std::uint64_t>(number_in(depth, member));
+    };
+    for (const char* state : {"waiting", "running", "dead"}) {
+      if (number(state) > 0)
+        text += fmt::format("  {}\n", counted(number(state), fmt::format("{} event", state)));
+    }
+  }
+  return text;
+}
+
 std::string what_goes(const boost::json::object& function) {
   std::string text =
       fmt::format("  {}, with code and settings\n",
@@ -20,8 +45,19 @@ std::string what_goes(const boost::json::object& function) {
                         text_in(alias, "version"));
   }
   const bool closed = text_in(function, "urlAuth") == "closed";
-  return text + fmt::format("  its URL {}\n  its logs\n",
+  return text + fmt::format("  its URL {}\n",
                             closed ? "(which is closed)" : text_in(function, "url"));
+}
+
+Result<std::string> everything_that_goes(ServerConnection& server, const std::string& name) {
+  auto function = server.json("GET", function_path(name));
+  if (!function) return fail(std::move(function.error()));
+  auto schedules = server.json("GET", function_path(name, "/schedules"));
+  if (!schedules) return fail(std::move(schedules.error()));
+  auto queue = server.json("GET", "/_lambda/queue?function=" + percent_encode(name));
+  if (!queue) return fail(std::move(queue.error()));
+  return what_goes(*function) + schedules_that_go(*schedules) + events_that_go(*queue) +
+         "  its logs, and results of events and settings for them\n";
 }
 
 }  // namespace
@@ -29,10 +65,9 @@ std::string what_goes(const boost::json::object& function) {
 int remove(const ConnectionOptions& connection, const std::string& name, bool yes) {
   auto connected = connect(connection);
   if (!connected.server) return connected.code;
-  auto function = connected.server->json("GET", function_path(name));
-  if (!function) return explain(function.error());
-  std::fprintf(stderr, "Deleting \"%s\" deletes with it:\n%s", name.c_str(),
-               what_goes(*function).c_str());
+  auto goes = everything_that_goes(*connected.server, name);
+  if (!goes) return explain(goes.error());
+  std::fprintf(stderr, "Deleting \"%s\" deletes with it:\n%s", name.c_str(), goes->c_str());
   if (!yes) {
     if (!is_terminal(STDIN_FILENO)) {
       return explain(Error(ErrorCode::invalid,

@@ -212,6 +212,10 @@ std::string Catalog::function_arn(std::string_view name, std::string_view qualif
   return impl_->arn(name, qualifier);
 }
 
+void Catalog::on_clean_up(VersionNeeded needed) {
+  impl_->needed = std::move(needed);
+}
+
 void Catalog::on_leaving(std::function<void(const std::vector<VersionPtr>& leaving)> listener) {
   impl_->leaving_listener = std::move(listener);
 }

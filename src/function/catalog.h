@@ -25,6 +25,10 @@ namespace lambda::store {
 class Database;
 }
 
+namespace SQLite {  // NOLINT(readability-identifier-naming): the name is the library's
+class Database;
+}
+
 namespace lambda::function {
 
 // Account and region of this server, for ARNs and rows.
@@ -119,8 +123,8 @@ class Catalog {
   Result<Done> set_reserved_concurrency(std::string_view name, std::optional<int> limit);
 
   // One transaction: $LATEST, a new version, `live`, and the clean-up of old deployed versions (the
-  // newest `keep_versions` stay, and any that PublishVersion made or an alias uses). Errors:
-  // conflict, when the draft is another than the deploy began with.
+  // newest `keep_versions` stay, and any that PublishVersion made, an alias uses, or is needed
+  // elsewhere). Errors: conflict, when the draft is another than the deploy began with.
   Result<DeployOutcome> commit_deploy(DeployCommit commit);
   struct LiveMove {
     VersionPtr from;  // may be null
@@ -132,6 +136,10 @@ class Catalog {
   // Publishes $LATEST if needed, or takes `number`, and moves `live` to it.
   Result<LiveMove> promote(std::string_view name, std::optional<std::uint64_t> number);
 
+  // Asked about a deployed version before it is cleaned up, in a transaction on the store thread:
+  // whether something outside of the catalog still needs it. Set before the first change.
+  using VersionNeeded = std::function<bool(SQLite::Database&, const Version&)>;
+  void on_clean_up(VersionNeeded needed);
   // Called by a change that is in the database and not yet seen by readers, on the store thread,
   // with the versions that they still find and will not find a moment later. Who keeps a list of
   // versions that are gone and reads the catalog before that list misses none.

@@ -35,21 +35,18 @@ VersionPtr live_version(const Function& function) {
   return live == nullptr ? nullptr : function.version(live->version);
 }
 
-// The newest `keep` deployed versions stay, and whatever an alias uses.
-std::vector<VersionPtr> clean_up(Function& function, std::size_t keep) {
+// The deployed versions but the newest `keep`, and but what an alias uses.
+std::vector<VersionPtr> superseded(const Function& function, std::size_t keep) {
   std::vector<VersionPtr> deployed;
   for (const auto& [number, version] : function.versions) {
     if (version->deployed) deployed.push_back(version);
   }
-  std::vector<VersionPtr> cleaned;
-  if (deployed.size() <= keep) return cleaned;
+  if (deployed.size() <= keep) return {};
   deployed.resize(deployed.size() - keep);
-  for (const auto& version : deployed) {
-    if (!aliases_of(function, version->number).empty()) continue;
-    function.versions.erase(version->number);
-    cleaned.push_back(version);
-  }
-  return cleaned;
+  std::erase_if(deployed, [&function](const VersionPtr& version) {
+    return !aliases_of(function, version->number).empty();
+  });
+  return deployed;
 }
 
 tl::unexpected<Error> no_such_version(const Function& function, std::uint64_t number) {
@@ -92,6 +89,20 @@ Result<std::uint64_t> rollback_target(const Function& function) {
 }
 
 }  // namespace
+
+Result<std::vector<VersionPtr>> Catalog::Impl::clean_up(Function& function, std::size_t keep) {
+  auto old = superseded(function, keep);
+  if (!old.empty() && needed) {
+    // On the connection that writes, which waits for no reader.
+    auto ask = [&](SQLite::Database& connection) {
+      std::erase_if(old, [&](const VersionPtr& version) { return needed(connection, *version); });
+    };
+    const auto what = "see which versions of " + function.name + " are needed";
+    if (auto asked = database.change(what, ask); !asked) return fail(std::move(asked.error()));
+  }
+  for (const auto& version : old) function.versions.erase(version->number);
+  return old;
+}
 
 bool Catalog::Impl::move_live(Function& function, std::uint64_t number) const {
   Alias alias;
@@ -144,7 +155,11 @@ Result<DeployOutcome> Catalog::commit_deploy(DeployCommit commit) {
     number = impl_->publish(after, publication)->number;
   }
   impl_->move_live(after, number);
-  if (!outcome.unchanged) outcome.cleaned = clean_up(after, commit.keep_versions);
+  if (!outcome.unchanged) {
+    auto cleaned = impl_->clean_up(after, commit.keep_versions);
+    if (!cleaned) return fail(std::move(cleaned.error()));
+    outcome.cleaned = std::move(*cleaned);
+  }
   outcome.version = after.version(number);
   if (auto saved = impl_->save(before, std::move(after)); !saved) {
     return fail(std::move(saved.error()));

@@ -132,6 +132,21 @@ TEST_F(CatalogTest, CleanUpSparesWhatAnAliasUsesAndWhatWasPublished) {
   EXPECT_THAT(numbers(), ElementsAre(2, 4, 7, 8, 9, 10, 11));
 }
 
+TEST_F(CatalogTest, CleanUpSparesWhatIsNeededElsewhere) {
+  std::string needed = "1";
+  catalog_->on_clean_up([&needed](SQLite::Database& connection, const Version& version) {
+    SQLite::Statement known(connection, "SELECT 1 FROM versions WHERE number = ?");
+    known.bind(1, static_cast<std::int64_t>(version.number));
+    EXPECT_TRUE(known.executeStep()) << "asked before it is gone";
+    return version.label() == needed;
+  });
+  for (int i = 1; i <= 7; ++i) deploy(std::to_string(i));
+  EXPECT_THAT(numbers(), ElementsAre(1, 3, 4, 5, 6, 7));
+  needed = "";
+  EXPECT_EQ(deploy("8").cleaned.size(), 2u) << "the next deploy takes it";
+  EXPECT_THAT(numbers(), ElementsAre(4, 5, 6, 7, 8));
+}
+
 TEST_F(CatalogTest, KeepVersionsIsConfigurableAndLiveAlwaysStays) {
   deploy("1");
   DeployCommit commit;

@@ -24,6 +24,7 @@ struct Catalog::Impl {
   const Clock& clock;
   Tenant tenant;
   ForeignUse foreign;
+  VersionNeeded needed;
   std::function<void(const std::vector<VersionPtr>&)> leaving_listener;
   std::function<void(const std::vector<VersionPtr>&, SnapshotPtr)> listener;
 
@@ -59,6 +60,8 @@ struct Catalog::Impl {
   void set_alias(Function& function, Alias alias) const;
   // All of `live`'s calls go to `number`. False: they did already.
   bool move_live(Function& function, std::uint64_t number) const;
+  // Takes away the deployed versions that are too many, and that nothing uses.
+  Result<std::vector<VersionPtr>> clean_up(Function& function, std::size_t keep);
 };
 
 // The aliases that point to that version, wholly or with a weight.

@@ -368,6 +368,9 @@ Result<Done> Application::Parts::make_services() {
       [this](const std::string& image) { return housekeeper->uses_image(image); },
       [this](std::string_view runtime) { return check_runtime(runtime); }, store_thread, disk,
       clock, *temporary, drivers.standard, configuration.keep_versions});
+  catalog->on_clean_up([this](SQLite::Database& connection, const function::Version& version) {
+    return events->needs(connection, version);
+  });
   catalog->on_leaving([this](const std::vector<function::VersionPtr>& versions) {
     housekeeper->leaving(versions);
   });

@@ -6,7 +6,7 @@ import sqlite3
 import time
 import unittest
 
-from event_server import EventTest
+from event_server import COUNTER, EventTest
 from lambda_server import LambdaServer, ServerTest
 
 
@@ -225,6 +225,23 @@ class Attempts(EventTest):
         self.assertEqual((event["state"], event["errorType"]), ("dead", "ResourceNotFoundException"))
         again = self.server.api("POST", f"/_lambda/events/{identity}/redrive", {})
         self.assertEqual(again.status, 204, again)
+
+    def test_a_version_that_an_event_waits_for_is_not_cleaned_up(self):
+        with LambdaServer("native", self.flags, environment={"LAMBDA_KEEP_VERSIONS": "1"}) as server:
+            self.server_before, type(self).server = self.server, server
+            try:
+                fails_once = {"app.py": COUNTER}
+                server.deploy(fails_once, "pinned", "--handler", "app.handler")
+                identity = self.submit("pinned", {"key": "one", "failures": 1, "sleep": 1}, qualifier="1")
+                for number in (2, 3):
+                    server.deploy({**fails_once, "other.txt": str(number)}, "pinned", "--handler", "app.handler")
+                kept = lambda: [item["version"] for item in server.api("GET", "/_lambda/functions/pinned/versions").json()["versions"]]
+                self.assertEqual(kept(), [3, 1], "2 is in nobody's way")
+                self.assertEqual(self.succeeded(identity)["version"], "1")
+                server.deploy({**fails_once, "other.txt": "4"}, "pinned", "--handler", "app.handler")
+                self.assertEqual(kept(), [4])
+            finally:
+                type(self).server = self.server_before
 
     def test_an_http_function(self):
         server = ("import http.server, os\nclass Handler(http.server.BaseHTTPRequestHandler):\n    def do_POST(self):\n"

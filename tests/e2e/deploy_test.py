@@ -184,13 +184,41 @@ include = ["shared"]
             self.server.deploy(shows(code), "gone", "--handler", "app.handler")
         refused = self.server.cli("delete", "gone", stdin="n\n", check=False)
         self.assertIn('Deleting "gone" deletes with it:\n  2 versions, with code and settings\n  the alias live (version 2)\n'
-                      f"  its URL http://gone.localhost:{self.server.port}\n  its logs\n", refused.stderr)
+                      f"  its URL http://gone.localhost:{self.server.port}\n  its logs, and results of events and settings for them\n",
+                      refused.stderr)
         self.assertEqual(self.server.get("gone").status, 200)
         self.server.cli("delete", "gone", "-y")
         self.assertEqual(self.server.get("gone").status, 404)
         # The name is free again, and numbers begin anew.
         self.server.deploy(shows("y"), "gone", "--handler", "app.handler")
         self.assertEqual(self.server.get("gone").json()["code"], "y")
+
+
+    def test_delete_says_which_schedules_and_events_go(self):
+        self.server.deploy({"app.py": "def handler(e, c): raise ValueError('no')"}, "laden", "--handler", "app.handler")
+        self.server.cli("queue", "config", "laden", "--retries", "0")
+        for name in ("monthly", "weekly"):
+            self.server.cli("schedule", "laden", "--cron", f"@{name}", "--name", name)
+        self.server.cli("invoke", "laden", "--async", "--wait", check=False)
+        self.server.cli("queue", "config", "laden", "--retries", "2")
+        self.server.cli("invoke", "laden", "--async")
+        self.until_depth("laden", waiting=1, dead=1)
+        refused = self.server.cli("delete", "laden", stdin="n\n", check=False)
+        self.assertIn("  2 schedules: monthly, weekly\n  1 waiting event\n  1 dead event\n  its logs, ", refused.stderr)
+        self.server.cli("delete", "laden", "-y")
+        self.server.deploy(shows("new"), "laden", "--handler", "app.handler")
+        refused = self.server.cli("delete", "laden", stdin="n\n", check=False)
+        self.assertNotIn("event\n", refused.stderr)
+        self.assertNotIn("schedule", refused.stderr)
+
+    def until_depth(self, name, **wanted):
+        deadline = time.monotonic() + 20
+        while True:
+            shown = self.server.api("GET", f"/_lambda/queue?function={name}").json()["functions"]
+            if shown and wanted.items() <= shown[0].items():
+                return
+            self.assertLess(time.monotonic(), deadline, shown)
+            time.sleep(0.05)
 
 
 LOOKS = """

@@ -226,6 +226,37 @@ class FirstSteps(RunTest):
         self.assertIn("./run", done.stderr)
 
 
+class OwnFunctions(RunTest):
+    def test_what_a_person_deployed_is_left_alone(self):
+        home = self.place()
+        self.starts(home.run())
+        own = home.home / "own"
+        own.mkdir()
+        (own / "app.py").write_text("def handler(event, context):\n    return 'mine'\n")
+        mine = f"LAMBDA_DATA_DIR={home.data} bin/lambda"
+        must("chmod", "-R", "a+rX", own)
+        done = home.paste(f"{mine} deploy {own} --name greet --handler app.handler")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for word in ("start", "restart"):
+            said = self.starts(home.run(word))
+            self.assertNotIn("$ bin/lambda deploy", said)
+            self.assertIn('"greet" is a function of your own: it was left as it is.\n', said)
+            self.assertEqual(home.paste("curl -s http://greet.localhost").stdout, "mine")
+            lines = lines_to_paste(said)
+            self.assertFalse([line for line in lines if "greet" in line], lines)
+            self.assertIn("greet", home.paste(lines[0]).stdout)
+        # Back at the example, it is ./run's again.
+        self.assertEqual(home.paste(f"{mine} rollback greet").returncode, 0)
+        self.assertIn("Unchanged: version 1", self.starts(home.run()))
+        # And who deleted it, and has others, does not get it back.
+        self.assertEqual(home.paste(f"{mine} deploy {own} --name other --handler app.handler").returncode, 0)
+        self.assertEqual(home.paste(f"{mine} delete greet -y").returncode, 0)
+        said = self.starts(home.run())
+        self.assertNotIn("function of your own", said)
+        listed = json.loads(home.paste(f"{mine} list -o json").stdout)["functions"]
+        self.assertEqual([function["name"] for function in listed], ["other"])
+
+
 class Ports(RunTest):
     def test_port_80_taken(self):
         place = self.place()

@@ -115,6 +115,11 @@ class EventQueue {
   Task<Result<Done>> configure(std::string function, std::string qualifier,
                                std::optional<InvokeConfig> config);
 
+  // Whether an event that waits or runs is for this version. In the caller's transaction; store
+  // thread.
+  bool needs(SQLite::Database& database, const function::Version& version) {
+    return table_.has_pending(database, version.function, version.label());
+  }
   // Functions, versions or aliases are gone, and their rows went with them. Any thread.
   void keep_only(const function::Snapshot& known) { configs_.keep_only(known); }
 

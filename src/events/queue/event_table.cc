@@ -77,6 +77,9 @@ constexpr const char* kDepthsOf =
     "SELECT function, sum(state = 0), sum(state = 1), sum(state = 0 AND attempts + throttles > 0), "
     "sum(state = 3), min(CASE WHEN state < 2 THEN accepted END) FROM events "
     "WHERE account = ?1 AND region = ?2 AND state <> 2 AND function = ?3 GROUP BY function";
+constexpr const char* kPendingOf =
+    "SELECT 1 FROM events WHERE account = ?1 AND region = ?2 AND function = ?3 AND qualifier = ?4 "
+    "AND qualifier <> '' AND state < 2 LIMIT 1";
 constexpr const char* kCancel =
     "DELETE FROM events WHERE account = ?1 AND region = ?2 AND id = ?3 AND state IN (0, 3)";
 constexpr const char* kRemove =
@@ -393,6 +396,14 @@ std::vector<EventInfo> EventTable::list(SQLite::Database& database, const Listin
   bind_text(rows, 3, listing.function);
   rows->bind(4, static_cast<std::int64_t>(listing.limit));
   return read_infos(rows);
+}
+
+bool EventTable::has_pending(SQLite::Database& database, std::string_view function,
+                             std::string_view qualifier) {
+  auto rows = take(database, kPendingOf);
+  bind_text(rows, 3, function);
+  bind_text(rows, 4, qualifier);
+  return rows->executeStep();
 }
 
 bool EventTable::cancel(SQLite::Database& database, std::string_view id) {

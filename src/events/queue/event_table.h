@@ -90,6 +90,9 @@ class EventTable {
   };
   // The newest first.
   std::vector<EventInfo> list(SQLite::Database& database, const Listing& listing);
+  // Whether some event that waits or runs names this version or alias.
+  bool has_pending(SQLite::Database& database, std::string_view function,
+                   std::string_view qualifier);
 
   // --- steering
   // False: there is no event that waits (or is dead) by that id.

@@ -162,6 +162,40 @@ TEST_F(EventTableTest, ATokenMakesARepeatedSubmissionTheSameEvent) {
   EXPECT_FALSE(insert("e").duplicate);
 }
 
+TEST_F(EventTableTest, KnowsWhichVersionsAreStillToBeCalled) {
+  const auto pending = [this](const char* function, const char* qualifier) {
+    return with([&](SQLite::Database& database) {
+      return table_.has_pending(database, function, qualifier);
+    });
+  };
+  insert("unqualified");
+  EXPECT_FALSE(pending("work", "2"));
+  EXPECT_FALSE(pending("work", "")) << "what is for no version holds none";
+  NewEvent event;
+  event.id = "pinned";
+  event.function = "work";
+  event.qualifier = "2";
+  with([&](SQLite::Database& database) { return table_.insert(database, event, kNow); });
+  EXPECT_TRUE(pending("work", "2"));
+  EXPECT_FALSE(pending("work", "1"));
+  EXPECT_FALSE(pending("other", "2"));
+  const auto claims = claim("work", 2);
+  ASSERT_EQ(claims.events.size(), 2u);
+  EXPECT_TRUE(pending("work", "2")) << "while it runs";
+  EventTable::Failure failure;
+  failure.attempts = 1;
+  with([&](SQLite::Database& database) {
+    return table_.retry(database, claims.events[1], failure, kNow + 1min);
+  });
+  EXPECT_TRUE(pending("work", "2")) << "while it waits for another attempt";
+  const auto again = claim("work", 1, kNow + 2min);
+  ASSERT_EQ(again.events.size(), 1u);
+  with([&](SQLite::Database& database) {
+    return table_.succeed(database, again.events[0], {}, kNow + 2min);
+  });
+  EXPECT_FALSE(pending("work", "2"));
+}
+
 TEST_F(EventTableTest, DeadOnesAreRevivedWithAnotherPayload) {
   insert("a");
   insert("b");
