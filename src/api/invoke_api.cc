@@ -12,6 +12,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kMaxClientContext = 3583;
+constexpr std::string_view kJson = "application/json";
 
 Result<std::string> read_client_context(const http::Request& request) {
   const auto encoded = request.headers.get("X-Amz-Client-Context");
@@ -36,6 +37,15 @@ std::string timing_text(const invoke::Timing& timing) {
   return fmt::format("waiting={};start={};init={};handler={};total={};cold={}",
                      timing.waiting.count(), timing.start.count(), timing.init.count(),
                      timing.handler.count(), timing.total.count(), timing.cold ? 1 : 0);
+}
+
+// A function may report an error in words of its own (AWS's contract: error bodies are passed on).
+std::string payload_type(const invoke::Outcome& outcome) {
+  if (outcome.error == invoke::FunctionError::handled &&
+      outcome.content_type == kJson && !check_json(outcome.payload)) {
+    return "application/octet-stream";
+  }
+  return outcome.content_type;
 }
 
 // The payload of a call: JSON, {} where there is none. Errors: too_large, bad_content.
@@ -123,7 +133,8 @@ Task<Answer> run(Services& services, Exchange& exchange, function::Resolved targ
   call.client_context = std::move(*context);
   auto outcome = co_await services.invoker.invoke(std::move(call));
   if (!outcome) co_return fail(std::move(outcome.error()));
-  http::Response response(200, "application/json", std::move(outcome->payload));
+  auto content_type = payload_type(*outcome);
+  http::Response response(200, std::move(content_type), std::move(outcome->payload));
   response.headers.add("X-Amz-Executed-Version", outcome->executed_version);
   if (outcome->error != invoke::FunctionError::none)
     response.headers.add("X-Amz-Function-Error", "Unhandled");

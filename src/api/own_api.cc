@@ -26,30 +26,8 @@ Result<function::FunctionPtr> find(Services& services, const Exchange& exchange)
   return no_function(services, name);
 }
 
-// The version that the URL answers with.
-function::VersionPtr answering(const function::Function& function) {
-  const auto* live = function.live();
-  auto version = live == nullptr ? nullptr : function.version(live->version);
-  return version ? version : function.latest;
-}
-
-// AWS's tools change the draft alone: then it differs from what the URL answers with. A draft that
-// was published is no news, whichever version the URL follows.
-bool latest_is_newer(const function::Function& function) {
-  const auto& latest = *function.latest;
-  const auto same_as_latest = [&latest](const function::VersionPtr& version) {
-    return version->code == latest.code && version->configuration == latest.configuration;
-  };
-  const auto version = answering(function);
-  if (version == function.latest || latest.last_modified <= version->last_modified) return false;
-  return !same_as_latest(version) &&
-         std::ranges::none_of(function.versions, [&same_as_latest](const auto& entry) {
-           return same_as_latest(entry.second);
-         });
-}
-
 json::object function_json(Services& services, const function::Function& function) {
-  const auto version = answering(function);
+  const auto version = function.answering();
   const auto& configuration = version->configuration;
   json::object object;
   object["name"] = function.name;
@@ -61,7 +39,7 @@ json::object function_json(Services& services, const function::Function& functio
   } else {
     object["live"] = nullptr;
   }
-  object["latestNewerThanLive"] = latest_is_newer(function);
+  object["latestNewerThanLive"] = function.draft_is_news();
   object["runtime"] = configuration.runtime;
   object["packageType"] = function::to_string(configuration.package_type);
   object["kind"] = function::to_string(configuration.kind);
@@ -213,7 +191,7 @@ Task<Answer> own_list_versions(Services& services, Exchange& exchange) {
     versions.push_back(std::move(item));
   }
   json::object reply{{"versions", std::move(versions)}};
-  reply["latestNewerThanLive"] = latest_is_newer(function);
+  reply["latestNewerThanLive"] = function.draft_is_news();
   co_return json_response(200, reply);
 }
 

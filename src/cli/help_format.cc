@@ -45,7 +45,7 @@ std::string main_footer() {
   lambda deploy ./my-function --name greet      package, start and publish it; prints its URL
   lambda invoke greet --data '{"name":"Ann"}'   call it
   lambda versions greet                         what was deployed, and which is live
-  lambda rollback greet                         back to the version that was live before
+  lambda rollback greet                         back to the newest older version that was live
   lambda logs greet -n 20                       what it wrote
   eval "$(lambda config aws)"                   let the AWS CLI and SDKs talk to this server
 

@@ -11,7 +11,7 @@ namespace lambda::deploy {
 // `lambda deploy` gives a new function so long; API clients get AWS's 3 s.
 inline constexpr int kDefaultTimeoutSeconds = 30;
 
-// `before` is the draft's settings, or null for a new function. Checks everything that needs no
+// `before` is what the function had, or null for a new function. Checks everything that needs no
 // build. Errors: invalid, validation; each says what to do.
 Result<function::Configuration> merge_settings(const DeployRequest& request,
                                                const function::Configuration* before,

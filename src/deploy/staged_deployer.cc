@@ -107,8 +107,14 @@ Result<Done> StagedDeployer::check(const DeployRequest& request, Draft& draft) {
       found != snapshot->functions.end()) {
     draft.before = found->second;
   }
-  const auto* before = draft.before ? &draft.before->latest->configuration : nullptr;
-  auto merged = merge_settings(request, before, parts_.standard_driver);
+  // Settings that are not named stay as they were: as the draft has them where it was changed since
+  // the last deploy, and otherwise, after a rollback, too, as they are live.
+  function::VersionPtr before;
+  if (draft.before) {
+    before = draft.before->draft_is_news() ? draft.before->latest : draft.before->answering();
+  }
+  auto merged = merge_settings(request, before ? &before->configuration : nullptr,
+                               parts_.standard_driver);
   if (!merged) return fail(std::move(merged.error()));
   auto version = std::make_shared<function::Version>();
   version->function = request.name;

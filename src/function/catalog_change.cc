@@ -56,6 +56,15 @@ VersionPtr Catalog::Impl::published_already(const Function& function) {
   return configuration == function.latest->configuration ? last : nullptr;
 }
 
+VersionPtr Catalog::Impl::kept_already(Function& function) {
+  auto known = published_already(function);
+  if (!known || !known->deployed) return known;
+  auto kept = std::make_shared<Version>(*known);
+  kept->deployed = false;
+  function.versions[known->number] = kept;
+  return kept;
+}
+
 Result<VersionPtr> Catalog::create_function(std::string name, Configuration configuration,
                                             Code code, std::map<std::string, std::string> tags,
                                             bool publish) {
@@ -101,7 +110,7 @@ Result<VersionPtr> Catalog::update_code(std::string_view name, Code code, std::s
   after.latest = draft;
   VersionPtr made = after.latest;
   if (publish) {
-    made = Impl::published_already(after);
+    made = Impl::kept_already(after);
     if (!made) made = impl_->publish(after, {});
   }
   if (auto saved = impl_->save(*before, std::move(after)); !saved) {
@@ -158,15 +167,10 @@ Result<VersionPtr> Catalog::publish_version(std::string_view name,
     if (auto good = errors.result(); !good) return fail(std::move(good.error()));
   }
   Function after = **before;
-  VersionPtr made = Impl::published_already(after);
-  if (made && !made->deployed) return made;
-  if (made) {
-    // Made by a deploy, and now asked for by name: the clean-up of deploys leaves it alone.
-    auto kept = std::make_shared<Version>(*made);
-    kept->deployed = false;
-    after.versions[made->number] = kept;
-    made = kept;
-  } else {
+  const auto known = Impl::published_already(after);
+  if (known && !known->deployed) return known;
+  auto made = Impl::kept_already(after);
+  if (!made) {
     Impl::Publication publication;
     publication.description = std::move(description);
     made = impl_->publish(after, publication);

@@ -132,6 +132,15 @@ TEST_F(CatalogTest, CleanUpSparesWhatAnAliasUsesAndWhatWasPublished) {
   EXPECT_THAT(numbers(), ElementsAre(2, 4, 7, 8, 9, 10, 11));
 }
 
+TEST_F(CatalogTest, CleanUpSparesWhatAnUpdateOfCodePublished) {
+  deploy("1");
+  const auto made = catalog_->update_code("greet", code_of("1"), "", "", true);
+  ASSERT_TRUE(made);
+  EXPECT_EQ((*made)->number, 1u) << "nothing is new, so it is the version that there is";
+  for (int i = 2; i <= 7; ++i) deploy(std::to_string(i));
+  EXPECT_THAT(numbers(), ElementsAre(1, 3, 4, 5, 6, 7));
+}
+
 TEST_F(CatalogTest, CleanUpSparesWhatIsNeededElsewhere) {
   std::string needed = "1";
   catalog_->on_clean_up([&needed](SQLite::Database& connection, const Version& version) {

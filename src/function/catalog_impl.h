@@ -56,6 +56,9 @@ struct Catalog::Impl {
   VersionPtr publish(Function& function, const Publication& publication) const;
   // The version that PublishVersion would make again, or null when the draft has changed since.
   [[nodiscard]] static VersionPtr published_already(const Function& function);
+  // The same for a publication by name: the clean-up of deploys leaves that version alone from now
+  // on.
+  [[nodiscard]] static VersionPtr kept_already(Function& function);
   // Points an alias; `live` also marks its version as having been live.
   void set_alias(Function& function, Alias alias) const;
   // All of `live`'s calls go to `number`. False: they did already.

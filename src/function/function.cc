@@ -1,5 +1,7 @@
 #include "function/function.h"
 
+#include <algorithm>
+
 namespace lambda::function {
 
 std::string_view to_string(PackageType type) {
@@ -95,6 +97,23 @@ VersionPtr Function::version(std::uint64_t number) const {
   if (number == 0) return latest;
   const auto found = versions.find(number);
   return found == versions.end() ? nullptr : found->second;
+}
+
+VersionPtr Function::answering() const {
+  const auto* alias = live();
+  auto found = alias == nullptr ? nullptr : version(alias->version);
+  return found ? found : latest;
+}
+
+bool Function::draft_is_news() const {
+  const auto same_as_draft = [this](const VersionPtr& other) {
+    return other->code == latest->code && other->configuration == latest->configuration;
+  };
+  const auto now = answering();
+  if (now == latest || latest->last_modified <= now->last_modified) return false;
+  return !same_as_draft(now) && std::ranges::none_of(versions, [&same_as_draft](const auto& entry) {
+    return same_as_draft(entry.second);
+  });
 }
 
 }  // namespace lambda::function

@@ -163,6 +163,11 @@ struct Function {
   [[nodiscard]] const Alias* live() const;
   // The version with that number (0: the draft), or null.
   [[nodiscard]] VersionPtr version(std::uint64_t number) const;
+  // The version that the URL answers with: `live`'s, else the draft.
+  [[nodiscard]] VersionPtr answering() const;
+  // AWS's tools change the draft alone: then it is newer than what the URL answers with. A draft
+  // that was published is no news, whichever version the URL follows.
+  [[nodiscard]] bool draft_is_news() const;
 };
 using FunctionPtr = std::shared_ptr<const Function>;
 

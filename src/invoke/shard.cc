@@ -22,7 +22,6 @@ void describe(Outcome& outcome, sandbox::RuntimeReply reply, std::string_view re
   switch (reply.kind) {
     case Kind::response:
       outcome.payload = std::move(reply.body);
-      outcome.content_type = std::move(reply.content_type);
       break;
     case Kind::error:
       outcome.error = FunctionError::handled;

@@ -267,7 +267,6 @@ Task<void> RuntimeApi::Impl::respond(std::string_view id, http::Request& request
     co_return;
   }
   RuntimeReply result;
-  result.content_type = request.headers.get("Content-Type", "application/json");
   if (const auto* mode = request.headers.find("Lambda-Runtime-Function-Response-Mode");
       mode != nullptr && *mode != "streaming") {
     result.kind = RuntimeReply::Kind::invalid_mode;
@@ -287,7 +286,6 @@ Task<void> RuntimeApi::Impl::respond(std::string_view id, http::Request& request
   if (!refusal && trailers != nullptr && trailers->has(kErrorType)) {
     result.kind = RuntimeReply::Kind::error;
     result.error_type = trailers->get(kErrorType);
-    result.content_type = "application/json";
     const auto encoded = trailers->get(kErrorBody);
     result.body = base64_decode(encoded).value_or(std::string(encoded));
   }
@@ -304,7 +302,6 @@ Task<void> RuntimeApi::Impl::report_error(std::string_view id, http::Request& re
   RuntimeReply result;
   result.kind = RuntimeReply::Kind::error;
   result.error_type = request.headers.get(kErrorType);
-  result.content_type = request.headers.get("Content-Type", "application/json");
   auto refusal = co_await take_body(body, result);
   if (phase == Phase::busy) {
     co_await writer.send(std::move(*refusal));

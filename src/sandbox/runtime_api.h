@@ -48,7 +48,6 @@ struct RuntimeReply {
   };
   Kind kind = Kind::response;
   std::string body;
-  std::string content_type;
   std::string error_type;
 };
 

@@ -188,7 +188,6 @@ TEST_F(RuntimeApiTest, AResponseIsCarriedAsItIs) {
   const auto got = reply();
   EXPECT_EQ(got.kind, RuntimeReply::Kind::response);
   EXPECT_EQ(got.body, " { \"x\": [1 ,2]}\n");
-  EXPECT_EQ(got.content_type, "text/x");
 }
 
 TEST_F(RuntimeApiTest, TheSameConnectionServesOneEventAfterAnother) {
@@ -319,7 +318,6 @@ TEST_F(RuntimeApiTest, AStreamedResponseIsCarriedWithItsPrelude) {
   EXPECT_THAT(hear(runtime, kAccepted), StartsWith("HTTP/1.1 202 "));
   const auto got = reply();
   EXPECT_EQ(got.kind, RuntimeReply::Kind::response);
-  EXPECT_EQ(got.content_type, "application/vnd.awslambda.http-integration-response");
   EXPECT_EQ(got.body, "{\"statusCode\":201}" + std::string(8, '\0') + "body");
 }
 

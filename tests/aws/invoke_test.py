@@ -110,6 +110,17 @@ class Invoke(AwsTest):
         self.assertIn("(6291556 bytes)", said["errorMessage"])
         self.assertEqual(self.invoke("sleeper")[1], "done")
 
+    def test_an_error_in_words_of_the_runtime_s_own(self):
+        # A runtime may report what is no JSON: it is passed on as it is, and not called JSON.
+        code = ("import os, urllib.request\ndef handler(event, context):\n"
+                "    url = f\"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime/invocation/{context.aws_request_id}/error\"\n"
+                "    urllib.request.urlopen(urllib.request.Request(url, event['words'].encode(), method='POST'))\n    os._exit(0)\n")
+        self.client.create_function(**self.settings("wordy", code))
+        for words, kind in (("no more cheese", "application/octet-stream"), ('{"errorMessage": "no more cheese"}', "application/json")):
+            reply = self.client.invoke(FunctionName="wordy", Payload=json.dumps({"words": words}))
+            self.assertEqual((reply["FunctionError"], reply["Payload"].read().decode()), ("Unhandled", words))
+            self.assertEqual(reply["ResponseMetadata"]["HTTPHeaders"]["content-type"], kind)
+
     def test_a_handler_that_is_not_there(self):
         self.client.create_function(**{**self.settings("wronghandler"), "Handler": "app.nothing"})
         reply, said = self.invoke("wronghandler")

@@ -179,6 +179,18 @@ include = ["shared"]
         self.server.cli("rollback", "promo")
         self.assertNotIn("newer", self.server.cli("list").stdout)
 
+    def test_settings_after_a_rollback_are_those_that_are_live(self):
+        self.server.deploy(shows("one"), "steps", "--handler", "app.handler", "-e", "COLOR=red")
+        self.server.deploy(shows("two"), "steps", "--handler", "app.handler", "-e", "COLOR=broken", "--timeout", "9")
+        self.server.cli("rollback", "steps")
+        self.server.deploy(shows("three"), "steps", "--handler", "app.handler")
+        self.assertEqual(self.server.get("steps").json(), {"code": "three", "color": "red", "memory": "128", "version": "3"})
+        self.assertEqual(self.server.api("GET", "/2015-03-31/functions/steps/configuration").json()["Timeout"], 30)
+        # What AWS's tools changed since is wanted.
+        self.server.boto().update_function_configuration(FunctionName="steps", Environment={"Variables": {"COLOR": "blue"}})
+        self.server.deploy(shows("four"), "steps", "--handler", "app.handler")
+        self.assertEqual(self.server.get("steps").json(), {"code": "four", "color": "blue", "memory": "128", "version": "4"})
+
     def test_delete_says_what_goes(self):
         for code in ("w", "x"):
             self.server.deploy(shows(code), "gone", "--handler", "app.handler")

@@ -70,8 +70,6 @@ ErrorCode code_of_status(unsigned status) {
       return ErrorCode::too_large;
     case 429:
       return ErrorCode::overloaded;
-    case 504:
-      return ErrorCode::timeout;
     default:
       return status >= 500 ? ErrorCode::internal : ErrorCode::invalid;
   }
