@@ -38,6 +38,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <future>
+#include <mutex>
 #include <thread>
 
 namespace lambda::server {
@@ -57,6 +58,29 @@ Result<fs::path> temporary_directory(const fs::path& data) {
 }
 
 }  // namespace
+
+// What people are told of the drivers. It changes where Docker Engine answers later than at the
+// start. Any thread.
+class DriverFacts {
+ public:
+  struct Values {
+    bool works = false;
+    std::string reason;
+    std::string docker;
+  };
+  [[nodiscard]] Values values() const {
+    const std::lock_guard guard(mutex_);
+    return values_;
+  }
+  void set(Values values) {
+    const std::lock_guard guard(mutex_);
+    values_ = std::move(values);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  Values values_;
+};
 
 struct Application::Parts {
   explicit Parts(Configuration settings)
@@ -89,9 +113,8 @@ struct Application::Parts {
   DockerParts docker;
   std::unique_ptr<sandbox::native::NativeDriver> native;
   invoke::Drivers drivers;
-  bool driver_works = false;
-  std::string driver_reason;
-  std::string docker_text;
+  std::string native_text;  // what the native driver found; "" where it cannot work
+  DriverFacts driver_facts;
   std::unique_ptr<invoke::InstanceStarter> starter;
   std::unique_ptr<invoke::ShardedInvoker> invoker;
   std::unique_ptr<Housekeeper> housekeeper;
@@ -105,6 +128,9 @@ struct Application::Parts {
   Result<Done> make_drivers(const UniqueFd& init_program);
   void make_native_driver();
   void make_docker_driver(const UniqueFd& init_program);
+  void describe_drivers(bool docker_works, const std::string& docker_text);
+  Task<void> follow_docker();
+  [[nodiscard]] Result<Done> tell_local_clients() const;
   void make_webhooks();
   Result<Done> make_events();
   gateway::AsyncCalls async_calls();
@@ -166,7 +192,7 @@ void Application::Parts::make_native_driver() {
   };
   native = std::make_unique<sandbox::native::NativeDriver>(*spawn, image_root);
   drivers.native = native.get();
-  driver_reason = *works;
+  native_text = *works;
 }
 
 void Application::Parts::make_docker_driver(const UniqueFd& init_program) {
@@ -177,7 +203,6 @@ void Application::Parts::make_docker_driver(const UniqueFd& init_program) {
   } else {
     docker.text = made.error().message();
   }
-  docker_text = docker.text;
   drivers.docker_missing = docker.text;
 }
 
@@ -187,24 +212,59 @@ Result<Done> Application::Parts::make_drivers(const UniqueFd& init_program) {
   using function::DriverName;
   drivers.standard = configuration.driver.value_or(drivers.native != nullptr ? DriverName::native
                                                                              : DriverName::docker);
-  driver_works = drivers.standard == DriverName::native ? drivers.native != nullptr : docker.works;
-  if (!driver_works && configuration.driver) {
+  describe_drivers(docker.works, docker.text);
+  const auto facts = driver_facts.values();
+  if (facts.works) return Done{};
+  if (configuration.driver) {
     return fail(
         ErrorCode::unavailable, "the {} driver cannot work here: {}",
         function::to_string(drivers.standard),
         drivers.standard == DriverName::native ? drivers.native_missing : drivers.docker_missing);
   }
-  if (!driver_works) {
-    driver_reason =
-        fmt::format("none: native: {}; docker: {}", drivers.native_missing, drivers.docker_missing);
-    spdlog::warn("no driver can work here, so functions cannot start. {}", driver_reason);
-  } else if (drivers.standard == DriverName::docker && !configuration.driver) {
-    driver_reason =
-        fmt::format("{}; native cannot work here: {}", docker_text, drivers.native_missing);
-  } else if (drivers.standard == DriverName::docker) {
-    driver_reason = docker_text;
-  }
+  spdlog::warn("no driver can work here, so functions cannot start. {}", facts.reason);
   return Done{};
+}
+
+void Application::Parts::describe_drivers(bool docker_works, const std::string& docker_text) {
+  const bool is_native = drivers.standard == function::DriverName::native;
+  DriverFacts::Values facts;
+  facts.docker = docker_text;
+  facts.works = is_native ? drivers.native != nullptr : docker_works;
+  if (!facts.works) {
+    facts.reason = fmt::format("none: native: {}; docker: {}", drivers.native_missing, docker_text);
+  } else if (is_native) {
+    facts.reason = native_text;
+  } else if (configuration.driver) {
+    facts.reason = docker_text;
+  } else {
+    facts.reason =
+        fmt::format("{}; native cannot work here: {}", docker_text, drivers.native_missing);
+  }
+  driver_facts.set(std::move(facts));
+}
+
+Task<void> Application::Parts::follow_docker() {
+  const auto text = co_await docker.wait_for_engine();
+  describe_drivers(true, text);
+  auto told = co_await run_blocking(disk, [this] { return tell_local_clients(); });
+  if (!told) spdlog::warn("{}", told.error().message());
+}
+
+Result<Done> Application::Parts::tell_local_clients() const {
+  const auto driver = driver_facts.values();
+  ServerFacts facts;
+  facts.url = base_url();
+  facts.domain = configuration.domain;
+  facts.port = listeners.port;
+  facts.port_reason = listeners.port_reason;
+  facts.addresses = listeners.addresses;
+  facts.driver = function::to_string(drivers.standard);
+  facts.driver_works = driver.works;
+  facts.driver_reason = driver.reason;
+  facts.docker = driver.docker;
+  facts.socket = configuration.socket.string();
+  facts.version = LAMBDA_VERSION;
+  return write_server_file(facts, configuration.data_directory);
 }
 
 std::string Application::Parts::base_url() const {
@@ -215,9 +275,10 @@ boost::json::object Application::Parts::status() const {
   boost::json::object object;
   object["version"] = LAMBDA_VERSION;
   object["driver"] = function::to_string(drivers.standard);
-  object["driverWorks"] = driver_works;
-  object["driverReason"] = driver_reason;
-  object["docker"] = docker_text;
+  const auto driver = driver_facts.values();
+  object["driverWorks"] = driver.works;
+  object["driverReason"] = driver.reason;
+  object["docker"] = driver.docker;
   const auto names = runtimes.names();
   object["runtimes"] = boost::json::array(names.begin(), names.end());
   const auto missing = runtimes.missing();
@@ -436,22 +497,14 @@ Result<Done> Application::start() {
   for (auto& socket : parts.listeners.sockets) parts.server->add_listener(std::move(socket));
   if (parts.listeners.unix_socket)
     parts.server->add_listener(std::move(parts.listeners.unix_socket));
-  ServerFacts facts;
-  facts.url = parts.base_url();
-  facts.domain = parts.configuration.domain;
-  facts.port = parts.listeners.port;
-  facts.port_reason = parts.listeners.port_reason;
-  facts.addresses = parts.listeners.addresses;
-  facts.driver = function::to_string(parts.drivers.standard);
-  facts.driver_works = parts.driver_works;
-  facts.driver_reason = parts.driver_reason;
-  facts.docker = parts.docker_text;
-  facts.socket = parts.configuration.socket.string();
-  facts.version = LAMBDA_VERSION;
-  auto written = write_server_file(facts, parts.configuration.data_directory);
-  if (!written) return written;
+  if (auto told = parts.tell_local_clients(); !told) return told;
   spdlog::info("lambdad {} serves {} (functions at NAME.{}), driver {}: {}", LAMBDA_VERSION,
-               fmt::join(facts.addresses, ", "), facts.domain, facts.driver, facts.driver_reason);
+               fmt::join(parts.listeners.addresses, ", "), parts.configuration.domain,
+               function::to_string(parts.drivers.standard), parts.driver_facts.values().reason);
+  if (parts.docker.driver && !parts.docker.works) {
+    asio::co_spawn(*parts.threads.loops().front(), parts.follow_docker(),
+                   in_background("waiting for Docker Engine"));
+  }
   if (parts.listeners.beyond_loopback) {
     spdlog::warn(
         "lambdad listens beyond loopback: functions with an open URL can be called by whoever "

@@ -12,6 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::chrono::seconds kAskAgain{5};
 constexpr const char* kSystemSocket = "/var/run/docker.sock";
 
 // Runs one coroutine to its end, before there are loops.
@@ -100,6 +101,18 @@ Result<DockerParts> DockerParts::make(const Configuration& configuration,
   auto collected = run_now(parts.images->collect_garbage(std::move(used_images)));
   if (!collected) spdlog::warn("images of an earlier server: {}", collected.error().message());
   return parts;
+}
+
+Task<std::string> DockerParts::wait_for_engine() const {
+  auto probed = co_await driver->probe();
+  while (!probed) {
+    co_await sleep_for(kAskAgain);
+    probed = co_await driver->probe();
+  }
+  spdlog::info("{} answers now", *probed);
+  auto reaped = co_await driver->reap_leftovers(sandbox::docker::DockerDriver::Leftovers::earlier);
+  if (!reaped) spdlog::warn("containers of an earlier server: {}", reaped.error().message());
+  co_return std::move(*probed);
 }
 
 }  // namespace lambda::server

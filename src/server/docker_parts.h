@@ -2,6 +2,7 @@
 // over it. Made once at the start, blocking.
 #pragma once
 
+#include "base/async.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "sandbox/docker/docker_driver.h"
@@ -36,6 +37,10 @@ struct DockerParts {
   static Result<DockerParts> make(const Configuration& configuration, const UniqueFd& init_program,
                                   const sandbox::RuntimeCatalog& runtimes,
                                   std::vector<std::string> used_images);
+  // Where the Engine did not answer at the start (a machine that boots starts it when it likes):
+  // asks until it does, then removes an earlier server's containers (its images wait for the next
+  // start). The new `text`. On one loop.
+  Task<std::string> wait_for_engine() const;
 };
 
 }  // namespace lambda::server

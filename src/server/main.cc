@@ -117,8 +117,12 @@ Result<Done> drop_privileges(const Configuration& configuration, const User& use
   // Whoever may use Docker is as good as root on this machine: see docs/security.md.
   const auto socket = docker_socket(
       configuration.docker_host, [](const char* name) -> const char* { return std::getenv(name); });
-  if (const auto group = socket ? group_of(*socket) : std::nullopt; group && *group != 0)
-    keep.push_back(*group);
+  if (socket) {
+    // An Engine that is started after this server makes its socket for the group docker.
+    auto group = group_of(*socket);
+    if (!group) group = find_group("docker");
+    if (group && *group != 0) keep.push_back(*group);
+  }
   return become(user, keep);
 }
 

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -230,6 +231,40 @@ class Restarts(unittest.TestCase):
         self.assertEqual(leftovers() - before, set())
 
 
+class DockerComesLater(unittest.TestCase):
+    """A machine that boots starts Docker Engine when it likes."""
+
+    def test_it_is_noticed_and_what_an_earlier_server_left_goes(self):
+        before, others = leftovers(), containers()
+        home = Path(tempfile.mkdtemp(prefix="lambda-start-"))
+        home.chmod(0o711)
+        self.addCleanup(shutil.rmtree, home)
+        place = home / "docker.sock"
+        place.symlink_to("/var/run/docker.sock")
+        server = LambdaServer("native", ["--docker-host", f"unix://{place}"]).start()
+        self.addCleanup(server.close)
+        for name in ("orphan", "other"):
+            server.deploy({"app.py": "def handler(e, c): return 1"}, name, "--handler", "app.handler", "--driver", "docker")
+        orphans = containers() - others
+        self.assertEqual(len(orphans), 2)
+        server.kill()
+        place.unlink()
+        server.start()
+        self.assertIn("does not run here", server.facts["docker"])
+        self.assertEqual(server.get("orphan").status, 503)
+        self.assertLessEqual(orphans, containers())
+        place.symlink_to("/var/run/docker.sock")
+        self.assertEqual(server.get("other").text, "1", server.log_text())
+        deadline = time.monotonic() + 20
+        while "does not run here" in server.api("GET", "/_lambda/status").json()["docker"] or orphans & containers():
+            self.assertLess(time.monotonic(), deadline, server.log_text())
+            time.sleep(0.1)
+        self.assertRegex(json.loads((server.data / "server.json").read_text())["docker"], r"^Docker Engine \d")
+        self.assertEqual(server.get("other").text, "1", "what this server started stays")
+        server.close()
+        self.assertEqual(leftovers() - before, set())
+
+
 class SpawnGone(unittest.TestCase):
     def test_lambdad_ends_with_its_hand_and_says_so(self):
         server = LambdaServer("native").start()
@@ -253,14 +288,18 @@ def quietly(job):
         pass  # the server went away under it
 
 
+def containers():
+    done = subprocess.run(["docker", "ps", "-aq", "--no-trunc", "--filter", "label=lambda"], capture_output=True, text=True, check=False)
+    return set(done.stdout.split())
+
+
 def leftovers():
     """What a server could leave on the machine: mounts, control groups of ours, our containers, its helpers."""
     found = set()
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         if "lambda-test" in line:
             found.add("mount " + line.split()[4])
-    containers = subprocess.run(["docker", "ps", "-aq", "--no-trunc", "--filter", "label=lambda"], capture_output=True, text=True, check=False)
-    found.update("container " + line for line in containers.stdout.split())
+    found.update("container " + line for line in containers())
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
             try:

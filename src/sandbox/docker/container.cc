@@ -2,6 +2,7 @@
 
 #include "base/background.h"
 #include "base/deadline.h"
+#include "sandbox/docker/container_request.h"
 #include "sandbox/docker/engine_json.h"
 
 #include <boost/json.hpp>
@@ -53,6 +54,10 @@ Task<void> remove_in_background(std::shared_ptr<EngineClient> engine, std::strin
   asio::co_spawn(co_await asio::this_coro::executor,
                  keep_removing(std::move(engine), std::move(id), std::move(volumes), false),
                  in_background("removing a container"));
+}
+
+bool made_by(const json::object& item, std::string_view run) {
+  return !run.empty() && text_in(object_in(item, "Labels"), kRunLabel) == run;
 }
 
 }  // namespace
@@ -157,26 +162,28 @@ Task<std::optional<std::string>> last_words_of(const Container& container, Stead
   co_return text;
 }
 
-Result<std::vector<std::string>> ids_in(std::string_view answer) {
+Result<std::vector<std::string>> ids_in(std::string_view answer, std::string_view but) {
   boost::system::error_code error;
   const auto value = json::parse(answer, error);
   if (error || !value.is_array())
     return fail(ErrorCode::unavailable, "Docker Engine answered with no list of containers");
   std::vector<std::string> ids;
   for (const auto& item : value.as_array()) {
-    if (item.is_object()) ids.push_back(text_in(item.as_object(), "Id"));
+    if (item.is_object() && !made_by(item.as_object(), but))
+      ids.push_back(text_in(item.as_object(), "Id"));
   }
   std::erase(ids, "");
   return ids;
 }
 
-std::vector<std::string> volumes_in(std::string_view answer) {
+std::vector<std::string> volumes_in(std::string_view answer, std::string_view but) {
   std::vector<std::string> names;
   const auto object = object_of(answer);
   const auto* list = object.if_contains("Volumes");
   if (list == nullptr || !list->is_array()) return names;
   for (const auto& item : list->as_array()) {
-    if (item.is_object()) names.push_back(text_in(item.as_object(), "Name"));
+    if (item.is_object() && !made_by(item.as_object(), but))
+      names.push_back(text_in(item.as_object(), "Name"));
   }
   std::erase(names, "");
   return names;

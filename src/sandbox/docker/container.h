@@ -76,9 +76,10 @@ class AbandonUnlessTaken {
 
 // Pure: the ids in an answer of /containers/json; the names in one of /volumes; the VOLUMEs in one
 // of /images/ID/json; the text in one of /containers/ID/logs (Docker's frames: 8 bytes of head,
-// then text).
-Result<std::vector<std::string>> ids_in(std::string_view answer);
-[[nodiscard]] std::vector<std::string> volumes_in(std::string_view answer);
+// then text). Without those that the run `but` made.
+Result<std::vector<std::string>> ids_in(std::string_view answer, std::string_view but = {});
+[[nodiscard]] std::vector<std::string> volumes_in(std::string_view answer,
+                                                  std::string_view but = {});
 [[nodiscard]] std::vector<std::string> declared_volumes(std::string_view answer);
 [[nodiscard]] std::string log_text(std::string_view frames);
 

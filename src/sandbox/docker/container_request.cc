@@ -33,7 +33,8 @@ json::array mounts(const SandboxSpec& spec, const ContainerPlan& plan) {
     all.push_back(read_only_bind(spec.task_directory.string(), "/var/task"));
   for (std::size_t i = 0; i < plan.volumes.size(); ++i) {
     json::object options;
-    options["Labels"] = json::object{{kLabel, "volume"}, {kServerLabel, plan.server}};
+    options["Labels"] = json::object{
+        {kLabel, "volume"}, {kServerLabel, plan.server}, {kRunLabel, plan.run}};
     json::object mount;
     mount["Type"] = "volume";
     mount["Source"] = volume_name(spec.id, i);
@@ -101,6 +102,7 @@ std::string container_body(const SandboxSpec& spec, const ContainerPlan& plan) {
   json::object labels;
   labels[kLabel] = "sandbox";
   labels[kServerLabel] = plan.server;
+  labels[kRunLabel] = plan.run;
   labels["lambda.function"] = spec.function;
   labels["lambda.version"] = spec.version;
   json::object body;

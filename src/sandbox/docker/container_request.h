@@ -13,6 +13,8 @@ namespace lambda::sandbox::docker {
 // Every container and image of a server carries its id, so that it knows its own again.
 inline constexpr std::string_view kLabel = "lambda";
 inline constexpr std::string_view kServerLabel = "lambda.server";
+// Which run of that server made it: from one start of lambdad to its end.
+inline constexpr std::string_view kRunLabel = "lambda.run";
 // Where the control socket and our init are inside.
 inline constexpr std::string_view kControlDirectory = "/run/lambda";
 inline constexpr std::string_view kControlSocket = "init.sock";
@@ -21,6 +23,7 @@ inline constexpr std::string_view kInitProgram = "/run/lambda-init";
 struct ContainerPlan {
   std::string image;                        // a reference or "sha256:..."
   std::string server;                       // kServerLabel
+  std::string run;                          // kRunLabel
   std::filesystem::path init_program;       // on the host
   std::filesystem::path control_directory;  // on the host; holds kControlSocket
   // VOLUMEs of the image. Docker would make each a writable place on the host's disk, without a

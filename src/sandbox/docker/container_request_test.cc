@@ -27,6 +27,7 @@ ContainerPlan plan() {
   ContainerPlan made;
   made.image = "lambda/python:3.11";
   made.server = "me";
+  made.run = "now";
   made.init_program = "/data/docker/lambda-init";
   made.control_directory = "/data/docker/abc";
   return made;
@@ -82,6 +83,7 @@ TEST(ContainerRequest, MountsNothingThatCanBeWritten) {
   EXPECT_EQ(mounts[3].at("Source"), "lambda-abc-0");
   EXPECT_EQ(mounts[3].at("Target"), "/data");
   EXPECT_EQ(mounts[3].at("VolumeOptions").at("Labels").at("lambda.server"), "me");
+  EXPECT_EQ(mounts[3].at("VolumeOptions").at("Labels").at("lambda.run"), "now");
 }
 
 TEST(ContainerRequest, AnImageHasItsOwnCode) {
@@ -93,6 +95,7 @@ TEST(ContainerRequest, AnImageHasItsOwnCode) {
 TEST(ContainerRequest, CarriesItsServersLabel) {
   const auto body = body_of(spec(), plan());
   EXPECT_EQ(body.at("Labels").at("lambda.server"), "me");
+  EXPECT_EQ(body.at("Labels").at("lambda.run"), "now");
   EXPECT_EQ(body.at("Labels").at("lambda.function"), "greet");
   EXPECT_EQ(own_filter("me"), "%7B%22label%22%3A%5B%22lambda.server%3Dme%22%5D%7D");
 }

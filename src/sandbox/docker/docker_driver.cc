@@ -4,6 +4,7 @@
 #include "sandbox/docker/docker_driver.h"
 
 #include "base/background.h"
+#include "base/crypto.h"
 #include "base/deadline.h"
 #include "sandbox/docker/container.h"
 #include "sandbox/docker/container_request.h"
@@ -87,6 +88,7 @@ DockerDriver::DockerDriver(std::shared_ptr<EngineClient> engine, ServerMark mark
                            RuntimeImages runtime_images)
     : engine_(std::move(engine)),
       mark_(std::move(mark)),
+      run_(random_uuid()),
       runtime_images_(std::move(runtime_images)) {}
 
 Result<std::unique_ptr<DockerDriver>> DockerDriver::create(std::shared_ptr<EngineClient> engine,
@@ -120,6 +122,7 @@ Task<Result<std::unique_ptr<Sandbox>>> DockerDriver::start(SandboxSpec spec, Ste
     co_return fail(ErrorCode::timeout, "the container {} was not started in time", spec.id);
   ContainerPlan plan;
   plan.server = mark_.id;
+  plan.run = run_;
   plan.image = spec.image_id;
   plan.init_program = mark_.directory / "lambda-init";
   if (spec.image_id.empty()) {
@@ -172,19 +175,22 @@ Task<Result<std::string>> DockerDriver::probe() {
   co_return co_await engine_->describe(in(kShortLimit));
 }
 
-Task<Result<Done>> DockerDriver::reap_leftovers() {
+Task<Result<Done>> DockerDriver::reap_leftovers(Leftovers which) {
   // Control sockets of starts that were cut off. Their containers, and all others of an earlier
   // server, have lost their init's channel and can serve no more.
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(mark_.directory, error)) {
-    std::error_code ignored;
-    if (entry.is_directory(ignored)) fs::remove_all(entry.path(), ignored);
+  if (which == Leftovers::all) {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(mark_.directory, error)) {
+      std::error_code ignored;
+      if (entry.is_directory(ignored)) fs::remove_all(entry.path(), ignored);
+    }
   }
+  const std::string_view but = which == Leftovers::earlier ? run_ : std::string_view();
   auto answer =
       co_await engine_->call("GET", "/containers/json?all=1&filters=" + own_filter(mark_.id),
                              std::string(), in(kShortLimit));
   if (!answer) co_return fail(std::move(answer.error()));
-  auto ids = ids_in(*answer);
+  auto ids = ids_in(*answer, but);
   if (!ids) co_return fail(std::move(ids.error()));
   for (auto& id : *ids) {
     auto removed = co_await remove_container(engine_, std::move(id));
@@ -193,7 +199,7 @@ Task<Result<Done>> DockerDriver::reap_leftovers() {
   auto listed = co_await engine_->call("GET", "/volumes?filters=" + own_filter(mark_.id),
                                        std::string(), in(kShortLimit));
   if (!listed) co_return fail(std::move(listed.error()));
-  for (auto& name : volumes_in(*listed)) {
+  for (auto& name : volumes_in(*listed, but)) {
     auto removed = co_await remove_volume(engine_, std::move(name));
     if (!removed) co_return removed;
   }

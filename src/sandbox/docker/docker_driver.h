@@ -38,9 +38,11 @@ class DockerDriver final : public Driver {
   Task<Result<std::unique_ptr<Sandbox>>> start(
       SandboxSpec spec, std::chrono::steady_clock::time_point deadline) override;
   Task<Result<std::string>> probe() override;
-  // Removes what an earlier, killed server left behind (containers and what was mounted for their
-  // starts); before the first start.
-  Task<Result<Done>> reap_leftovers();
+  // Removes what this server left behind when it was killed: containers, and what was mounted for
+  // their starts. `all`: before the first start. `earlier`: while this run may have started some
+  // already, which stay.
+  enum class Leftovers { all, earlier };
+  Task<Result<Done>> reap_leftovers(Leftovers which = Leftovers::all);
 
  private:
   DockerDriver(std::shared_ptr<EngineClient> engine, ServerMark mark, RuntimeImages runtime_images);
@@ -49,6 +51,7 @@ class DockerDriver final : public Driver {
 
   std::shared_ptr<EngineClient> engine_;
   ServerMark mark_;
+  const std::string run_;  // kRunLabel
   RuntimeImages runtime_images_;
   std::mutex mutex_;
   std::map<std::string, std::vector<std::string>, std::less<>> volumes_;  // by image id

@@ -5,7 +5,7 @@
 #include "base/loop_runner.h"
 #include "sandbox/docker/container.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <string>
 #include <sys/stat.h>
@@ -106,6 +106,9 @@ TEST(Container, FindsItsOwnInAList) {
   const auto ids = ids_in(R"([{"Id":"abc","Names":["/lambda-x"]},{"Id":"def"},{}])");
   ASSERT_TRUE(ids);
   EXPECT_EQ(*ids, (std::vector<std::string>{"abc", "def"}));
+  const auto labelled =
+      R"([{"Id":"old","Labels":{"lambda.run":"a"}},{"Id":"new","Labels":{"lambda.run":"b"}},{"Id":"none"}])";
+  EXPECT_THAT(*ids_in(labelled, "b"), testing::ElementsAre("old", "none"));
   EXPECT_FALSE(ids_in("{}"));
   EXPECT_FALSE(ids_in("not json"));
 }
