@@ -41,8 +41,8 @@ std::string timing_text(const invoke::Timing& timing) {
 
 // A function may report an error in words of its own (AWS's contract: error bodies are passed on).
 std::string payload_type(const invoke::Outcome& outcome) {
-  if (outcome.error == invoke::FunctionError::handled &&
-      outcome.content_type == kJson && !check_json(outcome.payload)) {
+  if (outcome.error == invoke::FunctionError::handled && outcome.content_type == kJson &&
+      !check_json(outcome.payload)) {
     return "application/octet-stream";
   }
   return outcome.content_type;

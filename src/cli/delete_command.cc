@@ -45,8 +45,8 @@ std::string what_goes(const boost::json::object& function) {
                         text_in(alias, "version"));
   }
   const bool closed = text_in(function, "urlAuth") == "closed";
-  return text + fmt::format("  its URL {}\n",
-                            closed ? "(which is closed)" : text_in(function, "url"));
+  return text +
+         fmt::format("  its URL {}\n", closed ? "(which is closed)" : text_in(function, "url"));
 }
 
 Result<std::string> everything_that_goes(ServerConnection& server, const std::string& name) {

@@ -113,8 +113,8 @@ Result<Done> StagedDeployer::check(const DeployRequest& request, Draft& draft) {
   if (draft.before) {
     before = draft.before->draft_is_news() ? draft.before->latest : draft.before->answering();
   }
-  auto merged = merge_settings(request, before ? &before->configuration : nullptr,
-                               parts_.standard_driver);
+  auto merged =
+      merge_settings(request, before ? &before->configuration : nullptr, parts_.standard_driver);
   if (!merged) return fail(std::move(merged.error()));
   auto version = std::make_shared<function::Version>();
   version->function = request.name;

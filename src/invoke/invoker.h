@@ -67,8 +67,8 @@ struct Outcome {
   std::string
       error_type;  // "Sandbox.Timedout", "Runtime.ExitError", the function's own; "" without error
   std::string content_type = "application/json";  // an HTTP function's own
-  std::string executed_version;  // "$LATEST" or a number
-  std::string log_tail;          // the last 4,096 bytes of this call's log, START to REPORT
+  std::string executed_version;                   // "$LATEST" or a number
+  std::string log_tail;  // the last 4,096 bytes of this call's log, START to REPORT
   std::string trace_id;
   Timing timing;
 };

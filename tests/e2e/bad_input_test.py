@@ -1,13 +1,16 @@
 """Bad input: one clear message with what to do, the right status or exit code, and nothing lost."""
 
 import base64
+import concurrent.futures
 import io
 import json
 import os
+import re
 import stat
 import struct
 import subprocess
 import tempfile
+import time
 import unittest
 import zipfile
 from pathlib import Path
@@ -241,6 +244,60 @@ class FullDisk(unittest.TestCase):
         finally:
             subprocess.run(["umount", "-l", mount], check=False)
             mount.rmdir()
+
+    def test_a_disk_that_runs_full_just_before_the_commit(self):
+        mount = Path(tempfile.mkdtemp(prefix="lambda-full-"))
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=755", "tmpfs", mount], check=True)
+        try:
+            with LambdaServer("native", data=mount / "data") as server:
+                server.deploy({"app.py": GOOD}, "kept", "--handler", "app.handler")
+                slow = {"app.py": "import time\ntime.sleep(3)\n" + GOOD.replace("fine", "slow")}
+                with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                    deploy = pool.submit(server.deploy, slow, "kept", check=False)
+                    while server.log_text().count("deploy kept: initialise") < 2:
+                        self.assertFalse(deploy.done(), server.log_text())
+                        time.sleep(0.05)
+                    filler = fill(mount)
+                    done = deploy.result()
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertIn("commit the deploy of kept", done.stderr)
+                self.assertIn("full", done.stderr)
+                self.assertEqual(server.get("kept").text, "fine")
+                versions = server.api("GET", "/_lambda/functions/kept/versions").json()["versions"]
+                self.assertEqual([version["version"] for version in versions], [1])
+                filler.unlink()
+                server.deploy(slow, "kept")
+                self.assertEqual(server.get("kept").text, "slow")
+        finally:
+            subprocess.run(["umount", "-l", mount], check=False)
+            mount.rmdir()
+
+
+def fill(directory):
+    filler = directory / "filler"
+    with open(filler, "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"x" * 65536)
+        except OSError:
+            pass
+    return filler
+
+
+class LargeUploads(ServerTest):
+    """Packages are streamed to the disk: the server's memory does not follow their size."""
+
+    driver = "native"
+
+    def memory(self):
+        return int(re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{self.server.process.pid}/status").read_text()).group(1)) >> 10
+
+    def test_take_the_same_memory_whatever_their_size(self):
+        self.server.deploy({"app.py": GOOD, "data.bin": os.urandom(20 << 20)}, "large", "--handler", "app.handler")
+        before = self.memory()
+        self.server.deploy({"app.py": GOOD, "data.bin": os.urandom(240 << 20)}, "large", "--handler", "app.handler", timeout=300)
+        self.assertLess(self.memory() - before, 16, f"before {before} MB")
+        self.assertEqual(self.server.get("large").text, "fine")
 
 
 if __name__ == "__main__":

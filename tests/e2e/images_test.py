@@ -109,6 +109,13 @@ CMD ["python3", "look.py"]
         self.server.deploy(folder, "scratch")
         self.assertEqual(self.server.get("scratch").text, "scratch")
 
+    def test_from_provided(self):
+        folder = self.server.folder({"server.c": STATIC_SERVER, "Dockerfile": 'FROM lambda/provided\nCOPY server /srv/server\nEXPOSE 8080\nCMD ["/srv/server"]\n',
+                                     ".dockerignore": "*.c\n"})
+        subprocess.run(["gcc", "-O1", "-w", "-o", folder / "server", folder / "server.c"], check=True)
+        self.server.deploy(folder, "linked")
+        self.assertEqual(self.server.get("linked").text, "scratch")
+
     def test_a_dockerfile_with_a_handler(self):
         files = {"Dockerfile": 'FROM lambda/python:3.11\nCOPY app.py /var/task/\nCMD ["app.handler"]\n', "app.py": HANDLER.replace("NUMBER", "5")}
         self.server.deploy(files, "handled")

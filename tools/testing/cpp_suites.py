@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import tempfile
 import xml.etree.ElementTree as xml
 
 from outcome import Outcome, failed, passed
@@ -23,6 +24,14 @@ def build(preset):
         status = run(["bash", "-c", script], log, timeout)
         return passed() if status == 0 else failed(f"the {preset} build failed", *last_lines(log, 20))
     return suite
+
+
+def presets(log, timeout):
+    """Each preset that a person may choose configures and compiles; those of the sanitizers are built anyway."""
+    with tempfile.TemporaryDirectory(prefix="lambda-preset-") as directory:
+        script = f"source tools/build.sh; cmake --preset dev -B {directory} && ninja -C {directory} lambda_base_test && {directory}/bin/lambda_base_test"
+        status = run(["bash", "-c", script], log, timeout)
+    return passed() if status == 0 else failed("the preset dev does not build", *last_lines(log, 20))
 
 
 def headers(log, timeout):

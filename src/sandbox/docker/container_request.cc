@@ -33,8 +33,8 @@ json::array mounts(const SandboxSpec& spec, const ContainerPlan& plan) {
     all.push_back(read_only_bind(spec.task_directory.string(), "/var/task"));
   for (std::size_t i = 0; i < plan.volumes.size(); ++i) {
     json::object options;
-    options["Labels"] = json::object{
-        {kLabel, "volume"}, {kServerLabel, plan.server}, {kRunLabel, plan.run}};
+    options["Labels"] =
+        json::object{{kLabel, "volume"}, {kServerLabel, plan.server}, {kRunLabel, plan.run}};
     json::object mount;
     mount["Type"] = "volume";
     mount["Source"] = volume_name(spec.id, i);
