@@ -49,6 +49,7 @@ SUITES = [
     Suite("e2e:crashes", python_tests("tests/e2e", only=CRASHES, workers=1)),
     Suite("aws", python_tests("tests/aws")),
     Suite("security", python_tests("tests/security", workers=1)),
+    Suite("machine", python_tests("tests/machine", workers=1)),
     Suite("build:asan", cpp_suites.build("asan"), minutes=45),
     Suite("unit:asan", cpp_suites.unit("asan")),
     Suite("build:tsan", cpp_suites.build("tsan"), minutes=45),
