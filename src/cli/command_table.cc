@@ -90,7 +90,7 @@ void add_deploy_settings(CLI::App& command, DeployOptions& options) {
 }
 
 constexpr const char* kDeployFooter =
-    R"text(What is not named stays as it is; a new function gets what stands behind
+    R"text(What is not named stays as it is live; a new function gets what stands behind
 "first". lambda.toml in the folder may hold the same settings; options win over it. Without
 either, the runtime is recognised: Dockerfile, bootstrap, *.py, *.js.
 What goes in: everything but .git, .env*, .venv, __pycache__ and what .lambdaignore names
