@@ -167,7 +167,7 @@ Result<VersionPtr> Catalog::publish_version(std::string_view name,
     if (auto good = errors.result(); !good) return fail(std::move(good.error()));
   }
   Function after = **before;
-  const auto known = Impl::published_already(after);
+  auto known = Impl::published_already(after);
   if (known && !known->deployed) return known;
   auto made = Impl::kept_already(after);
   if (!made) {
