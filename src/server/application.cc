@@ -246,7 +246,8 @@ void Application::Parts::describe_drivers(bool docker_works, const std::string& 
 Task<void> Application::Parts::follow_docker() {
   const auto text = co_await docker.wait_for_engine();
   describe_drivers(true, text);
-  auto told = co_await run_blocking(disk, [this] { return tell_local_clients(); });
+  auto tell = [this] { return tell_local_clients(); };
+  auto told = co_await run_blocking(disk, std::move(tell));
   if (!told) spdlog::warn("{}", told.error().message());
 }
 
