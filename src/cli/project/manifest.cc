@@ -2,6 +2,7 @@
 
 #include "base/nearest_word.h"
 
+#include <spdlog/fmt/ranges.h>
 #include <toml++/toml.h>
 
 #include <algorithm>
@@ -139,7 +140,8 @@ struct Reader {
       if (std::find(known.begin(), known.end(), name) != known.end()) continue;
       const auto near = nearest_word(name, known);
       return wrong(node, "unknown key \"" + name + "\"",
-                   near.empty() ? "" : "(did you mean \"" + near + "\"?)");
+                   near.empty() ? fmt::format("(there are {})", fmt::join(known, ", "))
+                                : "(did you mean \"" + near + "\"?)");
     }
     return Done{};
   }

@@ -48,6 +48,10 @@ TEST_F(ManifestFile, NamesTheLineOfAnUnknownKey) {
   const auto message = refused("name = \"a\"\nmemroy = 256\n");
   EXPECT_NE(message.find("line 2"), std::string::npos) << message;
   EXPECT_NE(message.find("did you mean \"memory\"?"), std::string::npos) << message;
+  const auto far = refused("[[schedule]]\ncron = \"@daily\"\ntz = \"UTC\"\n");
+  EXPECT_NE(far.find("line 3: unknown key \"tz\" (there are name, cron, timezone, "),
+            std::string::npos)
+      << far;
   EXPECT_NE(refused("[[function]]\nname = \"a\"\nhandle = \"x\"\n").find("line 3"),
             std::string::npos);
 }
