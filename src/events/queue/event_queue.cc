@@ -96,6 +96,10 @@ Task<Result<EventTable::Inserted>> EventQueue::accept(NewEvent event) {
   };
   auto inserted = co_await parts_.commits.run("accept an event", std::move(work));
   if (!inserted) {
+    // It was deleted after its caller had found it.
+    if (auto there = parts_.catalog.resolve(function, ""); !there) {
+      co_return fail(std::move(there.error()));
+    }
     tell_refusal(inserted.error());
     co_return refused(std::move(inserted.error()));
   }

@@ -70,7 +70,8 @@ class EventQueue {
   Task<void> stop(SteadyTime deadline);
 
   // Returns once it is on disk. The id is the earlier event's where its token was seen before.
-  // Errors: too_large (over kMaxEventBytes), invalid (a token over kLongestToken).
+  // Errors: too_large (over kMaxEventBytes), invalid (a token over kLongestToken), not_found (the
+  // function was just deleted).
   Task<Result<EventTable::Inserted>> accept(NewEvent event);
 
   // --- for the scheduler, whose events are written with its own rows

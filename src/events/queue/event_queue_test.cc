@@ -189,6 +189,18 @@ TEST_F(EventQueueTest, ALongTokenIsRefused) {
   EXPECT_EQ(accepted.error().code(), ErrorCode::invalid);
 }
 
+TEST_F(EventQueueTest, AFunctionThatWasJustDeletedIsNotFound) {
+  NewEvent event;
+  event.id = "a";
+  event.function = "gone";
+  const auto accepted = run_on(loop_, queue_->accept(event));
+  ASSERT_FALSE(accepted);
+  EXPECT_EQ(accepted.error().code(), ErrorCode::not_found);
+  EXPECT_THAT(accepted.error().message(), ::testing::HasSubstr("Function not found"));
+  accept("b");
+  until("b", EventState::succeeded);
+}
+
 TEST_F(EventQueueTest, OfAFunctionThatGoesNothingIsLeft) {
   run_on(loop_, queue_->pause());
   for (const char* id : {"a", "b", "c"}) accept(id);
