@@ -24,19 +24,15 @@ class Accepting(EventTest):
         self.assertEqual(self.server.api("GET", f"/_lambda/events/{identity}/payload").body, b"{}")
 
     def test_what_was_acknowledged_survives_a_crash(self):
-        with LambdaServer("native") as server:
-            self.server_before, type(self).server = self.server, server
-            try:
-                server.deploy({"app.py": "import time\ndef handler(e, c):\n    time.sleep(0.3)\n    return e"}, "slow", "--handler", "app.handler")
-                identities = [self.submit("slow", {"number": number}) for number in range(40)]
-                server.kill()
-                server.start()
-                for number, identity in enumerate(identities):
-                    self.assertEqual(self.succeeded(identity, wait=60), {"number": number})
-                text = server.log_text(200)
-                self.assertIn("are carried out again", text)
-            finally:
-                type(self).server = self.server_before
+        with LambdaServer("native") as self.server:
+            self.server.deploy({"app.py": "import time\ndef handler(e, c):\n    time.sleep(0.3)\n    return e"}, "slow", "--handler", "app.handler")
+            identities = [self.submit("slow", {"number": number}) for number in range(40)]
+            self.server.kill()
+            self.server.start()
+            for number, identity in enumerate(identities):
+                self.assertEqual(self.succeeded(identity, wait=60), {"number": number})
+            text = self.server.log_text(200)
+            self.assertIn("are carried out again", text)
 
     def test_the_old_operation(self):
         for path in ("/2014-11-13/functions/counter/invoke-async", "/2014-11-13/functions/counter/invoke-async/"):
@@ -178,29 +174,25 @@ class Attempts(EventTest):
 
     def test_too_old(self):
         """Its age is put into the database while the server is down."""
-        with LambdaServer("native", ["--retry-delay", "1"]) as server:
-            before, type(self).server = self.server, server
-            try:
-                server.deploy({"app.py": "def handler(e, c): return 1"}, "aged", "--handler", "app.handler")
-                self.configure("aged", MaximumEventAgeInSeconds=60)
-                self.configure("aged", "live", MaximumEventAgeInSeconds=60)
-                self.reserve("aged", 0)
-                old, young = self.submit("aged"), self.submit("aged")
-                for identity in (old, young):
-                    self.until(identity, lambda event: event["throttles"] >= 1)
-                server.stop()
-                with sqlite3.connect(server.data / "lambda.db") as database:
-                    database.execute("UPDATE events SET accepted = accepted - 61000, due = accepted WHERE id = ?", (old,))
-                database.close()
-                server.start()
-                event = self.ended(old)
-                self.assertEqual((event["state"], event["errorType"], event["failedAttempts"]), ("dead", "EventAgeExceeded", 0))
-                self.assertIn("MaximumEventAgeInSeconds", event["errorMessage"])
-                self.reserve("aged", None)
-                self.assertEqual(self.succeeded(young), 1)
-                self.assertEqual(server.cli("result", old, check=False).returncode, 3)
-            finally:
-                type(self).server = before
+        with LambdaServer("native", ["--retry-delay", "1"]) as self.server:
+            self.server.deploy({"app.py": "def handler(e, c): return 1"}, "aged", "--handler", "app.handler")
+            self.configure("aged", MaximumEventAgeInSeconds=60)
+            self.configure("aged", "live", MaximumEventAgeInSeconds=60)
+            self.reserve("aged", 0)
+            old, young = self.submit("aged"), self.submit("aged")
+            for identity in (old, young):
+                self.until(identity, lambda event: event["throttles"] >= 1)
+            self.server.stop()
+            with sqlite3.connect(self.server.data / "lambda.db") as database:
+                database.execute("UPDATE events SET accepted = accepted - 61000, due = accepted WHERE id = ?", (old,))
+            database.close()
+            self.server.start()
+            event = self.ended(old)
+            self.assertEqual((event["state"], event["errorType"], event["failedAttempts"]), ("dead", "EventAgeExceeded", 0))
+            self.assertIn("MaximumEventAgeInSeconds", event["errorMessage"])
+            self.reserve("aged", None)
+            self.assertEqual(self.succeeded(young), 1)
+            self.assertEqual(self.server.cli("result", old, check=False).returncode, 3)
 
     def test_a_rollback_between_attempts_decides(self):
         self.server.deploy({"app.py": "def handler(e, c): return 'good'"}, "moving", "--handler", "app.handler")
@@ -227,21 +219,17 @@ class Attempts(EventTest):
         self.assertEqual(again.status, 204, again)
 
     def test_a_version_that_an_event_waits_for_is_not_cleaned_up(self):
-        with LambdaServer("native", self.flags, environment={"LAMBDA_KEEP_VERSIONS": "1"}) as server:
-            self.server_before, type(self).server = self.server, server
-            try:
-                fails_once = {"app.py": COUNTER}
-                server.deploy(fails_once, "pinned", "--handler", "app.handler")
-                identity = self.submit("pinned", {"key": "one", "failures": 1, "sleep": 1}, qualifier="1")
-                for number in (2, 3):
-                    server.deploy({**fails_once, "other.txt": str(number)}, "pinned", "--handler", "app.handler")
-                kept = lambda: [item["version"] for item in server.api("GET", "/_lambda/functions/pinned/versions").json()["versions"]]
-                self.assertEqual(kept(), [3, 1], "2 is in nobody's way")
-                self.assertEqual(self.succeeded(identity)["version"], "1")
-                server.deploy({**fails_once, "other.txt": "4"}, "pinned", "--handler", "app.handler")
-                self.assertEqual(kept(), [4])
-            finally:
-                type(self).server = self.server_before
+        with LambdaServer("native", self.flags, environment={"LAMBDA_KEEP_VERSIONS": "1"}) as self.server:
+            fails_once = {"app.py": COUNTER}
+            self.server.deploy(fails_once, "pinned", "--handler", "app.handler")
+            identity = self.submit("pinned", {"key": "one", "failures": 1, "sleep": 1}, qualifier="1")
+            for number in (2, 3):
+                self.server.deploy({**fails_once, "other.txt": str(number)}, "pinned", "--handler", "app.handler")
+            kept = lambda: [item["version"] for item in self.server.api("GET", "/_lambda/functions/pinned/versions").json()["versions"]]
+            self.assertEqual(kept(), [3, 1], "2 is in nobody's way")
+            self.assertEqual(self.succeeded(identity)["version"], "1")
+            self.server.deploy({**fails_once, "other.txt": "4"}, "pinned", "--handler", "app.handler")
+            self.assertEqual(kept(), [4])
 
     def test_an_http_function(self):
         server = ("import http.server, os\nclass Handler(http.server.BaseHTTPRequestHandler):\n    def do_POST(self):\n"

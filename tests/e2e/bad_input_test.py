@@ -16,6 +16,7 @@ import zipfile
 from pathlib import Path
 
 from lambda_server import LambdaServer, ServerTest, on_both_drivers
+from machine import SmallDisk
 
 GOOD = "def handler(event, context): return 'fine'\n"
 ROLE = "arn:aws:iam::000000000000:role/any"
@@ -230,58 +231,35 @@ class FullDisk(unittest.TestCase):
     """A data directory on a file system that runs full: the deploy is refused, what was there stays."""
 
     def test_a_deploy_that_does_not_fit(self):
-        mount = Path(tempfile.mkdtemp(prefix="lambda-full-"))
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=755", "tmpfs", mount], check=True)
-        try:
-            with LambdaServer("native", data=mount / "data") as server:
-                server.deploy({"app.py": GOOD}, "kept", "--handler", "app.handler")
-                done = server.deploy({"app.py": GOOD, "large.bin": os.urandom(30 << 20)}, "kept", check=False)
-                self.assertNotEqual(done.returncode, 0)
-                self.assertIn("space", done.stderr.lower())
-                self.assertEqual(server.get("kept").text, "fine")
-                done = server.deploy({"app.py": GOOD.replace("fine", "small")}, "kept")
-                self.assertEqual(server.get("kept").text, "small")
-        finally:
-            subprocess.run(["umount", "-l", mount], check=False)
-            mount.rmdir()
+        with SmallDisk(24) as disk, LambdaServer("native", data=disk.path / "data") as server:
+            server.deploy({"app.py": GOOD}, "kept", "--handler", "app.handler")
+            done = server.deploy({"app.py": GOOD, "large.bin": os.urandom(30 << 20)}, "kept", check=False)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("space", done.stderr.lower())
+            self.assertEqual(server.get("kept").text, "fine")
+            done = server.deploy({"app.py": GOOD.replace("fine", "small")}, "kept")
+            self.assertEqual(server.get("kept").text, "small")
 
     def test_a_disk_that_runs_full_just_before_the_commit(self):
-        mount = Path(tempfile.mkdtemp(prefix="lambda-full-"))
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=755", "tmpfs", mount], check=True)
-        try:
-            with LambdaServer("native", data=mount / "data") as server:
-                server.deploy({"app.py": GOOD}, "kept", "--handler", "app.handler")
-                slow = {"app.py": "import time\ntime.sleep(3)\n" + GOOD.replace("fine", "slow")}
-                with concurrent.futures.ThreadPoolExecutor(1) as pool:
-                    deploy = pool.submit(server.deploy, slow, "kept", check=False)
-                    while server.log_text().count("deploy kept: initialise") < 2:
-                        self.assertFalse(deploy.done(), server.log_text())
-                        time.sleep(0.05)
-                    filler = fill(mount)
-                    done = deploy.result()
-                self.assertEqual(done.returncode, 1, done.stderr)
-                self.assertIn("commit the deploy of kept", done.stderr)
-                self.assertIn("full", done.stderr)
-                self.assertEqual(server.get("kept").text, "fine")
-                versions = server.api("GET", "/_lambda/functions/kept/versions").json()["versions"]
-                self.assertEqual([version["version"] for version in versions], [1])
-                filler.unlink()
-                server.deploy(slow, "kept")
-                self.assertEqual(server.get("kept").text, "slow")
-        finally:
-            subprocess.run(["umount", "-l", mount], check=False)
-            mount.rmdir()
-
-
-def fill(directory):
-    filler = directory / "filler"
-    with open(filler, "wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(b"x" * 65536)
-        except OSError:
-            pass
-    return filler
+        with SmallDisk(24) as disk, LambdaServer("native", data=disk.path / "data") as server:
+            server.deploy({"app.py": GOOD}, "kept", "--handler", "app.handler")
+            slow = {"app.py": "import time\ntime.sleep(3)\n" + GOOD.replace("fine", "slow")}
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                deploy = pool.submit(server.deploy, slow, "kept", check=False)
+                while server.log_text().count("deploy kept: initialise") < 2:
+                    self.assertFalse(deploy.done(), server.log_text())
+                    time.sleep(0.05)
+                filler = disk.fill()
+                done = deploy.result()
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn("commit the deploy of kept", done.stderr)
+            self.assertIn("full", done.stderr)
+            self.assertEqual(server.get("kept").text, "fine")
+            versions = server.api("GET", "/_lambda/functions/kept/versions").json()["versions"]
+            self.assertEqual([version["version"] for version in versions], [1])
+            filler.unlink()
+            server.deploy(slow, "kept")
+            self.assertEqual(server.get("kept").text, "slow")
 
 
 class LargeUploads(ServerTest):

@@ -205,7 +205,6 @@ include = ["shared"]
         self.server.deploy(shows("y"), "gone", "--handler", "app.handler")
         self.assertEqual(self.server.get("gone").json()["code"], "y")
 
-
     def test_delete_says_which_schedules_and_events_go(self):
         self.server.deploy({"app.py": "def handler(e, c): raise ValueError('no')"}, "laden", "--handler", "app.handler")
         self.server.cli("queue", "config", "laden", "--retries", "0")

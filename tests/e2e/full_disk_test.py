@@ -2,37 +2,23 @@
 goes on when there is room again."""
 
 import concurrent.futures
-import subprocess
-import tempfile
 import time
 import unittest
 from datetime import datetime
-from pathlib import Path
 
 from event_server import EventTest
 from lambda_server import LambdaServer
+from machine import SmallDisk
 
 
 class FullDisk(EventTest):
     @classmethod
     def setUpClass(cls):
-        cls.mount = Path(tempfile.mkdtemp(prefix="lambda-full-"))
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m,mode=755", "tmpfs", cls.mount], check=True)
-        cls.addClassCleanup(cls.mount.rmdir)
-        cls.addClassCleanup(subprocess.run, ["umount", "-l", cls.mount], check=False)
-        cls.server = LambdaServer("native", cls.flags, data=cls.mount / "data").start()
+        cls.disk = SmallDisk(40)
+        cls.addClassCleanup(cls.disk.close)
+        cls.server = LambdaServer("native", cls.flags, data=cls.disk.path / "data").start()
         cls.addClassCleanup(cls.server.close)
         cls.server.deploy({"app.py": "def handler(e, c): return [c.aws_request_id, len(e['pad'])]"}, "padded", "--handler", "app.handler")
-
-    def fill(self):
-        filler = self.mount / "filler"
-        with open(filler, "wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(b"x" * 65536)
-            except OSError:
-                pass
-        return filler
 
     def submit_many(self, size, count):
         """Replies to as many events, from several clients at once."""
@@ -45,7 +31,7 @@ class FullDisk(EventTest):
         before = [reply.headers["x-amzn-requestid"] for reply in self.submit_many(100, 20)]
         for identity in before:
             self.succeeded(identity)
-        filler = self.fill()
+        filler = self.disk.fill()
         replies = self.submit_many(200_000, 60)
         taken = [reply.headers["x-amzn-requestid"] for reply in replies if reply.status == 202]
         refused = [reply for reply in replies if reply.status != 202]
@@ -77,7 +63,7 @@ class FullDisk(EventTest):
         self.server.deploy({"app.py": "import time\ndef handler(e, c):\n    time.sleep(1)\n    return 'ran'"}, "runs", "--handler", "app.handler")
         identities = [self.submit("runs") for _ in range(6)]
         self.until(identities[0], lambda event: event["state"] == "running")
-        filler = self.fill()
+        filler = self.disk.fill()
         try:
             replies = self.submit_many(200_000, 30)
             self.assertIn(503, [reply.status for reply in replies])
@@ -99,7 +85,7 @@ class FullDisk(EventTest):
         while not self.server.api("GET", path).json()["firings"]:
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.1)
-        filler = self.fill()
+        filler = self.disk.fill()
         try:
             self.submit_many(200_000, 30)
             time.sleep(3)

@@ -18,10 +18,39 @@ libc = ctypes.CDLL(None, use_errno=True)
 numbers = itertools.count(1)
 
 
-def must(*command):
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+def must(*command, **more):
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, **more)
     assert done.returncode == 0, f"{' '.join(map(str, command))}: {done.stdout}{done.stderr}"
     return done.stdout
+
+
+class SmallDisk:
+    """A file system of so many MB, by the name `source` in mount tables; it goes at the end of the `with`, or by close()."""
+
+    def __init__(self, megabytes, source="tmpfs"):
+        self.path = Path(tempfile.mkdtemp(prefix="lambda-test-full-"))
+        must("mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", source, self.path)
+
+    def fill(self):
+        """Writes until there is no room; the file, whose end makes room again."""
+        filler = self.path / "filler"
+        with open(filler, "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(b"x" * 65536)
+            except OSError:
+                pass
+        return filler
+
+    def close(self):
+        must("umount", "-l", self.path)
+        self.path.rmdir()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
 
 class Network:

@@ -15,7 +15,7 @@ import unittest
 from pathlib import Path
 
 from lambda_server import ROOT
-from machine import Network, User, must
+from machine import Network, SmallDisk, User, must
 
 AWS = "/usr/bin/aws"  # Debian's, whatever else is in the PATH
 WORLD = {"message": "Hello, World!"}
@@ -563,10 +563,9 @@ class FullDisks(RunTest):
     """File systems of 8 MB: what does not fit is said before it is begun, with where and how much."""
 
     def setUp(self):
-        self.mount = Path(tempfile.mkdtemp(prefix="lambda-test-full-"))
-        must("mount", "-t", "tmpfs", "-o", "size=8m,mode=755", "full-disk", self.mount)
-        self.addCleanup(self.mount.rmdir)
-        self.addCleanup(must, "umount", "-l", self.mount)
+        disk = SmallDisk(8, "full-disk")
+        self.addCleanup(disk.close)
+        self.mount = disk.path
 
     def told(self, done, needed, where):
         self.assertEqual(done.returncode, 1, done.stdout + (done.stderr or ""))

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from lambda_server import ROOT, RUNTIMES
+from machine import must
 
 HERE = Path(__file__).resolve().parent
 PLACE = ROOT / "build/machine"
@@ -29,13 +30,6 @@ $b mkdir -p /root/proc /root/sys /root/dev
 for each in proc sys dev; do $b mount --move /$each /root/$each; done
 exec $b switch_root /root /bin/bash INSIDE OUT
 """
-
-
-def must(*command, **more):
-    done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **more)
-    if done.returncode != 0:
-        raise AssertionError(f"{' '.join(map(str, command))}: {done.stdout}")
-    return done.stdout
 
 
 def kernel():
@@ -79,7 +73,7 @@ def initial_file_system(directory, version, out):
 
 
 def run_in_machine(script, minutes):
-    """Boots, runs the script (as root, in bash; RUNTIMES and TMPDIR are set) and turns off. Its exit status and what it said."""
+    """Boots, runs the script (as root, in bash; the places of the base file systems and TMPDIR are set) and turns off. What it said."""
     directory, version = kernel()
     out = PLACE / "out"
     shutil.rmtree(out, ignore_errors=True)
@@ -103,6 +97,7 @@ def run_in_machine(script, minutes):
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=minutes * 60, check=False)
     disk.unlink()
     try:
-        return int((out / "job.status").read_text()), (out / "job.log").read_text()
+        (out / "job.status").read_text()  # written at the end
+        return (out / "job.log").read_text()
     except FileNotFoundError as missing:
         raise AssertionError("the machine did not come to its end:\n" + console.stdout[-4000:]) from missing

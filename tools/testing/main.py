@@ -54,7 +54,7 @@ SUITES = [
     Suite("unit:asan", cpp_suites.unit("asan")),
     Suite("build:tsan", cpp_suites.build("tsan"), minutes=45),
     Suite("unit:tsan", cpp_suites.unit("tsan")),
-    Suite("check:presets", cpp_suites.presets),
+    Suite("check:presets", cpp_suites.dev_preset),
     Suite("check:headers", cpp_suites.headers),
     Suite("check:coroutines", checks.coroutine_temporaries),
     Suite("check:tidy", checks.tidy),
