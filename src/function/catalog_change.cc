@@ -167,9 +167,8 @@ Result<VersionPtr> Catalog::publish_version(std::string_view name,
     if (auto good = errors.result(); !good) return fail(std::move(good.error()));
   }
   Function after = **before;
-  auto known = Impl::published_already(after);
-  if (known && !known->deployed) return known;
   auto made = Impl::kept_already(after);
+  if (made && made == (*before)->version(made->number)) return made;
   if (!made) {
     Impl::Publication publication;
     publication.description = std::move(description);
