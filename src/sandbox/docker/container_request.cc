@@ -33,8 +33,7 @@ json::array mounts(const SandboxSpec& spec, const ContainerPlan& plan) {
     all.push_back(read_only_bind(spec.task_directory.string(), "/var/task"));
   for (std::size_t i = 0; i < plan.volumes.size(); ++i) {
     json::object options;
-    options["Labels"] =
-        json::object{{kLabel, "volume"}, {kServerLabel, plan.server}, {kRunLabel, plan.run}};
+    options["Labels"] = own_labels("volume", plan.server, plan.run);
     json::object mount;
     mount["Type"] = "volume";
     mount["Source"] = volume_name(spec.id, i);
@@ -83,6 +82,10 @@ json::object host_config(const SandboxSpec& spec, const ContainerPlan& plan) {
 
 }  // namespace
 
+json::object own_labels(std::string_view kind, std::string_view server, std::string_view run) {
+  return {{kLabel, kind}, {kServerLabel, server}, {kRunLabel, run}};
+}
+
 std::string container_name(std::string_view sandbox_id) {
   return fmt::format("lambda-{}", sandbox_id);
 }
@@ -99,10 +102,7 @@ std::string own_filter(std::string_view server) {
 }
 
 std::string container_body(const SandboxSpec& spec, const ContainerPlan& plan) {
-  json::object labels;
-  labels[kLabel] = "sandbox";
-  labels[kServerLabel] = plan.server;
-  labels[kRunLabel] = plan.run;
+  auto labels = own_labels("sandbox", plan.server, plan.run);
   labels["lambda.function"] = spec.function;
   labels["lambda.version"] = spec.version;
   json::object body;

@@ -3,6 +3,8 @@
 
 #include "sandbox/sandbox.h"
 
+#include <boost/json.hpp>
+
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -13,7 +15,7 @@ namespace lambda::sandbox::docker {
 // Every container and image of a server carries its id, so that it knows its own again.
 inline constexpr std::string_view kLabel = "lambda";
 inline constexpr std::string_view kServerLabel = "lambda.server";
-// Which run of that server made it: from one start of lambdad to its end.
+// Containers and volumes, which no later run of the server has a use for, carry its run's, too.
 inline constexpr std::string_view kRunLabel = "lambda.run";
 // Where the control socket and our init are inside.
 inline constexpr std::string_view kControlDirectory = "/run/lambda";
@@ -22,8 +24,8 @@ inline constexpr std::string_view kInitProgram = "/run/lambda-init";
 
 struct ContainerPlan {
   std::string image;                        // a reference or "sha256:..."
-  std::string server;                       // kServerLabel
-  std::string run;                          // kRunLabel
+  std::string server;                       // ServerMark::id
+  std::string run;                          // ServerMark::run
   std::filesystem::path init_program;       // on the host
   std::filesystem::path control_directory;  // on the host; holds kControlSocket
   // VOLUMEs of the image. Docker would make each a writable place on the host's disk, without a
@@ -31,6 +33,9 @@ struct ContainerPlan {
   std::vector<std::string> volumes;
 };
 
+// The labels of a container or volume. `kind` says what it is for.
+[[nodiscard]] boost::json::object own_labels(std::string_view kind, std::string_view server,
+                                             std::string_view run);
 // The body of POST /containers/create.
 [[nodiscard]] std::string container_body(const SandboxSpec& spec, const ContainerPlan& plan);
 [[nodiscard]] std::string container_name(std::string_view sandbox_id);

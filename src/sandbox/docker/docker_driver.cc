@@ -4,7 +4,6 @@
 #include "sandbox/docker/docker_driver.h"
 
 #include "base/background.h"
-#include "base/crypto.h"
 #include "base/deadline.h"
 #include "sandbox/docker/container.h"
 #include "sandbox/docker/container_request.h"
@@ -88,7 +87,6 @@ DockerDriver::DockerDriver(std::shared_ptr<EngineClient> engine, ServerMark mark
                            RuntimeImages runtime_images)
     : engine_(std::move(engine)),
       mark_(std::move(mark)),
-      run_(random_uuid()),
       runtime_images_(std::move(runtime_images)) {}
 
 Result<std::unique_ptr<DockerDriver>> DockerDriver::create(std::shared_ptr<EngineClient> engine,
@@ -122,7 +120,7 @@ Task<Result<std::unique_ptr<Sandbox>>> DockerDriver::start(SandboxSpec spec, Ste
     co_return fail(ErrorCode::timeout, "the container {} was not started in time", spec.id);
   ContainerPlan plan;
   plan.server = mark_.id;
-  plan.run = run_;
+  plan.run = mark_.run;
   plan.image = spec.image_id;
   plan.init_program = mark_.directory / "lambda-init";
   if (spec.image_id.empty()) {
@@ -185,7 +183,7 @@ Task<Result<Done>> DockerDriver::reap_leftovers(Leftovers which) {
       if (entry.is_directory(ignored)) fs::remove_all(entry.path(), ignored);
     }
   }
-  const std::string_view but = which == Leftovers::earlier ? run_ : std::string_view();
+  const std::string_view but = which == Leftovers::earlier ? mark_.run : std::string_view();
   auto answer =
       co_await engine_->call("GET", "/containers/json?all=1&filters=" + own_filter(mark_.id),
                              std::string(), in(kShortLimit));

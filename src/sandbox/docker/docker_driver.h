@@ -51,7 +51,6 @@ class DockerDriver final : public Driver {
 
   std::shared_ptr<EngineClient> engine_;
   ServerMark mark_;
-  const std::string run_;  // kRunLabel
   RuntimeImages runtime_images_;
   std::mutex mutex_;
   std::map<std::string, std::vector<std::string>, std::less<>> volumes_;  // by image id

@@ -11,6 +11,7 @@ namespace fs = std::filesystem;
 
 Result<ServerMark> ServerMark::load(const fs::path& data_directory) {
   ServerMark mark;
+  mark.run = random_uuid();
   mark.directory = fs::absolute(data_directory) / "docker";
   std::error_code error;
   fs::create_directories(mark.directory, error);

@@ -12,6 +12,7 @@ namespace lambda::sandbox::docker {
 
 struct ServerMark {
   std::string id;                   // stays the same for one data directory; a copy gets another
+  std::string run;                  // of this load() alone: from one start of lambdad to its end
   std::filesystem::path directory;  // <data>/docker, 0700
 
   // Blocking, at the start.

@@ -76,8 +76,8 @@ Result<Done> sync_and_rename(const fs::path& from, const fs::path& to) {
 }  // namespace
 
 DockerImageBuilder::DockerImageBuilder(std::shared_ptr<docker::EngineClient> engine,
-                                       std::string server, fs::path images)
-    : engine_(std::move(engine)), server_(std::move(server)), images_(std::move(images)) {}
+                                       docker::ServerMark mark, fs::path images)
+    : engine_(std::move(engine)), mark_(std::move(mark)), images_(std::move(images)) {}
 
 Result<std::unique_ptr<DockerImageBuilder>> DockerImageBuilder::create(
     std::shared_ptr<docker::EngineClient> engine, const docker::ServerMark& mark,
@@ -87,8 +87,7 @@ Result<std::unique_ptr<DockerImageBuilder>> DockerImageBuilder::create(
   fs::create_directories(images, error);
   if (!error) fs::permissions(images, fs::perms::owner_all, error);
   if (error) return fail(ErrorCode::denied, "make {}: {}", images.string(), error.message());
-  std::unique_ptr<DockerImageBuilder> made(
-      new DockerImageBuilder(std::move(engine), mark.id, images));
+  std::unique_ptr<DockerImageBuilder> made(new DockerImageBuilder(std::move(engine), mark, images));
   for (const auto& entry : fs::directory_iterator(images, error)) {
     if (entry.path().extension() == kPartial) made->delete_later(entry.path());
   }
@@ -96,7 +95,7 @@ Result<std::unique_ptr<DockerImageBuilder>> DockerImageBuilder::create(
 }
 
 std::string DockerImageBuilder::tag_for(std::string_view function, std::uint64_t number) const {
-  return fmt::format("func-{}:{}-{}", function, number, server_.substr(0, kMarkInTags));
+  return fmt::format("func-{}:{}-{}", function, number, mark_.id.substr(0, kMarkInTags));
 }
 
 fs::path DockerImageBuilder::directory_of(std::string_view image_id) const {
@@ -111,7 +110,7 @@ Task<Result<ImageInfo>> DockerImageBuilder::build(fs::path context_tar, std::str
   if (!kept) co_return fail(std::move(kept.error()), "build {}", tag);
   auto context = ContextBody::open(context_tar, unpacking_);
   if (!context) co_return fail(std::move(context.error()));
-  json::object all(json::object{{docker::kLabel, "image"}, {docker::kServerLabel, server_}});
+  json::object all(json::object{{docker::kLabel, "image"}, {docker::kServerLabel, mark_.id}});
   for (const auto& [name, value] : labels) all[name] = value;
   // version=1: the classic builder, which every Engine has; BuildKit wants a session of its own.
   const auto path = fmt::format("/build?version=1&rm=1&forcerm=1&t={}&labels={}", url_encode(tag),
@@ -177,7 +176,7 @@ Task<Result<Done>> DockerImageBuilder::tag(std::string image_id, std::string new
 }
 
 bool DockerImageBuilder::named_here(std::string_view tag) const {
-  return tag.starts_with("func-") && tag.ends_with("-" + server_.substr(0, kMarkInTags));
+  return tag.starts_with("func-") && tag.ends_with("-" + mark_.id.substr(0, kMarkInTags));
 }
 
 // A conflict: the last container of the image is just being removed.
@@ -215,7 +214,7 @@ Task<Result<Done>> DockerImageBuilder::remove_image(std::string image_id) {
   const auto own = std::ranges::partition(
       names->tags, [this](const std::string& name) { return !named_here(name); });
   const bool others = own.begin() != names->tags.begin();
-  const bool built_here = names->server == server_;
+  const bool built_here = names->server == mark_.id;
   if (!others && !built_here) co_return Done{};
   for (auto& name : own) {
     auto removed = co_await remove(std::move(name));
@@ -254,7 +253,7 @@ Task<Result<std::string>> DockerImageBuilder::create_container(std::string image
   json::object body;
   body["Image"] = image_id;
   body["Entrypoint"] = json::array{"/never-started"};
-  body["Labels"] = json::object{{docker::kLabel, "export"}, {docker::kServerLabel, server_}};
+  body["Labels"] = docker::own_labels("export", mark_.id, mark_.run);
   body["HostConfig"] = json::object{{"NetworkMode", "none"}};
   const auto name = "lambda-export-" + random_uuid();
   bool sent = false;
@@ -320,11 +319,11 @@ Task<Result<Done>> DockerImageBuilder::collect_garbage(std::vector<std::string> 
     if (entry.path().extension() != kPartial)
       found.insert("sha256:" + entry.path().filename().string());
   }
-  auto built = co_await list(docker::own_filter(server_));
+  auto built = co_await list(docker::own_filter(mark_.id));
   if (!built) co_return fail(std::move(built.error()));
   found.insert(built->begin(), built->end());
   json::object named;
-  named["reference"] = json::array{"func-*:*-" + server_.substr(0, kMarkInTags)};
+  named["reference"] = json::array{"func-*:*-" + mark_.id.substr(0, kMarkInTags)};
   auto tagged = co_await list(url_encode(json::serialize(named)));
   if (!tagged) co_return fail(std::move(tagged.error()));
   found.insert(tagged->begin(), tagged->end());

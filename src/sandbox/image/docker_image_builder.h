@@ -34,7 +34,7 @@ class DockerImageBuilder final : public ImageBuilder {
   Task<Result<Done>> collect_garbage(std::vector<std::string> used) override;
 
  private:
-  DockerImageBuilder(std::shared_ptr<docker::EngineClient> engine, std::string server,
+  DockerImageBuilder(std::shared_ptr<docker::EngineClient> engine, docker::ServerMark mark,
                      std::filesystem::path images);
   [[nodiscard]] std::filesystem::path directory_of(std::string_view image_id) const;
   [[nodiscard]] bool named_here(std::string_view tag) const;
@@ -49,7 +49,7 @@ class DockerImageBuilder final : public ImageBuilder {
   Task<Result<Done>> export_into(std::string container, std::filesystem::path partial);
 
   std::shared_ptr<docker::EngineClient> engine_;
-  std::string server_;
+  docker::ServerMark mark_;
   std::filesystem::path images_;
   ImagePins pins_;
   BlockingPool unpacking_{"images", 2};

@@ -23,9 +23,11 @@ constexpr const char* kId = "sha256:0123";
 // Answers every look at an image, and keeps what it was asked.
 class Engine final : public http::Handler {
  public:
-  Task<void> handle(http::Request& request, http::BodyReader&,
+  Task<void> handle(http::Request& request, http::BodyReader& body,
                     http::ResponseWriter& writer) override {
     asked.push_back(request.method + " " + request.target);
+    auto text = co_await http::read_all(body, 65'536);
+    if (request.target.find("/containers/create") != std::string::npos) created = text.value_or("");
     http::Response response;
     response.headers.add("Api-Version", "1.41");
     utsname names{};
@@ -40,6 +42,7 @@ class Engine final : public http::Handler {
     return std::ranges::any_of(asked, [](const auto& line) { return line.starts_with("DELETE"); });
   }
   std::vector<std::string> asked;
+  std::string created;  // the body of the last container
 };
 
 class ForgettingTest : public testing::Test {
@@ -53,6 +56,7 @@ class ForgettingTest : public testing::Test {
     server_->add_listener(std::move(*listening));
     docker::ServerMark mark;
     mark.id = "me";
+    mark.run = "now";
     auto made = DockerImageBuilder::create(
         std::make_shared<docker::EngineClient>(address.unix_path), mark, directory_);
     ASSERT_TRUE(made) << made.error().message();
@@ -92,6 +96,15 @@ TEST_F(ForgettingTest, AnImageThatADeployHasLookedAtStaysUntilTheDeployIsDone) {
   EXPECT_TRUE(forget(false));
   EXPECT_FALSE(fs::exists(root()));
   EXPECT_TRUE(engine_.deleted());
+}
+
+TEST_F(ForgettingTest, AnExportsContainerIsOfThisRun) {
+  EXPECT_FALSE(run_on(loop_, builder_->export_root("sha256:4567")))
+      << "this Engine exports nothing";
+  EXPECT_NE(engine_.created.find(
+                R"("Labels":{"lambda":"export","lambda.server":"me","lambda.run":"now"})"),
+            std::string::npos)
+      << engine_.created;
 }
 
 TEST_F(ForgettingTest, AnImageThatAVersionHasComeToUseStays) {
