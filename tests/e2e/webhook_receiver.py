@@ -80,10 +80,10 @@ class Receiver:
             return [one for one in self.received if one.path == path]
 
     def wait_for(self, count, path="/", timeout=20):
-        """The requests to a path, once there are so many."""
+        """The requests to a path (None: to any), once there are so many."""
         deadline = time.monotonic() + timeout
         with self.seen:
-            while len(found := [one for one in self.received if one.path == path]) < count:
+            while len(found := [one for one in self.received if path in (None, one.path)]) < count:
                 if not self.seen.wait(deadline - time.monotonic()):
                     raise AssertionError(f"{len(found)} webhooks came to {path} in {timeout} s, not {count}")
             return found

@@ -50,6 +50,11 @@ class WebhookTest(ServerTest):
     def events(self, name, state="dead"):
         return self.server.api("GET", f"/_lambda/functions/{name}/events?state={state}&limit=1000").json()["events"]
 
+    def at_work(self, name):
+        """How many events wait or run, at one moment."""
+        functions = self.server.api("GET", f"/_lambda/queue?function={name}").json()["functions"]
+        return sum(one["waiting"] + one["running"] for one in functions)
+
     def event(self, identity, *states, timeout=20):
         """An event, once it is in one of these states."""
         deadline = time.monotonic() + timeout
@@ -197,16 +202,39 @@ class Deliveries(WebhookTest):
             receiver.wait_for(21, "/works")
             # One attempt at the one that hangs takes 2 s here, and 30 of them wait.
             self.assertLess(time.monotonic() - began, 4)
-            waiting = self.events("hangs", "waiting") + self.events("hangs", "running")
-            self.assertEqual(len(waiting), 30)
+            self.assertEqual(self.at_work("hangs"), 30)
             over.set()
             answered = receiver.wait_for(30, "/hangs", timeout=60)
             self.assertGreaterEqual(len({one.headers["webhook-id"] for one in answered}), 1)
             deadline = time.monotonic() + 60
-            while self.events("hangs", "waiting") + self.events("hangs", "running"):
+            while self.at_work("hangs"):
                 self.assertLess(time.monotonic(), deadline)
                 time.sleep(0.1)
             self.assertEqual(len({one.headers["webhook-id"] for one in receiver.of("/hangs")}), 30)
+
+    def test_a_hundred_that_hang_delay_neither_a_new_one_nor_one_that_works(self):
+        over = threading.Event()
+        flags = [*LOOPBACK, "--webhook-timeout", "60"]
+        with LambdaServer("native", flags) as self.server, Receiver(lambda received: (over.wait(100), 204)[1]) as broken, Receiver() as good:
+            for name in ("hangs", "works"):
+                self.function(name)
+            self.configure("works", success=good.url("/known"))
+            self.submit("works", {})
+            good.wait_for(1, "/known")
+            for n in range(100):
+                self.configure("hangs", success=broken.url(f"/{n}"))
+                self.event(self.submit("hangs", {}), "succeeded")
+            self.assertEqual(len(broken.wait_for(100, path=None)), 100)
+            began = time.monotonic()
+            for path in ("/known", "/new"):
+                self.configure("works", success=good.url(path))
+                for n in range(20):
+                    self.event(self.submit("works", {"n": n}), "succeeded")
+            good.wait_for(21, "/known")
+            good.wait_for(20, "/new")
+            self.assertLess(time.monotonic() - began, 30)  # before any of those that hang is given up
+            self.assertEqual(self.at_work("hangs"), 100)
+            over.set()
 
     def test_the_time_limit_is_told(self):
         over = threading.Event()

@@ -23,9 +23,14 @@ constexpr std::chrono::seconds kDatabaseRetry{1};
 constexpr std::chrono::milliseconds kLongestSleep{1'000};
 // How long a lane rests whose function could not be called.
 constexpr std::chrono::milliseconds kRest{1'000};
-// Webhooks on their way at once: of all, to one address, and to one whose last failed.
-constexpr std::size_t kWebhooks = 64;
+// Webhooks on their way at once: of all, to one address that works, to all that are new or fail
+// (one at a time each), and to all that fail.
+constexpr std::size_t kWebhooks = 256;
 constexpr std::size_t kWebhooksEach = 8;
+constexpr std::size_t kWebhooksUnproven = 192;
+constexpr std::size_t kWebhooksFailing = 64;
+// In memory: what is on its way, and one more.
+constexpr std::size_t kWebhookBytes = 64u << 20;
 // Where results go from function to function in a circle, it ends here.
 constexpr int kMostHops = 16;
 
@@ -41,14 +46,21 @@ Lanes::Limits function_lanes(std::size_t concurrency, const function::Catalog& c
   };
   limits.together = concurrency;
   limits.each = std::max<std::size_t>(1, concurrency / 2);
-  limits.each_after_failure = limits.each;
   return limits;
+}
+
+std::chrono::milliseconds time_since(SteadyTime then) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() -
+                                                               then);
 }
 
 Lanes::Limits webhook_lanes() {
   Lanes::Limits limits;
   limits.together = kWebhooks;
   limits.each = kWebhooksEach;
+  limits.each_unproven = 1;
+  limits.unproven = kWebhooksUnproven;
+  limits.failing = kWebhooksFailing;
   return limits;
 }
 
@@ -103,34 +115,42 @@ Task<void> Dispatcher::run() {
 Task<bool> Dispatcher::take_turn() {
   wake_.reset();
   const auto now = parts_.clock.now();
-  auto wanted = functions_.choose(now);
-  auto webhooks = webhooks_.choose(now);
-  std::ranges::move(webhooks, std::back_inserter(wanted));
-  if (wanted.empty()) {
+  Turn turn;
+  turn.functions = functions_.choose(now);
+  if (webhook_bytes_ < kWebhookBytes) turn.webhooks = webhooks_.choose(now);
+  if (turn.functions.empty() && turn.webhooks.empty()) {
     co_await wait_for_work(now);
     co_return true;
   }
-  co_return co_await claim(std::move(wanted), now);
+  co_return co_await claim(std::move(turn), now);
 }
 
 Task<void> Dispatcher::wait_for_work(WallTime now) {
-  const auto sleep =
-      std::min(functions_.idle_time(now, kLongestSleep), webhooks_.idle_time(now, kLongestSleep));
+  auto sleep = functions_.idle_time(now, kLongestSleep);
+  if (webhook_bytes_ < kWebhookBytes)
+    sleep = std::min(sleep, webhooks_.idle_time(now, kLongestSleep));
   co_await wake_.wait_until(std::chrono::steady_clock::now() +
                             std::max(sleep, std::chrono::milliseconds(1)));
 }
 
 // False where the database could not be written.
-Task<bool> Dispatcher::claim(std::vector<EventTable::Wanted> wanted, WallTime now) {
-  auto work = [&table = parts_.table, wanted, now](SQLite::Database& database) {
-    return table.claim(database, wanted, now);
+Task<bool> Dispatcher::claim(Turn turn, WallTime now) {
+  const auto room = kWebhookBytes - std::min(webhook_bytes_, kWebhookBytes);
+  auto work = [&table = parts_.table, turn, now, room](SQLite::Database& database) {
+    auto claims = table.claim(database, turn.functions, now);
+    auto webhooks = table.claim(database, turn.webhooks, now, room);
+    std::ranges::move(webhooks.events, std::back_inserter(claims.events));
+    claims.next_due.merge(webhooks.next_due);
+    return claims;
   };
   // A claim that power loss takes back is an event that waits: as good.
   auto claims =
       co_await parts_.commits.run("claim events", std::move(work), store::Database::Sync::later);
   if (!claims) {
     spdlog::error("the queue stands still: {}", claims.error().message());
-    for (const auto& part : wanted) note(part.lane, now);
+    for (const auto* lanes : {&turn.functions, &turn.webhooks}) {
+      for (const auto& part : *lanes) note(part.lane, now);
+    }
     co_return false;
   }
   // They stay claimed: the next server carries them out.
@@ -138,6 +158,7 @@ Task<bool> Dispatcher::claim(std::vector<EventTable::Wanted> wanted, WallTime no
   for (auto& event : claims->events) {
     const auto lane = event.event.lane();
     lanes_of(lane).began(lane);
+    if (!lane.url.empty()) webhook_bytes_ += event.event.payload.size();
     idle_.reset();
     asio::co_spawn(parts_.loop, execute(std::move(event)), in_background("an event"));
   }
@@ -147,6 +168,7 @@ Task<bool> Dispatcher::claim(std::vector<EventTable::Wanted> wanted, WallTime no
 
 Task<void> Dispatcher::execute(ClaimedEvent event) {
   const auto lane = event.event.lane();
+  const auto began = std::chrono::steady_clock::now();
   bool well = false;
   std::string broken;
   try {
@@ -155,6 +177,11 @@ Task<void> Dispatcher::execute(ClaimedEvent event) {
     broken = error.what();
   }
   if (!broken.empty()) co_await put_back(event, std::move(broken));
+  if (!lane.url.empty()) {
+    webhook_bytes_ -= event.event.payload.size();
+    // As long as it took to fail: one that hangs takes no more than half of a place's time.
+    if (!well) webhooks_.rest(lane, parts_.clock.now() + time_since(began));
+  }
   lanes_of(lane).ended(lane, well);
   wake_.set();
   if (functions_.running() + webhooks_.running() == 0) idle_.set();

@@ -4,9 +4,9 @@
 // Functions take turns (lanes.h): one function takes at most half of the room, and half of its
 // reserved concurrency; at most `concurrency` events run at once, so that synchronous calls find
 // room. A function that could not be called rests for a moment: its other events would fare no
-// better. Webhooks have room of their own, and a lane for each address: one that hangs holds up
-// neither functions nor other webhooks. In memory are the lanes and what runs, never the events
-// that wait.
+// better. Webhooks have room of their own, and a lane for each address: those that hang hold up
+// neither functions nor webhooks to addresses that work. In memory are the lanes and what runs,
+// never the events that wait.
 //
 // Threads: everything on its loop, but notice(), which any thread may call. Lives as long as the
 // loop runs.
@@ -77,7 +77,11 @@ class Dispatcher {
   void note(const LaneKey& lane, WallTime due);
   Task<bool> take_turn();
   [[nodiscard]] Task<void> wait_for_work(WallTime now);
-  Task<bool> claim(std::vector<EventTable::Wanted> wanted, WallTime now);
+  struct Turn {
+    std::vector<EventTable::Wanted> functions;
+    std::vector<EventTable::Wanted> webhooks;
+  };
+  Task<bool> claim(Turn turn, WallTime now);
   Task<void> execute(ClaimedEvent event);
   Task<bool> carry_out(const ClaimedEvent& event);
   Task<void> put_back(const ClaimedEvent& event, std::string reason);
@@ -101,6 +105,7 @@ class Dispatcher {
   Limits limits_;
   Lanes functions_;
   Lanes webhooks_;
+  std::size_t webhook_bytes_ = 0;  // of the payloads of those that run
   std::function<void(const std::string& function)> scheduled_end_;
   bool stopping_ = false;
   bool cut_ = false;  // what runs on is ended by force

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 
+#include <chrono>
 #include <compare>
 #include <cstdint>
 #include <optional>
@@ -20,6 +21,9 @@ namespace lambda::events {
 enum class EventState { waiting = 0, running = 1, succeeded = 2, dead = 3 };
 [[nodiscard]] std::string_view to_string(EventState state);  // "waiting", ...
 [[nodiscard]] std::optional<EventState> parse_event_state(std::string_view text);
+
+// An event is put off so long at most when it is accepted: a schedule's jitter.
+inline constexpr std::chrono::hours kLongestDelay{24};
 
 // Where an event came from.
 enum class EventSource { invoke = 0, url = 1, schedule = 2, destination = 3 };

@@ -1,135 +1,18 @@
-// Every statement begins with (account, region): parameters 1 and 2, bound by take().
 #include "events/queue/event_table.h"
 
 #include "base/encoding.h"
+#include "events/queue/event_statements.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
-#include <array>
-
 namespace lambda::events {
+
 namespace {
 
 // What is remembered of an error: AWS keeps as much with a dead letter. Of its type, what is a
 // name.
 constexpr std::size_t kLongestError = 1'024;
 constexpr std::size_t kLongestErrorType = 256;
-
-constexpr const char* kFindToken =
-    "SELECT id FROM events WHERE account = ?1 AND region = ?2 AND function = ?3 AND token = ?4";
-constexpr const char* kInsert =
-    "INSERT INTO events (account, region, id, function, qualifier, state, source, token, trace_id, "
-    "client_context, accepted, due, url, hops, attempts, throttles, lease, error_type, "
-    "error_message, executed_version) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10, ?11, "
-    "?12, ?13, 0, 0, 0, '', '', '')";
-constexpr const char* kInsertPayload =
-    "INSERT INTO event_payloads (seq, account, region, payload) VALUES (?3, ?1, ?2, ?4)";
-constexpr const char* kDue =
-    "SELECT e.seq, e.lease, e.id, e.qualifier, p.payload, e.trace_id, e.client_context, e.source, "
-    "e.accepted, e.attempts, e.throttles, e.hops FROM events e JOIN event_payloads p ON p.seq = "
-    "e.seq WHERE e.account = ?1 AND e.region = ?2 AND e.function = ?3 AND e.url = ?6 AND e.state = "
-    "0 AND e.due <= ?4 ORDER BY e.due, e.seq LIMIT ?5";
-constexpr const char* kClaim =
-    "UPDATE events SET state = 1, lease = ?4 WHERE account = ?1 AND region = ?2 AND seq = ?3";
-constexpr const char* kNextDue =
-    "SELECT min(due) FROM events WHERE account = ?1 AND region = ?2 AND function = ?3 AND url = ?4 "
-    "AND state = 0";
-constexpr const char* kFinish =
-    "UPDATE events SET state = ?5, finished = ?6, attempts = ?7, throttles = ?8, error_type = ?9, "
-    "error_message = ?10, executed_version = ?11 WHERE account = ?1 AND region = ?2 AND seq = ?3 "
-    "AND lease = ?4 AND state = 1";
-constexpr const char* kResult =
-    "INSERT OR REPLACE INTO event_results (seq, account, region, payload) VALUES (?3, ?1, ?2, ?4)";
-constexpr const char* kRetry =
-    "UPDATE events SET state = 0, due = ?5, attempts = ?6, throttles = ?7, error_type = ?8, "
-    "error_message = ?9, executed_version = ?10 WHERE account = ?1 AND region = ?2 AND seq = ?3 "
-    "AND lease = ?4 AND state = 1";
-constexpr const char* kRelease =
-    "UPDATE events SET state = 0, due = ?3 WHERE account = ?1 AND region = ?2 AND state = 1";
-constexpr const char* kReleaseAhead =
-    "UPDATE events SET state = 0, due = ?3 WHERE account = ?1 AND region = ?2 AND state = 0 AND "
-    "source <> 2 AND due > ?3 AND (due > ?4 OR attempts + throttles = 0)";
-constexpr const char* kDueTimes =
-    "SELECT function, url, min(due) FROM events WHERE account = ?1 AND region = ?2 AND state = 0 "
-    "GROUP BY function, url";
-constexpr const char* kInfoById =
-    "SELECT e.id, e.function, e.qualifier, e.state, e.source, e.accepted, e.due, e.finished, "
-    "e.attempts, e.throttles, e.error_type, e.error_message, e.executed_version, "
-    "length(p.payload), e.url FROM events e JOIN event_payloads p ON p.seq = e.seq "
-    "WHERE e.account = ?1 AND e.region = ?2 AND e.id = ?3";
-constexpr const char* kInfos =
-    "SELECT e.id, e.function, e.qualifier, e.state, e.source, e.accepted, e.due, e.finished, "
-    "e.attempts, e.throttles, e.error_type, e.error_message, e.executed_version, "
-    "length(p.payload), e.url FROM (SELECT seq FROM events WHERE account = ?1 AND region = ?2 AND "
-    "function = ?3 AND state = % ORDER BY seq DESC LIMIT ?4) newest JOIN events e ON e.seq = "
-    "newest.seq JOIN event_payloads p ON p.seq = e.seq ORDER BY e.seq DESC";
-constexpr const char* kPayload =
-    "SELECT p.payload FROM events e JOIN event_payloads p ON p.seq = e.seq "
-    "WHERE e.account = ?1 AND e.region = ?2 AND e.id = ?3";
-constexpr const char* kResultOf =
-    "SELECT r.payload FROM events e JOIN event_results r ON r.seq = e.seq "
-    "WHERE e.account = ?1 AND e.region = ?2 AND e.id = ?3 AND e.state > 1";
-constexpr const char* kDepths =
-    "SELECT function, sum(state = 0), sum(state = 1), sum(state = 0 AND attempts + throttles > 0), "
-    "sum(state = 3), min(CASE WHEN state < 2 THEN accepted END) FROM events "
-    "WHERE account = ?1 AND region = ?2 AND state <> 2 GROUP BY function";
-constexpr const char* kDepthsOf =
-    "SELECT function, sum(state = 0), sum(state = 1), sum(state = 0 AND attempts + throttles > 0), "
-    "sum(state = 3), min(CASE WHEN state < 2 THEN accepted END) FROM events "
-    "WHERE account = ?1 AND region = ?2 AND state <> 2 AND function = ?3 GROUP BY function";
-constexpr const char* kPendingOf =
-    "SELECT 1 FROM events WHERE account = ?1 AND region = ?2 AND function = ?3 AND qualifier = ?4 "
-    "AND qualifier <> '' AND state < 2 LIMIT 1";
-constexpr const char* kCancel =
-    "DELETE FROM events WHERE account = ?1 AND region = ?2 AND id = ?3 AND state IN (0, 3)";
-constexpr const char* kRemove =
-    "DELETE FROM events WHERE account = ?1 AND region = ?2 AND seq = ?3";
-// One of a schedule (source 2) that waits for its jitter is accepted when it is due.
-constexpr const char* kToPurge =
-    "SELECT e.seq, length(p.payload) FROM events e JOIN event_payloads p ON p.seq = e.seq WHERE "
-    "e.account = ?1 AND e.region = ?2 AND e.function = ?3 AND e.state = % AND (e.accepted <= ?4 OR "
-    "(e.source = 2 AND e.due = e.accepted))";
-constexpr const char* kOfFunction =
-    "SELECT e.seq, length(p.payload) + coalesce(length(r.payload), 0) FROM events e JOIN "
-    "event_payloads p ON p.seq = e.seq LEFT JOIN event_results r ON r.seq = e.seq WHERE "
-    "e.account = ?1 AND e.region = ?2 AND e.function = ?3";
-constexpr const char* kFindDead =
-    "SELECT seq, function, url FROM events WHERE account = ?1 AND region = ?2 AND id = ?3 AND "
-    "state "
-    "= 3";
-constexpr const char* kReplacePayload =
-    "UPDATE event_payloads SET payload = ?4 WHERE account = ?1 AND region = ?2 AND seq = ?3";
-constexpr const char* kRevive =
-    "UPDATE events SET state = 0, due = ?4, accepted = ?4, finished = NULL, attempts = 0, "
-    "throttles = 0, hops = 0 WHERE account = ?1 AND region = ?2 AND seq = ?3";
-constexpr const char* kReviveAll =
-    "UPDATE events SET state = 0, due = ?4, accepted = ?4, finished = NULL, attempts = 0, "
-    "throttles = 0, hops = 0 WHERE account = ?1 AND region = ?2 AND seq IN (SELECT seq FROM events "
-    "WHERE account = ?1 AND region = ?2 AND function = ?3 AND state = 3 AND finished <= ?4 LIMIT "
-    "?5) RETURNING url";
-constexpr const char* kExpired =
-    "SELECT e.seq, length(p.payload) + coalesce(length(r.payload), 0) FROM events e JOIN "
-    "event_payloads p ON p.seq = e.seq LEFT JOIN event_results r ON r.seq = e.seq WHERE "
-    "e.account = ?1 AND e.region = ?2 AND e.state = ?3 AND e.state > 1 AND e.finished < ?4";
-
-// A statement for each state, its number in place of '%': SQLite takes an index of one state's rows
-// only where the state stands in the text.
-class StateTexts {
- public:
-  explicit StateTexts(std::string_view text) {
-    const auto at = text.find('%');
-    for (std::size_t i = 0; i < texts_.size(); ++i) {
-      texts_[i] = text;
-      texts_[i].replace(at, 1, std::to_string(i));
-    }
-  }
-  const char* operator[](EventState state) const {
-    return texts_.at(static_cast<std::size_t>(state)).c_str();
-  }
-
- private:
-  std::array<std::string, 4> texts_;
-};
 
 std::int64_t to_ms(WallTime time) {
   return time.time_since_epoch().count();
@@ -162,10 +45,23 @@ void bind_text(store::Statements::Use& statement, int index, std::string_view te
   statement->bind(index, std::string(text));
 }
 
+const EventStatement& newest_of(EventState state) {
+  switch (state) {
+    case EventState::waiting:
+      return sql::kNewestWaiting;
+    case EventState::running:
+      return sql::kNewestRunning;
+    case EventState::succeeded:
+      return sql::kNewestSucceeded;
+    default:
+      return sql::kNewestDead;
+  }
+}
+
 }  // namespace
 
-store::Statements::Use EventTable::take(SQLite::Database& database, const char* text) {
-  auto& statement = statements_.prepare(database, text);
+store::Statements::Use EventTable::take(SQLite::Database& database, const EventStatement& wanted) {
+  auto& statement = statements_.prepare(database, wanted.text);
   statement.bind(1, tenant_.account);
   statement.bind(2, tenant_.region);
   return store::Statements::Use(statement);
@@ -174,12 +70,12 @@ store::Statements::Use EventTable::take(SQLite::Database& database, const char* 
 EventTable::Inserted EventTable::insert(SQLite::Database& database, const NewEvent& event,
                                         WallTime now, WallTime due) {
   if (!event.token.empty()) {
-    auto known = take(database, kFindToken);
+    auto known = take(database, sql::kFindToken);
     bind_text(known, 3, event.function);
     bind_text(known, 4, event.token);
     if (known->executeStep()) return {text_at(known, 0), true};
   }
-  auto insert = take(database, kInsert);
+  auto insert = take(database, sql::kInsert);
   bind_text(insert, 3, event.id);
   bind_text(insert, 4, event.function);
   bind_text(insert, 5, event.qualifier);
@@ -192,7 +88,7 @@ EventTable::Inserted EventTable::insert(SQLite::Database& database, const NewEve
   bind_text(insert, 12, event.url);
   insert->bind(13, event.hops);
   insert->exec();
-  auto payload = take(database, kInsertPayload);
+  auto payload = take(database, sql::kInsertPayload);
   payload->bind(3, database.getLastInsertRowid());
   bind_blob(payload, 4, event.payload);
   payload->exec();
@@ -200,16 +96,17 @@ EventTable::Inserted EventTable::insert(SQLite::Database& database, const NewEve
 }
 
 EventTable::Claims EventTable::claim(SQLite::Database& database, const std::vector<Wanted>& wanted,
-                                     WallTime now) {
+                                     WallTime now, std::size_t bytes) {
   Claims claims;
+  std::size_t taken = 0;
   for (const auto& part : wanted) {
     const auto first = claims.events.size();
-    auto due = take(database, kDue);
+    auto due = take(database, sql::kDue);
     bind_text(due, 3, part.lane.function);
     due->bind(4, to_ms(now));
     due->bind(5, static_cast<std::int64_t>(part.count));
     bind_text(due, 6, part.lane.url);
-    while (due->executeStep()) {
+    while (taken < bytes && due->executeStep()) {
       ClaimedEvent claimed;
       claimed.row = due->getColumn(0).getInt64();
       claimed.lease = due->getColumn(1).getInt64() + 1;
@@ -225,15 +122,16 @@ EventTable::Claims EventTable::claim(SQLite::Database& database, const std::vect
       claimed.attempts = due->getColumn(9).getInt();
       claimed.throttles = due->getColumn(10).getInt();
       claimed.event.hops = due->getColumn(11).getInt();
+      taken += claimed.event.payload.size();
       claims.events.push_back(std::move(claimed));
     }
     for (auto i = first; i < claims.events.size(); ++i) {
-      auto claim = take(database, kClaim);
+      auto claim = take(database, sql::kClaim);
       claim->bind(3, claims.events[i].row);
       claim->bind(4, claims.events[i].lease);
       claim->exec();
     }
-    auto next = take(database, kNextDue);
+    auto next = take(database, sql::kNextDue);
     bind_text(next, 3, part.lane.function);
     bind_text(next, 4, part.lane.url);
     claims.next_due[part.lane] = next->executeStep() ? time_at(next, 0) : std::nullopt;
@@ -244,7 +142,7 @@ EventTable::Claims EventTable::claim(SQLite::Database& database, const std::vect
 // Where the lease is still the event's.
 bool EventTable::finish(SQLite::Database& database, const ClaimedEvent& event, const Ending& ending,
                         WallTime now) {
-  auto finish = take(database, kFinish);
+  auto finish = take(database, sql::kFinish);
   finish->bind(3, event.row);
   finish->bind(4, event.lease);
   finish->bind(5, static_cast<int>(ending.state));
@@ -255,7 +153,7 @@ bool EventTable::finish(SQLite::Database& database, const ClaimedEvent& event, c
   bind_text(finish, 10, shortened(ending.error_message, kLongestError));
   bind_text(finish, 11, ending.executed_version);
   if (finish->exec() == 0) return false;
-  auto result = take(database, kResult);
+  auto result = take(database, sql::kResult);
   result->bind(3, event.row);
   bind_blob(result, 4, ending.payload);
   result->exec();
@@ -275,7 +173,7 @@ bool EventTable::succeed(SQLite::Database& database, const ClaimedEvent& event,
 
 bool EventTable::retry(SQLite::Database& database, const ClaimedEvent& event,
                        const Failure& failure, WallTime due) {
-  auto retry = take(database, kRetry);
+  auto retry = take(database, sql::kRetry);
   retry->bind(3, event.row);
   retry->bind(4, event.lease);
   retry->bind(5, to_ms(due));
@@ -301,22 +199,23 @@ bool EventTable::die(SQLite::Database& database, const ClaimedEvent& event, cons
 }
 
 std::size_t EventTable::release_running(SQLite::Database& database, WallTime now) {
-  auto release = take(database, kRelease);
+  auto release = take(database, sql::kRelease);
   release->bind(3, to_ms(now));
   return static_cast<std::size_t>(release->exec());
 }
 
 std::size_t EventTable::release_ahead(SQLite::Database& database, WallTime now,
                                       std::chrono::milliseconds longest) {
-  auto release = take(database, kReleaseAhead);
+  auto release = take(database, sql::kReleaseAhead);
   release->bind(3, to_ms(now));
   release->bind(4, to_ms(now + longest));
+  release->bind(5, to_ms(now + kLongestDelay));
   return static_cast<std::size_t>(release->exec());
 }
 
 std::map<LaneKey, WallTime> EventTable::due_times(SQLite::Database& database) {
   std::map<LaneKey, WallTime> times;
-  auto rows = take(database, kDueTimes);
+  auto rows = take(database, sql::kDueTimes);
   while (rows->executeStep()) {
     const LaneKey lane{text_at(rows, 0), text_at(rows, 1)};
     times[lane] = from_ms(rows->getColumn(2).getInt64());
@@ -324,47 +223,45 @@ std::map<LaneKey, WallTime> EventTable::due_times(SQLite::Database& database) {
   return times;
 }
 
-std::vector<EventInfo> EventTable::read_infos(store::Statements::Use& rows) {
-  std::vector<EventInfo> infos;
-  while (rows->executeStep()) {
-    EventInfo info;
-    info.id = text_at(rows, 0);
-    info.function = text_at(rows, 1);
-    info.qualifier = text_at(rows, 2);
-    info.state = static_cast<EventState>(rows->getColumn(3).getInt());
-    info.source = static_cast<EventSource>(rows->getColumn(4).getInt());
-    info.accepted = from_ms(rows->getColumn(5).getInt64());
-    if (info.state == EventState::waiting) info.due = time_at(rows, 6);
-    info.finished = time_at(rows, 7);
-    info.attempts = rows->getColumn(8).getInt();
-    info.throttles = rows->getColumn(9).getInt();
-    info.error_type = text_at(rows, 10);
-    info.error_message = text_at(rows, 11);
-    info.executed_version = text_at(rows, 12);
-    info.payload_size = static_cast<std::uint64_t>(rows->getColumn(13).getInt64());
-    info.url = text_at(rows, 14);
-    infos.push_back(std::move(info));
-  }
-  return infos;
+std::optional<EventInfo> EventTable::info_of(SQLite::Database& database, std::int64_t row) {
+  auto rows = take(database, sql::kInfo);
+  rows->bind(3, row);
+  if (!rows->executeStep()) return std::nullopt;
+  EventInfo info;
+  info.id = text_at(rows, 0);
+  info.function = text_at(rows, 1);
+  info.qualifier = text_at(rows, 2);
+  info.state = static_cast<EventState>(rows->getColumn(3).getInt());
+  info.source = static_cast<EventSource>(rows->getColumn(4).getInt());
+  info.accepted = from_ms(rows->getColumn(5).getInt64());
+  if (info.state == EventState::waiting) info.due = time_at(rows, 6);
+  info.finished = time_at(rows, 7);
+  info.attempts = rows->getColumn(8).getInt();
+  info.throttles = rows->getColumn(9).getInt();
+  info.error_type = text_at(rows, 10);
+  info.error_message = text_at(rows, 11);
+  info.executed_version = text_at(rows, 12);
+  info.payload_size = static_cast<std::uint64_t>(rows->getColumn(13).getInt64());
+  info.url = text_at(rows, 14);
+  return info;
 }
 
 std::optional<EventInfo> EventTable::find(SQLite::Database& database, std::string_view id) {
-  auto rows = take(database, kInfoById);
+  auto rows = take(database, sql::kRowById);
   bind_text(rows, 3, id);
-  auto infos = read_infos(rows);
-  if (infos.empty()) return std::nullopt;
-  return std::move(infos.front());
+  if (!rows->executeStep()) return std::nullopt;
+  return info_of(database, rows->getColumn(0).getInt64());
 }
 
 std::optional<std::string> EventTable::payload(SQLite::Database& database, std::string_view id) {
-  auto rows = take(database, kPayload);
+  auto rows = take(database, sql::kPayload);
   bind_text(rows, 3, id);
   if (!rows->executeStep()) return std::nullopt;
   return text_at(rows, 0);
 }
 
 std::optional<std::string> EventTable::result(SQLite::Database& database, std::string_view id) {
-  auto rows = take(database, kResultOf);
+  auto rows = take(database, sql::kResultOf);
   bind_text(rows, 3, id);
   if (!rows->executeStep()) return std::nullopt;
   return text_at(rows, 0);
@@ -372,7 +269,7 @@ std::optional<std::string> EventTable::result(SQLite::Database& database, std::s
 
 std::vector<QueueDepth> EventTable::depths(SQLite::Database& database, std::string_view function) {
   std::vector<QueueDepth> depths;
-  auto rows = take(database, function.empty() ? kDepths : kDepthsOf);
+  auto rows = take(database, function.empty() ? sql::kDepths : sql::kDepthsOf);
   if (!function.empty()) bind_text(rows, 3, function);
   while (rows->executeStep()) {
     const auto number = [&rows](int column) {
@@ -391,23 +288,27 @@ std::vector<QueueDepth> EventTable::depths(SQLite::Database& database, std::stri
 }
 
 std::vector<EventInfo> EventTable::list(SQLite::Database& database, const Listing& listing) {
-  static const StateTexts texts(kInfos);
-  auto rows = take(database, texts[listing.state]);
+  std::vector<EventInfo> infos;
+  auto rows = take(database, newest_of(listing.state));
   bind_text(rows, 3, listing.function);
   rows->bind(4, static_cast<std::int64_t>(listing.limit));
-  return read_infos(rows);
+  while (rows->executeStep()) {
+    if (auto info = info_of(database, rows->getColumn(0).getInt64()))
+      infos.push_back(std::move(*info));
+  }
+  return infos;
 }
 
 bool EventTable::has_pending(SQLite::Database& database, std::string_view function,
                              std::string_view qualifier) {
-  auto rows = take(database, kPendingOf);
+  auto rows = take(database, sql::kPendingOf);
   bind_text(rows, 3, function);
   bind_text(rows, 4, qualifier);
   return rows->executeStep();
 }
 
 bool EventTable::cancel(SQLite::Database& database, std::string_view id) {
-  auto cancel = take(database, kCancel);
+  auto cancel = take(database, sql::kCancel);
   bind_text(cancel, 3, id);
   return cancel->exec() != 0;
 }
@@ -425,7 +326,7 @@ EventTable::Changed EventTable::remove_some(SQLite::Database& database,
   }
   rows->reset();
   for (const auto row : removed) {
-    auto remove = take(database, kRemove);
+    auto remove = take(database, sql::kRemove);
     remove->bind(3, row);
     remove->exec();
   }
@@ -435,8 +336,8 @@ EventTable::Changed EventTable::remove_some(SQLite::Database& database,
 
 EventTable::Changed EventTable::purge(SQLite::Database& database, std::string_view function,
                                       EventState state, WallTime before, const Step& step) {
-  static const StateTexts texts(kToPurge);
-  auto rows = take(database, texts[state]);
+  auto rows =
+      take(database, state == EventState::waiting ? sql::kToPurgeWaiting : sql::kToPurgeDead);
   bind_text(rows, 3, function);
   rows->bind(4, to_ms(before));
   return remove_some(database, rows, step);
@@ -444,14 +345,14 @@ EventTable::Changed EventTable::purge(SQLite::Database& database, std::string_vi
 
 EventTable::Changed EventTable::clear(SQLite::Database& database, std::string_view function,
                                       const Step& step) {
-  auto rows = take(database, kOfFunction);
+  auto rows = take(database, sql::kOfFunction);
   bind_text(rows, 3, function);
   return remove_some(database, rows, step);
 }
 
 EventTable::Changed EventTable::expire(SQLite::Database& database, EventState state,
                                        WallTime before, const Step& step) {
-  auto rows = take(database, kExpired);
+  auto rows = take(database, sql::kExpired);
   rows->bind(3, static_cast<int>(state));
   rows->bind(4, to_ms(before));
   return remove_some(database, rows, step);
@@ -460,18 +361,18 @@ EventTable::Changed EventTable::expire(SQLite::Database& database, EventState st
 std::optional<LaneKey> EventTable::redrive(SQLite::Database& database, std::string_view id,
                                            const std::optional<std::string>& payload,
                                            WallTime now) {
-  auto dead = take(database, kFindDead);
+  auto dead = take(database, sql::kFindDead);
   bind_text(dead, 3, id);
   if (!dead->executeStep()) return std::nullopt;
   const auto row = dead->getColumn(0).getInt64();
   LaneKey lane{text_at(dead, 1), text_at(dead, 2)};
   if (payload) {
-    auto replace = take(database, kReplacePayload);
+    auto replace = take(database, sql::kReplacePayload);
     replace->bind(3, row);
     bind_blob(replace, 4, *payload);
     replace->exec();
   }
-  auto revive = take(database, kRevive);
+  auto revive = take(database, sql::kRevive);
   revive->bind(3, row);
   revive->bind(4, to_ms(now));
   revive->exec();
@@ -481,7 +382,7 @@ std::optional<LaneKey> EventTable::redrive(SQLite::Database& database, std::stri
 EventTable::Redriven EventTable::redrive_all(SQLite::Database& database, std::string_view function,
                                              WallTime now, const Step& step) {
   Redriven redriven;
-  auto revived = take(database, kReviveAll);
+  auto revived = take(database, sql::kReviveAll);
   bind_text(revived, 3, function);
   revived->bind(4, to_ms(now));
   revived->bind(5, static_cast<std::int64_t>(step.rows));

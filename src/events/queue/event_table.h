@@ -11,6 +11,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -19,6 +20,8 @@
 #include <vector>
 
 namespace lambda::events {
+
+struct EventStatement;
 
 class EventTable {
  public:
@@ -44,8 +47,11 @@ class EventTable {
     // For each lane asked for: when its next waiting event is due, if it has one.
     std::map<LaneKey, std::optional<WallTime>> next_due;
   };
-  // The events that are due longest of each lane, at most `count` of it.
-  Claims claim(SQLite::Database& database, const std::vector<Wanted>& wanted, WallTime now);
+  // The events that are due longest of each lane, at most `count` of it, and no more once their
+  // payloads have as many bytes.
+  static constexpr auto kAnySize = std::numeric_limits<std::size_t>::max();
+  Claims claim(SQLite::Database& database, const std::vector<Wanted>& wanted, WallTime now,
+               std::size_t bytes = kAnySize);
   // What these three do is nothing, and false, where the lease is another's by now.
   struct Success {
     std::string payload;
@@ -70,8 +76,8 @@ class EventTable {
   // those.
   std::size_t release_running(SQLite::Database& database, WallTime now);
   // The clock was ahead and was set back: what would wait longer than any retry does (`longest`),
-  // or was not tried yet, is due at once. Firings of schedules keep their time. The number of
-  // those.
+  // or was not tried yet, is due at once; firings of schedules may wait for their jitter. The
+  // number of those.
   std::size_t release_ahead(SQLite::Database& database, WallTime now,
                             std::chrono::milliseconds longest);
   // When the next event of each lane is due.
@@ -106,7 +112,8 @@ class EventTable {
     std::size_t count = 0;
     bool more = false;  // there may be others
   };
-  // Removes what waits, or is dead, of a function, and was accepted before `before`.
+  // Removes what waits, or is dead (no other state), of a function, and was accepted before
+  // `before`.
   Changed purge(SQLite::Database& database, std::string_view function, EventState state,
                 WallTime before, const Step& step);
   // Removes whatever there is of a function.
@@ -127,7 +134,7 @@ class EventTable {
                        const Step& step);
 
  private:
-  store::Statements::Use take(SQLite::Database& database, const char* text);
+  store::Statements::Use take(SQLite::Database& database, const EventStatement& wanted);
   struct Ending {
     EventState state = EventState::succeeded;
     int attempts = 0;
@@ -139,7 +146,7 @@ class EventTable {
   };
   bool finish(SQLite::Database& database, const ClaimedEvent& event, const Ending& ending,
               WallTime now);
-  static std::vector<EventInfo> read_infos(store::Statements::Use& rows);
+  std::optional<EventInfo> info_of(SQLite::Database& database, std::int64_t row);
   // Rows of (seq, bytes).
   Changed remove_some(SQLite::Database& database, store::Statements::Use& rows, const Step& step);
 

@@ -30,7 +30,7 @@ class EventTableTest : public testing::Test {
   }
 
   EventTableTest() {
-    for (const char* name : {"work", "other"}) add_function(name);
+    for (const char* name : {"work", "other", "third"}) add_function(name);
   }
 
   void add_function(const std::string& name) {
@@ -60,6 +60,14 @@ class EventTableTest : public testing::Test {
     event.payload = "{\"id\": \"" + id + "\"}";
     event.token = token;
     return with([&](SQLite::Database& database) { return table_.insert(database, event, now); });
+  }
+
+  void insert_firing(const std::string& id, const std::string& function, WallTime due) {
+    NewEvent event;
+    event.id = id;
+    event.function = function;
+    event.source = EventSource::schedule;
+    with([&](SQLite::Database& database) { return table_.insert(database, event, due, due); });
   }
 
   EventTable::Claims claim(const std::string& function, std::size_t count, WallTime now = kNow,
@@ -123,6 +131,23 @@ TEST_F(EventTableTest, ClaimsTheOldestOfTheFunctionAndNoneTwice) {
   EXPECT_THAT(ids(second), ElementsAre("d"));
   EXPECT_EQ(second.next_due.at(lane("work")), std::nullopt);
   EXPECT_THAT(ids(claim("work", 5)), IsEmpty());
+}
+
+TEST_F(EventTableTest, NoMoreIsClaimedThanFits) {
+  for (const char* id : {"a", "b", "c"}) insert(id);  // 11 bytes each
+  insert("d", "other");
+  EventTable::Wanted work;
+  work.lane = lane("work");
+  work.count = 3;
+  EventTable::Wanted other;
+  other.lane = lane("other");
+  other.count = 1;
+  const auto claims = with([&](SQLite::Database& database) {
+    return table_.claim(database, {work, other}, kNow, 12);
+  });
+  EXPECT_THAT(ids(claims), ElementsAre("a", "b"));
+  EXPECT_EQ(claims.next_due.at(work.lane), kNow);
+  EXPECT_EQ(claims.next_due.at(other.lane), kNow);
 }
 
 TEST_F(EventTableTest, AnEventIsNotClaimedBeforeItIsDue) {
@@ -315,18 +340,6 @@ TEST_F(EventTableTest, ManyGoInSteps) {
   EXPECT_EQ(find("b").state, EventState::waiting);
 }
 
-TEST_F(EventTableTest, TheEventsOfAFunctionAreFoundByAnIndex) {
-  const auto plan = with([](SQLite::Database& database) {
-    SQLite::Statement explain(database,
-                              "EXPLAIN QUERY PLAN SELECT seq FROM events WHERE account = 'a' AND "
-                              "region = 'r' AND function = 'f'");
-    std::string text;
-    while (explain.executeStep()) text += explain.getColumn(3).getString();
-    return text;
-  });
-  EXPECT_THAT(plan, ::testing::HasSubstr("USING COVERING INDEX events_of_function"));
-}
-
 TEST_F(EventTableTest, ErrorsAreCutBetweenCharacters) {
   insert("a");
   const auto claimed = claim("work", 1);
@@ -351,20 +364,19 @@ TEST_F(EventTableTest, WhatAClockAheadHasPutOffIsDue) {
   insert("new", "work", kNow + 10h);
   insert("retried", "work", kNow);
   insert("soon", "other", kNow);
-  NewEvent jittered;
-  jittered.id = "jittered";
-  jittered.function = "work";
-  jittered.source = EventSource::schedule;
-  with([&](SQLite::Database& database) {
-    return table_.insert(database, jittered, kNow + 9h, kNow + 9h);
-  });
+  insert_firing("jittered", "other", kNow + 9h);
+  insert_firing("of another year", "work", kNow + 8'760h);
+  insert_firing("retried firing", "third", kNow);
   retry(claim("work", 1).events[0], kNow + 10h);
   retry(claim("other", 1).events[0], kNow + 50min);
+  retry(claim("third", 1).events[0], kNow + 10h);
   const auto count =
       with([this](SQLite::Database& database) { return table_.release_ahead(database, kNow, 1h); });
-  EXPECT_EQ(count, 2u);
-  EXPECT_THAT(ids(claim("work", 5)), ElementsAre("new", "retried"));
+  EXPECT_EQ(count, 4u);
+  EXPECT_THAT(ids(claim("work", 5)), ElementsAre("new", "retried", "of another year"));
+  EXPECT_THAT(ids(claim("third", 5)), ElementsAre("retried firing"));
   EXPECT_THAT(ids(claim("other", 5)), IsEmpty());
+  EXPECT_EQ(find("of another year").accepted, kNow);
 }
 
 TEST_F(EventTableTest, AnOldResultIsNoneOfOneThatWaitsAgain) {

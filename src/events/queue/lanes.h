@@ -3,9 +3,9 @@
 // one of them has no more than its part of the room.
 //
 // Lanes lead to a place: a function, or the address of a webhook, to which several functions may
-// send their results. A place may be taken to be broken where the last event failed: then one event
-// at a time is tried, until one succeeds, so that a hundred webhooks that hang do not fill the
-// room.
+// send their results. A place works where its last event went well, fails where it did not, and is
+// new until one of both is known. What does not work has less room, alone and together, so that
+// hundreds of webhooks that hang leave the most of it to those that work.
 //
 // One thread. Pure.
 #pragma once
@@ -14,10 +14,11 @@
 #include "events/queue/event.h"
 #include "events/queue/event_table.h"
 
-#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -29,10 +30,13 @@ namespace lambda::events {
 class Lanes {
  public:
   struct Limits {
+    static constexpr auto kNone = std::numeric_limits<std::size_t>::max();
     std::size_t together = 1;
-    std::size_t each = 1;  // in one place
-    std::size_t each_after_failure = 1;
-    // What a lane may have of that: fewer than `each`, but one at least.
+    std::size_t each = 1;               // in one place
+    std::size_t each_unproven = kNone;  // in one that fails or is new; `each` where that is less
+    std::size_t unproven = kNone;       // in all of those together
+    std::size_t failing = kNone;        // in all together that fail
+    // What a lane may have of `each`: fewer than that, but one at least.
     std::function<std::optional<std::size_t>(const LaneKey& key)> own;
   };
   explicit Lanes(Limits limits) : limits_(std::move(limits)) {}
@@ -50,7 +54,7 @@ class Lanes {
 
   void began(const LaneKey& key);
   void ended(const LaneKey& key, bool well);
-  // Nothing of that lane is chosen before then.
+  // Nothing of the lane's place is chosen before then, or before it works again.
   void rest(const LaneKey& key, WallTime until);
   // The clock was set: no rest is what it was.
   void forget_rests();
@@ -59,31 +63,48 @@ class Lanes {
   [[nodiscard]] std::size_t running() const { return running_; }
 
  private:
+  enum class Standing { is_new, works, fails };
   struct Place {
+    Standing standing = Standing::is_new;
+    WallTime rests_until = WallTime::min();
     std::size_t lanes = 0;
     std::size_t running = 0;
     std::size_t chosen = 0;  // by a choice that is being made
-    bool failed = false;
   };
   struct Lane {
+    Place* place = nullptr;
     WallTime due = WallTime::max();  // max: nothing waits, as far as is known
-    WallTime rests_until = WallTime::min();
     std::size_t running = 0;
     [[nodiscard]] bool waits() const { return due != WallTime::max(); }
-    [[nodiscard]] WallTime next() const { return std::max(due, rests_until); }
+    [[nodiscard]] WallTime next() const { return std::max(due, place->rests_until); }
   };
-  [[nodiscard]] static const std::string& place_name(const LaneKey& key) {
-    return key.url.empty() ? key.function : key.url;
-  }
+  // How much more may run.
+  struct Room {
+    std::size_t all = 0;
+    std::size_t unproven = 0;
+    std::size_t failing = 0;
+    [[nodiscard]] std::size_t of(Standing standing) const;
+    void take(Standing standing, std::size_t count);
+  };
   Lane& lane_of(const LaneKey& key);
-  [[nodiscard]] std::size_t room_in(const LaneKey& key) const;
+  [[nodiscard]] Room room() const;
+  [[nodiscard]] std::size_t room_in(const LaneKey& key, const Place& place) const;
+  std::size_t& running_of(Standing standing) {
+    return running_by_standing_[static_cast<std::size_t>(standing)];
+  }
+  [[nodiscard]] std::size_t running_of(Standing standing) const {
+    return running_by_standing_[static_cast<std::size_t>(standing)];
+  }
+  void set_standing(Place& place, Standing standing);
   void forget_if_empty(const LaneKey& key);
+  void forget_idle_places();
 
   Limits limits_;
+  std::map<std::string, Place> places_;  // of lanes_, and some that worked
   std::map<LaneKey, Lane> lanes_;
-  std::map<std::string, Place> places_;  // of lanes_
-  LaneKey last_;                         // the one served last
+  LaneKey last_;  // the one served last
   std::size_t running_ = 0;
+  std::array<std::size_t, 3> running_by_standing_{};
 };
 
 }  // namespace lambda::events

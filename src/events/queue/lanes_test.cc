@@ -12,11 +12,18 @@ using ::testing::IsEmpty;
 
 const WallTime kNow{std::chrono::milliseconds(1'767'323'045'000)};
 
-Lanes::Limits limits(std::size_t together, std::size_t each, std::size_t after_failure) {
+Lanes::Limits limits(std::size_t together, std::size_t each) {
   Lanes::Limits made;
   made.together = together;
   made.each = each;
-  made.each_after_failure = after_failure;
+  return made;
+}
+
+Lanes::Limits webhook_limits() {
+  auto made = limits(64, 8);
+  made.each_unproven = 1;
+  made.unproven = 48;
+  made.failing = 16;
   return made;
 }
 
@@ -39,7 +46,7 @@ std::vector<std::string> serve(Lanes& lanes, WallTime now = kNow) {
 }
 
 TEST(Lanes, ShareTheRoomAndTakeTurns) {
-  Lanes lanes(limits(4, 2, 2));
+  Lanes lanes(limits(4, 2));
   for (const char* name : {"a", "b", "c", "d", "e"}) lanes.note(lane(name), kNow);
   EXPECT_THAT(serve(lanes), ElementsAre("a:1", "b:1", "c:1", "d:1"));
   EXPECT_THAT(serve(lanes), IsEmpty());
@@ -48,7 +55,7 @@ TEST(Lanes, ShareTheRoomAndTakeTurns) {
 }
 
 TEST(Lanes, OneHasNoMoreThanItsPart) {
-  Lanes lanes(limits(8, 4, 4));
+  Lanes lanes(limits(8, 4));
   lanes.note(lane("slow"), kNow);
   EXPECT_THAT(serve(lanes), ElementsAre("slow:4"));
   lanes.note(lane("other"), kNow);
@@ -56,7 +63,7 @@ TEST(Lanes, OneHasNoMoreThanItsPart) {
 }
 
 TEST(Lanes, OneMayHaveLessOfItsOwn) {
-  auto own = limits(8, 4, 4);
+  auto own = limits(8, 4);
   own.own = [](const LaneKey& key) -> std::optional<std::size_t> {
     if (key.function == "reserved") return 2;
     if (key.function == "none") return 0;
@@ -73,7 +80,7 @@ TEST(Lanes, OneMayHaveLessOfItsOwn) {
 }
 
 TEST(Lanes, OneThatRestsIsNotChosen) {
-  Lanes lanes(limits(8, 4, 4));
+  Lanes lanes(limits(8, 4));
   lanes.note(lane("a"), kNow);
   EXPECT_THAT(serve(lanes), ElementsAre("a:4"));
   lanes.rest(lane("a"), kNow + 1s);
@@ -84,7 +91,7 @@ TEST(Lanes, OneThatRestsIsNotChosen) {
 }
 
 TEST(Lanes, WhatIsNotDueWaits) {
-  Lanes lanes(limits(8, 4, 4));
+  Lanes lanes(limits(8, 4));
   lanes.note(lane("a"), kNow + 5s);
   EXPECT_THAT(serve(lanes), IsEmpty());
   EXPECT_EQ(lanes.idle_time(kNow, 60s), 5s);
@@ -92,12 +99,25 @@ TEST(Lanes, WhatIsNotDueWaits) {
   EXPECT_THAT(serve(lanes, kNow + 5s), ElementsAre("a:4"));
 }
 
-TEST(Lanes, AFailedOneIsTriedOneAtATimeUntilItWorks) {
-  Lanes lanes(limits(64, 8, 1));
+// One event of each of so many addresses, and more that wait.
+std::size_t serve_many(Lanes& lanes, const std::string& host, int count, WallTime now = kNow) {
+  for (int i = 0; i < count; ++i) lanes.note(lane("f", host + std::to_string(i)), now);
+  return serve(lanes, now).size();
+}
+
+void prove(Lanes& lanes, const LaneKey& key) {
+  lanes.began(key);
+  lanes.ended(key, true);
+}
+
+TEST(Lanes, ANewOneAndAFailedOneAreTriedOneAtATimeUntilTheyWork) {
+  Lanes lanes(webhook_limits());
   const auto hook = lane("f", "http://hook/");
   lanes.note(hook, kNow);
-  lanes.note(lane("f", "http://other/"), kNow);
-  EXPECT_THAT(serve(lanes), ElementsAre("fhttp://hook/:8", "fhttp://other/:8"));
+  EXPECT_THAT(serve(lanes), ElementsAre("fhttp://hook/:1"));
+  EXPECT_THAT(serve(lanes), IsEmpty());
+  lanes.ended(hook, true);
+  EXPECT_THAT(serve(lanes), ElementsAre("fhttp://hook/:8"));
   for (int i = 0; i < 8; ++i) lanes.ended(hook, false);
   EXPECT_THAT(serve(lanes), ElementsAre("fhttp://hook/:1"));
   lanes.ended(hook, false);
@@ -106,22 +126,66 @@ TEST(Lanes, AFailedOneIsTriedOneAtATimeUntilItWorks) {
   EXPECT_THAT(serve(lanes), ElementsAre("fhttp://hook/:8"));
 }
 
-TEST(Lanes, ManyThatHangLeaveRoomForTheOneThatWorks) {
-  Lanes lanes(limits(64, 8, 1));
-  for (int i = 0; i < 40; ++i) {
+TEST(Lanes, HundredsThatHangLeaveRoomForTheOneThatWorks) {
+  Lanes lanes(webhook_limits());
+  const auto good = lane("good", "http://works/");
+  prove(lanes, good);
+  EXPECT_EQ(serve_many(lanes, "http://hangs/", 300), 48u);
+  lanes.note(good, kNow);
+  EXPECT_THAT(serve(lanes), ElementsAre("goodhttp://works/:8"));
+}
+
+TEST(Lanes, HundredsThatFailedLeaveRoomForNewOnes) {
+  Lanes lanes(webhook_limits());
+  for (int i = 0; i < 300; ++i) {
     const auto broken = lane("f", "http://hangs/" + std::to_string(i));
     lanes.note(broken, kNow);
     lanes.began(broken);
     lanes.ended(broken, false);
-    lanes.note(broken, kNow);
   }
-  EXPECT_EQ(serve(lanes).size(), 40u);
-  lanes.note(lane("good", "http://works/"), kNow);
-  EXPECT_THAT(serve(lanes), ElementsAre("goodhttp://works/:8"));
+  EXPECT_EQ(serve(lanes).size(), 16u);
+  lanes.note(lane("good", "http://new/"), kNow);
+  EXPECT_THAT(serve(lanes), ElementsAre("goodhttp://new/:1"));
+  lanes.ended(lane("good", "http://new/"), true);
+  EXPECT_THAT(serve(lanes), ElementsAre("goodhttp://new/:8"));
+  EXPECT_EQ(lanes.idle_time(kNow, 5s), 5s);
+}
+
+TEST(Lanes, WhatWorkedNeedNotProveItAgain) {
+  Lanes lanes(webhook_limits());
+  const auto hook = lane("f", "http://hook/");
+  prove(lanes, hook);
+  lanes.note(hook, kNow);
+  EXPECT_THAT(serve(lanes), ElementsAre("fhttp://hook/:8"));
+}
+
+TEST(Lanes, AFailedOneRestsUntilThenOrUntilItWorks) {
+  Lanes lanes(webhook_limits());
+  const auto hook = lane("f", "http://hook/");
+  prove(lanes, hook);
+  lanes.note(hook, kNow);
+  EXPECT_THAT(serve(lanes), ElementsAre("fhttp://hook/:8"));
+  lanes.rest(hook, kNow + 15s);
+  for (int i = 0; i < 7; ++i) lanes.ended(hook, false);
+  EXPECT_THAT(serve(lanes), IsEmpty());
+  EXPECT_EQ(lanes.idle_time(kNow, 60s), 60s);
+  lanes.ended(hook, true);
+  EXPECT_THAT(serve(lanes), ElementsAre("fhttp://hook/:8"));
+}
+
+// What was chosen and had to wait is served next, not again behind the others.
+TEST(Lanes, TurnsAreThoseThatBegan) {
+  Lanes lanes(limits(8, 1));
+  for (const char* name : {"a", "b", "c"}) lanes.note(lane(name), kNow);
+  EXPECT_EQ(lanes.choose(kNow).size(), 3u);
+  lanes.began(lane("a"));
+  for (const char* name : {"a", "b", "c"}) lanes.seen(lane(name), kNow);
+  lanes.ended(lane("a"), true);
+  EXPECT_EQ(lanes.choose(kNow).front().lane.function, "b");
 }
 
 TEST(Lanes, WhatIsNotedDuringAClaimIsNotLost) {
-  Lanes lanes(limits(8, 4, 4));
+  Lanes lanes(limits(8, 4));
   lanes.note(lane("a"), kNow);
   const auto wanted = lanes.choose(kNow);
   ASSERT_EQ(wanted.size(), 1u);
@@ -131,7 +195,10 @@ TEST(Lanes, WhatIsNotedDuringAClaimIsNotLost) {
 }
 
 TEST(Lanes, OfOneAddressShareItsRoom) {
-  Lanes lanes(limits(64, 4, 1));
+  auto four = webhook_limits();
+  four.each = 4;
+  Lanes lanes(four);
+  for (const char* url : {"http://x/", "http://y/"}) prove(lanes, lane("z", url));
   for (const char* name : {"a", "b", "c"}) lanes.note(lane(name, "http://x/"), kNow);
   lanes.note(lane("a", "http://y/"), kNow);
   EXPECT_THAT(serve(lanes),
@@ -144,7 +211,7 @@ TEST(Lanes, OfOneAddressShareItsRoom) {
 }
 
 TEST(Lanes, RestsEndWhereTheClockWasSet) {
-  Lanes lanes(limits(4, 4, 4));
+  Lanes lanes(limits(4, 4));
   lanes.note(lane("a"), kNow);
   lanes.rest(lane("a"), kNow + 1h);
   EXPECT_THAT(serve(lanes), IsEmpty());
@@ -153,7 +220,7 @@ TEST(Lanes, RestsEndWhereTheClockWasSet) {
 }
 
 TEST(Lanes, WhatWasChosenAndNotClaimedIsChosenAgain) {
-  Lanes lanes(limits(4, 4, 4));
+  Lanes lanes(limits(4, 4));
   lanes.note(lane("a"), kNow);
   EXPECT_EQ(lanes.choose(kNow).size(), 1u);
   EXPECT_THAT(lanes.choose(kNow), IsEmpty());

@@ -38,7 +38,6 @@ constexpr std::chrono::milliseconds kFinest{1};
 constexpr std::size_t kFiringsKept = 100;
 constexpr std::size_t kTrimAfter = 20;
 constexpr std::size_t kTimesShown = 3;
-constexpr std::chrono::hours kLongestJitter{24};
 
 bool same_times(const ScheduleDefinition& one, const ScheduleDefinition& other) {
   return one.expression == other.expression && one.zone == other.zone && one.from == other.from &&
@@ -58,7 +57,7 @@ Result<Done> check_fields(const ScheduleDefinition& definition, const function::
                 "a schedule's name has 1 to 64 letters, digits, \"-\", \"_\" and \".\", not \"{}\"",
                 definition.name);
   }
-  if (definition.jitter < std::chrono::milliseconds(0) || definition.jitter > kLongestJitter)
+  if (definition.jitter < std::chrono::milliseconds(0) || definition.jitter > kLongestDelay)
     return fail(ErrorCode::invalid, "jitter goes from 0 to 24 hours");
   if (definition.data && definition.data->size() > kMaxEventBytes) {
     return fail(ErrorCode::too_large, "the data has {} bytes, and an event at most {}",

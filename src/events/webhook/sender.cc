@@ -14,7 +14,7 @@ namespace {
 namespace json = boost::json;
 using std::chrono::steady_clock;
 
-constexpr unsigned kLookups = 8;  // at once
+constexpr unsigned kLookups = 16;  // at once
 constexpr std::size_t kMostRead = 64 * 1024;
 
 // The message attributes of a dead letter are headers here.

@@ -1,0 +1,193 @@
+// The statements of EventTable, each with the indexes that answer it. A queue may keep millions of
+// events that are over, and no step of what goes on beside them may walk through those: a test asks
+// SQLite about every statement (event_statements_test.cc).
+//
+// Every statement begins with (account, region): parameters 1 and 2. SQLite takes the index of one
+// state's rows only where the state stands in the text. Where it would still take another one (it
+// has no statistics here), INDEXED BY names the right one; a unary plus makes a column no reason
+// for an index.
+#pragma once
+
+#include <string_view>
+
+namespace lambda::events {
+
+struct EventStatement {
+  const char* text;
+  std::string_view indexes;  // of the table `events`, by name; "seq" is its primary key
+};
+
+namespace sql {
+
+// ---- coming in
+inline constexpr EventStatement kFindToken{
+    "SELECT id FROM events WHERE account = ?1 AND region = ?2 AND function = ?3 AND token = ?4",
+    "events_by_token"};
+inline constexpr EventStatement kInsert{
+    "INSERT INTO events (account, region, id, function, qualifier, state, source, token, trace_id, "
+    "client_context, accepted, due, url, hops, attempts, throttles, lease, error_type, "
+    "error_message, executed_version) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10, ?11, "
+    "?12, ?13, 0, 0, 0, '', '', '')",
+    ""};
+inline constexpr EventStatement kInsertPayload{
+    "INSERT INTO event_payloads (seq, account, region, payload) VALUES (?3, ?1, ?2, ?4)", ""};
+
+// ---- being carried out
+inline constexpr EventStatement kDue{
+    "SELECT e.seq, e.lease, e.id, e.qualifier, p.payload, e.trace_id, e.client_context, e.source, "
+    "e.accepted, e.attempts, e.throttles, e.hops FROM events e JOIN event_payloads p ON p.seq = "
+    "e.seq WHERE e.account = ?1 AND e.region = ?2 AND e.function = ?3 AND e.url = ?6 AND e.state = "
+    "0 AND e.due <= ?4 ORDER BY e.due, e.seq LIMIT ?5",
+    "events_waiting"};
+inline constexpr EventStatement kClaim{
+    "UPDATE events SET state = 1, lease = ?4 WHERE +account = ?1 AND +region = ?2 AND seq = ?3",
+    "seq"};
+inline constexpr EventStatement kNextDue{
+    "SELECT min(due) FROM events WHERE account = ?1 AND region = ?2 AND function = ?3 AND url = ?4 "
+    "AND state = 0",
+    "events_waiting"};
+inline constexpr EventStatement kFinish{
+    "UPDATE events SET state = ?5, finished = ?6, attempts = ?7, throttles = ?8, error_type = ?9, "
+    "error_message = ?10, executed_version = ?11 WHERE +account = ?1 AND +region = ?2 AND seq = ?3 "
+    "AND lease = ?4 AND state = 1",
+    "seq"};
+inline constexpr EventStatement kResult{
+    "INSERT OR REPLACE INTO event_results (seq, account, region, payload) VALUES (?3, ?1, ?2, ?4)",
+    ""};
+inline constexpr EventStatement kRetry{
+    "UPDATE events SET state = 0, due = ?5, attempts = ?6, throttles = ?7, error_type = ?8, "
+    "error_message = ?9, executed_version = ?10 WHERE +account = ?1 AND +region = ?2 AND seq = ?3 "
+    "AND lease = ?4 AND state = 1",
+    "seq"};
+
+// ---- starting, and a clock that was set
+inline constexpr EventStatement kRelease{
+    "UPDATE events INDEXED BY events_running SET state = 0, due = ?3 WHERE account = ?1 AND region "
+    "= ?2 AND state = 1",
+    "events_running"};
+// What waits longer than any retry, and what was not tried yet: but a firing (source 2) waits for
+// its jitter, up to ?5. By the clock that was ahead none of these would ever be too old.
+inline constexpr EventStatement kReleaseAhead{
+    "UPDATE events INDEXED BY events_waiting SET due = ?3, accepted = min(accepted, ?3) WHERE "
+    "account = ?1 AND region = ?2 AND state = 0 AND due > ?3 AND CASE WHEN attempts + throttles > "
+    "0 THEN due > ?4 OR accepted > ?5 WHEN source = 2 THEN due > ?5 ELSE 1 END",
+    "events_waiting"};
+inline constexpr EventStatement kDueTimes{
+    "SELECT function, url, min(due) FROM events INDEXED BY events_waiting WHERE account = ?1 AND "
+    "region = ?2 AND state = 0 GROUP BY function, url",
+    "events_waiting"};
+
+// ---- seeing
+inline constexpr EventStatement kRowById{
+    "SELECT seq FROM events WHERE account = ?1 AND region = ?2 AND id = ?3", "events_by_id"};
+inline constexpr EventStatement kInfo{
+    "SELECT e.id, e.function, e.qualifier, e.state, e.source, e.accepted, e.due, e.finished, "
+    "e.attempts, e.throttles, e.error_type, e.error_message, e.executed_version, "
+    "length(p.payload), e.url FROM events e JOIN event_payloads p ON p.seq = e.seq "
+    "WHERE +e.account = ?1 AND +e.region = ?2 AND e.seq = ?3",
+    "seq"};
+inline constexpr EventStatement kNewestWaiting{
+    "SELECT seq FROM events INDEXED BY events_waiting WHERE account = ?1 AND region = ?2 AND "
+    "function = ?3 AND state = 0 ORDER BY seq DESC LIMIT ?4",
+    "events_waiting"};
+inline constexpr EventStatement kNewestRunning{
+    "SELECT seq FROM events INDEXED BY events_running WHERE account = ?1 AND region = ?2 AND "
+    "function = ?3 AND state = 1 ORDER BY seq DESC LIMIT ?4",
+    "events_running"};
+inline constexpr EventStatement kNewestSucceeded{
+    "SELECT seq FROM events INDEXED BY events_of_function WHERE account = ?1 AND region = ?2 AND "
+    "function = ?3 AND state = 2 ORDER BY seq DESC LIMIT ?4",
+    "events_of_function"};
+inline constexpr EventStatement kNewestDead{
+    "SELECT seq FROM events INDEXED BY events_dead WHERE account = ?1 AND region = ?2 AND function "
+    "= ?3 AND state = 3 ORDER BY seq DESC LIMIT ?4",
+    "events_dead"};
+inline constexpr EventStatement kPayload{
+    "SELECT p.payload FROM events e JOIN event_payloads p ON p.seq = e.seq "
+    "WHERE e.account = ?1 AND e.region = ?2 AND e.id = ?3",
+    "events_by_id"};
+inline constexpr EventStatement kResultOf{
+    "SELECT r.payload FROM events e JOIN event_results r ON r.seq = e.seq "
+    "WHERE e.account = ?1 AND e.region = ?2 AND e.id = ?3 AND e.state > 1",
+    "events_by_id"};
+inline constexpr EventStatement kDepths{
+    "SELECT function, sum(state = 0), sum(state = 1), sum(state = 0 AND tried > 0), sum(state = "
+    "3), min(CASE WHEN state < 2 THEN accepted END) FROM ("
+    "SELECT function, 0 AS state, attempts + throttles AS tried, accepted FROM events INDEXED BY "
+    "events_waiting WHERE account = ?1 AND region = ?2 AND state = 0 UNION ALL "
+    "SELECT function, 1, 0, accepted FROM events INDEXED BY events_running WHERE account = ?1 AND "
+    "region = ?2 AND state = 1 UNION ALL "
+    "SELECT function, 3, 0, NULL FROM events INDEXED BY events_dead WHERE account = ?1 AND region "
+    "= ?2 AND state = 3) GROUP BY function",
+    "events_waiting events_running events_dead"};
+inline constexpr EventStatement kDepthsOf{
+    "SELECT function, sum(state = 0), sum(state = 1), sum(state = 0 AND tried > 0), sum(state = "
+    "3), min(CASE WHEN state < 2 THEN accepted END) FROM ("
+    "SELECT function, 0 AS state, attempts + throttles AS tried, accepted FROM events INDEXED BY "
+    "events_waiting WHERE account = ?1 AND region = ?2 AND function = ?3 AND state = 0 UNION ALL "
+    "SELECT function, 1, 0, accepted FROM events INDEXED BY events_running WHERE account = ?1 AND "
+    "region = ?2 AND function = ?3 AND state = 1 UNION ALL "
+    "SELECT function, 3, 0, NULL FROM events INDEXED BY events_dead WHERE account = ?1 AND region "
+    "= ?2 AND function = ?3 AND state = 3) GROUP BY function",
+    "events_waiting events_running events_dead"};
+inline constexpr EventStatement kPendingOf{
+    "SELECT 1 FROM events WHERE account = ?1 AND region = ?2 AND function = ?3 AND qualifier = ?4 "
+    "AND qualifier <> '' AND state < 2 LIMIT 1",
+    "events_of_qualifier"};
+
+// ---- steering
+inline constexpr EventStatement kCancel{
+    "DELETE FROM events WHERE account = ?1 AND region = ?2 AND id = ?3 AND state IN (0, 3)",
+    "events_by_id"};
+inline constexpr EventStatement kRemove{
+    "DELETE FROM events WHERE +account = ?1 AND +region = ?2 AND seq = ?3", "seq"};
+// One of a schedule (source 2) that waits for its jitter is accepted when it is due.
+inline constexpr EventStatement kToPurgeWaiting{
+    "SELECT e.seq, length(p.payload) FROM events e INDEXED BY events_waiting JOIN event_payloads p "
+    "ON p.seq = e.seq WHERE e.account = ?1 AND e.region = ?2 AND e.function = ?3 AND e.state = 0 "
+    "AND (e.accepted <= ?4 OR (e.source = 2 AND e.due = e.accepted))",
+    "events_waiting"};
+inline constexpr EventStatement kToPurgeDead{
+    "SELECT e.seq, length(p.payload) FROM events e INDEXED BY events_dead JOIN event_payloads p ON "
+    "p.seq = e.seq WHERE e.account = ?1 AND e.region = ?2 AND e.function = ?3 AND e.state = 3 AND "
+    "e.accepted <= ?4",
+    "events_dead"};
+inline constexpr EventStatement kOfFunction{
+    "SELECT e.seq, length(p.payload) + coalesce(length(r.payload), 0) FROM events e JOIN "
+    "event_payloads p ON p.seq = e.seq LEFT JOIN event_results r ON r.seq = e.seq WHERE "
+    "e.account = ?1 AND e.region = ?2 AND e.function = ?3",
+    "events_of_function"};
+inline constexpr EventStatement kFindDead{
+    "SELECT seq, function, url FROM events WHERE account = ?1 AND region = ?2 AND id = ?3 AND "
+    "state = 3",
+    "events_by_id"};
+inline constexpr EventStatement kReplacePayload{
+    "UPDATE event_payloads SET payload = ?4 WHERE account = ?1 AND region = ?2 AND seq = ?3", ""};
+inline constexpr EventStatement kRevive{
+    "UPDATE events SET state = 0, due = ?4, accepted = ?4, finished = NULL, attempts = 0, "
+    "throttles = 0, hops = 0 WHERE +account = ?1 AND +region = ?2 AND seq = ?3",
+    "seq"};
+inline constexpr EventStatement kReviveAll{
+    "UPDATE events SET state = 0, due = ?4, accepted = ?4, finished = NULL, attempts = 0, "
+    "throttles = 0, hops = 0 WHERE +account = ?1 AND +region = ?2 AND seq IN (SELECT seq FROM "
+    "events INDEXED BY events_dead WHERE account = ?1 AND region = ?2 AND function = ?3 AND state "
+    "= 3 AND finished <= ?4 LIMIT ?5) RETURNING url",
+    "seq events_dead"};
+inline constexpr EventStatement kExpired{
+    "SELECT e.seq, length(p.payload) + coalesce(length(r.payload), 0) FROM events e JOIN "
+    "event_payloads p ON p.seq = e.seq LEFT JOIN event_results r ON r.seq = e.seq WHERE "
+    "e.account = ?1 AND e.region = ?2 AND e.state = ?3 AND e.state > 1 AND e.finished < ?4",
+    "events_ended"};
+
+inline constexpr const EventStatement* kAll[] = {
+    &kFindToken,      &kInsert,          &kInsertPayload, &kDue,      &kClaim,
+    &kNextDue,        &kFinish,          &kResult,        &kRetry,    &kRelease,
+    &kReleaseAhead,   &kDueTimes,        &kRowById,       &kInfo,     &kNewestWaiting,
+    &kNewestRunning,  &kNewestSucceeded, &kNewestDead,    &kPayload,  &kResultOf,
+    &kDepths,         &kDepthsOf,        &kPendingOf,     &kCancel,   &kRemove,
+    &kToPurgeWaiting, &kToPurgeDead,     &kOfFunction,    &kFindDead, &kReplacePayload,
+    &kRevive,         &kReviveAll,       &kExpired,
+};
+
+}  // namespace sql
+}  // namespace lambda::events

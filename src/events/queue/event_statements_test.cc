@@ -1,0 +1,70 @@
+#include "events/queue/event_statements.h"
+
+#include "store/database.h"
+
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <gmock/gmock.h>
+
+#include <iterator>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace lambda::events {
+namespace {
+
+std::vector<std::string> plan_of(SQLite::Database& database, const std::string& text) {
+  std::vector<std::string> lines;
+  SQLite::Statement explain(database, "EXPLAIN QUERY PLAN " + text);
+  while (explain.executeStep()) lines.push_back(explain.getColumn(3).getString());
+  return lines;
+}
+
+// Of `events` and its alias e: the indexes that are searched, or "every row".
+std::set<std::string> indexes_of(const std::vector<std::string>& plan) {
+  static const std::regex kStep(R"((SEARCH|SCAN) (events|e)\b(.*))");
+  static const std::regex kIndex(R"(USING (?:COVERING )?INDEX (\w+) \()");
+  std::set<std::string> indexes;
+  for (const auto& line : plan) {
+    std::smatch step;
+    if (!std::regex_match(line, step, kStep)) continue;
+    const auto how = step[3].str();
+    std::smatch index;
+    if (step[1] == "SEARCH" && how.find("USING INTEGER PRIMARY KEY") != std::string::npos) {
+      indexes.insert("seq");
+    } else if (step[1] == "SEARCH" && std::regex_search(how, index, kIndex)) {
+      indexes.insert(index[1]);
+    } else {
+      indexes.insert("every row");
+    }
+  }
+  return indexes;
+}
+
+TEST(EventStatements, AreAnsweredByTheirIndexes) {
+  const auto database = std::move(*store::Database::open_in_memory());
+  for (const auto* statement : sql::kAll) {
+    std::istringstream words{std::string(statement->indexes)};
+    const std::set<std::string> expected{std::istream_iterator<std::string>(words), {}};
+    std::vector<std::string> plan;
+    const auto done = database->change(
+        "test", [&](SQLite::Database& inside) { plan = plan_of(inside, statement->text); });
+    ASSERT_TRUE(done) << done.error().message() << "\n" << statement->text;
+    EXPECT_EQ(indexes_of(plan), expected) << statement->text << "\n"
+                                          << testing::PrintToString(plan);
+  }
+}
+
+TEST(EventStatements, AWalkThroughEveryRowIsSeen) {
+  const auto database = std::move(*store::Database::open_in_memory());
+  const auto done = database->change("test", [](SQLite::Database& inside) {
+    EXPECT_THAT(indexes_of(plan_of(inside, "SELECT seq FROM events WHERE finished = 1")),
+                testing::ElementsAre("every row"));
+  });
+  ASSERT_TRUE(done);
+}
+
+}  // namespace
+}  // namespace lambda::events
