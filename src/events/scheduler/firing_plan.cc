@@ -150,9 +150,9 @@ Decisions decide(const Schedule& schedule, const FiringTimes& times, bool runs, 
   const auto decided = decided_by(schedule, now);
   Course course(schedule, decided, runs, most);
   auto& decisions = course.decisions();
-  const auto late = now - kMisfireAfter;
-  // With Misfire::once the one before the newest is needed too: what is given up goes up to it.
   const auto misfire = schedule.definition.misfire;
+  const auto late = now - misfire_after(misfire);
+  // With Misfire::once the one before the newest is needed too: what is given up goes up to it.
   const std::size_t wanted = misfire == Misfire::all ? kMostMadeUp : 2;
   if (late > decided) make_up(course, misfire, missed_times(times, decided, late, wanted));
   auto next = times.next(decisions.decided);

@@ -1,7 +1,7 @@
 // What a schedule does at a moment: which of its times are fired, queued, left out or missed. Pure:
 // the time, and whether its last event is over, are parameters.
 //
-//   on time   (decided at most kMisfireAfter late)   Overlap says what a firing does that is still
+//   on time   (decided at most misfire_after() late) Overlap says what a firing does that is still
 //                                                    at work
 //   missed    (later than that)                      Misfire says which of them are made up for;
 //                                                    what is made up for obeys Overlap, but for
@@ -24,8 +24,13 @@
 
 namespace lambda::events {
 
-// A firing that is decided later than this was missed. A restart is quicker.
+// A firing that is decided later than this was missed: a restart is quicker. But Misfire::all
+// promises each, and what is not missed may be left out (Overlap).
 inline constexpr std::chrono::milliseconds kMisfireAfter{60'000};
+inline constexpr std::chrono::milliseconds kMisfireOfAllAfter{1'000};
+[[nodiscard]] constexpr std::chrono::milliseconds misfire_after(Misfire misfire) {
+  return misfire == Misfire::all ? kMisfireOfAllAfter : kMisfireAfter;
+}
 // A clock that went back further than this was wrong before, or is now: times count from there.
 inline constexpr std::chrono::hours kClockWasWrong{24};
 // So many of one schedule wait for the one before; what comes on top of it is left out.

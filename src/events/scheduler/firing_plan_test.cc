@@ -113,13 +113,30 @@ TEST_F(FiringPlan, SkipMakesUpForNothing) {
 
 TEST_F(FiringPlan, AllMakesUpForEveryOneAfterAnother) {
   schedule_.definition.misfire = Misfire::all;
-  EXPECT_THAT(at(kNow + 4min + 1s).firings,
+  EXPECT_THAT(at(kNow + 4min + 500ms).firings,
               ElementsAre(made(kNow + 1min, Outcome::fired), made(kNow + 2min, Outcome::queued),
                           made(kNow + 3min, Outcome::queued), made(kNow + 4min, Outcome::skipped)));
   schedule_.definition.overlap = Overlap::allow;
   EXPECT_THAT(at(kNow + 3min + 1s).firings,
               ElementsAre(made(kNow + 1min, Outcome::fired), made(kNow + 2min, Outcome::fired),
                           made(kNow + 3min, Outcome::fired)));
+}
+
+TEST_F(FiringPlan, AllMakesUpForAShortTimeToo) {
+  schedule_.definition.expression = "*/10 * * * * *";
+  const auto fired = made(kNow + 10s, Outcome::fired);
+  const auto then = [](std::chrono::seconds time, Outcome outcome) {
+    return made(kNow + time, outcome);
+  };
+  EXPECT_THAT(at(kNow + 45s).firings,
+              ElementsAre(fired, then(20s, Outcome::skipped), then(30s, Outcome::skipped),
+                          then(40s, Outcome::skipped)));
+  schedule_.definition.misfire = Misfire::all;
+  EXPECT_THAT(at(kNow + 45s).firings,
+              ElementsAre(fired, then(20s, Outcome::queued), then(30s, Outcome::queued),
+                          then(40s, Outcome::queued)));
+  // On time is what it was.
+  EXPECT_THAT(at(kNow + 10s, true).firings, ElementsAre(then(10s, Outcome::skipped)));
 }
 
 TEST_F(FiringPlan, AllMakesUpForTheNewestThousand) {

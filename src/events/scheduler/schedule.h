@@ -22,7 +22,7 @@ enum class Overlap {
   allow = 1,  // both run
   queue = 2,  // the next one begins when the last one is over
 };
-// A firing was not decided in time (kMisfireAfter): the server was down, or the clock was set.
+// A firing was not decided in time (misfire_after()): the server was down, or the clock was set.
 enum class Misfire {
   skip = 0,  // none of what was missed
   once = 1,  // the newest of it

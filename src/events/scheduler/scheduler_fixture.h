@@ -30,10 +30,12 @@ class ScriptedInvoker final : public invoke::RefusingInvoker {
     invoke::Outcome outcome;
     outcome.payload = "\"done\"";
     outcome.executed_version = "1";
+    if (fails) outcome.error = invoke::FunctionError::exit;
     co_return outcome;
   }
 
   std::vector<std::string> payloads;
+  bool fails = false;
   bool hold = false;
   AsyncEvent release;
 };

@@ -176,6 +176,26 @@ TEST_F(SchedulerTest, AClockSetBackByYearsDoesNotSilenceIt) {
   EXPECT_EQ(firings().size(), before + 1);
 }
 
+TEST_F(SchedulerTest, ARetryOfAClockThatWasAheadDoesNotSilenceIt) {
+  save(definition("* * * * *"));
+  clock_.advance(24h * 365);
+  invoker_.fails = true;
+  start();
+  until([this] {
+    const auto events = waiting();
+    return !events.empty() && events[0].attempts == 1;
+  });
+  invoker_.fails = false;
+  end();
+  clock_.advance(-24h * 365);
+  make();
+  start();
+  until([this] { return invoker_.payloads.size() == 2; });  // the retry
+  until([this] { return waiting().empty(); });
+  clock_.advance(1min);
+  until([this] { return invoker_.payloads.size() == 3; });
+}
+
 TEST_F(SchedulerTest, AClockThatWasBehindForAWhileFiresNothingAgain) {
   for (const auto* name : {"all", "once"}) {
     auto every = definition("* * * * *", name);
