@@ -111,9 +111,7 @@ bool Function::draft_is_news() const {
   };
   const auto now = answering();
   if (now == latest || latest->last_modified <= now->last_modified) return false;
-  return !same_as_draft(now) && std::ranges::none_of(versions, [&same_as_draft](const auto& entry) {
-    return same_as_draft(entry.second);
-  });
+  return !same_as_draft(now) && (versions.empty() || !same_as_draft(versions.rbegin()->second));
 }
 
 }  // namespace lambda::function

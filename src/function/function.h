@@ -166,7 +166,7 @@ struct Function {
   // The version that the URL answers with: `live`'s, else the draft.
   [[nodiscard]] VersionPtr answering() const;
   // AWS's tools change the draft alone: then it is newer than what the URL answers with. A draft
-  // that was published is no news, whichever version the URL follows.
+  // that is as the newest version is no news, whichever version the URL follows.
   [[nodiscard]] bool draft_is_news() const;
 };
 using FunctionPtr = std::shared_ptr<const Function>;

@@ -85,6 +85,7 @@ class DriverFacts {
 struct Application::Parts {
   explicit Parts(Configuration settings)
       : configuration(std::move(settings)),
+        server_file(configuration.data_directory),
         bodies(body_bytes(configuration)),
         threads(configuration.loops != 0 ? configuration.loops
                                          : std::max(1u, std::thread::hardware_concurrency())) {}
@@ -103,6 +104,8 @@ struct Application::Parts {
   std::unique_ptr<store::GroupCommit> commits;
   std::unique_ptr<events::EventQueue> events;
   std::unique_ptr<events::Scheduler> scheduler;
+  DriverFacts driver_facts;
+  ServerFile server_file;
   BlockingPool store_thread{"store", 1};
   BlockingPool disk{"disk", 2};
   BlockingPool users{"users", 1};
@@ -114,7 +117,6 @@ struct Application::Parts {
   std::unique_ptr<sandbox::native::NativeDriver> native;
   invoke::Drivers drivers;
   std::string native_text;  // what the native driver found; "" where it cannot work
-  DriverFacts driver_facts;
   std::unique_ptr<invoke::InstanceStarter> starter;
   std::unique_ptr<invoke::ShardedInvoker> invoker;
   std::unique_ptr<Housekeeper> housekeeper;
@@ -130,7 +132,7 @@ struct Application::Parts {
   void make_docker_driver(const UniqueFd& init_program);
   void describe_drivers(bool docker_works, const std::string& docker_text);
   Task<void> follow_docker();
-  [[nodiscard]] Result<Done> tell_local_clients() const;
+  [[nodiscard]] Result<Done> tell_local_clients();
   void make_webhooks();
   Result<Done> make_events();
   gateway::AsyncCalls async_calls();
@@ -249,9 +251,10 @@ Task<void> Application::Parts::follow_docker() {
   auto tell = [this] { return tell_local_clients(); };
   auto told = co_await run_blocking(disk, std::move(tell));
   if (!told) spdlog::warn("{}", told.error().message());
+  co_await docker.remove_earlier_containers();
 }
 
-Result<Done> Application::Parts::tell_local_clients() const {
+Result<Done> Application::Parts::tell_local_clients() {
   const auto driver = driver_facts.values();
   ServerFacts facts;
   facts.url = base_url();
@@ -265,7 +268,7 @@ Result<Done> Application::Parts::tell_local_clients() const {
   facts.docker = driver.docker;
   facts.socket = configuration.socket.string();
   facts.version = LAMBDA_VERSION;
-  return write_server_file(facts, configuration.data_directory);
+  return server_file.write(facts);
 }
 
 std::string Application::Parts::base_url() const {
@@ -518,7 +521,7 @@ Result<Done> Application::start() {
 
 void Application::shut_down() {
   auto& parts = *parts_;
-  remove_server_file(parts.configuration.data_directory);
+  parts.server_file.remove();
   const auto deadline = std::chrono::steady_clock::now() + parts.configuration.drain_time;
   auto drain = [](Application::Parts& all, SteadyTime until) -> Task<void> {
     co_await all.events->pause();

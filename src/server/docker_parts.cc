@@ -65,6 +65,10 @@ Result<fs::path> docker_socket(const std::string& configured,
   return fs::path(kSystemSocket);
 }
 
+bool is_system_socket(const fs::path& path) {
+  return path == kSystemSocket || path == "/run/docker.sock";
+}
+
 Result<DockerParts> DockerParts::make(const Configuration& configuration,
                                       const UniqueFd& init_program,
                                       const sandbox::RuntimeCatalog& runtimes,
@@ -110,9 +114,17 @@ Task<std::string> DockerParts::wait_for_engine() const {
     probed = co_await driver->probe();
   }
   spdlog::info("{} answers now", *probed);
-  auto reaped = co_await driver->reap_leftovers(sandbox::docker::DockerDriver::Leftovers::earlier);
-  if (!reaped) spdlog::warn("containers of an earlier server: {}", reaped.error().message());
   co_return std::move(*probed);
+}
+
+Task<void> DockerParts::remove_earlier_containers() const {
+  using Leftovers = sandbox::docker::DockerDriver::Leftovers;
+  auto reaped = co_await driver->reap_leftovers(Leftovers::earlier);
+  while (!reaped) {
+    spdlog::warn("containers of an earlier server: {}", reaped.error().message());
+    co_await sleep_for(kAskAgain);
+    reaped = co_await driver->reap_leftovers(Leftovers::earlier);
+  }
 }
 
 }  // namespace lambda::server

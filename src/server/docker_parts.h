@@ -23,6 +23,10 @@ namespace lambda::server {
 Result<std::filesystem::path> docker_socket(const std::string& configured,
                                             const std::function<const char*(const char*)>& get);
 
+// The socket of the system's Engine: one that is started after this server makes it for the group
+// "docker".
+[[nodiscard]] bool is_system_socket(const std::filesystem::path& path);
+
 struct DockerParts {
   std::shared_ptr<sandbox::docker::EngineClient> engine;
   std::unique_ptr<sandbox::docker::DockerDriver> driver;
@@ -38,9 +42,11 @@ struct DockerParts {
                                   const sandbox::RuntimeCatalog& runtimes,
                                   std::vector<std::string> used_images);
   // Where the Engine did not answer at the start (a machine that boots starts it when it likes):
-  // asks until it does, then removes an earlier server's containers (its images wait for the next
-  // start). The new `text`. On one loop.
+  // asks until it does. The new `text`. On one loop.
   Task<std::string> wait_for_engine() const;
+  // Then: an earlier server's containers go, tried until that was done (its images wait for the
+  // next start). On one loop.
+  Task<void> remove_earlier_containers() const;
 };
 
 }  // namespace lambda::server

@@ -118,9 +118,8 @@ Result<Done> drop_privileges(const Configuration& configuration, const User& use
   const auto socket = docker_socket(
       configuration.docker_host, [](const char* name) -> const char* { return std::getenv(name); });
   if (socket) {
-    // An Engine that is started after this server makes its socket for the group docker.
     auto group = group_of(*socket);
-    if (!group) group = find_group("docker");
+    if (!group && is_system_socket(*socket)) group = find_group("docker");
     if (group && *group != 0) keep.push_back(*group);
   }
   return become(user, keep);

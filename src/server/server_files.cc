@@ -28,7 +28,7 @@ Result<Done> write_file(const fs::path& path, std::string_view text, mode_t mode
   return Done{};
 }
 
-Result<Done> write_server_file(const ServerFacts& facts, const fs::path& data_directory) {
+Result<Done> ServerFile::write(const ServerFacts& facts) {
   boost::json::object file;
   file["url"] = facts.url;
   file["domain"] = facts.domain;
@@ -42,11 +42,15 @@ Result<Done> write_server_file(const ServerFacts& facts, const fs::path& data_di
   file["socket"] = facts.socket;
   file["version"] = facts.version;
   file["pid"] = ::getpid();
-  return write_file(data_directory / "server.json", boost::json::serialize(file) + "\n", 0644);
+  const std::scoped_lock lock(mutex_);
+  if (removed_) return Done{};
+  return write_file(path_, boost::json::serialize(file) + "\n", 0644);
 }
 
-void remove_server_file(const fs::path& data_directory) {
-  ::unlink((data_directory / "server.json").c_str());
+void ServerFile::remove() {
+  const std::scoped_lock lock(mutex_);
+  removed_ = true;
+  ::unlink(path_.c_str());
 }
 
 }  // namespace lambda::server

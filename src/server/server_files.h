@@ -1,11 +1,12 @@
 // <data>/server.json tells the local command line where the running server is to be reached, and
-// write_file() makes the small files of the data directory. Blocking, at the start.
+// write_file() makes the small files of the data directory. Blocking.
 #pragma once
 
 #include "base/blocking.h"
 #include "base/result.h"
 
 #include <filesystem>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <sys/types.h>
@@ -30,9 +31,20 @@ struct ServerFacts {
   std::string socket;
   std::string version;
 };
-// Written under another name and renamed, 0644: it holds no secret.
-Result<Done> write_server_file(const ServerFacts& facts,
-                               const std::filesystem::path& data_directory);
-void remove_server_file(const std::filesystem::path& data_directory);
+// <data>/server.json. Written under another name and renamed, 0644: it holds no secret. Once it was
+// removed it is not written again: a server that stops may still learn something of itself. Any
+// thread.
+class ServerFile {
+ public:
+  explicit ServerFile(const std::filesystem::path& data_directory)
+      : path_(data_directory / "server.json") {}
+  Result<Done> write(const ServerFacts& facts);
+  void remove();
+
+ private:
+  std::filesystem::path path_;
+  std::mutex mutex_;
+  bool removed_ = false;
+};
 
 }  // namespace lambda::server

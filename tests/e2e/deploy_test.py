@@ -191,6 +191,16 @@ include = ["shared"]
         self.server.deploy(shows("four"), "steps", "--handler", "app.handler")
         self.assertEqual(self.server.get("steps").json(), {"code": "four", "color": "blue", "memory": "128", "version": "4"})
 
+    def test_settings_that_aws_tools_put_back_are_wanted(self):
+        for color in ("red", "blue"):
+            self.server.deploy(shows("one"), "back", "--handler", "app.handler", "-e", f"COLOR={color}")
+        client = self.server.boto()
+        client.update_function_configuration(FunctionName="back", Environment={"Variables": {"COLOR": "red"}})
+        client.get_waiter("function_updated_v2").wait(FunctionName="back")
+        self.assertIn("newer", self.server.cli("list").stdout)
+        self.server.deploy(shows("two"), "back", "--handler", "app.handler")
+        self.assertEqual(self.server.get("back").json()["color"], "red")
+
     def test_delete_says_what_goes(self):
         for code in ("w", "x"):
             self.server.deploy(shows(code), "gone", "--handler", "app.handler")

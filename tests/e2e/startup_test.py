@@ -1,8 +1,10 @@
 """Starting and stopping: what lambdad says when it cannot, what outlives a restart, and how it ends."""
 
+import grp
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -231,29 +233,43 @@ class Restarts(unittest.TestCase):
         self.assertEqual(leftovers() - before, set())
 
 
+class OwnRun(LambdaServer):
+    """A server with a /run of its own, empty but for Docker's socket, and that from now or later on."""
+
+    docker = True
+
+    def command(self):
+        there = self.home / "run"
+        there.mkdir(exist_ok=True)
+        link = f"ln -s {there}/docker.sock /run/docker.sock; " if self.docker else ""
+        script = f'mount --rbind /run {there} && mount -t tmpfs tmpfs /run && {link}exec "$@"'
+        return ["unshare", "--mount", "sh", "-c", script, "sh", *super().command()]
+
+    def begin_docker(self):
+        Path(f"/proc/{self.process.pid}/root/run/docker.sock").symlink_to(self.home / "run/docker.sock")
+
+    def groups(self):
+        return re.search(r"^Groups:(.*)", Path(f"/proc/{self.process.pid}/status").read_text(), re.MULTILINE)[1].split()
+
+
 class DockerComesLater(unittest.TestCase):
     """A machine that boots starts Docker Engine when it likes."""
 
     def test_it_is_noticed_and_what_an_earlier_server_left_goes(self):
         before, others = leftovers(), containers()
-        home = Path(tempfile.mkdtemp(prefix="lambda-start-"))
-        home.chmod(0o711)
-        self.addCleanup(shutil.rmtree, home)
-        place = home / "docker.sock"
-        place.symlink_to("/var/run/docker.sock")
-        server = LambdaServer("native", ["--docker-host", f"unix://{place}"]).start()
+        server = OwnRun("native").start()
         self.addCleanup(server.close)
         for name in ("orphan", "other"):
             server.deploy({"app.py": "def handler(e, c): return 1"}, name, "--handler", "app.handler", "--driver", "docker")
         orphans = containers() - others
         self.assertEqual(len(orphans), 2)
         server.kill()
-        place.unlink()
+        server.docker = False
         server.start()
         self.assertIn("does not run here", server.facts["docker"])
         self.assertEqual(server.get("orphan").status, 503)
         self.assertLessEqual(orphans, containers())
-        place.symlink_to("/var/run/docker.sock")
+        server.begin_docker()
         self.assertEqual(server.get("other").text, "1", server.log_text())
         deadline = time.monotonic() + 20
         while "does not run here" in server.api("GET", "/_lambda/status").json()["docker"] or orphans & containers():
@@ -263,6 +279,15 @@ class DockerComesLater(unittest.TestCase):
         self.assertEqual(server.get("other").text, "1", "what this server started stays")
         server.close()
         self.assertEqual(leftovers() - before, set())
+
+    def test_the_group_docker_is_kept_for_the_systems_engine_alone(self):
+        own, docker = str(grp.getgrnam("lambda").gr_gid), str(grp.getgrnam("docker").gr_gid)
+        for flags, groups in (([], {docker}), (["--docker-host", "none"], set()), (["--docker-host", "unix:///nowhere/docker.sock"], set())):
+            with self.subTest(flags=flags):
+                server = OwnRun("native", flags)
+                server.docker = False
+                with server:
+                    self.assertEqual(set(server.groups()) - {own}, groups)
 
 
 class SpawnGone(unittest.TestCase):
