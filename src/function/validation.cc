@@ -336,11 +336,12 @@ Result<Done> check_tags(const std::map<std::string, std::string>& tags) {
 
 std::optional<std::uint64_t> parse_version(std::string_view text) {
   if (text == "$LATEST") return 0;
+  if (text.starts_with('0')) return std::nullopt;
   std::uint64_t number = 0;
   const auto* end = text.data() + text.size();
   // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): `end` says where it ends
   const auto [stop, error] = std::from_chars(text.data(), end, number);
-  if (error != std::errc() || stop != end || number == 0) return std::nullopt;
+  if (error != std::errc() || stop != end) return std::nullopt;
   return number;
 }
 

@@ -75,7 +75,7 @@ inline constexpr std::size_t kMaxTags = 50;
 [[nodiscard]] Result<std::optional<std::pair<std::uint64_t, double>>> parse_version_weights(
     const std::map<std::string, double>& weights);
 
-// "$LATEST" -> 0, "7" -> 7; anything else: nothing.
+// "$LATEST" -> 0, "7" -> 7; anything else ("07") is none.
 [[nodiscard]] std::optional<std::uint64_t> parse_version(std::string_view text);
 
 }  // namespace lambda::function

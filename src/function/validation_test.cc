@@ -122,6 +122,13 @@ TEST(Validation, Tags) {
   EXPECT_FALSE(check("a", std::string(257, 'x')));
 }
 
+TEST(Validation, OneSpellingOfAVersion) {
+  EXPECT_EQ(parse_version("$LATEST"), 0u);
+  EXPECT_EQ(parse_version("120"), 120u);
+  for (const char* wrong : {"", "0", "07", "7a", "-7", "18446744073709551616"})
+    EXPECT_FALSE(parse_version(wrong)) << wrong;
+}
+
 TEST(Validation, VersionWeights) {
   EXPECT_FALSE(parse_version_weights({}).value());
   EXPECT_EQ(parse_version_weights(std::map<std::string, double>{{"2", 0.5}}).value()->first, 2u);

@@ -376,6 +376,8 @@ Result<Done> Application::Parts::make_events() {
   events::EventQueue::Limits limits;
   limits.dispatch.concurrency = events_at_once(configuration, invoker->budget().limit());
   limits.dispatch.retries.retry_delay = configuration.retry_delay;
+  limits.dispatch.retries.max_retries = configuration.retries;
+  limits.dispatch.retries.max_age = configuration.max_event_age;
   limits.dispatch.deliveries.retry_delay = configuration.webhook_retry_delay;
   limits.dispatch.deliveries.max_age = configuration.webhook_max_age;
   limits.keep_results = configuration.keep_results;

@@ -325,6 +325,13 @@ std::vector<Key> make_keys() {
       {"retry_delay", "SECONDS", "60",
        "before an event whose function failed is retried; the second retry waits twice as long",
        seconds(&C::retry_delay, 1, 3'600), shown(&C::retry_delay)},
+      {"retries", "N", "2",
+       "how often such an event is retried, where its function is configured to nothing else",
+       number<int>(&C::retries, 0, 2, "retries"), shown(&C::retries)},
+      {"max_event_age", "SECONDS", "21600",
+       "how old an event may become before it is given up, where its function is configured to "
+       "nothing else",
+       seconds(&C::max_event_age, 60, 21'600), shown(&C::max_event_age)},
       {"keep_results", "SECONDS", "3600", "how long the results of asynchronous events are kept",
        seconds(&C::keep_results, 60, 604'800), shown(&C::keep_results)},
       {"webhook_retry_delay", "SECONDS", "10",

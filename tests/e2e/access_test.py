@@ -41,14 +41,14 @@ VALUES = {
     "account": ("123456789012", '"123456789012"'), "region": ("eu-west-1", '"eu-west-1"'), "user": ("nobody", '"nobody"'),
     "docker_host": ("unix:///srv/docker.sock", '"unix:///srv/docker.sock"'), "log_level": ("debug", '"debug"'), "insecure": ("true", "true"),
     "loops": ("3", "3"), "max_instances": ("17", "17"), "memory_budget": ("2048", "2048"), "body_memory": ("256", "256"), "process_budget": ("900", "900"), "idle_time": ("61", "61"), "drain_time": ("7", "7"), "longest_wait": ("9", "9"),
-    "keep_versions": ("12", "12"), "async_concurrency": ("5", "5"), "async_open_urls": ("true", "true"), "retry_delay": ("3", "3"), "keep_results": ("90", "90"),
+    "keep_versions": ("12", "12"), "async_concurrency": ("5", "5"), "async_open_urls": ("true", "true"), "retry_delay": ("3", "3"), "retries": ("1", "1"), "max_event_age": ("600", "600"), "keep_results": ("90", "90"),
     "webhook_retry_delay": ("4", "4"), "webhook_max_age": ("600", "600"), "webhook_timeout": ("5", "5"), "webhook_networks": ("10.1.0.0/16", '["10.1.0.0/16"]'),
 }
 WRONG = {
     "data_dir": '""', "runtimes_dir": '""', "listen": '"80"', "domain": '"Not A Domain"', "driver": '"vm"', "socket": f'"/{"s" * 120}"', "account": '"12"',
     "region": '"EU 1"', "user": '""', "docker_host": '"tcp://127.0.0.1:2375"', "log_level": '"loud"', "insecure": '"maybe"', "loops": "-1",
     "max_instances": '"many"', "memory_budget": '"2 GB"', "body_memory": "64", "process_budget": "-5", "idle_time": "0", "drain_time": '"long"', "longest_wait": "1.5", "keep_versions": "0",
-    "async_concurrency": "-1", "async_open_urls": '"maybe"', "retry_delay": "0", "keep_results": "1",
+    "async_concurrency": "-1", "async_open_urls": '"maybe"', "retry_delay": "0", "retries": "3", "max_event_age": "59", "keep_results": "1",
     "webhook_retry_delay": "0", "webhook_max_age": "0", "webhook_timeout": "0", "webhook_networks": '"10.1.2.3/16"',
 }
 

@@ -14,13 +14,20 @@ from virtual_machine import run_in_machine  # noqa: E402
 SCRIPT = f"""
 export LAMBDA_BIN={BIN}
 cat /sys/fs/cgroup/cgroup.controllers
+echo "== mounts"
+cat /proc/mounts
 cd {ROOT}/tests/e2e
+(while sleep 1; do ls -d /sys/fs/cgroup/*lambda* 2>/dev/null; done >/tmp/groups) &
+watch=$!
 for file in walkthrough_test failures_test; do
   echo "== $file"
   /usr/bin/python3 -m unittest -v -k OnNative $file
 done
 echo "== contract"
 {BIN}/lambda_contract_test --gtest_filter='*ative*'
+kill $watch
+echo "== groups"
+sort -u /tmp/groups
 echo "== left"
 ls -d /sys/fs/cgroup/*lambda*
 """
@@ -31,9 +38,15 @@ class Debian12(unittest.TestCase):
     def setUpClass(cls):
         cls.said = run_in_machine(SCRIPT, 15)
         cls.parts = dict(part.split("\n", 1) for part in re.split(r"^== ", cls.said, flags=re.MULTILINE)[1:])
+        missing = {"mounts", "walkthrough_test", "failures_test", "contract", "groups", "left"} - cls.parts.keys()
+        if missing:
+            raise AssertionError(f"the job has not come to {missing}:\n{cls.said[-4000:]}")
 
     def test_the_machine_is_what_it_should_be(self):
         self.assertRegex(self.said.splitlines()[0], r"\bmemory\b.*\bpids\b")
+        kinds = {line.split()[2] for line in self.parts["mounts"].splitlines()}
+        self.assertIn("cgroup2", kinds)
+        self.assertNotIn("cgroup", kinds)
 
     def test_what_a_person_does(self):
         self.assert_passed("walkthrough_test", 6)
@@ -46,6 +59,7 @@ class Debian12(unittest.TestCase):
         self.assertTrue(found and int(found.group(1)) >= 30 and "FAILED" not in self.parts["contract"], self.parts["contract"][-3000:])
 
     def test_nothing_is_left(self):
+        self.assertIn("/sys/fs/cgroup/", self.parts["groups"], "no group was seen while servers ran")
         self.assertIn("cannot access", self.parts["left"])
 
     def assert_passed(self, name, least):

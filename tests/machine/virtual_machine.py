@@ -89,15 +89,21 @@ def run_in_machine(script, minutes):
     must("mke2fs", "-q", "-t", "ext4", "-d", content, disk, "4G", env={**os.environ, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
     shutil.rmtree(content)
     share = "local,security_model=none,multidevs=remap"
-    console = subprocess.run(
-        ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "3G", "-smp", "2", "-nographic", "-no-reboot",
-         "-nic", "none", "-kernel", directory / "boot" / f"vmlinuz-{version}", "-initrd", initial_file_system(directory, version, out),
-         "-append", "console=ttyS0 loglevel=4 panic=-1", "-virtfs", f"{share},path=/,mount_tag=host,readonly=on",
-         "-virtfs", f"{share},path={out},mount_tag=out", "-drive", f"file={disk},if=virtio,format=raw"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=minutes * 60, check=False)
-    disk.unlink()
-    try:
-        (out / "job.status").read_text()  # written at the end
-        return (out / "job.log").read_text()
-    except FileNotFoundError as missing:
-        raise AssertionError("the machine did not come to its end:\n" + console.stdout[-4000:]) from missing
+    machine = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "3G", "-smp", "2", "-nographic", "-no-reboot",
+               "-nic", "none", "-kernel", directory / "boot" / f"vmlinuz-{version}", "-initrd", initial_file_system(directory, version, out),
+               "-append", "console=ttyS0 loglevel=4 panic=-1", "-virtfs", f"{share},path=/,mount_tag=host,readonly=on",
+               "-virtfs", f"{share},path={out},mount_tag=out", "-drive", f"file={disk},if=virtio,format=raw"]
+    with (out / "console").open("wb") as console:
+        try:
+            subprocess.run(machine, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, timeout=minutes * 60, check=False)
+        except subprocess.TimeoutExpired:
+            pass  # it has not written its status
+        finally:
+            disk.unlink()
+    if not (out / "job.status").exists():
+        raise AssertionError(f"the machine did not come to its end within {minutes} minutes:\n{tail(out / 'console')}\n{tail(out / 'job.log')}")
+    return (out / "job.log").read_text()
+
+
+def tail(path):
+    return path.read_text(errors="replace")[-4000:] if path.exists() else f"({path.name} is not there)"

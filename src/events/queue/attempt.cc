@@ -74,6 +74,12 @@ bool too_old(const ClaimedEvent& event, const RetryRules& rules, WallTime now) {
   return now - event.accepted > rules.max_age;
 }
 
+std::string last_error_of(const ClaimedEvent& event) {
+  if (event.attempts + event.throttles == 0) return {};
+  const auto* between = event.error_type.empty() || event.error_message.empty() ? "" : ": ";
+  return "; what failed last: " + event.error_type + between + event.error_message;
+}
+
 Verdict verdict_too_old(const ClaimedEvent& event) {
   Verdict verdict;
   verdict.state = EventState::dead;
@@ -81,7 +87,8 @@ Verdict verdict_too_old(const ClaimedEvent& event) {
   verdict.failure = failure_before(event);
   verdict.failure.error_type = "EventAgeExceeded";
   verdict.failure.error_message =
-      "the event waited longer than its function allows (MaximumEventAgeInSeconds)";
+      "the event waited longer than its function allows (MaximumEventAgeInSeconds)" +
+      last_error_of(event);
   return verdict;
 }
 

@@ -47,6 +47,8 @@ struct Verdict {
 };
 
 [[nodiscard]] bool too_old(const ClaimedEvent& event, const RetryRules& rules, WallTime now);
+// "; what failed last: ValueError: no", or "".
+[[nodiscard]] std::string last_error_of(const ClaimedEvent& event);
 [[nodiscard]] Verdict verdict_too_old(const ClaimedEvent& event);
 [[nodiscard]] Verdict verdict_missing(const ClaimedEvent& event, const Error& error);
 // Its destinations lead back to where it came from.

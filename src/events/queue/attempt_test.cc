@@ -8,6 +8,7 @@ namespace {
 using namespace std::chrono_literals;
 using invoke::FunctionError;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 const WallTime kNow{std::chrono::milliseconds(1'767'323'045'000)};
 
@@ -74,6 +75,17 @@ TEST(Attempt, TheFunctionsOwnRulesWin) {
   EXPECT_TRUE(too_old(claimed(), rules, kNow + 61s));
   EXPECT_FALSE(too_old(claimed(), rules_for({}, std::nullopt), kNow + 6h));
   EXPECT_TRUE(too_old(claimed(), rules_for({}, std::nullopt), kNow + 6h + 1s));
+}
+
+TEST(Attempt, OneThatIsTooOldSaysWhatFailedLast) {
+  auto event = claimed(1);
+  event.error_type = "ValueError";
+  event.error_message = "no";
+  EXPECT_EQ(verdict_too_old(event).failure.error_message,
+            "the event waited longer than its function allows (MaximumEventAgeInSeconds); what "
+            "failed last: ValueError: no");
+  event.attempts = 0;  // of a life before somebody redrove it
+  EXPECT_THAT(verdict_too_old(event).failure.error_message, Not(HasSubstr("ValueError")));
 }
 
 TEST(Attempt, ThrottlingDoublesUpToFiveMinutesAndCountsAsNoAttempt) {

@@ -19,6 +19,7 @@ namespace {
 
 // A database that cannot be written (a full disk) is tried again so often.
 constexpr std::chrono::seconds kDatabaseRetry{1};
+constexpr std::chrono::seconds kTellUnwrittenEvery{10};
 // Clocks may be set: no wait for a due time is longer than this.
 constexpr std::chrono::milliseconds kLongestSleep{1'000};
 // How long a lane rests whose function could not be called.
@@ -318,6 +319,15 @@ Task<std::vector<NewEvent>> Dispatcher::onward(const ClaimedEvent& event, const 
   co_return events;
 }
 
+// Not for every event, every second.
+void Dispatcher::tell_unwritten(const ClaimedEvent& event, const Error& error) {
+  const auto now = std::chrono::steady_clock::now();
+  if (unwritten_told_ && now - *unwritten_told_ < kTellUnwrittenEvery) return;
+  unwritten_told_ = now;
+  spdlog::error("the end of event {} and of others cannot be written yet: {}", event.event.id,
+                error.message());
+}
+
 // What has happened must be written down: an event that stays `running` is carried out again. The
 // events for destinations are written in the same transaction: never lost, never twice.
 Task<void> Dispatcher::record(const ClaimedEvent& event, Verdict verdict,
@@ -348,8 +358,7 @@ Task<void> Dispatcher::record(const ClaimedEvent& event, Verdict verdict,
     auto written = co_await parts_.commits.run("record an event's end", std::move(work));
     if (written) break;
     if (stopping_) co_return;
-    spdlog::error("the end of event {} cannot be written yet: {}", event.event.id,
-                  written.error().message());
+    tell_unwritten(event, written.error());
     co_await sleep_for(kDatabaseRetry);
   }
   if (verdict.state == EventState::waiting) {

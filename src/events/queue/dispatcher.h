@@ -99,6 +99,7 @@ class Dispatcher {
                                      const std::optional<InvokeConfig>& config) const;
   [[nodiscard]] std::optional<NewEvent> event_for(const std::string& address,
                                                   const ClaimedEvent& event) const;
+  void tell_unwritten(const ClaimedEvent& event, const Error& error);
   Task<void> record(const ClaimedEvent& event, Verdict verdict, std::vector<NewEvent> next);
 
   Parts parts_;
@@ -107,6 +108,7 @@ class Dispatcher {
   Lanes webhooks_;
   std::size_t webhook_bytes_ = 0;  // of the payloads of those that run
   std::function<void(const std::string& function)> scheduled_end_;
+  std::optional<SteadyTime> unwritten_told_;
   bool stopping_ = false;
   bool cut_ = false;  // what runs on is ended by force
   AsyncEvent wake_;   // something became due, or ended

@@ -64,6 +64,8 @@ struct ClaimedEvent {
   WallTime accepted{};
   int attempts = 0;   // that the function failed, before this one
   int throttles = 0;  // that did not get as far as the function
+  std::string error_type;  // of the last attempt that failed; "" without
+  std::string error_message;
 };
 
 // What is told of an event: `lambda queue show`, `lambda result`.

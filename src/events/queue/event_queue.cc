@@ -91,8 +91,11 @@ Task<Result<EventTable::Inserted>> EventQueue::accept(NewEvent event) {
   }
   const auto now = parts_.clock.now();
   auto function = event.function;
+  auto qualifier = event.qualifier;
   auto work = [this, now, event = std::move(event)](SQLite::Database& database) {
-    return table_.insert(database, event, now);
+    std::optional<EventTable::Inserted> inserted;
+    if (table_.has_target(database, event)) inserted = table_.insert(database, event, now);
+    return inserted;
   };
   auto inserted = co_await parts_.commits.run("accept an event", std::move(work));
   if (!inserted) {
@@ -103,8 +106,14 @@ Task<Result<EventTable::Inserted>> EventQueue::accept(NewEvent event) {
     tell_refusal(inserted.error());
     co_return refused(std::move(inserted.error()));
   }
-  if (!inserted->duplicate) dispatcher_.notice(std::move(function), now);
-  co_return inserted;
+  if (!*inserted) {
+    // Cleaned up after its caller had found it.
+    if (auto there = parts_.catalog.resolve(function, ""); !there)
+      co_return fail(std::move(there.error()));
+    co_return fail(ErrorCode::not_found, "\"{}\" has no version {} any more", function, qualifier);
+  }
+  if (!(*inserted)->duplicate) dispatcher_.notice(std::move(function), now);
+  co_return std::move(**inserted);
 }
 
 // Not for every client that tries.
@@ -288,6 +297,8 @@ Task<Result<Done>> EventQueue::configure_here(std::string function, std::string 
   auto done = co_await parts_.commits.run("save an event configuration", std::move(work));
   if (!done) co_return refused(std::move(done.error()));
   configs_.publish(function, qualifier, std::move(config));
+  // The function may have gone meanwhile, and its row with it.
+  configs_.keep_only(*parts_.catalog.snapshot());
   co_return Done{};
 }
 

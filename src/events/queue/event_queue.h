@@ -71,7 +71,7 @@ class EventQueue {
 
   // Returns once it is on disk. The id is the earlier event's where its token was seen before.
   // Errors: too_large (over kMaxEventBytes), invalid (a token over kLongestToken), not_found (the
-  // function was just deleted).
+  // function or its version was just deleted).
   Task<Result<EventTable::Inserted>> accept(NewEvent event);
 
   // --- for the scheduler, whose events are written with its own rows

@@ -208,5 +208,20 @@ TEST_F(EventQueueTest, OfAFunctionThatGoesNothingIsLeft) {
   EXPECT_FALSE(run_on(loop_, queue_->find("b")));
 }
 
+TEST_F(EventQueueTest, WhatIsForAVersionThatWentIsNotAccepted) {
+  NewEvent event;
+  event.id = "here";
+  event.function = "work";
+  event.qualifier = "1";
+  event.payload = "{}";
+  EXPECT_TRUE(run_on(loop_, queue_->accept(event)));
+  event.id = "gone";
+  event.qualifier = "7";
+  const auto refused = run_on(loop_, queue_->accept(event));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::not_found);
+  EXPECT_EQ(refused.error().message(), "\"work\" has no version 7 any more");
+}
+
 }  // namespace
 }  // namespace lambda::events

@@ -20,6 +20,9 @@ struct EventStatement {
 namespace sql {
 
 // ---- coming in
+inline constexpr EventStatement kVersion{
+    "SELECT 1 FROM versions WHERE account = ?1 AND region = ?2 AND function = ?3 AND number = ?4",
+    ""};
 inline constexpr EventStatement kFindToken{
     "SELECT id FROM events WHERE account = ?1 AND region = ?2 AND function = ?3 AND token = ?4",
     "events_by_token"};
@@ -35,7 +38,7 @@ inline constexpr EventStatement kInsertPayload{
 // ---- being carried out
 inline constexpr EventStatement kDue{
     "SELECT e.seq, e.lease, e.id, e.qualifier, p.payload, e.trace_id, e.client_context, e.source, "
-    "e.accepted, e.attempts, e.throttles, e.hops FROM events e JOIN event_payloads p ON p.seq = "
+    "e.accepted, e.attempts, e.throttles, e.hops, e.error_type, e.error_message FROM events e JOIN event_payloads p ON p.seq = "
     "e.seq WHERE e.account = ?1 AND e.region = ?2 AND e.function = ?3 AND e.url = ?6 AND e.state = "
     "0 AND e.due <= ?4 ORDER BY e.due, e.seq LIMIT ?5",
     "events_waiting"};
@@ -180,13 +183,13 @@ inline constexpr EventStatement kExpired{
     "events_ended"};
 
 inline constexpr const EventStatement* kAll[] = {
-    &kFindToken,      &kInsert,          &kInsertPayload, &kDue,      &kClaim,
-    &kNextDue,        &kFinish,          &kResult,        &kRetry,    &kRelease,
-    &kReleaseAhead,   &kDueTimes,        &kRowById,       &kInfo,     &kNewestWaiting,
-    &kNewestRunning,  &kNewestSucceeded, &kNewestDead,    &kPayload,  &kResultOf,
-    &kDepths,         &kDepthsOf,        &kPendingOf,     &kCancel,   &kRemove,
-    &kToPurgeWaiting, &kToPurgeDead,     &kOfFunction,    &kFindDead, &kReplacePayload,
-    &kRevive,         &kReviveAll,       &kExpired,
+    &kVersion,        &kFindToken,      &kInsert,          &kInsertPayload, &kDue,
+    &kClaim,          &kNextDue,        &kFinish,          &kResult,        &kRetry,
+    &kRelease,        &kReleaseAhead,   &kDueTimes,        &kRowById,       &kInfo,
+    &kNewestWaiting,  &kNewestRunning,  &kNewestSucceeded, &kNewestDead,    &kPayload,
+    &kResultOf,       &kDepths,         &kDepthsOf,        &kPendingOf,     &kCancel,
+    &kRemove,         &kToPurgeWaiting, &kToPurgeDead,     &kOfFunction,    &kFindDead,
+    &kReplacePayload, &kRevive,         &kReviveAll,       &kExpired,
 };
 
 }  // namespace sql

@@ -2,6 +2,7 @@
 
 #include "base/encoding.h"
 #include "events/queue/event_statements.h"
+#include "function/validation.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
@@ -67,6 +68,15 @@ store::Statements::Use EventTable::take(SQLite::Database& database, const EventS
   return store::Statements::Use(statement);
 }
 
+bool EventTable::has_target(SQLite::Database& database, const NewEvent& event) {
+  const auto number = function::parse_version(event.qualifier);
+  if (!number || *number == 0) return true;
+  auto version = take(database, sql::kVersion);
+  bind_text(version, 3, event.function);
+  version->bind(4, static_cast<std::int64_t>(*number));
+  return version->executeStep();
+}
+
 EventTable::Inserted EventTable::insert(SQLite::Database& database, const NewEvent& event,
                                         WallTime now, WallTime due) {
   if (!event.token.empty()) {
@@ -122,6 +132,8 @@ EventTable::Claims EventTable::claim(SQLite::Database& database, const std::vect
       claimed.attempts = due->getColumn(9).getInt();
       claimed.throttles = due->getColumn(10).getInt();
       claimed.event.hops = due->getColumn(11).getInt();
+      claimed.error_type = text_at(due, 12);
+      claimed.error_message = text_at(due, 13);
       taken += claimed.event.payload.size();
       claims.events.push_back(std::move(claimed));
     }

@@ -28,6 +28,9 @@ class EventTable {
   explicit EventTable(function::Tenant tenant) : tenant_(std::move(tenant)) {}
 
   // --- submitting
+  // Whether the version that it names is there: one that waits keeps it from then on
+  // (has_pending()). Aliases and $LATEST are looked up when the event is carried out.
+  bool has_target(SQLite::Database& database, const NewEvent& event);
   struct Inserted {
     std::string id;          // of the earlier event where the token was known
     bool duplicate = false;  // nothing was written

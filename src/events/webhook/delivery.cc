@@ -107,8 +107,8 @@ Verdict verdict_too_old(const ClaimedEvent& delivery, const DeliveryRules& rules
   verdict.failure.error_type = "Webhook.Expired";
   verdict.failure.error_message = fmt::format(
       "given up after {} attempts: it waited longer than {} s behind other deliveries to the same "
-      "address",
-      delivery.attempts, rules.max_age.count());
+      "address{}",
+      delivery.attempts, rules.max_age.count(), last_error_of(delivery));
   return verdict;
 }
 
