@@ -36,9 +36,59 @@ std::string meant(const std::string& word, const std::vector<std::string>& words
   return near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near);
 }
 
+bool has_option(const CLI::App& command, const std::string& name) {
+  return command.get_option_no_throw(name) != nullptr;
+}
+
+// What was probably meant by a word that `command` does not take.
+std::string meant_by(const CLI::App& command, const std::string& word) {
+  if (has_option(command, "--name") && command.count("--name") == 0)
+    return fmt::format("; did you mean --name {}?", word);
+  const CLI::Option* only = nullptr;
+  for (const auto* option : command.get_options()) {
+    if (!option->get_positional()) continue;
+    if (only != nullptr) return "";
+    only = option;
+  }
+  return only == nullptr ? "" : fmt::format(": it takes one {}", only->get_name(true));
+}
+
+std::string not_taken(const CLI::App& command, const std::string& word) {
+  return fmt::format("`{}` does not take \"{}\"{}", full_name(command), word,
+                     meant_by(command, word));
+}
+
+bool stands_before(const std::vector<std::string>& words, const std::string& word,
+                   const std::string& other) {
+  return std::ranges::find(words, word) < std::ranges::find(words, other);
+}
+
 }  // namespace
 
-std::string argument_error(const CLI::App& app, const CLI::ParseError& error) {
+std::string stray_argument(const CLI::App& app, const std::vector<std::string>& words) {
+  const auto& command = reached(app);
+  // The first of them, `lambda` itself, has the options that all commands take.
+  for (const auto* above = command.get_parent(); above != nullptr && above->get_parent() != nullptr;
+       above = above->get_parent()) {
+    for (const auto* option : above->get_options()) {
+      if (option->count() == 0) continue;
+      if (!option->get_positional()) {
+        if (has_option(command, option->get_name())) continue;
+        return fmt::format("`{}` has no option {}", full_name(command), option->get_name());
+      }
+      const auto& word = option->results().front();
+      if (stands_before(words, word, command.get_name())) {
+        return fmt::format("\"{}\" stands before the command: write {} {}", word,
+                           full_name(command), word);
+      }
+      return not_taken(command, word);
+    }
+  }
+  return "";
+}
+
+std::string argument_error(const CLI::App& app, const std::vector<std::string>& words,
+                           const CLI::ParseError& error) {
   const auto& command = reached(app);
   const auto left = app.remaining(true);
   for (auto word : left) {
@@ -47,6 +97,7 @@ std::string argument_error(const CLI::App& app, const CLI::ParseError& error) {
     return fmt::format("`{}` has no option {}{}", full_name(command), word,
                        meant(word, option_names(command)));
   }
+  if (auto stray = stray_argument(app, words); !stray.empty()) return stray;
   const auto below = command.get_subcommands([](const CLI::App*) { return true; });
   const bool wants_command = command.get_require_subcommand_min() > 0;
   if (wants_command && left.empty()) return "which command?";
@@ -55,9 +106,7 @@ std::string argument_error(const CLI::App& app, const CLI::ParseError& error) {
     for (const auto* each : below) names.push_back(each->get_name());
     return fmt::format("there is no command \"{}\"{}", left.front(), meant(left.front(), names));
   }
-  if (!left.empty()) {
-    return fmt::format("`{}` does not take \"{}\"", full_name(command), left.front());
-  }
+  if (!left.empty()) return not_taken(command, left.front());
   std::string what = error.what();
   if (error.get_name() == "ExcludesError") {
     const std::string_view between = " excludes ";

@@ -334,14 +334,11 @@ void add_queue(CLI::App& app, Arguments& arguments) {
                   "Without a command it counts them, of one function or of all.\n\nExamples:\n"
                   "  lambda queue\n  lambda queue greet\n  lambda queue list greet\n"
                   "  lambda queue redrive greet");
+  queue_of->require_subcommand(0, 1);
   queue_of->add_option("NAME", arguments.name, "one function alone");
   add_output(*queue_of, arguments);
   queue_of->callback([&arguments, queue_of] {
-    if (!queue_of->get_subcommands().empty()) {
-      // What a command of it does not take, CLI11 gives to the NAME here.
-      if (!arguments.name.empty()) throw CLI::ExtrasError({arguments.name});
-      return;
-    }
+    if (!queue_of->get_subcommands().empty()) return;
     arguments.command = [&arguments] {
       return queue(arguments.connection, arguments.name, arguments.json());
     };
@@ -445,6 +442,7 @@ void add_schedule(CLI::App& app, Arguments& arguments) {
   auto& options = arguments.schedule;
   auto* schedule_of = add_command(app, "schedule", "Call a function by itself, at times", "Events",
                                   kScheduleFooter);
+  schedule_of->require_subcommand(0, 1);
   schedule_of->add_option("NAME", options.function, "the function");
   add_schedule_options(*schedule_of, options);
   add_output(*schedule_of, arguments);

@@ -70,6 +70,29 @@ class Schedules(CommandLineTest):
             self.assert_ends(done, 2, said)
             self.assertEqual(sent, [])
 
+    def test_no_command_leaves_a_word_to_the_one_above(self):
+        for command in ("show", "pause", "resume", "run", "delete"):
+            self.refused(command, "greet", "once", said=f'`lambda schedule {command}` does not take "once"; did you mean --name once?')
+            self.refused(command, "greet", "--name", "a", "once", said=f'`lambda schedule {command}` does not take "once"')
+            self.refused(command, "greet", "--", "once", said=f'`lambda schedule {command}` does not take "once"')
+        self.refused("list", "greet", "once", said='`lambda schedule list` does not take "once": it takes one NAME')
+
+    def test_no_command_leaves_an_option_to_the_one_above(self):
+        for command in ("list", "show", "pause", "resume", "run", "delete"):
+            for option in ("--cron", "--tz", "--data"):
+                self.refused(command, "greet", option, "@hourly", said=f"`lambda schedule {command}` has no option {option}")
+
+    def test_one_command_at_a_time(self):
+        self.refused("delete", "greet", "list", said='"list"')
+        for command in ("list", "show", "pause", "resume", "run", "delete"):
+            self.refused("greet", command, "once", said=f"write lambda schedule {command} greet")
+
+    def refused(self, *arguments, said):
+        with self.subTest(arguments=arguments):
+            done, sent = self.schedule({"schedules": [SCHEDULE]}, *arguments)
+            self.assert_ends(done, 2, said)
+            self.assertEqual((done.stdout, sent), ("", []))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -63,6 +63,9 @@ class WrongArguments(CommandLineTest):
         self.assertIn('did you mean "--timeout"?', self.wrong("deploy", "--timout=3"))
         self.assertIn("Try: lambda config set-host --help", self.wrong("config", "set-host", "--force", "x"))
 
+    def test_the_version_of_the_program_is_no_option_of_a_command(self):
+        self.assertIn("`lambda rollback` has no option --version", self.wrong("rollback", "x", "--version", "3"))
+
     def test_values_that_do_not_fit(self):
         for arguments, word in [(["rollback", "x", "abc"], '"abc"'), (["rollback", "x", "-1"], '"-1"'), (["rollback", "x", "0"], "VERSION"),
                                 (["promote", "x", "1.5"], '"1.5"'), (["list", "-o", "yaml"], "json or table"), (["logs", "x", "-n", "0"], "10000"),

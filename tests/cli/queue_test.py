@@ -1,0 +1,40 @@
+"""`lambda queue` and its commands: what is refused before the server hears of it."""
+
+import unittest
+
+from command_line import KEY, CommandLineTest, ScriptedServer, answer_json
+
+SUBJECTS = {"list": "NAME", "show": "ID", "cancel": "ID", "redrive": "NAME|ID", "purge": "NAME", "config": "NAME", "secret": "NAME"}
+
+
+class Queue(CommandLineTest):
+    def queue(self, *arguments, answer=answer_json({})):
+        """What the command said to that answer, and the requests that it made."""
+        with ScriptedServer(lambda _: answer) as server:
+            done = self.run_lambda("queue", *arguments, LAMBDA_HOST=f"http://127.0.0.1:{server.port}", LAMBDA_API_KEY=KEY)
+        return done, server.received
+
+    def refused(self, *arguments, said):
+        with self.subTest(arguments=arguments):
+            done, sent = self.queue(*arguments)
+            self.assert_ends(done, 2, said)
+            self.assertEqual((done.stdout, sent), ("", []))
+
+    def test_no_command_leaves_a_word_to_the_one_above(self):
+        for command, subject in SUBJECTS.items():
+            for more in (["b"], ["--", "b"]):
+                self.refused(command, "a", *more, said=f'`lambda queue {command}` does not take "b": it takes one {subject}')
+            self.refused("a", command, "b", said=f"write lambda queue {command} a")
+
+    def test_no_command_leaves_an_option_to_the_one_above(self):
+        for command in ("cancel", "redrive", "purge", "secret"):
+            self.refused(command, "a", "-o", "json", said=f"`lambda queue {command}` has no option --output")
+
+    def test_an_option_of_both_may_stand_before_the_command(self):
+        done, sent = self.queue("-o", "json", "list", "a", answer=answer_json({"events": []}))
+        self.assert_ends(done, 0)
+        self.assertEqual((done.stdout, len(sent)), ('{"events":[]}\n', 1))
+
+
+if __name__ == "__main__":
+    unittest.main()
