@@ -87,6 +87,25 @@ class Schedules(CommandLineTest):
         for command in ("list", "show", "pause", "resume", "run", "delete"):
             self.refused("greet", command, "once", said=f"write lambda schedule {command} greet")
 
+    def test_an_expression_without_quotes(self):
+        for cron in ("0 9 * * *", "*/5 * * * *", "30 2 * * MON-FRI"):
+            self.refused("greet", "--cron", *cron.split(), said=f'quote it, as in --cron "{cron}"')
+            self.refused("--cron", *cron.split(), "greet", said=f'quote it, as in --cron "{cron}"')
+        self.refused("greet", "--cron", "30", "2", "app.py", "app.py", "app.py", said='quote it, as in --cron "0 9 * * *"')
+        self.refused("greet", "--cron", "every", "5", "minutes", said='quote it, as in --cron "rate(5 minutes)"')
+        self.refused("greet", "nightly", "--cron", "0 9 * * *", said='does not take "nightly"; did you mean --name nightly?')
+
+    def test_options_that_other_tools_have(self):
+        for option in ("--rate", "--every"):
+            self.refused("greet", option, "10 minutes", said=f'no option {option}; did you mean --cron "rate(10 minutes)"?')
+            self.refused("greet", f"{option}=30s", said='--cron "@every 30s"')
+
+    def test_a_command_that_is_none(self):
+        self.refused("pasue", "greet", said='`lambda schedule` has no command "pasue"; did you mean "pause"?')
+        self.refused("pasue", "greet", "--name", "x", said='has no command "pasue"; did you mean "pause"?')
+        self.refused("greet", "pasue", said="did you mean `lambda schedule pause greet`?")
+        self.refused("frob", "greet", said='has no command "frob" (there are list, show, pause, resume, run, delete)')
+
     def refused(self, *arguments, said):
         with self.subTest(arguments=arguments):
             done, sent = self.schedule({"schedules": [SCHEDULE]}, *arguments)

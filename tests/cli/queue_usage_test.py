@@ -30,6 +30,12 @@ class Queue(CommandLineTest):
         for command in ("cancel", "redrive", "purge", "secret"):
             self.refused(command, "a", "-o", "json", said=f"`lambda queue {command}` has no option --output")
 
+    def test_a_command_that_is_none(self):
+        self.refused("lsit", "greet", said='`lambda queue` has no command "lsit"; did you mean "list"?')
+        self.refused("greet", "lsit", said="did you mean `lambda queue list greet`?")
+        self.refused("greet", "t-fail", said='has no command "greet" (there are list, show,')
+        self.refused("greet", "t-fail", said='it does not take "t-fail"')
+
     def test_an_option_of_both_may_stand_before_the_command(self):
         done, sent = self.queue("-o", "json", "list", "a", answer=answer_json({"events": []}))
         self.assert_ends(done, 0)
