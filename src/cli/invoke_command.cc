@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/connection/json_fields.h"
 #include "cli/event_result.h"
+#include "cli/event_text.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
 
@@ -36,15 +37,8 @@ Result<std::string> read_payload(const InvokeOptions& options) {
   }
   auto payload = text.str();
   if (payload.find_first_not_of(" \t\r\n") == std::string::npos) return std::string("{}");
-  boost::system::error_code error;
-  boost::json::parse_options options_of_parser;
-  options_of_parser.max_depth = 10'000;
-  static_cast<void>(boost::json::parse(payload, error, {}, options_of_parser));
-  if (error) {
-    return fail(ErrorCode::invalid,
-                "the event is not JSON ({}). Quote it for the shell: --data '{{\"name\": "
-                "\"World\"}}'; a plain text is --data '\"text\"', a file -f FILE",
-                error.message());
+  if (auto good = check_event(payload); !good) {
+    return fail(ErrorCode::invalid, "{}, a file -f FILE", good.error().message());
   }
   return payload;
 }

@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/connection/json_fields.h"
 #include "cli/event_result.h"
+#include "cli/event_text.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
 
@@ -152,6 +153,14 @@ int queue_cancel(const ConnectionOptions& connection, const QueueOptions& option
 }
 
 int queue_redrive(const ConnectionOptions& connection, const QueueOptions& options) {
+  if (options.data) {
+    if (!is_event_id(options.subject)) {
+      return explain(Error(
+          ErrorCode::invalid,
+          "--data edits one event: name it by its id (lambda queue list " + options.subject + ")"));
+    }
+    if (const auto good = check_event(*options.data); !good) return explain(good.error());
+  }
   auto connected = connect(connection);
   if (!connected.server) return connected.code;
   if (is_event_id(options.subject)) {
@@ -160,10 +169,6 @@ int queue_redrive(const ConnectionOptions& connection, const QueueOptions& optio
     if (!done) return explain(done.error());
     std::printf("Event %s waits again.\n", options.subject.c_str());
     return kDone;
-  }
-  if (options.data) {
-    return explain(Error(ErrorCode::invalid,
-                         "--data edits one event: name it by its id (lambda queue list NAME)"));
   }
   auto reply = connected.server->json("POST", function_path(options.subject, "/events/redrive"));
   if (!reply) return explain(reply.error());

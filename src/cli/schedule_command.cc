@@ -2,6 +2,7 @@
 #include "base/encoding.h"
 #include "cli/commands.h"
 #include "cli/connection/json_fields.h"
+#include "cli/event_text.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
 
@@ -62,6 +63,9 @@ Result<std::string> chosen_name(ServerConnection& server, const ScheduleOptions&
 }
 
 int save(const ConnectionOptions& connection, const ScheduleOptions& options) {
+  if (options.data) {
+    if (const auto good = check_event(*options.data); !good) return explain(good.error());
+  }
   object body;
   set(body, "cron", options.cron);
   set(body, "timezone", options.timezone);

@@ -10,7 +10,7 @@ SUBJECTS = {"list": "NAME", "show": "ID", "cancel": "ID", "redrive": "NAME|ID", 
 class Queue(CommandLineTest):
     def queue(self, *arguments, answer=answer_json({})):
         """What the command said to that answer, and the requests that it made."""
-        with ScriptedServer(lambda _: answer) as server:
+        with ScriptedServer(answer if callable(answer) else lambda _: answer) as server:
             done = self.run_lambda("queue", *arguments, LAMBDA_HOST=f"http://127.0.0.1:{server.port}", LAMBDA_API_KEY=KEY)
         return done, server.received
 
@@ -40,6 +40,26 @@ class Queue(CommandLineTest):
         done, sent = self.queue("-o", "json", "list", "a", answer=answer_json({"events": []}))
         self.assert_ends(done, 0)
         self.assertEqual((done.stdout, len(sent)), ('{"events":[]}\n', 1))
+
+    def test_another_payload_is_json(self):
+        event = "61e4db12-d7d3-4e6e-bdb2-35b6ff52a12b"
+        self.refused("redrive", event, "--data", "{", said="the event is not JSON")
+        self.refused("redrive", event, "--data", "", said="the event is empty: leave --data away")
+        self.refused("redrive", "greet", "--data", "1", said="name it by its id (lambda queue list greet)")
+
+    def test_settings_that_cannot_be(self):
+        self.refused("config", "greet", "--max-age", "5s", said="--max-age: an event may grow 60s to 6h old, not 5s")
+        self.refused("config", "greet", "--max-age", "7h", said="--max-age: an event may grow 60s to 6h old, not 7h")
+        self.refused("config", "greet", "--max-age", "1d", said='--max-age: "1d" is not a time such as 1h')
+        self.refused("config", "greet", "--retries", "3", said='--retries: must be a whole number from 0 to 2, not "3"')
+
+    def test_destinations_that_cannot_be(self):
+        for destination in ("ftp://example.org/x", "a b"):
+            done, _ = self.queue("config", "greet", "--on-success", destination)
+            self.assert_ends(done, 2, f'lambda: "{destination}" is neither an address (http://..., https://...) nor a function\'s name\n')
+        refusal = answer_json({"message": "OnFailure: The destination is invalid: localhost is 127.0.0.1"}, 400)
+        done, _ = self.queue("config", "greet", "--on-failure", "http://localhost", answer=lambda sent: refusal if sent.body else answer_json({}))
+        self.assert_ends(done, 2, "lambda: on failure: The destination is invalid: localhost is 127.0.0.1\n")
 
 
 if __name__ == "__main__":

@@ -106,6 +106,10 @@ class Schedules(CommandLineTest):
         self.refused("greet", "pasue", said="did you mean `lambda schedule pause greet`?")
         self.refused("frob", "greet", said='has no command "frob" (there are list, show, pause, resume, run, delete)')
 
+    def test_an_event_is_json(self):
+        self.refused("greet", "--cron", "@hourly", "--data", "{", said="""Quote it for the shell: --data '{"name": "World"}'""")
+        self.refused("greet", "--cron", "@hourly", "--data", "", said="the event is empty: leave --data away")
+
     def refused(self, *arguments, said):
         with self.subTest(arguments=arguments):
             done, sent = self.schedule({"schedules": [SCHEDULE]}, *arguments)
