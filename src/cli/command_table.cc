@@ -135,7 +135,8 @@ void add_deploy(CLI::App& app, Arguments& arguments) {
 constexpr const char* kInvokeFooter =
     R"text(The payload is written to standard output as it is, also when the function failed (exit code
 3); everything else goes to standard error. Without --data and --file the event is standard
-input, or {} at a terminal.
+input, or {} at a terminal. As for the AWS CLI, NAME may carry the version or the alias (greet:3),
+and may be an ARN.
 
 Examples:
   lambda invoke greet --data '{"name": "World"}'

@@ -69,6 +69,14 @@ void show_timing(std::string_view text) {
   std::fputc('\n', stderr);
 }
 
+// Of "greet", "greet:live" and AWS's other spellings, the server's to read: the function's name.
+std::string name_alone(std::string_view spelling) {
+  constexpr std::string_view kBefore = "function:";
+  if (const auto at = spelling.find(kBefore); at != std::string_view::npos)
+    spelling.remove_prefix(at + kBefore.size());
+  return std::string(spelling.substr(0, spelling.find(':')));
+}
+
 void explain_failure(const std::string& name, const std::string& payload) {
   boost::system::error_code error;
   const auto value = boost::json::parse(payload, error);
@@ -139,9 +147,11 @@ int invoke(const ConnectionOptions& connection, const InvokeOptions& options) {
       connected.server->stream("POST", std::move(path), body, std::move(headers), write, kForCalls);
   if (!ends_line && is_terminal(STDOUT_FILENO)) std::fputc('\n', stdout);
   std::fflush(stdout);
-  if (!response && response.error().code() == ErrorCode::not_found && !options.qualifier.empty()) {
-    return explain(Error(ErrorCode::not_found, response.error().message() +
-                                                   qualifiers_of(*connected.server, options.name)));
+  const auto name = name_alone(options.name);
+  const bool qualified = !options.qualifier.empty() || name != options.name;
+  if (!response && response.error().code() == ErrorCode::not_found && qualified) {
+    return explain(Error(ErrorCode::not_found,
+                         response.error().message() + qualifiers_of(*connected.server, name)));
   }
   if (!response) return explain(response.error());
   if (options.logs) {
@@ -150,7 +160,7 @@ int invoke(const ConnectionOptions& connection, const InvokeOptions& options) {
   }
   if (options.timing) show_timing(response->headers.get("X-Lambda-Timing"));
   if (!response->headers.has("X-Amz-Function-Error")) return kDone;
-  explain_failure(options.name, beginning);
+  explain_failure(name, beginning);
   return kFunctionFailed;
 }
 
