@@ -1,5 +1,7 @@
 #include "cli/command_table.h"
 
+#include "cli/misplaced_word.h"
+
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
@@ -340,8 +342,11 @@ void add_queue(CLI::App& app, Arguments& arguments) {
   add_output(*queue_of, arguments);
   queue_of->callback([&arguments, queue_of] {
     if (!queue_of->get_subcommands().empty()) return;
+    arguments.queue.subject = arguments.name;
+    arguments.queue.commands = commands_of(*queue_of);
     arguments.command = [&arguments] {
-      return queue(arguments.connection, arguments.name, arguments.json());
+      arguments.queue.json = arguments.json();
+      return queue(arguments.connection, arguments.queue);
     };
   });
   auto& options = arguments.queue;
@@ -444,14 +449,16 @@ void add_schedule(CLI::App& app, Arguments& arguments) {
   auto* schedule_of = add_command(app, "schedule", "Call a function by itself, at times", "Events",
                                   kScheduleFooter);
   schedule_of->require_subcommand(0, 1);
-  schedule_of->add_option("NAME", options.function, "the function");
+  schedule_of->add_option("NAME", arguments.name, "the function");
   add_schedule_options(*schedule_of, options);
   add_output(*schedule_of, arguments);
   schedule_of->callback([&arguments, schedule_of] {
     auto& given = arguments.schedule;
     if (!schedule_of->get_subcommands().empty()) return;
+    given.function = arguments.name;
     if (given.cron && given.function.empty())
       throw CLI::RequiredError("NAME, the function that is called,");
+    given.commands = commands_of(*schedule_of);
     arguments.command = [&arguments] {
       arguments.schedule.json = arguments.json();
       return schedule(arguments.connection, arguments.schedule);

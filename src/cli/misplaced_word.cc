@@ -50,13 +50,6 @@ std::string meant_by(const CLI::App& command, const std::string& word) {
   return taken.size() == 1 ? fmt::format(": it takes one {}", taken.front()->get_name(true)) : "";
 }
 
-std::vector<std::string> commands_of(const CLI::App& command) {
-  std::vector<std::string> names;
-  for (const auto* each : command.get_subcommands([](const CLI::App*) { return true; }))
-    names.push_back(each->get_name());
-  return names;
-}
-
 bool has_settings(const CLI::App& command) {
   return std::ranges::any_of(command.get_options(), [](const CLI::Option* option) {
     return !option->get_positional() && option->count() > 0;
@@ -68,6 +61,13 @@ bool has_settings(const CLI::App& command) {
 std::string full_name(const CLI::App& command) {
   const auto* parent = command.get_parent();
   return parent == nullptr ? command.get_name() : full_name(*parent) + " " + command.get_name();
+}
+
+std::vector<std::string> commands_of(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const auto* each : command.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(each->get_name());
+  return names;
 }
 
 std::string not_taken(const CLI::App& command, const std::string& word) {

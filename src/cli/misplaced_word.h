@@ -12,6 +12,8 @@ namespace lambda::cli {
 
 // "lambda config set-host"
 [[nodiscard]] std::string full_name(const CLI::App& command);
+// The names of those of `lambda config`, say.
+[[nodiscard]] std::vector<std::string> commands_of(const CLI::App& command);
 // `command` has no place for `word`.
 [[nodiscard]] std::string not_taken(const CLI::App& command, const std::string& word);
 // `command` has commands, and what is left over begins with none of them.

@@ -6,6 +6,7 @@
 #include "cli/event_text.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
+#include "cli/unknown_name.h"
 
 #include <algorithm>
 #include <cctype>
@@ -67,14 +68,15 @@ int tell_count(const object& reply, std::string_view member, const char* what,
 
 }  // namespace
 
-int queue(const ConnectionOptions& connection, const std::string& name, bool as_json) {
+int queue(const ConnectionOptions& connection, const QueueOptions& options) {
+  const auto& name = options.subject;
   auto connected = connect(connection);
   if (!connected.server) return connected.code;
   auto path = std::string("/_lambda/queue");
   if (!name.empty()) path += "?function=" + percent_encode(name);
   auto reply = connected.server->json("GET", std::move(path));
-  if (!reply) return explain(reply.error());
-  if (as_json) {
+  if (!reply) return explain(unknown_name(reply.error(), name, "lambda queue", options.commands));
+  if (options.json) {
     print_json(*reply);
     return kDone;
   }

@@ -5,6 +5,7 @@
 #include "cli/event_text.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
+#include "cli/unknown_name.h"
 
 #include <cstdio>
 #include <unistd.h>
@@ -104,7 +105,11 @@ int show_list(const ConnectionOptions& connection, const ScheduleOptions& option
   auto reply = connected.server->json("GET", options.function.empty()
                                                  ? std::string("/_lambda/schedules")
                                                  : function_path(options.function, "/schedules"));
-  if (!reply) return explain(reply.error());
+  if (!reply) {
+    if (options.commands.empty()) return explain(reply.error());
+    return explain(
+        unknown_name(reply.error(), options.function, "lambda schedule", options.commands));
+  }
   if (options.json) {
     print_json(*reply);
     return kDone;

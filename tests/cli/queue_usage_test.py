@@ -36,6 +36,12 @@ class Queue(CommandLineTest):
         self.refused("greet", "t-fail", said='has no command "greet" (there are list, show,')
         self.refused("greet", "t-fail", said='it does not take "t-fail"')
 
+    def test_a_name_that_is_no_function_may_be_meant_for_a_command(self):
+        missing = answer_json({"message": "there is none"}, 404)
+        for name, said in (("lsit", "If a command was meant: lambda queue list"), ("frobnicate", "The commands of `lambda queue` are list, show, cancel")):
+            done, _ = self.queue(name, answer=missing)
+            self.assert_ends(done, 5, "lambda: there is none\n", said)
+
     def test_an_option_of_both_may_stand_before_the_command(self):
         done, sent = self.queue("-o", "json", "list", "a", answer=answer_json({"events": []}))
         self.assert_ends(done, 0)

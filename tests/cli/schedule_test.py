@@ -110,6 +110,13 @@ class Schedules(CommandLineTest):
         self.refused("greet", "--cron", "@hourly", "--data", "{", said="""Quote it for the shell: --data '{"name": "World"}'""")
         self.refused("greet", "--cron", "@hourly", "--data", "", said="the event is empty: leave --data away")
 
+    def test_a_name_that_is_no_function_may_be_meant_for_a_command(self):
+        for arguments, said in ((["pasue"], "If a command was meant: lambda schedule pause"), (["frob"], "The commands of `lambda schedule` are list")):
+            done, _ = self.schedule(lambda _: answer_json({"message": "there is none"}, 404), *arguments)
+            self.assert_ends(done, 5, "lambda: there is none\n", said)
+        done, _ = self.schedule(lambda _: answer_json({"message": "there is none"}, 404), "list", "pasue")
+        self.assertNotIn("command", done.stderr)
+
     def refused(self, *arguments, said):
         with self.subTest(arguments=arguments):
             done, sent = self.schedule({"schedules": [SCHEDULE]}, *arguments)
