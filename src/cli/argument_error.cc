@@ -155,6 +155,10 @@ std::string argument_error(const CLI::App& app, const std::vector<std::string>& 
       return fmt::format("the schedule is one argument: quote it, as in --cron \"{}\"",
                          quoted_schedule(parts));
     }
+    if (has_option(command, "--cron") && command.count("--cron") == 0) {
+      if (const auto schedule = schedule_without_option(left); !schedule.empty())
+        return fmt::format("the schedule is an option: did you mean --cron \"{}\"?", schedule);
+    }
     return below.empty() ? not_taken(command, left.front()) : no_such_command(command, left);
   }
   std::string what = error.what();

@@ -40,6 +40,10 @@ std::vector<const CLI::Option*> positionals(const CLI::App& command) {
 std::string meant_by(const CLI::App& command, const std::string& word) {
   if (has_part_of_json(command))
     return R"(: quote the event for the shell, as in --data '{"name": "World"}')";
+  for (const char* text : {"--message", "--description"}) {
+    if (takes(command, text) && command.count(text) > 0)
+      return fmt::format(": quote a text of several words, as in {} \"TEXT\"", text);
+  }
   if (begins_json(word) && takes(command, "--data") && command.count("--data") == 0) {
     const bool short_enough = word.size() <= kShown && word.find('\'') == std::string::npos;
     return fmt::format("; did you mean --data '{}'?", short_enough ? word : "...");

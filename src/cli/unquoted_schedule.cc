@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <sstream>
 #include <string_view>
 
 namespace lambda::cli {
@@ -43,6 +45,15 @@ std::string quoted_schedule(const std::vector<std::string>& words) {
     if (auto meant = schedule_of_words(joined(words, count)); !meant.empty()) return meant;
   }
   return "0 9 * * *";
+}
+
+std::string schedule_without_option(const std::vector<std::string>& words) {
+  auto text = joined(words, words.size());
+  if (text.starts_with('@') || text.starts_with("rate(") || text.starts_with("cron(")) return text;
+  std::istringstream blanks(text);
+  const std::vector<std::string> fields{std::istream_iterator<std::string>(blanks), {}};
+  const bool crontab = fields.size() == kFields || fields.size() == kWithSeconds;
+  return crontab && std::ranges::all_of(fields, is_field) ? text : schedule_of_words(text);
 }
 
 bool is_part_of_schedule(const std::string& word) {

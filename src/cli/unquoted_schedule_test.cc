@@ -19,6 +19,16 @@ TEST(UnquotedSchedule, IsAnExampleWhereTheShellPutFilesInTheirPlace) {
   EXPECT_EQ(quoted_schedule({"0", "9", "a", "b", "a", "b", "MON"}), "0 9 * * *");
 }
 
+TEST(UnquotedSchedule, MayStandWithoutItsOption) {
+  EXPECT_EQ(schedule_without_option({"0", "9", "*", "*", "*"}), "0 9 * * *");
+  EXPECT_EQ(schedule_without_option({"0 9 * * MON"}), "0 9 * * MON");
+  EXPECT_EQ(schedule_without_option({"@hourly"}), "@hourly");
+  EXPECT_EQ(schedule_without_option({"every", "5", "minutes"}), "rate(5 minutes)");
+  EXPECT_EQ(schedule_without_option({"rate(5 minutes)"}), "rate(5 minutes)");
+  EXPECT_EQ(schedule_without_option({"nightly"}), "");
+  EXPECT_EQ(schedule_without_option({"0", "9"}), "");
+}
+
 TEST(UnquotedSchedule, IsThePartOfOne) {
   for (const char* part : {"0", "*/5", "@every", "every", "rate(5"})
     EXPECT_TRUE(is_part_of_schedule(part)) << part;

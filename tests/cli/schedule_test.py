@@ -95,6 +95,11 @@ class Schedules(CommandLineTest):
         self.refused("greet", "--cron", "every", "5", "minutes", said='quote it, as in --cron "rate(5 minutes)"')
         self.refused("greet", "nightly", "--cron", "0 9 * * *", said='does not take "nightly"; did you mean --name nightly?')
 
+    def test_an_expression_without_its_option(self):
+        for words in (["0 9 * * *"], ["0", "9", "*", "*", "*"]):
+            self.refused("greet", *words, said='the schedule is an option: did you mean --cron "0 9 * * *"?')
+        self.refused("greet", "every", "5", "minutes", said='did you mean --cron "rate(5 minutes)"?')
+
     def test_options_that_other_tools_have(self):
         for option in ("--rate", "--every"):
             self.refused("greet", option, "10 minutes", said=f'no option {option}; did you mean --cron "rate(10 minutes)"?')

@@ -75,6 +75,9 @@ class WrongArguments(CommandLineTest):
         self.assertIn("did you mean --data '{\"a\":1}'?", self.wrong("invoke", "x", '{"a":1}'))
         self.assertIn("""quote the event for the shell, as in --data '{"name": "World"}'""", self.wrong("invoke", "x", "--data", "{a:", "1}"))
 
+    def test_a_text_without_quotes(self):
+        self.assertIn('does not take "bug": quote a text of several words, as in --message "TEXT"', self.wrong("deploy", "-m", "fixed", "the", "bug"))
+
     def test_the_version_of_the_program_is_no_option_of_a_command(self):
         self.assertIn("`lambda rollback` has no option --version", self.wrong("rollback", "x", "--version", "3"))
 
