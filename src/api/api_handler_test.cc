@@ -310,8 +310,10 @@ TEST_F(ApiHandlerTest, EventsAndSchedulesOfNoFunctionAreRefusedWithTheNameThatWa
        {"queue?function=gret", "functions/gret/events", "functions/gret/schedules"}) {
     EXPECT_EQ(refusal(target), R"(there is no function "gret"; did you mean "greet"?)") << target;
   }
-  EXPECT_EQ(refusal("queue?function=nobody"), R"(there is no function "nobody")");
-  EXPECT_EQ(refusal("functions/nobody/events"), R"(there is no function "nobody")");
+  EXPECT_EQ(refusal("queue?function=nobody"),
+            R"(there is no function "nobody"; `lambda list` shows those that there are)");
+  EXPECT_EQ(refusal("functions/nobody/events"),
+            R"(there is no function "nobody"; `lambda list` shows those that there are)");
   EXPECT_EQ(refusal("functions/nobody/schedules"),
             R"(there is no function "nobody"; `lambda list` shows those that there are)");
 }

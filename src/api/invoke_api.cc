@@ -177,14 +177,17 @@ Task<Answer> invoke_async(Services& services, Exchange& exchange) {
 }
 
 Task<Answer> invoke_live(Services& services, Exchange& exchange) {
-  const auto& name = exchange.captures.at(0);
-  const auto qualifier = exchange.request.query_value("qualifier").value_or("");
-  auto target = qualifier.empty() ? services.catalog.resolve_live(name)
-                                  : services.catalog.resolve(name, qualifier);
+  const auto& text = exchange.captures.at(0);
+  auto name = parse_function_name(text, exchange.request.query_value("qualifier"),
+                                  services.catalog.tenant());
+  if (!name && name.error().code() == ErrorCode::validation) co_return no_function(services, text);
+  if (!name) co_return fail(std::move(name.error()));
+  auto target = name->qualifier.empty() ? services.catalog.resolve_live(name->name)
+                                        : services.catalog.resolve(name->name, name->qualifier);
   if (!target) {
-    const bool known = services.catalog.snapshot()->functions.contains(name);
+    const bool known = services.catalog.snapshot()->functions.contains(name->name);
     if (!known && target.error().code() == ErrorCode::not_found)
-      co_return no_function(services, name);
+      co_return no_function(services, name->name);
     co_return fail(std::move(target.error()));
   }
   co_return co_await run(services, exchange, std::move(*target), Spelling::own);

@@ -11,5 +11,7 @@ namespace lambda::api {
 
 // Error: bad_content, with AWS's beginning, and where the text stops being JSON.
 Result<Done> check_json(std::string_view text);
+// The same of one of our own members, in our own words: "data is not JSON: ...".
+Result<Done> check_json_member(std::string_view member, std::string_view text);
 
 }  // namespace lambda::api

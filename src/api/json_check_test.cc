@@ -25,6 +25,13 @@ TEST(JsonCheck, RefusesWhatIsNone) {
   }
 }
 
+TEST(JsonCheck, NamesAMemberInItsOwnWords) {
+  EXPECT_TRUE(check_json_member("data", "{}"));
+  const auto checked = check_json_member("data", "{");
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().message(), "data is not JSON: incomplete JSON at byte 1");
+}
+
 std::string nested(std::size_t depth) {
   return std::string(depth, '[') + std::string(depth, ']');
 }

@@ -51,17 +51,16 @@ http::Response json_response(unsigned status, const json::value& value) {
   return http::Response(status, "application/json", json::serialize(value));
 }
 
-tl::unexpected<Error> no_function(const Services& services, std::string_view name,
-                                  std::string_view otherwise) {
+tl::unexpected<Error> no_function(const Services& services, std::string_view name) {
   const auto nearest = services.catalog.nearest_name(name);
   return fail(ErrorCode::not_found, "there is no function \"{}\"{}", name,
-              nearest.empty() ? std::string(otherwise) : "; did you mean \"" + nearest + "\"?");
+              nearest.empty() ? "; `lambda list` shows those that there are"
+                              : "; did you mean \"" + nearest + "\"?");
 }
 
-Result<std::string> known_function(const Services& services, const std::string& name,
-                                   std::string_view otherwise) {
+Result<std::string> known_function(const Services& services, const std::string& name) {
   if (services.catalog.snapshot()->functions.contains(name)) return name;
-  return no_function(services, name, otherwise);
+  return no_function(services, name);
 }
 
 Result<std::string> known_function(const Services& services, const Exchange& exchange) {

@@ -100,13 +100,10 @@ using Operation = std::function<Task<Answer>(Services& services, Exchange& excha
 // --- what most operations need
 
 // For operations of our own: there is none of that name, and what to do: the name that was meant,
-// or `otherwise`.
-inline constexpr std::string_view kListFunctions = "; `lambda list` shows those that there are";
-[[nodiscard]] tl::unexpected<Error> no_function(const Services& services, std::string_view name,
-                                                std::string_view otherwise = kListFunctions);
+// or where they are listed.
+[[nodiscard]] tl::unexpected<Error> no_function(const Services& services, std::string_view name);
 // The name, when a function has it; else no_function's error.
-[[nodiscard]] Result<std::string> known_function(const Services& services, const std::string& name,
-                                                 std::string_view otherwise = kListFunctions);
+[[nodiscard]] Result<std::string> known_function(const Services& services, const std::string& name);
 // The same for the first capture.
 [[nodiscard]] Result<std::string> known_function(const Services& services,
                                                  const Exchange& exchange);

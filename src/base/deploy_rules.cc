@@ -25,10 +25,23 @@ bool is_reserved(std::string_view name) {
          name.starts_with("xn--");
 }
 
+// What stands for U+00C0 to U+00FF in a label.
+constexpr std::string_view kPlainLetters =
+    "aaaaaaaceeeeiiiidnooooo-ouuuuytsaaaaaaaceeeeiiiidnooooo-ouuuuyty";
+
+std::string without_accents(std::string_view text) {
+  std::string plain;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool accented = text[i] == '\xC3' && i + 1 < text.size() && (text[i + 1] & 0xC0) == 0x80;
+    plain += accented ? kPlainLetters[static_cast<unsigned char>(text[++i]) & 0x3Fu] : text[i];
+  }
+  return plain;
+}
+
 // A name that would do, made from one that does not.
 std::string suggest_label(std::string_view name) {
   std::string label;
-  for (const char c : to_lower(name)) {
+  for (const char c : to_lower(without_accents(name))) {
     if (is_lower_or_digit(c))
       label += c;
     else if (!label.empty() && label.back() != '-')

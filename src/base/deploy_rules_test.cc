@@ -19,6 +19,9 @@ TEST(DeployRules, NamesAreHostLabels) {
   auto odd = check_deploy_name("My Function_v2");
   ASSERT_FALSE(odd);
   EXPECT_THAT(odd.error().message(), HasSubstr("for example \"my-function-v2\""));
+  EXPECT_THAT(check_deploy_name("Über_ça").error().message(), HasSubstr("for example \"uber-ca\""));
+  EXPECT_THAT(check_deploy_name("函数").error().message(),
+              HasSubstr("for example \"my-function\""));
   EXPECT_THAT(check_deploy_name("admin").error().message(), HasSubstr("reserved"));
 }
 

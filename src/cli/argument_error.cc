@@ -1,11 +1,15 @@
 #include "cli/argument_error.h"
 
 #include "base/nearest_word.h"
+#include "base/spoken_interval.h"
+#include "cli/misplaced_word.h"
+#include "cli/unquoted_schedule.h"
 
 #include <CLI/CLI.hpp>
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 namespace lambda::cli {
@@ -17,11 +21,6 @@ const CLI::App& reached(const CLI::App& app) {
   return parsed.empty() ? app : reached(*parsed.front());
 }
 
-std::string full_name(const CLI::App& command) {
-  const auto* parent = command.get_parent();
-  return parent == nullptr ? command.get_name() : full_name(*parent) + " " + command.get_name();
-}
-
 std::vector<std::string> option_names(const CLI::App& command) {
   std::vector<std::string> names;
   for (const auto* at = &command; at != nullptr; at = at->get_parent()) {
@@ -31,32 +30,136 @@ std::vector<std::string> option_names(const CLI::App& command) {
   return names;
 }
 
-std::string meant(const std::string& word, const std::vector<std::string>& words) {
-  const auto near = nearest_word(word, words);
-  return near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near);
+bool has_option(const CLI::App& command, const std::string& name) {
+  return command.get_option_no_throw(name) != nullptr;
+}
+
+bool is_digits(const std::string& text) {
+  return text.find_first_not_of("0123456789*") == std::string::npos;
+}
+
+bool stands_before(const std::vector<std::string>& words, const std::string& word,
+                   const std::string& other) {
+  return std::ranges::find(words, word) < std::ranges::find(words, other);
+}
+
+// What other tools have, and what there is here instead.
+struct ForeignOption {
+  std::string_view command;
+  std::string_view option;
+  std::string_view instead;
+};
+constexpr std::string_view kNewestLines =
+    ": it cannot follow a function. The newest lines, again and again: watch lambda logs NAME -n "
+    "20";
+constexpr std::array<ForeignOption, 4> kForeignOptions = {{
+    {"logs", "-f", kNewestLines},
+    {"logs", "--follow", kNewestLines},
+    {"logs", "--tail", "; did you mean --lines?"},
+    {"deploy", "--function-name", "; did you mean --name?"},
+}};
+
+// What was given to an option that there is not: "--rate=5m", "--rate 5m".
+std::string value_behind(const std::vector<std::string>& words, const std::string& option) {
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (words[i].starts_with(option + "=")) return words[i].substr(option.size() + 1);
+    if (words[i] == option && i + 1 < words.size()) return words[i + 1];
+  }
+  return "";
+}
+
+std::string no_such_option(const CLI::App& command, const std::vector<std::string>& words,
+                           const std::string& option) {
+  const auto what = fmt::format("`{}` has no option {}", full_name(command), option);
+  for (const auto& foreign : kForeignOptions) {
+    if (foreign.command == command.get_name() && foreign.option == option)
+      return what + std::string(foreign.instead);
+  }
+  if (has_option(command, "--cron") && (option == "--rate" || option == "--every")) {
+    const auto meant = schedule_of_words(value_behind(words, option));
+    return fmt::format("{}; did you mean --cron \"{}\"?", what,
+                       meant.empty() ? "rate(5 minutes)" : meant);
+  }
+  const auto near = nearest_word(option, option_names(command));
+  return near.empty() ? what : fmt::format("{}; did you mean \"{}\"?", what, near);
+}
+
+// An option that takes one value and was given more; "" where there is none.
+std::string given_twice(const CLI::App& command) {
+  for (const auto* at = &command; at != nullptr; at = at->get_parent()) {
+    for (const auto* option : at->get_options()) {
+      if (option->get_positional() || option->get_expected_max() > 1 || option->count() < 2)
+        continue;
+      return fmt::format("{} is given {} times, and can be given once",
+                         option->get_name(false, true), option->count());
+    }
+  }
+  return "";
+}
+
+// The words of an expression for --cron that stood in no quotes; none where it is not that.
+std::vector<std::string> parts_of_schedule(const CLI::App& command,
+                                           const std::vector<std::string>& left) {
+  if (!has_option(command, "--cron") || command.count("--cron") != 1) return {};
+  const auto& given = command.get_option("--cron")->results().front();
+  if (!is_part_of_schedule(given)) return {};
+  std::vector<std::string> parts{given};
+  // One of them is taken for the function's name where that is not given before.
+  const auto* name = command.get_option_no_throw("NAME");
+  if (name != nullptr && name->count() > 0 && is_digits(name->results().front()))
+    parts.push_back(name->results().front());
+  parts.insert(parts.end(), left.begin(), left.end());
+  return parts;
 }
 
 }  // namespace
 
-std::string argument_error(const CLI::App& app, const CLI::ParseError& error) {
+std::string stray_argument(const CLI::App& app, const std::vector<std::string>& words) {
+  const auto& command = reached(app);
+  // The first of them, `lambda` itself, has the options that all commands take.
+  for (const auto* above = command.get_parent(); above != nullptr && above->get_parent() != nullptr;
+       above = above->get_parent()) {
+    for (const auto* option : above->get_options()) {
+      if (option->count() == 0) continue;
+      if (!option->get_positional()) {
+        if (has_option(command, option->get_name())) continue;
+        return fmt::format("`{}` has no option {}", full_name(command), option->get_name());
+      }
+      const auto& word = option->results().front();
+      if (stands_before(words, word, command.get_name())) {
+        return fmt::format("\"{}\" stands before the command: write {} {}", word,
+                           full_name(command), word);
+      }
+      return not_taken(command, word);
+    }
+  }
+  return "";
+}
+
+std::string argument_error(const CLI::App& app, const std::vector<std::string>& words,
+                           const CLI::ParseError& error) {
   const auto& command = reached(app);
   const auto left = app.remaining(true);
   for (auto word : left) {
     if (!word.starts_with('-') || word == "-") continue;
     word.resize(std::min(word.find('='), word.size()));
-    return fmt::format("`{}` has no option {}{}", full_name(command), word,
-                       meant(word, option_names(command)));
+    return no_such_option(command, words, word);
   }
+  if (auto stray = stray_argument(app, words); !stray.empty()) return stray;
   const auto below = command.get_subcommands([](const CLI::App*) { return true; });
   const bool wants_command = command.get_require_subcommand_min() > 0;
   if (wants_command && left.empty()) return "which command?";
-  if (!below.empty() && !left.empty()) {
-    std::vector<std::string> names;
-    for (const auto* each : below) names.push_back(each->get_name());
-    return fmt::format("there is no command \"{}\"{}", left.front(), meant(left.front(), names));
-  }
   if (!left.empty()) {
-    return fmt::format("`{}` does not take \"{}\"", full_name(command), left.front());
+    const auto parts = parts_of_schedule(command, left);
+    if (!parts.empty()) {
+      return fmt::format("the schedule is one argument: quote it, as in --cron \"{}\"",
+                         quoted_schedule(parts));
+    }
+    if (has_option(command, "--cron") && command.count("--cron") == 0) {
+      if (const auto schedule = schedule_without_option(left); !schedule.empty())
+        return fmt::format("the schedule is an option: did you mean --cron \"{}\"?", schedule);
+    }
+    return below.empty() ? not_taken(command, left.front()) : no_such_command(command, left);
   }
   std::string what = error.what();
   if (error.get_name() == "ExcludesError") {
@@ -64,8 +167,10 @@ std::string argument_error(const CLI::App& app, const CLI::ParseError& error) {
     if (const auto at = what.find(between); at != std::string::npos)
       what.replace(at, between.size(), " does not go together with ");
   }
-  if (error.get_name() == "ArgumentMismatch")
+  if (error.get_name() == "ArgumentMismatch") {
+    if (auto twice = given_twice(command); !twice.empty()) return twice;
     return what.substr(0, what.find(':')) + " needs a value";
+  }
   return what;
 }
 

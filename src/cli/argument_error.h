@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace CLI {
 class App;
@@ -10,8 +11,13 @@ class ParseError;
 
 namespace lambda::cli {
 
-// In one sentence.
-[[nodiscard]] std::string argument_error(const CLI::App& app, const CLI::ParseError& error);
+// In one sentence. `words` are all arguments, in their order.
+[[nodiscard]] std::string argument_error(const CLI::App& app, const std::vector<std::string>& words,
+                                         const CLI::ParseError& error);
+// What was given to `lambda schedule` where `lambda schedule delete` was reached: CLI11 hands on to
+// the command above what a command does not take. In one sentence; "" where there is nothing.
+[[nodiscard]] std::string stray_argument(const CLI::App& app,
+                                         const std::vector<std::string>& words);
 // "lambda config set-host": the command that the arguments had reached.
 [[nodiscard]] std::string reached_command(const CLI::App& app);
 

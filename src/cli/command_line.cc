@@ -6,8 +6,8 @@
 #include "cli/help_format.h"
 
 #include <CLI/CLI.hpp>
+#include <spdlog/fmt/fmt.h>
 
-#include <algorithm>
 #include <cstdio>
 
 namespace lambda::cli {
@@ -23,6 +23,11 @@ std::vector<std::string> words_of(int argc, char** argv) {
   return words;
 }
 
+int refuse(const CLI::App& app, const std::string& why) {
+  std::fprintf(stderr, "lambda: %s\nTry: %s --help\n", why.c_str(), reached_command(app).c_str());
+  return kUsage;
+}
+
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
@@ -35,12 +40,14 @@ int run_command_line(int argc, char** argv) {
   Arguments arguments;
   add_commands(app, arguments);
   app.footer(main_footer());
-  auto words = words_of(argc, argv);
-  std::reverse(words.begin(), words.end());
+  const auto words = words_of(argc, argv);
   try {
-    app.parse(std::move(words));
+    app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
   } catch (const CLI::ParseError& error) {
-    if (error.get_name() == "CallForVersion") return app.exit(error);
+    if (error.get_name() == "CallForVersion") {
+      if (app.get_subcommands().empty()) return app.exit(error);
+      return refuse(app, fmt::format("`{}` has no option --version", reached_command(app)));
+    }
     if (error.get_exit_code() == 0) {
       show_help(app, stdout);
       return kDone;
@@ -49,10 +56,9 @@ int run_command_line(int argc, char** argv) {
       show_help(app, stderr);
       return kUsage;
     }
-    std::fprintf(stderr, "lambda: %s\nTry: %s --help\n", argument_error(app, error).c_str(),
-                 reached_command(app).c_str());
-    return kUsage;
+    return refuse(app, argument_error(app, words, error));
   }
+  if (const auto stray = stray_argument(app, words); !stray.empty()) return refuse(app, stray);
   return arguments.command();
 }
 

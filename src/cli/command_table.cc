@@ -1,5 +1,7 @@
 #include "cli/command_table.h"
 
+#include "cli/misplaced_word.h"
+
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
@@ -135,7 +137,8 @@ void add_deploy(CLI::App& app, Arguments& arguments) {
 constexpr const char* kInvokeFooter =
     R"text(The payload is written to standard output as it is, also when the function failed (exit code
 3); everything else goes to standard error. Without --data and --file the event is standard
-input, or {} at a terminal.
+input, or {} at a terminal. As for the AWS CLI, NAME may carry the version or the alias (greet:3),
+and may be an ARN.
 
 Examples:
   lambda invoke greet --data '{"name": "World"}'
@@ -334,16 +337,16 @@ void add_queue(CLI::App& app, Arguments& arguments) {
                   "Without a command it counts them, of one function or of all.\n\nExamples:\n"
                   "  lambda queue\n  lambda queue greet\n  lambda queue list greet\n"
                   "  lambda queue redrive greet");
+  queue_of->require_subcommand(0, 1);
   queue_of->add_option("NAME", arguments.name, "one function alone");
   add_output(*queue_of, arguments);
   queue_of->callback([&arguments, queue_of] {
-    if (!queue_of->get_subcommands().empty()) {
-      // What a command of it does not take, CLI11 gives to the NAME here.
-      if (!arguments.name.empty()) throw CLI::ExtrasError({arguments.name});
-      return;
-    }
+    if (!queue_of->get_subcommands().empty()) return;
+    arguments.queue.subject = arguments.name;
+    arguments.queue.commands = commands_of(*queue_of);
     arguments.command = [&arguments] {
-      return queue(arguments.connection, arguments.name, arguments.json());
+      arguments.queue.json = arguments.json();
+      return queue(arguments.connection, arguments.queue);
     };
   });
   auto& options = arguments.queue;
@@ -445,14 +448,17 @@ void add_schedule(CLI::App& app, Arguments& arguments) {
   auto& options = arguments.schedule;
   auto* schedule_of = add_command(app, "schedule", "Call a function by itself, at times", "Events",
                                   kScheduleFooter);
-  schedule_of->add_option("NAME", options.function, "the function");
+  schedule_of->require_subcommand(0, 1);
+  schedule_of->add_option("NAME", arguments.name, "the function");
   add_schedule_options(*schedule_of, options);
   add_output(*schedule_of, arguments);
   schedule_of->callback([&arguments, schedule_of] {
     auto& given = arguments.schedule;
     if (!schedule_of->get_subcommands().empty()) return;
+    given.function = arguments.name;
     if (given.cron && given.function.empty())
       throw CLI::RequiredError("NAME, the function that is called,");
+    given.commands = commands_of(*schedule_of);
     arguments.command = [&arguments] {
       arguments.schedule.json = arguments.json();
       return schedule(arguments.connection, arguments.schedule);

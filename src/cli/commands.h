@@ -57,16 +57,17 @@ struct LogsOptions {
 };
 int logs(const ConnectionOptions& connection, const LogsOptions& options);
 
-// Of one function, or of all ("").
-int queue(const ConnectionOptions& connection, const std::string& name, bool json);
 struct QueueOptions {
-  std::string subject;  // a function's name, or an event's id
+  std::string subject;                // a function's name, or an event's id
+  std::vector<std::string> commands;  // of `lambda queue`: a name that is none may be meant for one
   std::string state = "dead";
   std::uint64_t limit = 50;
   std::optional<std::string> data;
   bool yes = false;
   bool json = false;
 };
+// Of one function, or of all ("").
+int queue(const ConnectionOptions& connection, const QueueOptions& options);
 int queue_list(const ConnectionOptions& connection, const QueueOptions& options);
 int queue_show(const ConnectionOptions& connection, const QueueOptions& options);
 int queue_cancel(const ConnectionOptions& connection, const QueueOptions& options);
@@ -87,7 +88,8 @@ int result(const ConnectionOptions& connection, const std::string& id, bool wait
 
 struct ScheduleOptions {
   std::string function;
-  std::optional<std::string> name;  // absent: "default", or the only one where one is looked for
+  std::optional<std::string> name;    // absent: "default", or the only one where one is looked for
+  std::vector<std::string> commands;  // of `lambda schedule`, as above
   std::optional<std::string> cron, timezone, overlap, misfire, jitter, data, from, until;
   bool json = false;
 };

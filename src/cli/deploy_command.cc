@@ -64,6 +64,10 @@ Result<EventSettings> event_settings(const Manifest& manifest) {
   settings.max_age = manifest.max_age;
   settings.on_success = manifest.on_success;
   settings.on_failure = manifest.on_failure;
+  if (settings.retries) {
+    if (auto good = check_retries(*settings.retries); !good)
+      return fail(std::move(good.error()), "lambda.toml: retries");
+  }
   if (settings.max_age) {
     if (auto age = parse_age(*settings.max_age); !age)
       return fail(std::move(age.error()), "lambda.toml: max_age");

@@ -2,6 +2,8 @@
 
 #include "base/blocking.h"
 #include "base/deploy_rules.h"
+#include "base/encoding.h"
+#include "base/environment_rules.h"
 
 #include <fstream>
 #include <map>
@@ -11,6 +13,8 @@ namespace lambda::cli {
 namespace {
 
 namespace json = boost::json;
+
+constexpr std::size_t kMaxDescription = 256;
 
 Result<std::pair<std::string, std::string>> key_and_value(const std::string& text,
                                                           std::string_view flag) {
@@ -38,6 +42,15 @@ Result<Done> add_environment_file(const std::string& path,
   return Done{};
 }
 
+Result<Done> check_description(const DeployOptions& options, const Manifest& manifest) {
+  const auto& description = options.description ? options.description : manifest.description;
+  const auto length = description ? count_characters(*description) : 0;
+  if (length <= kMaxDescription) return Done{};
+  return fail(ErrorCode::invalid, "{} has {} characters; at most {} are kept: shorten it",
+              options.description ? "--description" : "the description in lambda.toml", length,
+              kMaxDescription);
+}
+
 }  // namespace
 
 Result<json::object> deploy_settings(const DeployOptions& options, const Manifest& manifest) {
@@ -53,6 +66,7 @@ Result<json::object> deploy_settings(const DeployOptions& options, const Manifes
   text("runtime", options.runtime, manifest.runtime);
   text("handler", options.handler, manifest.handler);
   text("kind", options.kind, manifest.kind);
+  if (auto fits = check_description(options, manifest); !fits) return fail(std::move(fits.error()));
   text("description", options.description, manifest.description);
   text("url", options.url, manifest.url);
   text("driver", options.driver, manifest.driver);
@@ -71,6 +85,8 @@ Result<json::object> deploy_settings(const DeployOptions& options, const Manifes
     if (!pair) return fail(std::move(pair.error()));
     environment[pair->first] = pair->second;
   }
+  auto fitting = check_variables(environment);
+  if (!fitting) return fail(std::move(fitting.error()));
   json::object variables;
   for (const auto& [name, value] : environment) variables[name] = value;
   if (!variables.empty()) settings["environment"] = std::move(variables);

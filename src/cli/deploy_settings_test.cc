@@ -12,18 +12,18 @@ TEST_F(DeploySettings, TakeFlagsOverTheFile) {
   Manifest manifest;
   manifest.memory = 256;
   manifest.timeout = 9;
-  manifest.environment = {{"A", "file"}, {"B", "file"}};
+  manifest.environment = {{"V_A", "file"}, {"V_B", "file"}};
   DeployOptions options;
   options.memory = 512;
-  options.environment = {"B=flag=1", "C="};
+  options.environment = {"V_B=flag=1", "V_C="};
   const auto settings = deploy_settings(options, manifest);
   ASSERT_TRUE(settings) << settings.error().message();
   EXPECT_EQ(number_in(*settings, "memory"), 512);
   EXPECT_EQ(number_in(*settings, "timeout"), 9);
   const auto& environment = settings->at("environment").as_object();
-  EXPECT_EQ(text_in(environment, "A"), "file");
-  EXPECT_EQ(text_in(environment, "B"), "flag=1");
-  EXPECT_TRUE(environment.contains("C"));
+  EXPECT_EQ(text_in(environment, "V_A"), "file");
+  EXPECT_EQ(text_in(environment, "V_B"), "flag=1");
+  EXPECT_TRUE(environment.contains("V_C"));
 }
 
 TEST_F(DeploySettings, NameOnlyWhatWasNamed) {
@@ -31,16 +31,28 @@ TEST_F(DeploySettings, NameOnlyWhatWasNamed) {
 }
 
 TEST_F(DeploySettings, ReadAnEnvironmentFileAndHideItsSecrets) {
-  write("vars", "# c\nA=1\r\n\nB=x=y\n");
+  write("vars", "# c\nV_A=1\r\n\nV_B=x=y\n");
   DeployOptions options;
   options.environment_file = (root_ / "vars").string();
   const auto settings = deploy_settings(options, {});
-  EXPECT_EQ(text_in(settings->at("environment").as_object(), "A"), "1");
-  EXPECT_EQ(text_in(settings->at("environment").as_object(), "B"), "x=y");
-  write("vars", "A=1\nsecret\n");
+  EXPECT_EQ(text_in(settings->at("environment").as_object(), "V_A"), "1");
+  EXPECT_EQ(text_in(settings->at("environment").as_object(), "V_B"), "x=y");
+  write("vars", "V_A=1\nsecret\n");
   const auto message = deploy_settings(options, {}).error().message();
   EXPECT_NE(message.find("line 2"), std::string::npos);
   EXPECT_EQ(message.find("secret"), std::string::npos);
+}
+
+TEST_F(DeploySettings, AreCheckedAsTheServerWould) {
+  Manifest manifest;
+  manifest.environment = {{"1A", "secret"}};
+  const auto wrong = deploy_settings({}, manifest);
+  ASSERT_FALSE(wrong);
+  EXPECT_NE(wrong.error().message().find("\"1A\""), std::string::npos);
+  EXPECT_EQ(wrong.error().message().find("secret"), std::string::npos);
+  DeployOptions options;
+  options.description = std::string(257, 'x');
+  EXPECT_FALSE(deploy_settings(options, {}));
 }
 
 TEST_F(DeploySettings, WantKeysAndValues) {

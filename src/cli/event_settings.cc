@@ -4,8 +4,11 @@
 #include "base/encoding.h"
 #include "cli/connection/json_fields.h"
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
+#include <utility>
 
 namespace lambda::cli {
 namespace {
@@ -18,26 +21,50 @@ struct Unit {
 };
 constexpr std::array<Unit, 3> kUnits = {{{'h', 3'600}, {'m', 60}, {'s', 1}}};
 
+constexpr std::int64_t kShortestAge = 60;
+constexpr std::int64_t kLongestAge = 21'600;
+
 std::string config_path(const std::string& name) {
   return "/2019-09-25/functions/" + percent_encode(name) + "/event-invoke-config";
 }
 
+// Of a function, a version or an alias.
+bool is_name(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '$';
+  });
+}
+
+constexpr const char* kNoDestination =
+    "\"{}\" is neither an address (http://..., https://...) nor a function's name";
+
 // The ARN of "NAME" or "NAME:QUALIFIER"; addresses and ARNs stand for themselves.
 Result<std::string> address_of(ServerConnection& server, const std::string& destination) {
   if (destination == "none") return std::string();
-  if (destination.find("://") != std::string::npos || destination.starts_with("arn:"))
-    return destination;
+  for (const std::string_view beginning : {"http://", "https://", "arn:"})
+    if (destination.starts_with(beginning)) return destination;
   const auto colon = destination.find(':');
-  auto found =
-      server.json("GET", "/2015-03-31/functions/" + percent_encode(destination.substr(0, colon)) +
-                             "/configuration");
-  if (!found) {
-    return fail(std::move(found.error()),
-                "\"{}\" is neither an address (http://..., https://...) nor a function's name",
-                destination);
-  }
+  const auto name = destination.substr(0, colon);
   const auto qualifier = colon == std::string::npos ? std::string() : destination.substr(colon);
+  if (!is_name(name) || (!qualifier.empty() && !is_name(qualifier.substr(1))))
+    return fail(ErrorCode::invalid, kNoDestination, destination);
+  // The server's own words know which name is near.
+  auto known = server.json("GET", function_path(name));
+  if (!known) return fail(std::move(known.error()), kNoDestination, destination);
+  auto found =
+      server.json("GET", "/2015-03-31/functions/" + percent_encode(name) + "/configuration");
+  if (!found) return fail(std::move(found.error()), kNoDestination, destination);
   return text_in(*found, "FunctionArn") + qualifier;
+}
+
+// AWS's names of members, as people know them here.
+Error in_words(const Error& error) {
+  auto message = error.message();
+  for (const auto& [member, words] :
+       {std::pair{"OnSuccess: ", "on success: "}, std::pair{"OnFailure: ", "on failure: "}}) {
+    if (message.starts_with(member)) message.replace(0, std::string_view(member).size(), words);
+  }
+  return Error(error.code(), std::move(message));
 }
 
 Result<Done> add_destination(ServerConnection& server, const std::optional<std::string>& wanted,
@@ -69,7 +96,15 @@ Result<std::int64_t> parse_age(std::string_view text) {
     return fail(ErrorCode::invalid, "\"{}\" is not a time such as 1h, 30m, 90s or 3600 (seconds)",
                 text);
   }
-  return number * unit;
+  const auto seconds = number * unit;
+  if (seconds < kShortestAge || seconds > kLongestAge)
+    return fail(ErrorCode::invalid, "an event may grow 60s to 6h old, not {}", text);
+  return seconds;
+}
+
+Result<Done> check_retries(std::int64_t retries) {
+  if (retries >= 0 && retries <= 2) return Done{};
+  return fail(ErrorCode::invalid, "a failed event is retried 0, 1 or 2 times, not {}", retries);
 }
 
 std::string age_text(std::int64_t seconds) {
@@ -103,7 +138,9 @@ Result<json::object> set_event_settings(ServerConnection& server, const std::str
   auto before = event_settings_of(server, name);
   if (!before) return before;
   // POST adds to what is there; PUT makes the first.
-  return server.json(before->empty() ? "PUT" : "POST", config_path(name), &body);
+  auto set = server.json(before->empty() ? "PUT" : "POST", config_path(name), &body);
+  if (!set) return tl::unexpected(in_words(set.error()));
+  return set;
 }
 
 Result<json::object> clear_event_settings(ServerConnection& server, const std::string& name) {

@@ -2,6 +2,7 @@
 // it: `lambda queue config`, and lambda.toml. Blocking, but for parse_age().
 #pragma once
 
+#include "base/blocking.h"
 #include "base/result.h"
 #include "cli/connection/server_connection.h"
 
@@ -24,8 +25,10 @@ struct EventSettings {
   [[nodiscard]] bool empty() const { return !retries && !max_age && !on_success && !on_failure; }
 };
 
-// Seconds. Errors: invalid.
+// Seconds, from a minute to six hours. Errors: invalid.
 Result<std::int64_t> parse_age(std::string_view text);
+// Error: invalid.
+Result<Done> check_retries(std::int64_t retries);
 // "6 h", "90 s"
 [[nodiscard]] std::string age_text(std::int64_t seconds);
 

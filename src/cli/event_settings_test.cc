@@ -11,8 +11,20 @@ TEST(Age, IsSecondsMinutesOrHours) {
   EXPECT_EQ(*parse_age("30m"), 1'800);
   EXPECT_EQ(*parse_age("6h"), 21'600);
   for (const char* wrong :
-       {"", "h", "1d", "-1", "1.5h", "1 h", "h1", "99999999999999999999", "1hh"})
+       {"", "h", "1d", "-1", "1.5h", "1 h", "h1", "99999999999999999999", "1hh", "59s", "7h", "0"})
     EXPECT_FALSE(parse_age(wrong)) << wrong;
+}
+
+TEST(Age, SaysWhatFits) {
+  EXPECT_EQ(*parse_age("60"), 60);
+  EXPECT_EQ(parse_age("5s").error().message(), "an event may grow 60s to 6h old, not 5s");
+}
+
+TEST(Retries, AreTwoAtMost) {
+  EXPECT_TRUE(check_retries(0));
+  EXPECT_TRUE(check_retries(2));
+  EXPECT_FALSE(check_retries(3));
+  EXPECT_FALSE(check_retries(-1));
 }
 
 TEST(Age, IsShownInTheLargestUnitThatFits) {

@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/connection/json_fields.h"
 #include "cli/event_result.h"
+#include "cli/event_text.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
 
@@ -36,15 +37,8 @@ Result<std::string> read_payload(const InvokeOptions& options) {
   }
   auto payload = text.str();
   if (payload.find_first_not_of(" \t\r\n") == std::string::npos) return std::string("{}");
-  boost::system::error_code error;
-  boost::json::parse_options options_of_parser;
-  options_of_parser.max_depth = 10'000;
-  static_cast<void>(boost::json::parse(payload, error, {}, options_of_parser));
-  if (error) {
-    return fail(ErrorCode::invalid,
-                "the event is not JSON ({}). Quote it for the shell: --data '{{\"name\": "
-                "\"World\"}}'; a plain text is --data '\"text\"', a file -f FILE",
-                error.message());
+  if (auto good = check_event(payload); !good) {
+    return fail(ErrorCode::invalid, "{}, a file -f FILE", good.error().message());
   }
   return payload;
 }
@@ -73,6 +67,14 @@ void show_timing(std::string_view text) {
   else
     std::fprintf(stderr, " (waiting %.1f, handler %.1f)", parts["waiting"], parts["handler"]);
   std::fputc('\n', stderr);
+}
+
+// Of "greet", "greet:live" and AWS's other spellings, the server's to read: the function's name.
+std::string name_alone(std::string_view spelling) {
+  constexpr std::string_view kBefore = "function:";
+  if (const auto at = spelling.find(kBefore); at != std::string_view::npos)
+    spelling.remove_prefix(at + kBefore.size());
+  return std::string(spelling.substr(0, spelling.find(':')));
 }
 
 void explain_failure(const std::string& name, const std::string& payload) {
@@ -145,9 +147,11 @@ int invoke(const ConnectionOptions& connection, const InvokeOptions& options) {
       connected.server->stream("POST", std::move(path), body, std::move(headers), write, kForCalls);
   if (!ends_line && is_terminal(STDOUT_FILENO)) std::fputc('\n', stdout);
   std::fflush(stdout);
-  if (!response && response.error().code() == ErrorCode::not_found && !options.qualifier.empty()) {
-    return explain(Error(ErrorCode::not_found, response.error().message() +
-                                                   qualifiers_of(*connected.server, options.name)));
+  const auto name = name_alone(options.name);
+  const bool qualified = !options.qualifier.empty() || name != options.name;
+  if (!response && response.error().code() == ErrorCode::not_found && qualified) {
+    return explain(Error(ErrorCode::not_found,
+                         response.error().message() + qualifiers_of(*connected.server, name)));
   }
   if (!response) return explain(response.error());
   if (options.logs) {
@@ -156,7 +160,7 @@ int invoke(const ConnectionOptions& connection, const InvokeOptions& options) {
   }
   if (options.timing) show_timing(response->headers.get("X-Lambda-Timing"));
   if (!response->headers.has("X-Amz-Function-Error")) return kDone;
-  explain_failure(options.name, beginning);
+  explain_failure(name, beginning);
   return kFunctionFailed;
 }
 

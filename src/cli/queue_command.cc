@@ -3,8 +3,10 @@
 #include "cli/commands.h"
 #include "cli/connection/json_fields.h"
 #include "cli/event_result.h"
+#include "cli/event_text.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
+#include "cli/unknown_name.h"
 
 #include <algorithm>
 #include <cctype>
@@ -66,14 +68,15 @@ int tell_count(const object& reply, std::string_view member, const char* what,
 
 }  // namespace
 
-int queue(const ConnectionOptions& connection, const std::string& name, bool as_json) {
+int queue(const ConnectionOptions& connection, const QueueOptions& options) {
+  const auto& name = options.subject;
   auto connected = connect(connection);
   if (!connected.server) return connected.code;
   auto path = std::string("/_lambda/queue");
   if (!name.empty()) path += "?function=" + percent_encode(name);
   auto reply = connected.server->json("GET", std::move(path));
-  if (!reply) return explain(reply.error());
-  if (as_json) {
+  if (!reply) return explain(unknown_name(reply.error(), name, "lambda queue", options.commands));
+  if (options.json) {
     print_json(*reply);
     return kDone;
   }
@@ -152,6 +155,14 @@ int queue_cancel(const ConnectionOptions& connection, const QueueOptions& option
 }
 
 int queue_redrive(const ConnectionOptions& connection, const QueueOptions& options) {
+  if (options.data) {
+    if (!is_event_id(options.subject)) {
+      return explain(Error(
+          ErrorCode::invalid,
+          "--data edits one event: name it by its id (lambda queue list " + options.subject + ")"));
+    }
+    if (const auto good = check_event(*options.data); !good) return explain(good.error());
+  }
   auto connected = connect(connection);
   if (!connected.server) return connected.code;
   if (is_event_id(options.subject)) {
@@ -160,10 +171,6 @@ int queue_redrive(const ConnectionOptions& connection, const QueueOptions& optio
     if (!done) return explain(done.error());
     std::printf("Event %s waits again.\n", options.subject.c_str());
     return kDone;
-  }
-  if (options.data) {
-    return explain(Error(ErrorCode::invalid,
-                         "--data edits one event: name it by its id (lambda queue list NAME)"));
   }
   auto reply = connected.server->json("POST", function_path(options.subject, "/events/redrive"));
   if (!reply) return explain(reply.error());

@@ -44,6 +44,10 @@ int queue_config(const ConnectionOptions& connection, const QueueConfigOptions& 
   settings.max_age = options.max_age;
   settings.on_success = options.on_success;
   settings.on_failure = options.on_failure;
+  if (settings.max_age) {
+    if (const auto age = parse_age(*settings.max_age); !age)
+      return explain(Error(ErrorCode::invalid, "--max-age: " + age.error().message()));
+  }
   auto connected = connect(connection);
   if (!connected.server) return connected.code;
   auto& server = *connected.server;

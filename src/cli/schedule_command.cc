@@ -2,8 +2,10 @@
 #include "base/encoding.h"
 #include "cli/commands.h"
 #include "cli/connection/json_fields.h"
+#include "cli/event_text.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
+#include "cli/unknown_name.h"
 
 #include <cstdio>
 #include <unistd.h>
@@ -62,6 +64,9 @@ Result<std::string> chosen_name(ServerConnection& server, const ScheduleOptions&
 }
 
 int save(const ConnectionOptions& connection, const ScheduleOptions& options) {
+  if (options.data) {
+    if (const auto good = check_event(*options.data); !good) return explain(good.error());
+  }
   object body;
   set(body, "cron", options.cron);
   set(body, "timezone", options.timezone);
@@ -100,7 +105,11 @@ int show_list(const ConnectionOptions& connection, const ScheduleOptions& option
   auto reply = connected.server->json("GET", options.function.empty()
                                                  ? std::string("/_lambda/schedules")
                                                  : function_path(options.function, "/schedules"));
-  if (!reply) return explain(reply.error());
+  if (!reply) {
+    if (options.commands.empty()) return explain(reply.error());
+    return explain(
+        unknown_name(reply.error(), options.function, "lambda schedule", options.commands));
+  }
   if (options.json) {
     print_json(*reply);
     return kDone;

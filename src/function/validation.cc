@@ -2,6 +2,7 @@
 #include "function/validation.h"
 
 #include "base/encoding.h"
+#include "base/environment_rules.h"
 
 #include <spdlog/fmt/ranges.h>
 
@@ -11,8 +12,6 @@
 
 namespace lambda::function {
 namespace {
-
-constexpr std::size_t kMaxEnvironmentBytes = 4096;
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
@@ -27,63 +26,10 @@ bool is_name_char(char c) {
   return is_letter(c) || is_digit(c) || c == '-' || c == '_';
 }
 
-// Set by the server for every instance; a function cannot change them.
-constexpr std::array<std::string_view, 18> kReservedVariables = {
-    "AWS_ACCESS_KEY",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_DEFAULT_REGION",
-    "AWS_EXECUTION_ENV",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-    "AWS_LAMBDA_FUNCTION_NAME",
-    "AWS_LAMBDA_FUNCTION_VERSION",
-    "AWS_LAMBDA_INITIALIZATION_TYPE",
-    "AWS_LAMBDA_LOG_GROUP_NAME",
-    "AWS_LAMBDA_LOG_STREAM_NAME",
-    "AWS_LAMBDA_RUNTIME_API",
-    "AWS_REGION",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SECRET_KEY",
-    "AWS_SECURITY_TOKEN",
-    "AWS_SESSION_TOKEN",
-    "LAMBDA_RUNTIME_DIR",
-    "LAMBDA_TASK_ROOT",
-};
-
 constexpr std::string_view kFunctionNamePattern =
     R"((arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-gov)?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?)";
 constexpr std::string_view kRolePattern =
     R"(arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+)";
-
-std::string json_text(const std::map<std::string, std::string>& variables) {
-  std::string text = "{";
-  auto quote = [&text](std::string_view value) {
-    text += '"';
-    for (const char c : value) {
-      if (c == '"' || c == '\\') {
-        text += '\\';
-        text += c;
-      } else if (c == '\n') {
-        text += "\\n";
-      } else if (c == '\t') {
-        text += "\\t";
-      } else if (c == '\r') {
-        text += "\\r";
-      } else if (static_cast<unsigned char>(c) < 0x20) {
-        text += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-      } else {
-        text += c;
-      }
-    }
-    text += '"';
-  };
-  for (const auto& [name, value] : variables) {
-    if (text.size() > 1) text += ',';
-    quote(name);
-    text += ':';
-    quote(value);
-  }
-  return text + "}";
-}
 
 void check_text_fields(const Configuration& configuration, ValidationErrors& errors) {
   if (!configuration.role.empty()) {
@@ -99,9 +45,7 @@ void check_text_fields(const Configuration& configuration, ValidationErrors& err
 void check_environment_names(const std::map<std::string, std::string>& variables,
                              ValidationErrors& errors) {
   for (const auto& [name, value] : variables) {
-    const bool good = name.size() >= 2 && is_letter(name[0]) &&
-                      std::ranges::all_of(name, [](char c) { return c != '-' && is_name_char(c); });
-    if (good) continue;
+    if (is_variable_name(name)) continue;
     // The value stays out of the message: it may be a secret.
     errors.add("environment.variables", "{" + name + "=***}",
                "Map keys must satisfy constraint: [Member must satisfy regular expression pattern: "
@@ -259,9 +203,7 @@ Result<Done> check_environment(const std::map<std::string, std::string>& variabl
   if (auto good = errors.result(); !good) return good;
   std::vector<std::string_view> reserved;
   for (const auto& [name, value] : variables) {
-    if (std::ranges::find(kReservedVariables, name) != kReservedVariables.end()) {
-      reserved.emplace_back(name);
-    }
+    if (is_reserved_variable(name)) reserved.emplace_back(name);
     if (value.find('\0') != std::string::npos) {
       return fail(ErrorCode::invalid, "environment variable {} holds a NUL byte: remove it", name);
     }
@@ -273,7 +215,7 @@ Result<Done> check_environment(const std::map<std::string, std::string>& variabl
                 "supported for modification. Reserved keys used in this request: {}",
                 fmt::join(reserved, ", "));
   }
-  const auto text = json_text(variables);
+  const auto text = environment_text(variables);
   if (text.size() > kMaxEnvironmentBytes) {
     return fail(ErrorCode::invalid,
                 "Lambda was unable to configure your environment variables because the environment "

@@ -155,12 +155,12 @@ class Settings(CommandLineTest):
         self.assertEqual(sent.settings, {"source": "zip", "runtime": "python3.11", "handler": "app.handler"})
 
     def test_flags_win_over_lambda_toml(self):
-        sent = self.sent({"app.py": HANDLER, "vars": "D=4\n", "lambda.toml": 'name = "other"\nmemory = 256\ntimeout = 9\nenvironment = { A = "1", B = "1" }\n'},
-                         "--memory", "512", "-e", "B=2", "-e", "C=x=y,z", "--env-file", self.home / "greet/vars", "--env-clear", "-m", "a -line-",
+        sent = self.sent({"app.py": HANDLER, "vars": "V_D=4\n", "lambda.toml": 'name = "other"\nmemory = 256\ntimeout = 9\nenvironment = { V_A = "1", V_B = "1" }\n'},
+                         "--memory", "512", "-e", "V_B=2", "-e", "V_C=x=y,z", "--env-file", self.home / "greet/vars", "--env-clear", "-m", "a -line-",
                          "--tag", "team=a", "--url", "none", "--driver", "docker", "--ephemeral-storage", "1024", "--description", "-d-")
         self.assertEqual(sent.path, "/_lambda/functions/other/deploy")
         self.assertEqual(sent.settings, {"source": "zip", "runtime": "python3.11", "handler": "app.handler", "memory": 512, "timeout": 9,
-                                         "environment": {"A": "1", "B": "2", "C": "x=y,z", "D": "4"}, "environmentClear": True, "message": "a -line-",
+                                         "environment": {"V_A": "1", "V_B": "2", "V_C": "x=y,z", "V_D": "4"}, "environmentClear": True, "message": "a -line-",
                                          "tags": {"team": "a"}, "url": "none", "driver": "docker", "ephemeralStorage": 1024, "description": "-d-"})
 
     def test_expose_makes_an_http_function_unless_kind_or_port_say_otherwise(self):
@@ -314,10 +314,26 @@ class StoppedBefore(CommandLineTest):
                 self.stopped(folder, *words)
 
     def test_environment_that_is_none(self):
-        folder = self.folder({"app.py": HANDLER, "vars": "A=1\nmy-secret\n"})
+        folder = self.folder({"app.py": HANDLER, "vars": "V_A=1\nmy-secret\n"})
         self.stopped(folder, '"NOVALUE"', arguments=["-e", "NOVALUE"])
         self.assertNotIn("my-secret", self.stopped(folder, "line 2", arguments=["--env-file", folder / "vars"]))
         self.stopped(folder, "nofile", arguments=["--env-file", "nofile"])
+        for name in ("1A", "A", "A-B"):
+            self.assertNotIn("s3cr3t", self.stopped(folder, f'cannot be called "{name}"', "begins with a letter", arguments=["-e", f"{name}=s3cr3t"]))
+        self.stopped(folder, "AWS_REGION is set by the server", arguments=["-e", "AWS_REGION=x"])
+        self.assertNotIn("xxx", self.stopped(folder, "at most 4096 are kept", arguments=["-e", "LARGE=" + "x" * 4096]))
+
+    def test_a_description_that_is_too_long(self):
+        folder = self.folder({"app.py": HANDLER})
+        self.stopped(folder, "--description has 257 characters; at most 256", arguments=["--description", "x" * 257])
+
+    def test_a_name_that_is_none_is_told_one_that_is(self):
+        folder = self.folder({"app.py": HANDLER})
+        self.stopped(folder, 'for example "uni"', arguments=["--name", "ünï"])
+
+    def test_events_of_lambda_toml_that_cannot_be(self):
+        self.stopped(self.folder({"app.py": HANDLER, "lambda.toml": 'max_age = "5s"\n'}), "max_age", "60s to 6h")
+        self.stopped(self.folder({"app.py": HANDLER, "lambda.toml": "retries = 3\n"}), "retries", "0, 1 or 2")
 
 
 if __name__ == "__main__":

@@ -54,6 +54,21 @@ class Functions(ServerTest):
         self.assert_fails(self.lambda_("invoke", "greet", "-d", "{bad"), 2, "not JSON", "-f FILE")
         self.assert_fails(self.lambda_("invoke", "greet", "-f", "no-such-file"), 2, "no-such-file")
 
+    def test_invoke_takes_the_spellings_of_awss_function_name(self):
+        def version(*arguments):
+            return json.loads(self.server.cli("invoke", *arguments, "-d", "1").stdout)["version"]
+        arn = "arn:aws:lambda:us-east-1:000000000000:function:greet"
+        self.assertEqual([version(name) for name in ("greet:1", "greet:live", arn, f"{arn}:2", "000000000000:function:greet:2", "function:greet")],
+                         ["1", "3", "3", "2", "2", "3"])
+        self.assertEqual(version("greet:1", "--qualifier", "1"), "1")
+        self.assert_fails(self.lambda_("invoke", "greet:1", "--qualifier", "2"), 2, "does not match the specified qualifier")
+        self.assert_fails(self.lambda_("invoke", "greet:9"), 5, "greet:9", "There are: $LATEST, 3, 2, 1, live (3)")
+        self.assert_fails(self.lambda_("invoke", "gret:1"), 5, 'there is no function "gret"; did you mean "greet"?')
+        self.assert_fails(self.lambda_("invoke", arn.replace("us-east-1", "eu-west-1")), 5, "eu-west-1")
+        self.assert_fails(self.lambda_("invoke", "greet:1:2"), 5, 'there is no function "greet:1:2"')
+        self.assert_fails(self.lambda_("invoke", "greet:2", "-d", '"fail"'), 3, "lambda logs greet)")
+        self.assertRegex(self.server.cli("invoke", "greet:1", "--async", "--wait", "-d", "1").stdout, '"version": "1"')
+
     def test_invoke_writes_the_payload_as_it_is(self):
         done = subprocess.run([PROGRAM, "invoke", "greet", "-d", "1"], capture_output=True, env=self.environment, check=True)
         self.assertEqual(done.stdout, '{"event": 1, "version": "3", "text": "grüße"}'.encode())

@@ -70,6 +70,64 @@ class Schedules(CommandLineTest):
             self.assert_ends(done, 2, said)
             self.assertEqual(sent, [])
 
+    def test_no_command_leaves_a_word_to_the_one_above(self):
+        for command in ("show", "pause", "resume", "run", "delete"):
+            self.refused(command, "greet", "once", said=f'`lambda schedule {command}` does not take "once"; did you mean --name once?')
+            self.refused(command, "greet", "--name", "a", "once", said=f'`lambda schedule {command}` does not take "once"')
+            self.refused(command, "greet", "--", "once", said=f'`lambda schedule {command}` does not take "once"')
+        self.refused("list", "greet", "once", said='`lambda schedule list` does not take "once": it takes one NAME')
+
+    def test_no_command_leaves_an_option_to_the_one_above(self):
+        for command in ("list", "show", "pause", "resume", "run", "delete"):
+            for option in ("--cron", "--tz", "--data"):
+                self.refused(command, "greet", option, "@hourly", said=f"`lambda schedule {command}` has no option {option}")
+
+    def test_one_command_at_a_time(self):
+        self.refused("delete", "greet", "list", said='"list"')
+        for command in ("list", "show", "pause", "resume", "run", "delete"):
+            self.refused("greet", command, "once", said=f"write lambda schedule {command} greet")
+
+    def test_an_expression_without_quotes(self):
+        for cron in ("0 9 * * *", "*/5 * * * *", "30 2 * * MON-FRI"):
+            self.refused("greet", "--cron", *cron.split(), said=f'quote it, as in --cron "{cron}"')
+            self.refused("--cron", *cron.split(), "greet", said=f'quote it, as in --cron "{cron}"')
+        self.refused("greet", "--cron", "30", "2", "app.py", "app.py", "app.py", said='quote it, as in --cron "0 9 * * *"')
+        self.refused("greet", "--cron", "every", "5", "minutes", said='quote it, as in --cron "rate(5 minutes)"')
+        self.refused("greet", "nightly", "--cron", "0 9 * * *", said='does not take "nightly"; did you mean --name nightly?')
+
+    def test_an_expression_without_its_option(self):
+        for words in (["0 9 * * *"], ["0", "9", "*", "*", "*"]):
+            self.refused("greet", *words, said='the schedule is an option: did you mean --cron "0 9 * * *"?')
+        self.refused("greet", "every", "5", "minutes", said='did you mean --cron "rate(5 minutes)"?')
+
+    def test_options_that_other_tools_have(self):
+        for option in ("--rate", "--every"):
+            self.refused("greet", option, "10 minutes", said=f'no option {option}; did you mean --cron "rate(10 minutes)"?')
+            self.refused("greet", f"{option}=30s", said='--cron "@every 30s"')
+
+    def test_a_command_that_is_none(self):
+        self.refused("pasue", "greet", said='`lambda schedule` has no command "pasue"; did you mean "pause"?')
+        self.refused("pasue", "greet", "--name", "x", said='has no command "pasue"; did you mean "pause"?')
+        self.refused("greet", "pasue", said="did you mean `lambda schedule pause greet`?")
+        self.refused("frob", "greet", said='has no command "frob" (there are list, show, pause, resume, run, delete)')
+
+    def test_an_event_is_json(self):
+        self.refused("greet", "--cron", "@hourly", "--data", "{", said="""Quote it for the shell: --data '{"name": "World"}'""")
+        self.refused("greet", "--cron", "@hourly", "--data", "", said="the event is empty: leave --data away")
+
+    def test_a_name_that_is_no_function_may_be_meant_for_a_command(self):
+        for arguments, said in ((["pasue"], "If a command was meant: lambda schedule pause"), (["frob"], "The commands of `lambda schedule` are list")):
+            done, _ = self.schedule(lambda _: answer_json({"message": "there is none"}, 404), *arguments)
+            self.assert_ends(done, 5, "lambda: there is none\n", said)
+        done, _ = self.schedule(lambda _: answer_json({"message": "there is none"}, 404), "list", "pasue")
+        self.assertNotIn("command", done.stderr)
+
+    def refused(self, *arguments, said):
+        with self.subTest(arguments=arguments):
+            done, sent = self.schedule({"schedules": [SCHEDULE]}, *arguments)
+            self.assert_ends(done, 2, said)
+            self.assertEqual((done.stdout, sent), ("", []))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -56,12 +56,30 @@ class WrongArguments(CommandLineTest):
         self.assertIn('"deplyo"; did you mean "deploy"?', self.wrong("deplyo", "x"))
         self.assertIn('did you mean "list"?', self.wrong("--host", "http://127.0.0.1:1", "lst"))
         self.assertIn('did you mean "set-host"?', self.wrong("config", "sethost", "x"))
+        self.assertIn("there are set-host, set-key, show, aws", self.wrong("config", "frobnicate"))
         self.assertNotIn("mean", self.wrong("frobnicate"))
 
     def test_an_option_that_is_none(self):
         self.assertIn('did you mean "--name"?', self.wrong("deploy", "x", "--nmae", "y"))
         self.assertIn('did you mean "--timeout"?', self.wrong("deploy", "--timout=3"))
         self.assertIn("Try: lambda config set-host --help", self.wrong("config", "set-host", "--force", "x"))
+
+    def test_an_option_that_is_given_twice(self):
+        self.assertIn("-m,--message is given 2 times", self.wrong("deploy", "-m", "x", "-m", "y"))
+        self.assertIn("--retries is given 3 times", self.wrong("queue", "config", "x", *["--retries", "1"] * 3))
+        self.assertIn("--host is given 2 times", self.wrong("--host", "a", "list", "--host", "b"))
+
+    def test_what_other_tools_take(self):
+        self.assertIn("cannot follow", self.wrong("logs", "x", "-f"))
+        self.assertIn("watch lambda logs", self.wrong("logs", "--follow", "x"))
+        self.assertIn("did you mean --data '{\"a\":1}'?", self.wrong("invoke", "x", '{"a":1}'))
+        self.assertIn("""quote the event for the shell, as in --data '{"name": "World"}'""", self.wrong("invoke", "x", "--data", "{a:", "1}"))
+
+    def test_a_text_without_quotes(self):
+        self.assertIn('does not take "bug": quote a text of several words, as in --message "TEXT"', self.wrong("deploy", "-m", "fixed", "the", "bug"))
+
+    def test_the_version_of_the_program_is_no_option_of_a_command(self):
+        self.assertIn("`lambda rollback` has no option --version", self.wrong("rollback", "x", "--version", "3"))
 
     def test_values_that_do_not_fit(self):
         for arguments, word in [(["rollback", "x", "abc"], '"abc"'), (["rollback", "x", "-1"], '"-1"'), (["rollback", "x", "0"], "VERSION"),

@@ -64,7 +64,7 @@ Result<std::size_t> wanted_limit(const Exchange& exchange) {
 Task<Answer> get_queue(Services& services, Exchange& exchange) {
   std::string function;
   if (const auto wanted = exchange.request.query_value("function")) {
-    auto known = known_function(services, *wanted, "");
+    auto known = known_function(services, *wanted);
     if (!known) co_return fail(std::move(known.error()));
     function = std::move(*known);
   }
@@ -85,7 +85,7 @@ Task<Answer> get_queue(Services& services, Exchange& exchange) {
 }
 
 Task<Answer> list_events(Services& services, Exchange& exchange) {
-  auto function = known_function(services, exchange.captures.at(0), "");
+  auto function = known_function(services, exchange);
   if (!function) co_return fail(std::move(function.error()));
   auto state = wanted_state(exchange);
   if (!state) co_return fail(std::move(state.error()));
@@ -103,7 +103,7 @@ Task<Answer> list_events(Services& services, Exchange& exchange) {
 }
 
 Task<Answer> purge_events(Services& services, Exchange& exchange) {
-  auto function = known_function(services, exchange.captures.at(0), "");
+  auto function = known_function(services, exchange);
   if (!function) co_return fail(std::move(function.error()));
   auto state = wanted_state(exchange);
   if (!state) co_return fail(std::move(state.error()));
@@ -115,7 +115,7 @@ Task<Answer> purge_events(Services& services, Exchange& exchange) {
 }
 
 Task<Answer> redrive_events(Services& services, Exchange& exchange) {
-  auto function = known_function(services, exchange.captures.at(0), "");
+  auto function = known_function(services, exchange);
   if (!function) co_return fail(std::move(function.error()));
   auto redriven = co_await services.events.redrive_all(std::move(*function));
   if (!redriven) co_return fail(std::move(redriven.error()));
@@ -123,7 +123,7 @@ Task<Answer> redrive_events(Services& services, Exchange& exchange) {
 }
 
 Task<Answer> get_webhook_secret(Services& services, Exchange& exchange) {
-  auto function = known_function(services, exchange.captures.at(0), "");
+  auto function = known_function(services, exchange);
   if (!function) co_return fail(std::move(function.error()));
   auto secret = services.events.webhook_secret(*function);
   if (!secret) co_return fail(std::move(secret.error()));

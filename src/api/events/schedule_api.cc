@@ -179,7 +179,7 @@ Result<ScheduleDefinition> read_definition(const json::object& body) {
   auto data = text_member(body, "data");
   if (!data) return fail(std::move(data.error()));
   if (*data) {
-    if (auto good = check_json(**data); !good) return fail(std::move(good.error()), "data");
+    if (auto good = check_json_member("data", **data); !good) return fail(std::move(good.error()));
     definition.data = std::move(**data);
   }
   auto good = read_policies(body, definition);

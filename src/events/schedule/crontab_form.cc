@@ -1,6 +1,7 @@
 #include "events/schedule/crontab_form.h"
 
 #include "base/nearest_word.h"
+#include "base/spoken_interval.h"
 #include "events/schedule/calendar_form.h"
 
 #include <array>
@@ -25,6 +26,8 @@ constexpr auto kFiveFields = "minute hour day-of-month month day-of-week";
 
 tl::unexpected<SyntaxError> wrong_count(const Word& text, const std::vector<Word>& fields) {
   if (fields.size() < 5) {
+    if (const auto meant = schedule_of_words(text.text); !meant.empty())
+      return wrong(text, "did you mean {}?", meant);
     return wrong(text, "{} field{} of five: {}; * stands for any", fields.size(),
                  fields.size() == 1 ? "" : "s", kFiveFields);
   }

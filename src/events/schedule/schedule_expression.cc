@@ -2,6 +2,7 @@
 #include "events/schedule/schedule_expression.h"
 
 #include "base/encoding.h"
+#include "base/spoken_interval.h"
 #include "events/schedule/aws_form.h"
 #include "events/schedule/clock_rules.h"
 #include "events/schedule/crontab_form.h"
@@ -58,8 +59,14 @@ Parsed<Kind> parse_call(const Call& call) {
 
 Parsed<Kind> parse_at_sign(const Word& word) {
   const auto end = std::min(word.text.find_first_of(" \t"), word.text.size());
-  if (upper_case(word.text.substr(0, end)) == "@EVERY")
-    return as_kind(parse_every(trimmed(word.part(end))));
+  if (upper_case(word.text.substr(0, end)) == "@EVERY") {
+    const auto duration = trimmed(word.part(end));
+    // "@every 5 minutes"; where there is one word, the parser knows more.
+    const bool spoken = duration.text.find_first_of(" \t") != std::string_view::npos;
+    if (const auto meant = schedule_of_words(word.text); spoken && !meant.empty())
+      return wrong(word, "did you mean {}?", meant);
+    return as_kind(parse_every(duration));
+  }
   return as_kind(parse_shorthand(word));
 }
 
