@@ -7,11 +7,9 @@
 #include <algorithm>
 
 namespace lambda::cli {
-namespace {
-
 namespace json = boost::json;
 
-json::object body_of(const Manifest& manifest) {
+json::array schedules_json(const Manifest& manifest) {
   json::array schedules;
   for (const auto& schedule : manifest.schedules) {
     json::object one;
@@ -29,17 +27,7 @@ json::object body_of(const Manifest& manifest) {
     set("until", schedule.until);
     schedules.push_back(std::move(one));
   }
-  return json::object{{"schedules", std::move(schedules)}};
-}
-
-}  // namespace
-
-Result<Done> check_schedules(ServerConnection& server, const Manifest& manifest) {
-  if (manifest.schedules.empty()) return Done{};
-  const auto body = body_of(manifest);
-  auto checked = server.json("POST", "/_lambda/schedules/check", &body);
-  if (!checked) return fail(std::move(checked.error()), "lambda.toml");
-  return Done{};
+  return schedules;
 }
 
 Result<Done> declare_schedules(ServerConnection& server, const std::string& function,
@@ -56,7 +44,7 @@ Result<Done> declare_schedules(ServerConnection& server, const std::string& func
     });
     if (!declared) return Done{};
   }
-  const auto body = body_of(manifest);
+  const json::object body{{"schedules", schedules_json(manifest)}};
   auto saved = server.json("PUT", function_path(function, "/schedules"), &body);
   if (!saved) return fail(std::move(saved.error()));
   return Done{};

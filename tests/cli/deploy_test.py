@@ -191,7 +191,7 @@ class Settings(CommandLineTest):
             done = self.run_lambda("deploy", folder, "--all", LAMBDA_HOST=f"http://127.0.0.1:{server.port}", LAMBDA_API_KEY=KEY)
         self.assert_ends(done, 0)
         self.assertEqual([each.path for each in server.received if each.method == "POST"],
-                         ["/_lambda/functions/one/deploy", "/_lambda/functions/two/deploy"])
+                         [f"/_lambda/functions/{name}/deploy{rest}" for rest in ("/check", "") for name in ("one", "two")])
         done, _ = self.deploy_to(failing({"code": "invalid", "status": 400, "message": "what"}), folder, "--all")
         self.assert_ends(done, 2, 'Not deployed any more: "two"')
 

@@ -21,8 +21,6 @@ using events::TimeZone;
 constexpr std::size_t kTimesShown = 5;
 constexpr std::size_t kFiringsShown = 10;
 constexpr std::size_t kTimesOfCheck = 3;
-// A list of schedules, with their data.
-constexpr std::size_t kLargestList = 16u << 20;
 
 // ---- showing
 
@@ -210,6 +208,11 @@ Result<std::vector<ScheduleDefinition>> read_list(const json::object& body) {
   return definitions;
 }
 
+Task<Result<std::vector<ScheduleDefinition>>> read_list(Services& services, json::object body) {
+  auto read = [body = std::move(body)] { return read_list(body); };
+  co_return co_await run_blocking(services.disk, std::move(read));
+}
+
 // What the schedules of a request would come to; on a thread that may be held up.
 Result<json::array> checked_list(const Scheduler& scheduler, const json::object& body) {
   auto definitions = read_list(body);
@@ -249,7 +252,7 @@ Task<Answer> list_function_schedules(Services& services, Exchange& exchange) {
 }
 
 Task<Answer> check_schedules(Services& services, Exchange& exchange) {
-  auto body = co_await read_object(services, exchange, kLargestList);
+  auto body = co_await read_object(services, exchange, kLargestScheduleList);
   if (!body) co_return fail(std::move(body.error()));
   auto look = [&scheduler = services.scheduler, body = std::move(*body)] {
     return checked_list(scheduler, body);
@@ -259,13 +262,20 @@ Task<Answer> check_schedules(Services& services, Exchange& exchange) {
   co_return json_response(200, json::object{{"schedules", std::move(*checked)}});
 }
 
+Task<Result<Done>> check_declared_schedules(Services& services, std::string function,
+                                            json::object body) {
+  auto definitions = co_await read_list(services, std::move(body));
+  if (!definitions) co_return fail(std::move(definitions.error()));
+  co_return co_await services.scheduler.check_declared(std::move(function),
+                                                       std::move(*definitions));
+}
+
 Task<Answer> declare_schedules(Services& services, Exchange& exchange) {
   auto function = known_function(services, exchange);
   if (!function) co_return fail(std::move(function.error()));
-  auto body = co_await read_object(services, exchange, kLargestList);
+  auto body = co_await read_object(services, exchange, kLargestScheduleList);
   if (!body) co_return fail(std::move(body.error()));
-  auto read = [body = std::move(*body)] { return read_list(body); };
-  auto definitions = co_await run_blocking(services.disk, std::move(read));
+  auto definitions = co_await read_list(services, std::move(*body));
   if (!definitions) co_return fail(std::move(definitions.error()));
   auto declared = co_await services.scheduler.declare(*function, std::move(*definitions));
   if (!declared) co_return fail(std::move(declared.error()));

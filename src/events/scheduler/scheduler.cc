@@ -507,36 +507,53 @@ Task<Result<Done>> Scheduler::declare(std::string function,
   co_return co_await cross_to(parts_.loop, std::move(task));
 }
 
-Task<Result<Done>> Scheduler::declare_here(std::string function,
-                                           std::vector<ScheduleDefinition> definitions) {
-  if (auto right = check(definitions); !right) co_return right;
+Result<Scheduler::Declaration> Scheduler::planned_declaration(
+    const std::string& function, std::vector<ScheduleDefinition> definitions) const {
+  if (auto right = check(definitions); !right) return fail(std::move(right.error()));
   const auto now = parts_.clock.now();
-  std::vector<Schedule> kept;
-  std::set<Key> wanted;
+  Declaration plan;
   for (auto& definition : definitions) {
     definition.function = function;
     definition.declared = true;
-    wanted.insert({function, definition.name});
+    plan.wanted.insert({function, definition.name});
     auto schedule = planned(definition, now, Ended::accepted);
-    if (!schedule) co_return fail(std::move(schedule.error()), "schedule \"{}\"", definition.name);
-    kept.push_back(std::move(*schedule));
+    if (!schedule) return fail(std::move(schedule.error()), "schedule \"{}\"", definition.name);
+    plan.kept.push_back(std::move(*schedule));
   }
-  std::vector<std::pair<Key, std::string>> gone;
-  std::set<Key> going;
   for (auto at = entries_.lower_bound({function, ""});
        at != entries_.end() && at->first.first == function; ++at) {
-    if (!at->second.schedule.definition.declared || wanted.contains(at->first)) continue;
-    gone.emplace_back(at->first, at->second.schedule.id);
-    going.insert(at->first);
+    if (!at->second.schedule.definition.declared || plan.wanted.contains(at->first)) continue;
+    plan.gone.emplace_back(at->first, at->second.schedule.id);
+    plan.going.insert(at->first);
   }
-  auto good = room_for(function, wanted, going);
-  if (good) good = nobody_changes(wanted);
-  if (good) good = nobody_changes(going);
+  auto good = room_for(function, plan.wanted, plan.going);
+  if (!good) return fail(std::move(good.error()));
+  return plan;
+}
+
+Task<Result<Done>> Scheduler::check_declared(std::string function,
+                                             std::vector<ScheduleDefinition> definitions) {
+  auto check_here = [](const Scheduler& scheduler, std::string of,
+                       std::vector<ScheduleDefinition> wanted) -> Task<Result<Done>> {
+    auto plan = scheduler.planned_declaration(of, std::move(wanted));
+    if (!plan) co_return fail(std::move(plan.error()));
+    co_return Done{};
+  };
+  auto task = check_here(*this, std::move(function), std::move(definitions));
+  co_return co_await cross_to(parts_.loop, std::move(task));
+}
+
+Task<Result<Done>> Scheduler::declare_here(std::string function,
+                                           std::vector<ScheduleDefinition> definitions) {
+  auto plan = planned_declaration(function, std::move(definitions));
+  if (!plan) co_return fail(std::move(plan.error()));
+  auto good = nobody_changes(plan->wanted);
+  if (good) good = nobody_changes(plan->going);
   if (!good) co_return good;
-  auto changed = wanted;
-  changed.merge(going);
+  auto changed = plan->wanted;
+  changed.merge(plan->going);
   changing_.insert(changed.begin(), changed.end());
-  auto work = [this, kept = std::move(kept), gone](SQLite::Database& database) {
+  auto work = [this, kept = std::move(plan->kept), gone = plan->gone](SQLite::Database& database) {
     for (const auto& [key, id] : gone) table_.remove(database, id);
     auto written = kept;
     for (auto& schedule : written) {
@@ -548,7 +565,7 @@ Task<Result<Done>> Scheduler::declare_here(std::string function,
   auto done = co_await parts_.commits.run("save the schedules of a function", std::move(work));
   for (const auto& key : changed) changing_.erase(key);
   if (!done) co_return not_saved(std::move(done.error()), function);
-  for (const auto& [key, id] : gone) erase(key);
+  for (const auto& [key, id] : plan->gone) erase(key);
   for (auto& schedule : *done) put(std::move(schedule));
   co_return Done{};
 }

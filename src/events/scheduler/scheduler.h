@@ -73,8 +73,10 @@ class Scheduler {
   // The schedules that lambda.toml declares for a function: these, and no other declared ones. All
   // or nothing. One whose time has passed is no error here: the file need not change for it.
   Task<Result<Done>> declare(std::string function, std::vector<ScheduleDefinition> definitions);
-  // Whether these could be saved, without doing it (their function need not be there yet). Any
-  // thread, and so is times().
+  // Whether it could, without doing it: the function need not be there yet.
+  Task<Result<Done>> check_declared(std::string function,
+                                    std::vector<ScheduleDefinition> definitions);
+  // Whether these could be saved, as far as that needs no function. Any thread, and so is times().
   [[nodiscard]] Result<Done> check(const std::vector<ScheduleDefinition>& definitions) const;
   // When it would fire next, if it were saved now.
   [[nodiscard]] std::vector<WallTime> times(const ScheduleDefinition& definition,
@@ -154,6 +156,14 @@ class Scheduler {
   [[nodiscard]] Result<Done> room_for(const std::string& function, const std::set<Key>& wanted,
                                       const std::set<Key>& gone) const;
   [[nodiscard]] Result<Done> nobody_changes(const std::set<Key>& keys) const;
+  // What a declaration comes to.
+  struct Declaration {
+    std::vector<Schedule> kept;
+    std::vector<std::pair<Key, std::string>> gone;  // with their ids
+    std::set<Key> wanted, going;
+  };
+  [[nodiscard]] Result<Declaration> planned_declaration(
+      const std::string& function, std::vector<ScheduleDefinition> definitions) const;
   Task<Result<Done>> declare_here(std::string function,
                                   std::vector<ScheduleDefinition> definitions);
   Task<Result<Done>> remove_here(std::string function, std::string name);
