@@ -111,7 +111,10 @@ int set_event_settings(ServerConnection& server, const DeployPlan& plan) {
 
 int set_schedules(ServerConnection& server, const DeployPlan& plan) {
   auto declared = declare_schedules(server, plan.name, plan.manifest);
-  if (declared) return kDone;
+  if (declared) {
+    for (const auto& change : *declared) std::fprintf(stderr, "%s\n", change.c_str());
+    return kDone;
+  }
   auto error = std::move(declared.error());
   return explain(std::move(error).with_context(
       fmt::format("\"{}\" is deployed, but the schedules of lambda.toml are not set", plan.name)));

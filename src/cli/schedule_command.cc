@@ -4,6 +4,7 @@
 #include "cli/connection/json_fields.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
+#include "cli/schedule_text.h"
 
 #include <cstdio>
 #include <unistd.h>
@@ -20,15 +21,6 @@ std::string schedule_path(const std::string& function, const std::string& name,
 
 void set(object& body, const char* name, const std::optional<std::string>& value) {
   if (value) body[name] = *value;
-}
-
-// "2026-01-02 04:00:00 +01:00"
-std::string shown_time(std::string_view text) {
-  std::string shown(text);
-  if (const auto t = shown.find('T'); t != std::string::npos) shown[t] = ' ';
-  if (const auto sign = shown.find_first_of("+-", 11); sign != std::string::npos)
-    shown.insert(sign, " ");
-  return shown;
 }
 
 void show_next(const object& schedule) {
@@ -115,13 +107,8 @@ int show_list(const ConnectionOptions& connection, const ScheduleOptions& option
   Table table({"FUNCTION", "SCHEDULE", "CRON", "TIME ZONE", "NEXT"});
   for (const auto& item : schedules) {
     const auto& schedule = item.as_object();
-    auto next = shown_time(text_in(schedule, "next"));
-    if (next.empty()) next = "never again";
-    if (flag_in(schedule, "paused")) next = "paused";
-    if (!text_in(schedule, "problem").empty())
-      next = "cannot fire: " + text_in(schedule, "problem");
     table.add({text_in(schedule, "function"), text_in(schedule, "name"), text_in(schedule, "cron"),
-               text_in(schedule, "timezone"), next});
+               text_in(schedule, "timezone"), next_text(schedule)});
   }
   std::fputs(table.text().c_str(), stdout);
   return kDone;

@@ -8,13 +8,16 @@
 #include <boost/json.hpp>
 
 #include <string>
+#include <vector>
 
 namespace lambda::cli {
 
 // As the server takes them.
 [[nodiscard]] boost::json::array schedules_json(const Manifest& manifest);
 // These, and no other declared ones; asks nothing of a server that has none and shall get none.
-Result<Done> declare_schedules(ServerConnection& server, const std::string& function,
-                               const Manifest& manifest);
+// What became of which, a line each.
+Result<std::vector<std::string>> declare_schedules(ServerConnection& server,
+                                                   const std::string& function,
+                                                   const Manifest& manifest);
 
 }  // namespace lambda::cli

@@ -84,16 +84,25 @@ json::object firing_json(const FiringInfo& firing, const TimeZone& zone) {
 }
 
 // Thousands of them would hold up the loop: they are written down beside it.
-Task<Answer> answer_list(Services& services, std::string function) {
+// Beside what `reply` holds already.
+Task<Answer> answer_list(Services& services, std::string function, json::object reply = {}) {
   auto infos = co_await services.scheduler.list(std::move(function));
   if (!infos) co_return fail(std::move(infos.error()));
-  auto write = [infos = std::move(*infos)] {
+  auto write = [infos = std::move(*infos), reply = std::move(reply)]() mutable {
     json::array schedules;
     for (const auto& info : infos)
       schedules.push_back(schedule_json(info, zone_of(info.schedule.definition)));
-    return json_response(200, json::object{{"schedules", std::move(schedules)}});
+    reply["schedules"] = std::move(schedules);
+    return json_response(200, reply);
   };
   co_return co_await run_blocking(services.disk, std::move(write));
+}
+
+json::array changes_json(const Scheduler::Changes& changes) {
+  json::array array;
+  for (const auto& [name, change] : changes)
+    array.push_back({{"name", name}, {"change", to_string(change)}});
+  return array;
 }
 
 // ---- reading
@@ -279,7 +288,9 @@ Task<Answer> declare_schedules(Services& services, Exchange& exchange) {
   if (!definitions) co_return fail(std::move(definitions.error()));
   auto declared = co_await services.scheduler.declare(*function, std::move(*definitions));
   if (!declared) co_return fail(std::move(declared.error()));
-  co_return co_await answer_list(services, std::move(*function));
+  json::object reply;
+  reply["changes"] = changes_json(*declared);
+  co_return co_await answer_list(services, std::move(*function), std::move(reply));
 }
 
 Task<Answer> get_schedule(Services& services, Exchange& exchange) {

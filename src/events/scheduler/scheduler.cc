@@ -77,6 +77,18 @@ Result<Done> check_fields(const ScheduleDefinition& definition, const function::
 
 }  // namespace
 
+std::string_view to_string(ScheduleChange change) {
+  switch (change) {
+    case ScheduleChange::created:
+      return "created";
+    case ScheduleChange::changed:
+      return "changed";
+    case ScheduleChange::removed:
+      return "removed";
+  }
+  return "";
+}
+
 Scheduler::Scheduler(Parts parts)
     : parts_(parts), table_(parts.catalog.tenant()), views_(parts.catalog.tenant()) {}
 
@@ -501,8 +513,8 @@ Result<Done> Scheduler::nobody_changes(const std::set<Key>& keys) const {
   return Done{};
 }
 
-Task<Result<Done>> Scheduler::declare(std::string function,
-                                      std::vector<ScheduleDefinition> definitions) {
+Task<Result<Scheduler::Changes>> Scheduler::declare(std::string function,
+                                                    std::vector<ScheduleDefinition> definitions) {
   auto task = declare_here(std::move(function), std::move(definitions));
   co_return co_await cross_to(parts_.loop, std::move(task));
 }
@@ -516,6 +528,12 @@ Result<Scheduler::Declaration> Scheduler::planned_declaration(
     definition.function = function;
     definition.declared = true;
     plan.wanted.insert({function, definition.name});
+    const auto before = entries_.find({function, definition.name});
+    if (before == entries_.end()) {
+      plan.changes[definition.name] = ScheduleChange::created;
+    } else if (before->second.schedule.definition != definition) {
+      plan.changes[definition.name] = ScheduleChange::changed;
+    }
     auto schedule = planned(definition, now, Ended::accepted);
     if (!schedule) return fail(std::move(schedule.error()), "schedule \"{}\"", definition.name);
     plan.kept.push_back(std::move(*schedule));
@@ -525,6 +543,7 @@ Result<Scheduler::Declaration> Scheduler::planned_declaration(
     if (!at->second.schedule.definition.declared || plan.wanted.contains(at->first)) continue;
     plan.gone.emplace_back(at->first, at->second.schedule.id);
     plan.going.insert(at->first);
+    plan.changes[at->first.second] = ScheduleChange::removed;
   }
   auto good = room_for(function, plan.wanted, plan.going);
   if (!good) return fail(std::move(good.error()));
@@ -543,13 +562,13 @@ Task<Result<Done>> Scheduler::check_declared(std::string function,
   co_return co_await cross_to(parts_.loop, std::move(task));
 }
 
-Task<Result<Done>> Scheduler::declare_here(std::string function,
-                                           std::vector<ScheduleDefinition> definitions) {
+Task<Result<Scheduler::Changes>> Scheduler::declare_here(
+    std::string function, std::vector<ScheduleDefinition> definitions) {
   auto plan = planned_declaration(function, std::move(definitions));
   if (!plan) co_return fail(std::move(plan.error()));
   auto good = nobody_changes(plan->wanted);
   if (good) good = nobody_changes(plan->going);
-  if (!good) co_return good;
+  if (!good) co_return fail(std::move(good.error()));
   auto changed = plan->wanted;
   changed.merge(plan->going);
   changing_.insert(changed.begin(), changed.end());
@@ -567,7 +586,7 @@ Task<Result<Done>> Scheduler::declare_here(std::string function,
   if (!done) co_return not_saved(std::move(done.error()), function);
   for (const auto& [key, id] : plan->gone) erase(key);
   for (auto& schedule : *done) put(std::move(schedule));
-  co_return Done{};
+  co_return std::move(plan->changes);
 }
 
 Task<Result<Done>> Scheduler::remove(std::string function, std::string name) {
