@@ -129,6 +129,7 @@ Result<Done> look_at_folder(const Former& former, DeployPlan& plan) {
                                     : code_contents(manifest.directory, manifest.include);
   if (!contents) return fail(std::move(contents.error()));
   plan.contents = std::move(*contents);
+  if (!recognised->note.empty()) plan.contents->notes.push_back(recognised->note);
   if (recognised->image) {
     // What it makes of that is the server's to say: it remembers what was named.
     if (recognised->port) settings["exposedPort"] = *recognised->port;
