@@ -39,6 +39,7 @@ class ScriptedDeployer final : public deploy::Deployer {
                                             deploy::DeployFailure& failure) override {
     co_return co_await script(progress, failure);
   }
+  [[nodiscard]] Result<Done> check(const deploy::DeployRequest&) const override { return Done{}; }
   DeployScript script = nullptr;
 };
 

@@ -1,5 +1,6 @@
 #include "api/deploy_api.h"
 
+#include "api/deploy_request.h"
 #include "api/error_response.h"
 #include "base/background.h"
 #include "base/encoding.h"
@@ -113,119 +114,14 @@ class LineWriter final : public deploy::Progress, public std::enable_shared_from
   AsyncEvent done_;
 };
 
-Result<deploy::Source> read_source(const json::object& settings) {
-  auto text = text_member(settings, "source");
-  if (!text) return fail(std::move(text.error()));
-  if (*text == "zip") return deploy::Source::zip;
-  if (*text == "context") return deploy::Source::context;
-  if (*text == "image") return deploy::Source::image;
-  return fail(ErrorCode::invalid, "source must be zip, context or image");
-}
-
-Result<Done> read_port(const json::object& settings, std::string_view name,
-                       std::optional<std::uint16_t>& into) {
-  auto port = number_member(settings, name);
-  if (!port) return fail(std::move(port.error()));
-  if (*port && (**port < 1 || **port > 65535))
-    return fail(ErrorCode::invalid, "{} must be a number from 1 to 65535", name);
-  if (*port) into = static_cast<std::uint16_t>(**port);
-  return Done{};
-}
-
-Result<Done> read_numbers(const json::object& settings, deploy::DeployRequest& request) {
-  struct Field {
-    std::string_view name;
-    std::optional<int>* into;
-  };
-  for (const auto& [name, into] :
-       {Field{"timeout", &request.timeout_seconds}, Field{"memory", &request.memory_mb},
-        Field{"ephemeralStorage", &request.ephemeral_storage_mb}}) {
-    auto number = number_member(settings, name);
-    if (!number) return fail(std::move(number.error()));
-    if (*number && (**number < 0 || **number > 1'000'000))
-      return fail(ErrorCode::invalid, "{} is out of range", name);
-    if (*number) *into = static_cast<int>(**number);
-  }
-  auto port = read_port(settings, "port", request.port);
-  if (!port) return port;
-  auto exposed = read_port(settings, "exposedPort", request.exposed_port);
-  if (!exposed) return exposed;
-  auto concurrency = number_member(settings, "concurrency");
-  if (!concurrency) return fail(std::move(concurrency.error()));
-  if (*concurrency && (**concurrency < 1 || **concurrency > 1000))
-    return fail(ErrorCode::invalid, "concurrency must be a number from 1 to 1000");
-  if (*concurrency) request.concurrency = static_cast<unsigned>(**concurrency);
-  return Done{};
-}
-
-Result<Done> read_texts(const json::object& settings, deploy::DeployRequest& request) {
-  struct Field {
-    std::string_view name;
-    std::optional<std::string>* into;
-  };
-  for (const auto& [name, into] :
-       {Field{"runtime", &request.runtime}, Field{"handler", &request.handler},
-        Field{"description", &request.description}}) {
-    auto text = text_member(settings, name);
-    if (!text) return fail(std::move(text.error()));
-    *into = std::move(*text);
-  }
-  auto image = text_member(settings, "image");
-  auto message = text_member(settings, "message");
-  if (!image) return fail(std::move(image.error()));
-  if (!message) return fail(std::move(message.error()));
-  request.image = image->value_or("");
-  request.message = message->value_or("");
-  return Done{};
-}
-
-// A word out of a few, each with its value.
-template <class Value>
-Result<Done> read_word(const json::object& settings, std::string_view name,
-                       std::optional<Value> (*parse)(std::string_view), std::string_view words,
-                       std::optional<Value>& into) {
-  auto text = text_member(settings, name);
-  if (!text) return fail(std::move(text.error()));
-  if (!*text) return Done{};
-  into = parse(**text);
-  if (!into) return fail(ErrorCode::invalid, "{} must be {}, not \"{}\"", name, words, **text);
-  return Done{};
-}
-
 Result<deploy::DeployRequest> read_settings(const Exchange& exchange) {
-  deploy::DeployRequest request;
-  request.name = exchange.captures.at(0);
   const auto decoded = base64_decode(exchange.request.headers.get("X-Lambda-Settings"));
   boost::system::error_code error;
   const auto value = decoded ? json::parse(*decoded, error) : json::value();
   if (!decoded || error || !value.is_object()) {
     return fail(ErrorCode::invalid, "X-Lambda-Settings must be the base64 of a JSON object");
   }
-  const auto& settings = value.as_object();
-  auto source = read_source(settings);
-  if (!source) return fail(std::move(source.error()));
-  request.source = *source;
-  auto done = read_texts(settings, request);
-  if (done) done = read_numbers(settings, request);
-  if (done)
-    done = read_word(settings, "kind", function::parse_kind, "handler or http", request.kind);
-  if (done)
-    done =
-        read_word(settings, "url", function::parse_url_auth, "open, iam, key or none", request.url);
-  if (done)
-    done =
-        read_word(settings, "driver", function::parse_driver, "native or docker", request.driver);
-  if (!done) return fail(std::move(done.error()));
-  auto environment = texts_member(settings, "environment");
-  if (!environment) return fail(std::move(environment.error()));
-  request.environment = environment->value_or(std::map<std::string, std::string>());
-  auto clear = flag_member(settings, "environmentClear");
-  if (!clear) return fail(std::move(clear.error()));
-  request.environment_clear = clear->value_or(false);
-  auto tags = texts_member(settings, "tags");
-  if (!tags) return fail(std::move(tags.error()));
-  request.tags = tags->value_or(std::map<std::string, std::string>());
-  return request;
+  return read_deploy_request(exchange.captures.at(0), value.get_object());
 }
 
 json::object result_line(Services& services, const deploy::DeployReport& report) {

@@ -2,6 +2,7 @@
 
 #include "api/code_link.h"
 #include "api/deploy_api.h"
+#include "api/deploy_check_api.h"
 #include "api/events/invoke_config_api.h"
 #include "api/events/queue_api.h"
 #include "api/events/schedule_api.h"
@@ -168,6 +169,7 @@ void OperationRouter::add_own() {
   add("DELETE", "/_lambda/functions/*", own_delete_function);
   add("GET", "/_lambda/functions/*/versions", own_list_versions);
   add("POST", "/_lambda/functions/*/deploy", deploy_function);
+  add("POST", "/_lambda/functions/*/deploy/check", check_deploy);
   add("POST", "/_lambda/functions/*/rollback", rollback);
   add("POST", "/_lambda/functions/*/promote", promote);
   add("PUT", "/_lambda/functions/*/url", put_url);

@@ -64,6 +64,21 @@ json::object function_json(Services& services, const function::Function& functio
   return object;
 }
 
+// What the URL follows. Null where that is $LATEST.
+json::value live_json(const function::Function& function) {
+  const auto* live = function.live();
+  const auto version = live == nullptr ? nullptr : function.version(live->version);
+  if (version == nullptr || version->is_latest()) return nullptr;
+  const auto& latest = *function.latest;
+  json::object object;
+  object["version"] = version->number;
+  object["message"] = version->message;
+  object["weighted"] = live->additional.has_value();
+  object["sameAsLatest"] =
+      version->code == latest.code && version->configuration == latest.configuration;
+  return object;
+}
+
 // {"version": n} or {}. Versions may be written as text too.
 Result<std::optional<std::uint64_t>> wanted_version(const json::object& body) {
   const auto* value = body.if_contains("version");
@@ -191,6 +206,7 @@ Task<Answer> own_list_versions(Services& services, Exchange& exchange) {
     versions.push_back(std::move(item));
   }
   json::object reply{{"versions", std::move(versions)}};
+  reply["live"] = live_json(function);
   reply["latestNewerThanLive"] = function.draft_is_news();
   co_return json_response(200, reply);
 }

@@ -436,7 +436,8 @@ void add_schedule_options(CLI::App& command, ScheduleOptions& options) {
       "what is due while the last one still runs (default: skip)")
       ->check(one_of({"skip", "allow", "queue"}));
   add("--misfire", options.misfire, "skip|once|all",
-      "what was missed while the server was down (default: once)")
+      "what the server missed, being down more than a minute (all: a second): make up for nothing, "
+      "the newest time, all (default: once)")
       ->check(one_of({"skip", "once", "all"}));
   add("--jitter", options.jitter, "TIME", "each call up to so much later: 30s, 5m (default: 0s)");
   add("-d,--data", options.data, "JSON", "the event (default: EventBridge's Scheduled Event)");

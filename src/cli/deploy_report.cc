@@ -27,12 +27,34 @@ void show_payload(const std::string& payload) {
   }
 }
 
-void show_log(const std::string& log) {
+// A line of AWS's Node runtime, "TIME\tREQUEST\tERROR\tInit Error\t{...}", as the stack that its
+// error object holds; any other as it is.
+std::string readable(const std::string& line) {
+  const auto at = line.find("\tERROR\t");
+  const auto begin = line.find("\t{", at == std::string::npos ? line.size() : at);
+  if (begin == std::string::npos) return line;
+  boost::system::error_code problem;
+  const auto value = json::parse(std::string_view(line).substr(begin + 1), problem);
+  if (problem || !value.is_object()) return line;
+  std::string stack;
+  for (const auto& frame : array_in(value.as_object(), "stack")) {
+    if (frame.is_string()) stack += std::string(frame.as_string()) + '\n';
+  }
+  return stack.empty() ? line : stack;
+}
+
+void show_log(const std::string& log, const std::string& message) {
+  // All that it wrote may be the reason already.
+  const auto end = log.find_last_not_of('\n');
+  if (end == std::string::npos || message.ends_with(log.substr(0, end + 1))) return;
   std::fputs("\nIts output:\n", stderr);
   std::istringstream lines(log);
   std::string line;
   while (std::getline(lines, line)) {
-    if (!line.empty()) std::fprintf(stderr, "  %s\n", line.c_str());
+    std::istringstream parts(readable(line));
+    while (std::getline(parts, line)) {
+      if (!line.empty()) std::fprintf(stderr, "  %s\n", line.c_str());
+    }
   }
 }
 
@@ -110,12 +132,13 @@ void DeployReport::output(const std::string& text) {
 }
 
 int show_deploy_error(const json::object& error) {
-  std::fprintf(stderr, "\nlambda: %s\n", text_in(error, "message").c_str());
+  const auto message = text_in(error, "message");
+  std::fprintf(stderr, "\nlambda: %s\n", message.c_str());
   const auto log = text_in(error, "log");
   if (log.empty()) {
     show_payload(text_in(error, "functionPayload"));
   } else {
-    show_log(log);
+    show_log(log, message);
   }
   if (text_in(error, "code") == to_string(ErrorCode::function_failed)) return kFunctionFailed;
   return exit_code_of(code_of_status(static_cast<unsigned>(number_in(error, "status"))));

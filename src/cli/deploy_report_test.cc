@@ -5,6 +5,8 @@
 namespace lambda::cli {
 namespace {
 
+namespace json = boost::json;
+
 // What standard error shows for an answer that comes in pieces of `size` bytes.
 std::string shown(const std::string& answer, std::size_t size, DeployReport& report) {
   testing::internal::CaptureStderr();
@@ -34,6 +36,28 @@ TEST(DeployReport, ShowsStepsHoweverTheyAreCut) {
     ASSERT_TRUE(report.result());
     EXPECT_FALSE(report.error());
   }
+}
+
+TEST(DeployReport, ShowsAnErrorOfNodeAsItsStack) {
+  json::object error{{"message", "it failed"}, {"status", 400}};
+  error["log"] =
+      "starting\n"
+      "2026-01-02T03:04:05.678Z\tundefined\tERROR\tInit Error "
+      "\t{\"errorType\":\"X\",\"stack\":[\"index."
+      "js:2\",\"  1 +;\",\"\",\"SyntaxError: Unexpected token ';'\",\"    at a\"]}\n"
+      "2026-01-02T03:04:05.678Z\tundefined\tERROR\tmine\t{not json}\n";
+  testing::internal::CaptureStderr();
+  show_deploy_error(error);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "\nlambda: it failed\n\nIts output:\n  starting\n  index.js:2\n    1 +;\n"
+            "  SyntaxError: Unexpected token ';'\n      at a\n"
+            "  2026-01-02T03:04:05.678Z\tundefined\tERROR\tmine\t{not json}\n");
+}
+
+TEST(DeployReport, ShowsNothingTwice) {
+  testing::internal::CaptureStderr();
+  show_deploy_error(json::object{{"message", "it failed: no ruby"}, {"log", "no ruby\n"}});
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "\nlambda: it failed: no ruby\n");
 }
 
 TEST(DeployReport, EndsTheStepThatFailed) {

@@ -121,8 +121,7 @@ Result<json::object> event_settings_of(ServerConnection& server, const std::stri
   return config;
 }
 
-Result<json::object> set_event_settings(ServerConnection& server, const std::string& name,
-                                        const EventSettings& settings) {
+Result<json::object> event_settings_json(ServerConnection& server, const EventSettings& settings) {
   json::object body;
   if (settings.retries) body["MaximumRetryAttempts"] = *settings.retries;
   if (settings.max_age) {
@@ -135,10 +134,17 @@ Result<json::object> set_event_settings(ServerConnection& server, const std::str
   if (added) added = add_destination(server, settings.on_failure, "OnFailure", destinations);
   if (!added) return fail(std::move(added.error()));
   if (!destinations.empty()) body["DestinationConfig"] = std::move(destinations);
+  return body;
+}
+
+Result<json::object> set_event_settings(ServerConnection& server, const std::string& name,
+                                        const EventSettings& settings) {
+  auto body = event_settings_json(server, settings);
+  if (!body) return body;
   auto before = event_settings_of(server, name);
   if (!before) return before;
   // POST adds to what is there; PUT makes the first.
-  auto set = server.json(before->empty() ? "PUT" : "POST", config_path(name), &body);
+  auto set = server.json(before->empty() ? "PUT" : "POST", config_path(name), &*body);
   if (!set) return tl::unexpected(in_words(set.error()));
   return set;
 }

@@ -34,6 +34,9 @@ Result<Done> check_retries(std::int64_t retries);
 
 // AWS's EventInvokeConfig of the function, or {} where there is none.
 Result<boost::json::object> event_settings_of(ServerConnection& server, const std::string& name);
+// AWS's form of them. Functions are asked for by name, and must be there.
+Result<boost::json::object> event_settings_json(ServerConnection& server,
+                                                const EventSettings& settings);
 // The configuration as it is then.
 Result<boost::json::object> set_event_settings(ServerConnection& server, const std::string& name,
                                                const EventSettings& settings);

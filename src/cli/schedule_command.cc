@@ -5,6 +5,7 @@
 #include "cli/event_text.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
+#include "cli/schedule_text.h"
 #include "cli/unknown_name.h"
 
 #include <cstdio>
@@ -22,15 +23,6 @@ std::string schedule_path(const std::string& function, const std::string& name,
 
 void set(object& body, const char* name, const std::optional<std::string>& value) {
   if (value) body[name] = *value;
-}
-
-// "2026-01-02 04:00:00 +01:00"
-std::string shown_time(std::string_view text) {
-  std::string shown(text);
-  if (const auto t = shown.find('T'); t != std::string::npos) shown[t] = ' ';
-  if (const auto sign = shown.find_first_of("+-", 11); sign != std::string::npos)
-    shown.insert(sign, " ");
-  return shown;
 }
 
 void show_next(const object& schedule) {
@@ -124,13 +116,8 @@ int show_list(const ConnectionOptions& connection, const ScheduleOptions& option
   Table table({"FUNCTION", "SCHEDULE", "CRON", "TIME ZONE", "NEXT"});
   for (const auto& item : schedules) {
     const auto& schedule = item.as_object();
-    auto next = shown_time(text_in(schedule, "next"));
-    if (next.empty()) next = "never again";
-    if (flag_in(schedule, "paused")) next = "paused";
-    if (!text_in(schedule, "problem").empty())
-      next = "cannot fire: " + text_in(schedule, "problem");
     table.add({text_in(schedule, "function"), text_in(schedule, "name"), text_in(schedule, "cron"),
-               text_in(schedule, "timezone"), next});
+               text_in(schedule, "timezone"), next_text(schedule)});
   }
   std::fputs(table.text().c_str(), stdout);
   return kDone;
@@ -144,20 +131,28 @@ std::string lateness_text(const object& firing) {
                     : fmt::format("{:.1f} s", static_cast<double>(ms) / 1e3);
 }
 
+// Above it the server has not counted to the end.
+constexpr std::int64_t kMostCounted = 9'000;
+
+std::string outcome_text(const object& firing) {
+  auto text = text_in(firing, "outcome");
+  if (text == "skipped") text += ": the one before was not over";
+  const auto count = number_in(firing, "count");
+  if (count > 1) text += fmt::format(" ({}{})", count > kMostCounted ? "at least " : "", count);
+  return text;
+}
+
 void show_firings(const object& schedule) {
   const auto& firings = array_in(schedule, "firings");
   if (firings.empty()) return;
   Table table({"TIME", "", "LATE", "RESULT", "EVENT"});
   for (const auto& item : firings) {
     const auto& firing = item.as_object();
-    auto outcome = text_in(firing, "outcome");
-    if (const auto count = number_in(firing, "count"); count > 1)
-      outcome += " (" + std::to_string(count) + ")";
     auto result = text_in(firing, "state");
     if (const auto error = text_in(firing, "error"); !error.empty())
       result += ": " + shortened(error, 60);
-    table.add({shown_time(text_in(firing, "time")), outcome, lateness_text(firing), result,
-               text_in(firing, "event")});
+    table.add({shown_time(text_in(firing, "time")), outcome_text(firing), lateness_text(firing),
+               result, text_in(firing, "event")});
   }
   std::printf("\n%s", table.text().c_str());
 }

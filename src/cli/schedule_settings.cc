@@ -1,17 +1,17 @@
 #include "cli/schedule_settings.h"
 
 #include "cli/connection/json_fields.h"
+#include "cli/schedule_text.h"
 
 #include <boost/json.hpp>
+#include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
 
 namespace lambda::cli {
-namespace {
-
 namespace json = boost::json;
 
-json::object body_of(const Manifest& manifest) {
+json::array schedules_json(const Manifest& manifest) {
   json::array schedules;
   for (const auto& schedule : manifest.schedules) {
     json::object one;
@@ -29,37 +29,47 @@ json::object body_of(const Manifest& manifest) {
     set("until", schedule.until);
     schedules.push_back(std::move(one));
   }
-  return json::object{{"schedules", std::move(schedules)}};
+  return schedules;
+}
+
+namespace {
+
+std::string change_text(const std::string& function, const json::object& change,
+                        const json::array& schedules) {
+  const auto name = text_in(change, "name");
+  auto text =
+      fmt::format("Schedule \"{}\" of \"{}\" {}", name, function, text_in(change, "change"));
+  for (const auto& schedule : schedules) {
+    if (text_in(schedule.as_object(), "name") == name)
+      text += "; next: " + next_text(schedule.as_object());
+  }
+  return text;
 }
 
 }  // namespace
 
-Result<Done> check_schedules(ServerConnection& server, const Manifest& manifest) {
-  if (manifest.schedules.empty()) return Done{};
-  const auto body = body_of(manifest);
-  auto checked = server.json("POST", "/_lambda/schedules/check", &body);
-  if (!checked) return fail(std::move(checked.error()), "lambda.toml");
-  return Done{};
-}
-
-Result<Done> declare_schedules(ServerConnection& server, const std::string& function,
-                               const Manifest& manifest) {
-  if (!manifest.written) return Done{};
+Result<std::vector<std::string>> declare_schedules(ServerConnection& server,
+                                                   const std::string& function,
+                                                   const Manifest& manifest) {
+  if (!manifest.written) return std::vector<std::string>();
   if (manifest.schedules.empty()) {
     auto known = server.json("GET", function_path(function, "/schedules"));
     // A server that knows nothing of schedules has none.
-    if (!known && known.error().code() == ErrorCode::not_found) return Done{};
+    if (!known && known.error().code() == ErrorCode::not_found) return std::vector<std::string>();
     if (!known) return fail(std::move(known.error()), "the schedules of \"{}\"", function);
     const auto& schedules = array_in(*known, "schedules");
     const bool declared = std::ranges::any_of(schedules, [](const json::value& schedule) {
       return flag_in(schedule.as_object(), "declared");
     });
-    if (!declared) return Done{};
+    if (!declared) return std::vector<std::string>();
   }
-  const auto body = body_of(manifest);
+  const json::object body{{"schedules", schedules_json(manifest)}};
   auto saved = server.json("PUT", function_path(function, "/schedules"), &body);
   if (!saved) return fail(std::move(saved.error()));
-  return Done{};
+  std::vector<std::string> changes;
+  for (const auto& change : array_in(*saved, "changes"))
+    changes.push_back(change_text(function, change.as_object(), array_in(*saved, "schedules")));
+  return changes;
 }
 
 }  // namespace lambda::cli

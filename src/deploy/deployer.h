@@ -2,7 +2,7 @@
 // start and initialise -> commit. A deploy that fails anywhere changes nothing. Deploys of one
 // function queue up; of several run side by side.
 //
-// Threads: deploy() on any loop; progress callbacks come on that loop.
+// Threads: both on any loop; progress callbacks come on that loop.
 #pragma once
 
 #include "base/async.h"
@@ -81,6 +81,8 @@ class Deployer {
   virtual ~Deployer() = default;
   virtual Task<Result<DeployReport>> deploy(DeployRequest request, http::BodyReader& body,
                                             Progress& progress, DeployFailure& failure) = 0;
+  // Whether the deploy would be taken, as far as that can be told without its code. Any loop.
+  [[nodiscard]] virtual Result<Done> check(const DeployRequest& request) const = 0;
 };
 
 }  // namespace lambda::deploy

@@ -9,6 +9,7 @@
 #include "deploy/image_code.h"
 #include "deploy/receive.h"
 #include "deploy/settings.h"
+#include "function/validation.h"
 
 #include <spdlog/spdlog.h>
 
@@ -20,6 +21,11 @@ namespace {
 
 std::string milliseconds_text(std::chrono::microseconds time) {
   return fmt::format("{} ms", (time.count() + 500) / 1000);
+}
+
+Result<Done> check_request(const DeployRequest& request) {
+  auto fits = check_deploy_name(request.name);
+  return fits ? check_deploy_message(request.message) : fits;
 }
 
 }  // namespace
@@ -38,16 +44,15 @@ struct StagedDeployer::Draft {
 
 Task<Result<DeployReport>> StagedDeployer::deploy(DeployRequest request, http::BodyReader& body,
                                                   Progress& progress, DeployFailure& failure) {
-  auto fits = check_deploy_name(request.name);
-  if (fits) fits = check_deploy_message(request.message);
+  auto fits = check_request(request);
   if (!fits) co_return fail(std::move(fits.error()));
   Draft draft;
   spdlog::info("deploy {}: receive", request.name);
   auto received = co_await receive(request, body, draft);
   if (!received) co_return fail(std::move(received.error()));
   const auto turn = co_await queue_.wait_turn(request.name);
-  auto checked = check(request, draft);
-  if (!checked) co_return fail(std::move(checked.error()));
+  auto planned = plan(request, draft);
+  if (!planned) co_return fail(std::move(planned.error()));
   auto report = co_await make_version(request, draft, progress, failure);
   if (report) spdlog::info("deploy {}: done, version {}", request.name, report->version->number);
   if (!report) co_await discard_image(draft);
@@ -90,9 +95,7 @@ Task<Result<Done>> StagedDeployer::receive(const DeployRequest& request, http::B
     if (!package) co_return fail(std::move(package.error()));
     draft.package = std::move(*package);
   } else if (parts_.images == nullptr) {
-    co_return fail(ErrorCode::unavailable,
-                   "functions with a Dockerfile or an image need Docker Engine: {}",
-                   parts_.images_missing);
+    co_return no_images();
   } else if (request.source == Source::context) {
     auto file = co_await receive_file(parts_.temporary, parts_.disk, body, kMaxContextBytes);
     if (!file) co_return fail(std::move(file.error()));
@@ -101,20 +104,13 @@ Task<Result<Done>> StagedDeployer::receive(const DeployRequest& request, http::B
   co_return Done{};
 }
 
-Result<Done> StagedDeployer::check(const DeployRequest& request, Draft& draft) {
+Result<Done> StagedDeployer::plan(const DeployRequest& request, Draft& draft) const {
   const auto snapshot = parts_.catalog.snapshot();
   if (const auto found = snapshot->functions.find(request.name);
       found != snapshot->functions.end()) {
     draft.before = found->second;
   }
-  // Settings that are not named stay as they were: as the draft has them where it was changed since
-  // the last deploy, and otherwise, after a rollback, too, as they are live.
-  function::VersionPtr before;
-  if (draft.before) {
-    before = draft.before->draft_is_news() ? draft.before->latest : draft.before->answering();
-  }
-  auto merged =
-      merge_settings(request, before ? &before->configuration : nullptr, parts_.standard_driver);
+  auto merged = configuration_of(request, draft.before);
   if (!merged) return fail(std::move(merged.error()));
   auto version = std::make_shared<function::Version>();
   version->function = request.name;
@@ -128,6 +124,37 @@ Result<Done> StagedDeployer::check(const DeployRequest& request, Draft& draft) {
     version->code.package_digest = draft.package.digest;
   }
   draft.version = std::move(version);
+  return Done{};
+}
+
+// Settings that are not named stay as they were: as the draft has them where it was changed since
+// the last deploy, and otherwise, after a rollback, too, as they are live.
+Result<function::Configuration> StagedDeployer::configuration_of(
+    const DeployRequest& request, const function::FunctionPtr& before) const {
+  function::VersionPtr former;
+  if (before) former = before->draft_is_news() ? before->latest : before->answering();
+  return merge_settings(request, former ? &former->configuration : nullptr, parts_.standard_driver);
+}
+
+tl::unexpected<Error> StagedDeployer::no_images() const {
+  return fail(ErrorCode::unavailable,
+              "functions with a Dockerfile or an image need Docker Engine: {}",
+              parts_.images_missing);
+}
+
+Result<Done> StagedDeployer::check(const DeployRequest& request) const {
+  auto fits = check_request(request);
+  if (!fits) return fits;
+  const auto snapshot = parts_.catalog.snapshot();
+  const auto found = snapshot->functions.find(request.name);
+  const auto before = found == snapshot->functions.end() ? nullptr : found->second;
+  auto tags = before ? before->tags : std::map<std::string, std::string>();
+  for (const auto& [key, value] : request.tags) tags[key] = value;
+  if (fits = function::check_tags(tags); !fits) return fits;
+  auto merged = configuration_of(request, before);
+  if (!merged) return fail(std::move(merged.error()));
+  if (request.source == Source::zip) return parts_.check_runtime(merged->runtime);
+  if (parts_.images == nullptr) return no_images();
   return Done{};
 }
 

@@ -41,6 +41,7 @@ class StagedDeployer final : public Deployer {
 
   Task<Result<DeployReport>> deploy(DeployRequest request, http::BodyReader& body,
                                     Progress& progress, DeployFailure& failure) override;
+  [[nodiscard]] Result<Done> check(const DeployRequest& request) const override;
 
  private:
   // One deploy on its way.
@@ -50,7 +51,10 @@ class StagedDeployer final : public Deployer {
                                           Progress& progress, DeployFailure& failure);
   Task<void> discard_image(Draft& draft);
   Task<Result<Done>> receive(const DeployRequest& request, http::BodyReader& body, Draft& draft);
-  Result<Done> check(const DeployRequest& request, Draft& draft);
+  Result<Done> plan(const DeployRequest& request, Draft& draft) const;
+  [[nodiscard]] Result<function::Configuration> configuration_of(
+      const DeployRequest& request, const function::FunctionPtr& before) const;
+  [[nodiscard]] tl::unexpected<Error> no_images() const;
   Task<Result<Done>> build(const DeployRequest& request, Draft& draft, Progress& progress);
   Task<Result<Done>> build_image(const DeployRequest& request, Draft& draft, Progress& progress);
   Task<Result<Done>> initialise(Draft& draft, Progress& progress, DeployFailure& failure);

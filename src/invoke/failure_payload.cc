@@ -1,5 +1,6 @@
 #include "invoke/failure_payload.h"
 
+#include "base/encoding.h"
 #include "sandbox/runtime_api.h"
 
 #include <boost/json.hpp>
@@ -32,6 +33,20 @@ std::string error_type_in(std::string_view payload) {
 
 std::string error_message_in(std::string_view payload) {
   return text_in(payload, "errorMessage");
+}
+
+std::string summary_of(const pool::Failure& failure) {
+  constexpr std::size_t kLongest = 500;
+  if (failure.payload.empty()) {
+    if (!failure.detail.empty()) return failure.detail;
+    return failure.reason.empty() ? failure.type : failure.reason;
+  }
+  auto summary = error_type_in(failure.payload);
+  if (summary.empty()) summary = failure.type;
+  const auto message = error_message_in(failure.payload);
+  const auto line = std::string_view(message).substr(0, message.find('\n'));
+  if (!line.empty()) summary += fmt::format(": {}", first_of_utf8(line, kLongest));
+  return summary;
 }
 
 FailurePayload payload_of(const pool::Failure& failure, std::string_view request_id) {

@@ -21,6 +21,8 @@ struct FailurePayload {
 [[nodiscard]] FailurePayload payload_of(const pool::Failure& failure, std::string_view request_id);
 [[nodiscard]] FailurePayload response_too_large(std::string_view request_id);
 [[nodiscard]] FailurePayload invalid_response_mode(std::string_view request_id);
+// For who deploys it, in one line: the runtime's own words where it sent some.
+[[nodiscard]] std::string summary_of(const pool::Failure& failure);
 // Makes it what the call came to.
 void describe(Outcome& outcome, FailurePayload failure);
 // What an error object says, or "": also of a text that is too large to be one.

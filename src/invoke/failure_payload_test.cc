@@ -27,6 +27,20 @@ TEST(FailurePayload, KeepsTheRuntimesOwnWordsUntouched) {
   EXPECT_EQ(made.type, "Runtime.UserCodeSyntaxError");
 }
 
+TEST(FailurePayload, SumsUpWhatWasSaid) {
+  pool::Failure failure;
+  failure.type = "Runtime.ExitError";
+  EXPECT_EQ(summary_of(failure), "Runtime.ExitError");
+  failure.reason = "Runtime exited with error: exit status 127";
+  EXPECT_EQ(summary_of(failure), failure.reason);
+  failure.detail = "cannot execute /var/task/bootstrap: Permission denied";
+  EXPECT_EQ(summary_of(failure), failure.detail);
+  failure.payload = R"({"errorType":"TypeError","errorMessage":"no such\nthing","trace":["x"]})";
+  EXPECT_EQ(summary_of(failure), "TypeError: no such");
+  failure.payload = R"({"errorMessage":""})";
+  EXPECT_EQ(summary_of(failure), "Runtime.ExitError");
+}
+
 TEST(FailurePayload, NamesTheLimitOfAResponse) {
   EXPECT_EQ(
       response_too_large("x").payload,

@@ -190,9 +190,8 @@ Task<Result<Timing>> Shard::prepare(function::VersionPtr version, Invoker::InitF
     auto made = payload_of((*started)->failure, id);
     failure.payload = std::move(made.payload);
     failure.log = std::move((*started)->log);
-    const auto& reason = (*started)->failure.reason;
     co_return fail(ErrorCode::function_failed, "the new code failed to initialise: {}",
-                   reason.empty() ? (*started)->failure.type : reason);
+                   summary_of((*started)->failure));
   }
   Timing timing;
   timing.cold = true;

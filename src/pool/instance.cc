@@ -154,6 +154,7 @@ Failure Instance::exit_failure() const {
     failure.reason = "Runtime exited without providing a reason";
     return failure;
   }
+  failure.detail = exit_->detail;
   if (exit_->out_of_memory) {
     failure.kind = Failure::Kind::out_of_memory;
     failure.type = "Runtime.OutOfMemory";

@@ -39,6 +39,7 @@ struct Failure {
   Kind kind = Kind::exit;
   std::string type;     // "Runtime.ExitError"
   std::string reason;   // "Runtime exited with error: exit status 1"
+  std::string detail;   // what AWS's words leave out: why a program could not be executed; else ""
   std::string payload;  // the runtime's own error object, verbatim, where it sent one; else ""
 };
 

@@ -151,6 +151,7 @@ TEST_F(InstanceTest, WhyAProgramCannotBeExecutedIsInTheLog) {
   start();
   ASSERT_TRUE(instance_->init_failure());
   EXPECT_EQ(instance_->init_failure()->reason, "Runtime exited with error: exit status 127");
+  EXPECT_EQ(instance_->init_failure()->detail, "cannot execute /x: Permission denied");
   EXPECT_EQ(instance_->init_log(), "cannot execute /x: Permission denied\n");
 }
 

@@ -174,6 +174,14 @@ class Settings(CommandLineTest):
         self.assertEqual(self.sent(settled).settings["concurrency"], 8)
         self.assertEqual(self.sent(settled, "--concurrency", "4").settings["concurrency"], 4)
 
+    def test_which_of_two_runtimes_was_chosen_is_said(self):
+        folder = self.folder({"handler.py": HANDLER, "index.mjs": "export const handler = 1"})
+        done, _ = self.deploy_to(accepting, folder)
+        self.assert_ends(done, 0, "\n      handler.handler (python3.11) was chosen; there is index.handler (nodejs22.x), too. To choose: --runtime, or ")
+        done, sent = self.deploy_to(accepting, folder, "--runtime", "nodejs22.x")
+        self.assertNotIn("was chosen", done.stderr)
+        self.assertEqual(sent.settings["handler"], "index.handler")
+
     def test_an_image_needs_no_folder(self):
         done, sent = self.deploy_to(accepting, "--image", "mine:1", "--name", "img")
         self.assert_ends(done, 0)
@@ -191,7 +199,7 @@ class Settings(CommandLineTest):
             done = self.run_lambda("deploy", folder, "--all", LAMBDA_HOST=f"http://127.0.0.1:{server.port}", LAMBDA_API_KEY=KEY)
         self.assert_ends(done, 0)
         self.assertEqual([each.path for each in server.received if each.method == "POST"],
-                         ["/_lambda/functions/one/deploy", "/_lambda/functions/two/deploy"])
+                         [f"/_lambda/functions/{name}/deploy{rest}" for rest in ("/check", "") for name in ("one", "two")])
         done, _ = self.deploy_to(failing({"code": "invalid", "status": 400, "message": "what"}), folder, "--all")
         self.assert_ends(done, 2, 'Not deployed any more: "two"')
 

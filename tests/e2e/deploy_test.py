@@ -268,5 +268,70 @@ class Bytecode(ServerTest):
         self.assertEqual(self.server.invoke("huge").json(), ["app", "small"])
 
 
+class OneChange(ServerTest):
+    """A deploy with something wrong in it, wherever that stands, changes nothing."""
+
+    driver = "native"
+    ONE = '[[function]]\nname = "one"\npath = "a"\n'
+    TWO = '[[function]]\nname = "two"\npath = "b"\n'
+
+    def state(self, *names):
+        def of(name):
+            known = [self.server.api("GET", f"/_lambda/functions/{name}{part}") for part in ("", "/versions", "/schedules")]
+            return [*(each.json() for each in known), self.server.api("GET", f"/2019-09-25/functions/{name}/event-invoke-config").json()]
+        return [of(name) for name in names]
+
+    def deploy(self, manifest, code, *options):
+        folder = self.server.folder({"lambda.toml": manifest, "a/app.py": SHOWS.format(code=code), "b/app.py": SHOWS.format(code=code)})
+        return self.server.cli("deploy", folder, *options, check=False)
+
+    def refused(self, done, *words):
+        self.assertEqual(done.returncode, 5 if "nobody" in words else 2, done.stderr)
+        for word in words:
+            self.assertIn(word, done.stderr)
+        self.assertNotIn("Packaging", done.stderr)
+        self.assertNotIn("is deployed, but", done.stderr)
+
+    def test_what_follows_a_deploy_is_checked_before_it(self):
+        good = 'path = "a"\nname = "whole"\nretries = 1\n[[schedule]]\ncron = "@daily"\n'
+        self.assertEqual(self.deploy(good, "v1").returncode, 0)
+        for number in range(999):
+            self.server.api("PUT", f"/_lambda/functions/whole/schedules/own{number}", {"cron": "@hourly"})
+        before = self.state("whole")
+        head = 'path = "a"\nname = "whole"\n'
+        for wrong, *words in [("retries = 9", "lambda.toml", "maximumRetryAttempts"), ('max_age = "soon"', "max_age", "not a time"),
+                              ("max_age = 5", "lambda.toml", "maximumEventAge"), ('max_age = "7h"', "lambda.toml", "maximumEventAge"),
+                              ('on_success = "nobody"', "lambda.toml", "nobody"), ('on_failure = "whole"', "lambda.toml", "itself"),
+                              ('on_failure = "http://10.0.0.1/"', "private address"), ('on_failure = "ftp://x/"', "http://"),
+                              ("retries = -1", "lambda.toml"), ('on_success = "whole:prod"', "lambda.toml", "no such"),
+                              ('[[schedule]]\ncron = "0 22-2 * * *"', "lambda.toml", "column 3"),
+                              ('[[schedule]]\ncron = "@daily"\n[[schedule]]\nname = "b"\ncron = "@daily"', '"whole" would have 1001 schedules')]:
+            with self.subTest(wrong=wrong):
+                self.refused(self.deploy(f"{head}{wrong}\n", "v2"), *words)
+                self.assertEqual(self.state("whole"), before)
+
+    def test_none_of_several_is_deployed_where_one_is_wrong(self):
+        self.assertEqual(self.deploy(self.ONE + self.TWO, "v1", "--all").returncode, 0)
+        before = self.state("one", "two")
+        for wrong, *words in [("memory = 64", '"two"', "memorySize"), ('runtime = "python2.7"', '"two"', "python2.7"), ('kind = "htp"', '"two"', "handler or http"),
+                              ('url = "opn"', '"two"', "open, iam, key"), ('handler = "nowhere.handler"', '"two"', "nowhere.py"),
+                              ("retries = 9", '"two"', "maximumRetryAttempts"), ('on_success = "nobody"', '"two"', "nobody"),
+                              ('environment = { AWS_REGION = "x" }', '"two"', "AWS_REGION"), ('[[function.schedule]]\ncron = "x"', '"two"', "schedule")]:
+            with self.subTest(wrong=wrong):
+                self.refused(self.deploy(f"{self.ONE}{self.TWO}{wrong}\n", "v2", "--all"), *words)
+                self.assertEqual(self.state("one", "two"), before)
+
+    def test_functions_that_are_new_may_name_each_other(self):
+        new = '[[function]]\nname = "left"\npath = "a"\n{}\n[[function]]\nname = "right"\npath = "b"\n'
+        for wrong, *words in [('on_success = "left"', "cannot be", "itself"), ('on_success = "right:prod"', '"prod"', "first time")]:
+            self.refused(self.deploy(new.format(wrong), "v1", "--all"), '"left"', *words)
+            self.assertEqual(self.server.api("GET", "/_lambda/functions/left").status, 404)
+        arn = "arn:aws:lambda:us-east-1:000000000000:function:right"
+        done = self.deploy(new.format(f'on_success = "right:live"\non_failure = "{arn}"'), "v1", "--all")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        config = self.server.api("GET", "/2019-09-25/functions/left/event-invoke-config").json()["DestinationConfig"]
+        self.assertEqual([config[each]["Destination"] for each in ("OnSuccess", "OnFailure")], [f"{arn}:live", arn])
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -1,6 +1,7 @@
 """Functions that go wrong: what the caller sees, at the URL and through invoke."""
 
 import json
+import re
 import time
 import unittest
 
@@ -156,11 +157,42 @@ class CodeThatDoesNotLoad(ServerTest):
         self.assertNotEqual(done.returncode, 0)
         self.assertEqual(self.server.get("never").status, 404)
 
-    def test_node_syntax_error(self):
-        done = self.server.deploy({"index.mjs": "export const handler = async ( => 1;"}, "nodewrong", "--runtime", "nodejs22.x",
-                                  "--handler", "index.handler", check=False)
-        self.assertNotEqual(done.returncode, 0)
-        self.assertIn("SyntaxError", done.stderr)
+    def told(self, files, *options):
+        """What a first deploy that fails says of it: the headline, and the lines below."""
+        folder = self.server.folder(files)
+        if "bootstrap" in files:
+            (folder / "bootstrap").chmod(0o755)
+        done = self.server.cli("deploy", folder, "--name", "wrong", *options, check=False)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertNotIn('{"', done.stderr)
+        headline, rest = re.search(r"^lambda: the new code failed to initialise: (.*)\n(?:\nIts output:\n)?((?:.|\n)*)", done.stderr, re.MULTILINE).groups()
+        return headline, rest
+
+    def test_node_s_errors_are_told_as_python_s_are(self):
+        headline, stack = self.told({"index.js": "exports.handler = async () => {\n  return 1 +;\n};\n"})
+        self.assertRegex(headline, "SyntaxError: Unexpected token ';'$")
+        self.assertRegex(stack, r"\A  /var/task/index\.js:2\n    return 1 \+;\n +\^\n  SyntaxError: Unexpected token ';'\n      at ")
+        headline, stack = self.told({"index.mjs": "export const handler = async ( => 1;"}, "--handler", "index.handler")
+        self.assertRegex(headline, "SyntaxError: Unexpected token '=>'$")
+        self.assertIn("  SyntaxError: Unexpected token '=>'\n      at ", stack)
+        headline, stack = self.told({"index.mjs": "import x from 'nowhere';\nexport const handler = async () => x;\n"})
+        self.assertIn("Cannot find package 'nowhere' imported from /var/task/index.mjs", headline)
+        headline, stack = self.told({"index.mjs": "export const main = 1;\n"}, "--handler", "index.handler")
+        self.assertEqual(headline, "Runtime.HandlerNotFound: index.handler is undefined or not exported")
+        headline, stack = self.told({"index.js": "throw new TypeError('of its own');\nexports.handler = 1;\n"})
+        self.assertEqual(headline, "TypeError: of its own")
+        self.assertIn("      at Object.<anonymous> (/var/task/index.js:1:7)\n", stack)
+
+    def test_the_headline_of_python(self):
+        headline, stack = self.told({"app.py": "import nowhere\ndef handler(e, c): pass\n"})
+        self.assertEqual(headline, "Runtime.ImportModuleError: Unable to import module 'app': No module named 'nowhere'")
+        self.assertIn("  Traceback (most recent call last):\n", stack)
+
+    def test_a_bootstrap_that_cannot_be_executed(self):
+        headline, rest = self.told({"bootstrap": "#!/usr/bin/no-ruby\n"})
+        self.assertEqual((headline, rest), ("cannot execute /var/task/bootstrap: it needs /usr/bin/no-ruby, which the sandbox does not have", ""))
+        headline, rest = self.told({"bootstrap": "echo hello\n"})
+        self.assertIn("a script begins with #! and its interpreter, such as #!/bin/sh", headline)
 
 
 if __name__ == "__main__":

@@ -89,6 +89,11 @@ def lines_to_paste(said):
     return [line.strip() for line in said.split("\nTry:\n", 1)[1].split("\n\n")[0].splitlines()]
 
 
+def must_be_done(done):
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
 def alive(pid):
     return Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
 
@@ -227,34 +232,100 @@ class FirstSteps(RunTest):
 
 
 class OwnFunctions(RunTest):
-    def test_what_a_person_deployed_is_left_alone(self):
-        home = self.place()
-        self.starts(home.run())
-        own = home.home / "own"
-        own.mkdir()
-        (own / "app.py").write_text("def handler(event, context):\n    return 'mine'\n")
-        mine = f"LAMBDA_DATA_DIR={home.data} bin/lambda"
-        must("chmod", "-R", "a+rX", own)
-        done = home.paste(f"{mine} deploy {own} --name greet --handler app.handler")
-        self.assertEqual(done.returncode, 0, done.stderr)
-        for word in ("start", "restart"):
-            said = self.starts(home.run(word))
+    """What a person has made of greet, and ./run after it."""
+
+    KEPT = '"greet" is your own by now: it was left as it is.\n'
+
+    def setUp(self):
+        self.home = self.place()
+        self.starts(self.home.run())
+
+    def cli(self, line):
+        return must_be_done(self.home.paste(f"export LAMBDA_DATA_DIR={self.home.data}; bin/lambda {line}")).stdout
+
+    def aws(self, line):
+        url = self.home.facts["url"]
+        done = self.home.paste(f"export LAMBDA_DATA_DIR={self.home.data}; eval \"$(bin/lambda config aws)\" && "
+                               f"{AWS} --endpoint-url {url} --output json lambda {line} --function-name greet")
+        return json.loads(must_be_done(done).stdout)
+
+    def folder(self, answer):
+        """A folder with an app.py that answers that."""
+        own = Path(tempfile.mkdtemp(prefix="own-", dir=self.home.home))
+        own.chmod(0o755)
+        (own / "app.py").write_text(f"def handler(event, context):\n    return {answer!r}\n")
+        return own
+
+    def state(self):
+        """Draft, versions and the alias, to the revision."""
+        return (self.aws("get-function-configuration"), self.aws("list-versions-by-function")["Versions"], self.aws("get-alias --name live"))
+
+    def is_left_alone(self, *words):
+        before = self.state()
+        for word in words or ("start", "restart"):
+            said = self.starts(self.home.run(word))
             self.assertNotIn("$ bin/lambda deploy", said)
-            self.assertIn('"greet" is a function of your own: it was left as it is.\n', said)
-            self.assertEqual(home.paste("curl -s http://greet.localhost").stdout, "mine")
+            self.assertIn(self.KEPT, said)
+            self.assertEqual(self.state(), before)
             lines = lines_to_paste(said)
             self.assertFalse([line for line in lines if "greet" in line], lines)
-            self.assertIn("greet", home.paste(lines[0]).stdout)
-        # Back at the example, it is ./run's again.
-        self.assertEqual(home.paste(f"{mine} rollback greet").returncode, 0)
-        self.assertIn("Unchanged: version 1", self.starts(home.run()))
+            self.assertIn("greet", self.home.paste(lines[0]).stdout)
+
+    def test_a_function_of_the_person_s_own(self):
+        self.cli(f"deploy {self.folder('mine')} --name greet --handler app.handler")
+        self.is_left_alone()
+        self.assertEqual(self.home.paste("curl -s http://greet.localhost").stdout, "mine")
+        # Rolled back to the example, the draft is still the person's.
+        self.cli("rollback greet")
+        self.is_left_alone("start")
         # And who deleted it, and has others, does not get it back.
-        self.assertEqual(home.paste(f"{mine} deploy {own} --name other --handler app.handler").returncode, 0)
-        self.assertEqual(home.paste(f"{mine} delete greet -y").returncode, 0)
-        said = self.starts(home.run())
-        self.assertNotIn("function of your own", said)
-        listed = json.loads(home.paste(f"{mine} list -o json").stdout)["functions"]
-        self.assertEqual([function["name"] for function in listed], ["other"])
+        self.cli(f"deploy {self.folder('other')} --name other --handler app.handler")
+        self.cli("delete greet -y")
+        said = self.starts(self.home.run())
+        self.assertNotIn(self.KEPT, said)
+        self.assertEqual([function["name"] for function in json.loads(self.cli("list -o json"))["functions"]], ["other"])
+
+    def test_a_draft_of_other_code(self):
+        folder = self.folder("draft")
+        shutil.make_archive(str(folder / "code"), "zip", folder, "app.py")
+        self.aws(f"update-function-code --zip-file fileb://{folder}/code.zip")
+        self.is_left_alone()
+
+    def test_a_draft_of_other_settings(self):
+        self.aws("update-function-configuration --timeout 31 --environment Variables={STAGE=draft}")
+        self.is_left_alone()
+
+    def test_a_version_that_is_published_and_not_live_yet(self):
+        self.aws("update-function-configuration --timeout 31")
+        self.aws("publish-version")
+        self.is_left_alone("start")
+
+    def test_a_live_that_is_shared_by_two_versions(self):
+        timeout = self.aws("get-function-configuration")["Timeout"]
+        self.aws("update-function-configuration --timeout 31")
+        self.aws("publish-version")
+        self.aws(f"update-function-configuration --timeout {timeout}")  # the draft is as the example again
+        self.aws("update-alias --name live --routing-config AdditionalVersionWeights={2=0.25}")
+        self.is_left_alone()
+        self.assertEqual(self.state()[2]["RoutingConfig"], {"AdditionalVersionWeights": {"2": 0.25}})
+
+    def test_the_example_itself(self):
+        before = self.state()
+        self.assertIn("Unchanged: version 1", self.starts(self.home.run()))
+        self.assertEqual(self.state(), before)
+        # Another version of it, where these commands see it alone.
+        newer = self.home.home / "hello"
+        shutil.copytree(ROOT / "examples/hello", newer)
+        file = newer / "lambda_function.py"
+        file.write_text(file.read_text().replace("Hello, ", "Good day, "))
+        script = f'mount --bind {newer} {ROOT}/examples/hello && exec {ROOT}/run'
+        done = subprocess.run(self.home.network.inside("unshare", "--mount", "sh", "-c", script), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, env=self.home.environment, stdin=subprocess.DEVNULL, check=False, timeout=300)
+        self.assertIn('{"message": "Good day, World!"}', done.stdout)
+        draft, versions, live = self.state()
+        self.assertEqual([version["Version"] for version in versions], ["$LATEST", "1", "2"])
+        self.assertEqual(live["FunctionVersion"], "2")
+        self.assertNotEqual(draft["CodeSha256"], before[0]["CodeSha256"])
 
 
 class Ports(RunTest):

@@ -301,6 +301,25 @@ class Declared(ScheduleTest):
         self.deploy(self.manifest())
         self.assertEqual(set(self.names("declared")), {"mine"})
 
+    def test_a_deploy_says_what_became_of_which(self):
+        def said(*schedules):
+            return re.findall(r'^Schedule .*$', self.deploy(self.manifest(*schedules)).stderr, re.MULTILINE)
+        self.deploy(self.manifest())
+        for name in self.names("declared"):
+            self.schedule("delete", "declared", "--name", name)
+        self.schedule("declared", "--cron", "@hourly", "--name", "mine")
+        daily = 'cron = "@daily"'
+        time = r"\d{4}-\d\d-\d\d 00:00:00 \+00:00"
+        [created, ended] = said(daily, 'name = "ended"\ncron = "at(2020-01-01T00:00:00)"')
+        self.assertRegex(created, rf'\ASchedule "default" of "declared" created; next: {time}\Z')
+        self.assertEqual(ended, 'Schedule "ended" of "declared" created; next: never again')
+        changes = said(daily + '\ndata = { a = 1 }', 'name = "mine"\n' + daily)
+        self.assertEqual([line.split("; ")[0] for line in changes],
+                         [f'Schedule "{name}" of "declared" {change}' for name, change in (("default", "changed"), ("ended", "removed"), ("mine", "changed"))])
+        self.assertEqual(changes[1], 'Schedule "ended" of "declared" removed')
+        self.assertEqual(said(daily + '\ndata = { a = 1 }', 'name = "mine"\n' + daily), [])
+        self.assertEqual([line.split()[-1] for line in said()], ["removed", "removed"])
+
     def test_one_whose_time_has_passed_is_no_error(self):
         self.deploy(self.manifest())
         for name in self.names("declared"):

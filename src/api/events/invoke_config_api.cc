@@ -133,6 +133,15 @@ Task<Answer> update_event_invoke_config(Services& services, Exchange& exchange) 
   co_return co_await store_config(services, exchange, true);
 }
 
+Result<Done> check_event_invoke_config(Services& services, const std::string& function,
+                                       const json::object& body) {
+  Subject subject;
+  subject.function = function;
+  auto config = apply(services, subject, {}, body);
+  if (!config) return fail(std::move(config.error()));
+  return Done{};
+}
+
 Task<Answer> get_event_invoke_config(Services& services, Exchange& exchange) {
   auto subject = subject_of(services, exchange);
   if (!subject) co_return fail(std::move(subject.error()));

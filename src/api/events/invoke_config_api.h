@@ -12,4 +12,9 @@ Task<Answer> get_event_invoke_config(Services& services, Exchange& exchange);
 Task<Answer> delete_event_invoke_config(Services& services, Exchange& exchange);
 Task<Answer> list_event_invoke_configs(Services& services, Exchange& exchange);
 
+// Whether a function of that name, which need not be there yet, could have the configuration.
+[[nodiscard]] Result<Done> check_event_invoke_config(Services& services,
+                                                     const std::string& function,
+                                                     const boost::json::object& body);
+
 }  // namespace lambda::api

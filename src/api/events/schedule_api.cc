@@ -21,8 +21,6 @@ using events::TimeZone;
 constexpr std::size_t kTimesShown = 5;
 constexpr std::size_t kFiringsShown = 10;
 constexpr std::size_t kTimesOfCheck = 3;
-// A list of schedules, with their data.
-constexpr std::size_t kLargestList = 16u << 20;
 
 // ---- showing
 
@@ -86,16 +84,25 @@ json::object firing_json(const FiringInfo& firing, const TimeZone& zone) {
 }
 
 // Thousands of them would hold up the loop: they are written down beside it.
-Task<Answer> answer_list(Services& services, std::string function) {
+// Beside what `reply` holds already.
+Task<Answer> answer_list(Services& services, std::string function, json::object reply = {}) {
   auto infos = co_await services.scheduler.list(std::move(function));
   if (!infos) co_return fail(std::move(infos.error()));
-  auto write = [infos = std::move(*infos)] {
+  auto write = [infos = std::move(*infos), reply = std::move(reply)]() mutable {
     json::array schedules;
     for (const auto& info : infos)
       schedules.push_back(schedule_json(info, zone_of(info.schedule.definition)));
-    return json_response(200, json::object{{"schedules", std::move(schedules)}});
+    reply["schedules"] = std::move(schedules);
+    return json_response(200, reply);
   };
   co_return co_await run_blocking(services.disk, std::move(write));
+}
+
+json::array changes_json(const Scheduler::Changes& changes) {
+  json::array array;
+  for (const auto& [name, change] : changes)
+    array.push_back({{"name", name}, {"change", to_string(change)}});
+  return array;
 }
 
 // ---- reading
@@ -210,6 +217,11 @@ Result<std::vector<ScheduleDefinition>> read_list(const json::object& body) {
   return definitions;
 }
 
+Task<Result<std::vector<ScheduleDefinition>>> read_list(Services& services, json::object body) {
+  auto read = [body = std::move(body)] { return read_list(body); };
+  co_return co_await run_blocking(services.disk, std::move(read));
+}
+
 // What the schedules of a request would come to; on a thread that may be held up.
 Result<json::array> checked_list(const Scheduler& scheduler, const json::object& body) {
   auto definitions = read_list(body);
@@ -249,7 +261,7 @@ Task<Answer> list_function_schedules(Services& services, Exchange& exchange) {
 }
 
 Task<Answer> check_schedules(Services& services, Exchange& exchange) {
-  auto body = co_await read_object(services, exchange, kLargestList);
+  auto body = co_await read_object(services, exchange, kLargestScheduleList);
   if (!body) co_return fail(std::move(body.error()));
   auto look = [&scheduler = services.scheduler, body = std::move(*body)] {
     return checked_list(scheduler, body);
@@ -259,17 +271,26 @@ Task<Answer> check_schedules(Services& services, Exchange& exchange) {
   co_return json_response(200, json::object{{"schedules", std::move(*checked)}});
 }
 
+Task<Result<Done>> check_declared_schedules(Services& services, std::string function,
+                                            json::object body) {
+  auto definitions = co_await read_list(services, std::move(body));
+  if (!definitions) co_return fail(std::move(definitions.error()));
+  co_return co_await services.scheduler.check_declared(std::move(function),
+                                                       std::move(*definitions));
+}
+
 Task<Answer> declare_schedules(Services& services, Exchange& exchange) {
   auto function = known_function(services, exchange);
   if (!function) co_return fail(std::move(function.error()));
-  auto body = co_await read_object(services, exchange, kLargestList);
+  auto body = co_await read_object(services, exchange, kLargestScheduleList);
   if (!body) co_return fail(std::move(body.error()));
-  auto read = [body = std::move(*body)] { return read_list(body); };
-  auto definitions = co_await run_blocking(services.disk, std::move(read));
+  auto definitions = co_await read_list(services, std::move(*body));
   if (!definitions) co_return fail(std::move(definitions.error()));
   auto declared = co_await services.scheduler.declare(*function, std::move(*definitions));
   if (!declared) co_return fail(std::move(declared.error()));
-  co_return co_await answer_list(services, std::move(*function));
+  json::object reply;
+  reply["changes"] = changes_json(*declared);
+  co_return co_await answer_list(services, std::move(*function), std::move(reply));
 }
 
 Task<Answer> get_schedule(Services& services, Exchange& exchange) {

@@ -6,6 +6,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <iterator>
 #include <sstream>
 
 namespace lambda::cli {
@@ -20,6 +21,26 @@ const std::vector<std::string>& known_keys() {
       "include",  "path",        "retries", "max_age", "on_success",        "on_failure",
       "function", "concurrency", "schedule"};
   return keys;
+}
+
+// "tz" for timezone, "env" for environment: some of its letters in their order, the first among
+// them.
+bool abbreviates(std::string_view text, std::string_view word) {
+  if (text.size() < 2 || text.front() != word.front()) return false;
+  for (const char letter : word) {
+    if (!text.empty() && text.front() == letter) text.remove_prefix(1);
+  }
+  return text.empty();
+}
+
+// The key that is meant, or "".
+std::string meant_key(const std::string& name, const std::vector<std::string>& known) {
+  auto near = nearest_word(name, known);
+  if (!near.empty()) return near;
+  std::vector<std::string> longer;
+  std::ranges::copy_if(known, std::back_inserter(longer),
+                       [&name](const std::string& key) { return abbreviates(name, key); });
+  return longer.size() == 1 ? longer.front() : std::string();
 }
 
 struct Reader {
@@ -38,11 +59,16 @@ struct Reader {
     into = node->as_string()->get();
     return Done{};
   }
-  Result<Done> number(const toml::table& table, const char* key,
-                      std::optional<std::int64_t>& into) const {
+  // `such_as` is a number that a person may have meant, in `unit`: "seconds".
+  Result<Done> number(const toml::table& table, const char* key, std::optional<std::int64_t>& into,
+                      std::string_view such_as, std::string_view unit = {}) const {
     const auto* node = table.get(key);
     if (node == nullptr) return Done{};
-    if (!node->is_integer()) return wrong(*node, key, "must be a whole number");
+    if (!node->is_integer()) {
+      return wrong(*node, key,
+                   fmt::format("must be a whole number{}{} without quotes, such as {} = {}",
+                               unit.empty() ? "" : " of ", unit, key, such_as));
+    }
     into = node->as_integer()->get();
     return Done{};
   }
@@ -138,7 +164,7 @@ struct Reader {
     for (const auto& [key, node] : table) {
       const std::string name(key.str());
       if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-      const auto near = nearest_word(name, known);
+      const auto near = meant_key(name, known);
       return wrong(node, "unknown key \"" + name + "\"",
                    near.empty() ? fmt::format("(there are {})", fmt::join(known, ", "))
                                 : "(did you mean \"" + near + "\"?)");
@@ -164,12 +190,12 @@ Result<Manifest> Reader::read(const toml::table& table, const fs::path& folder,
   if (done) done = text(table, "description", manifest.description);
   if (done) done = text(table, "url", manifest.url);
   if (done) done = text(table, "driver", manifest.driver);
-  if (done) done = number(table, "port", manifest.port);
-  if (done) done = number(table, "concurrency", manifest.concurrency);
-  if (done) done = number(table, "timeout", manifest.timeout);
-  if (done) done = number(table, "memory", manifest.memory);
-  if (done) done = number(table, "ephemeral_storage", manifest.ephemeral_storage);
-  if (done) done = number(table, "retries", manifest.retries);
+  if (done) done = number(table, "port", manifest.port, "8080");
+  if (done) done = number(table, "concurrency", manifest.concurrency, "32");
+  if (done) done = number(table, "timeout", manifest.timeout, "30", "seconds");
+  if (done) done = number(table, "memory", manifest.memory, "256", "MB");
+  if (done) done = number(table, "ephemeral_storage", manifest.ephemeral_storage, "512", "MB");
+  if (done) done = number(table, "retries", manifest.retries, "2");
   if (done) done = age(table, "max_age", manifest.max_age);
   if (done) done = text(table, "on_success", manifest.on_success);
   if (done) done = text(table, "on_failure", manifest.on_failure);

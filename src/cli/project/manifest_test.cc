@@ -48,17 +48,32 @@ TEST_F(ManifestFile, NamesTheLineOfAnUnknownKey) {
   const auto message = refused("name = \"a\"\nmemroy = 256\n");
   EXPECT_NE(message.find("line 2"), std::string::npos) << message;
   EXPECT_NE(message.find("did you mean \"memory\"?"), std::string::npos) << message;
-  const auto far = refused("[[schedule]]\ncron = \"@daily\"\ntz = \"UTC\"\n");
-  EXPECT_NE(far.find("line 3: unknown key \"tz\" (there are name, cron, timezone, "),
+  const auto far = refused("[[schedule]]\ncron = \"@daily\"\nzone = \"UTC\"\n");
+  EXPECT_NE(far.find("line 3: unknown key \"zone\" (there are name, cron, timezone, "),
             std::string::npos)
       << far;
+  for (const auto& [text, meant] : {std::pair("[[schedule]]\ntz = \"UTC\"\n", "timezone"),
+                                    {"env = { A = \"1\" }\n", "environment"},
+                                    {"mem = 256\n", "memory"},
+                                    {"desc = \"x\"\n", "description"},
+                                    {"time_out = 3\n", "timeout"}}) {
+    EXPECT_NE(refused(text).find(fmt::format("(did you mean \"{}\"?)", meant)), std::string::npos)
+        << refused(text);
+  }
+  EXPECT_NE(refused("on = \"x\"\n").find("(there are name, "), std::string::npos);
   EXPECT_NE(refused("[[function]]\nname = \"a\"\nhandle = \"x\"\n").find("line 3"),
             std::string::npos);
 }
 
 TEST_F(ManifestFile, NamesTheLineOfAWrongValue) {
-  EXPECT_NE(refused("timeout = \"soon\"\n").find("line 1: timeout must be a whole number"),
-            std::string::npos);
+  for (const auto& [text, said] :
+       {std::pair("timeout = \"30s\"\n",
+                  "line 1: timeout must be a whole number of seconds without "
+                  "quotes, such as timeout = 30"),
+        {"memory = \"256MB\"\n", "memory must be a whole number of MB without quotes"},
+        {"timeout = 1.5\n", "timeout must be a whole number of seconds"},
+        {"port = \"8080\"\n", "port must be a whole number without quotes, such as port = 8080"}})
+    EXPECT_NE(refused(text).find(said), std::string::npos) << refused(text);
   EXPECT_NE(refused("\nname = 1\n").find("line 2"), std::string::npos);
   EXPECT_NE(refused("name = \n").find("line 1"), std::string::npos);
   EXPECT_NE(refused("[environment]\nA = 1\n").find("line 2"), std::string::npos);

@@ -6,6 +6,7 @@
 #include "cli/project/text_file.h"
 
 #include <boost/json.hpp>
+#include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
 #include <vector>
@@ -189,15 +190,41 @@ Result<Recognised> with_handler(const fs::path& folder, const Known& known, Reco
                                                  "no *.js, *.mjs or *.cjs exports handler");
 }
 
-}  // namespace
-
-Result<Recognised> recognise(const fs::path& folder, const Known& known) {
-  Recognised found;
-  if (known.runtime.empty() && is_file(folder / "Dockerfile")) {
-    found.image = true;
-    found.port = exposed_port(read_text(folder / "Dockerfile"));
-    return found;
+// "index.handler (nodejs22.x)": what the family would run of the folder, where there is any.
+std::string offer_of(const fs::path& folder, Family family) {
+  const auto shown = [](const std::optional<std::string>& handler, const char* runtime) {
+    return handler ? fmt::format("{} ({})", *handler, runtime) : std::string();
+  };
+  switch (family) {
+    case Family::program:
+      return has_files_of(folder, family) ? shown("bootstrap", kProgramRuntime) : std::string();
+    case Family::python:
+      return shown(python_handler(folder), kPythonRuntime);
+    case Family::node:
+      return shown(node_handler(folder), kNodeRuntime);
+    case Family::none:
+      return {};
   }
+  return {};
+}
+
+// Which of several was chosen, and how to choose another.
+std::string choice_note(const fs::path& folder, const Recognised& found) {
+  const auto chosen = family_of(found.runtime);
+  std::string others;
+  for (const auto family : {Family::program, Family::python, Family::node}) {
+    const auto offer = family == chosen ? std::string() : offer_of(folder, family);
+    if (!offer.empty()) others += (others.empty() ? "" : " and ") + offer;
+  }
+  if (others.empty()) return {};
+  return fmt::format(
+      "{} ({}) was chosen; there is {}, too. To choose: --runtime, or runtime = \"...\" in "
+      "lambda.toml",
+      chosen == Family::program ? "bootstrap" : found.handler, found.runtime, others);
+}
+
+Result<Recognised> recognise_code(const fs::path& folder, const Known& known) {
+  Recognised found;
   auto runtime = choose_runtime(folder, known);
   if (!runtime) return fail(std::move(runtime.error()));
   found.runtime = std::move(*runtime);
@@ -218,6 +245,20 @@ Result<Recognised> recognise(const fs::path& folder, const Known& known) {
       return found;
   }
   return found;
+}
+
+}  // namespace
+
+Result<Recognised> recognise(const fs::path& folder, const Known& known) {
+  if (known.runtime.empty() && is_file(folder / "Dockerfile")) {
+    Recognised found;
+    found.image = true;
+    found.port = exposed_port(read_text(folder / "Dockerfile"));
+    return found;
+  }
+  auto code = recognise_code(folder, known);
+  if (code && known.runtime.empty()) code->note = choice_note(folder, *code);
+  return code;
 }
 
 }  // namespace lambda::cli

@@ -2,8 +2,12 @@
 
 #include "cli/project/test_folder.h"
 
+#include <gmock/gmock.h>
+
 namespace lambda::cli {
 namespace {
+
+using ::testing::HasSubstr;
 
 class Recognition : public TestFolder {
  protected:
@@ -50,6 +54,28 @@ TEST_F(Recognition, FindsProgramsAndImages) {
   write("Dockerfile", "FROM a\nEXPOSE 9000\n");
   EXPECT_TRUE(found().image);
   EXPECT_EQ(found().port, 9000);
+}
+
+TEST_F(Recognition, SaysWhichOfTwoRuntimesWasChosen) {
+  write("handler.py", "def handler(e, c): pass\n");
+  write("build.js", "console.log(1);\n");
+  EXPECT_EQ(found().note, "");  // no handler
+  write("index.mjs", "export const handler = async () => 1;\n");
+  EXPECT_EQ(found().note,
+            "handler.handler (python3.11) was chosen; there is index.handler (nodejs22.x), too. To "
+            "choose: --runtime, or runtime = \"...\" in lambda.toml");
+  Known known;
+  known.former_runtime = "nodejs20.x";
+  EXPECT_THAT(found(known).note, HasSubstr("index.handler (nodejs20.x) was chosen; there is "
+                                           "handler.handler (python3.11), too."));
+  known.runtime = "python3.11";
+  EXPECT_EQ(found(known).note, "");
+  write("bootstrap", "#!/bin/sh\n");
+  EXPECT_THAT(found().note,
+              HasSubstr("bootstrap (provided.al2023) was chosen; there is handler.handler "
+                        "(python3.11) and index.handler (nodejs22.x), too."));
+  write("Dockerfile", "FROM a\n");
+  EXPECT_EQ(found().note, "");
 }
 
 TEST_F(Recognition, SaysWhatWasLookedFor) {

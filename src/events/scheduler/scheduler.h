@@ -35,6 +35,12 @@ namespace lambda::events {
 
 // Of one function.
 inline constexpr std::size_t kMostSchedules = 1'000;
+// Of one schedule, the newest.
+inline constexpr std::size_t kFiringsKept = 100;
+
+// What a declaration did to a schedule.
+enum class ScheduleChange { created, changed, removed };
+[[nodiscard]] std::string_view to_string(ScheduleChange change);
 
 class Scheduler {
  public:
@@ -70,11 +76,14 @@ class Scheduler {
   // goes on from now where its times are others. Errors: invalid (with the reason and a remedy),
   // conflict (another request changes it at this moment).
   Task<Result<Saved>> save(ScheduleDefinition definition);
+  using Changes = std::map<std::string, ScheduleChange>;  // by the schedule's name
   // The schedules that lambda.toml declares for a function: these, and no other declared ones. All
   // or nothing. One whose time has passed is no error here: the file need not change for it.
-  Task<Result<Done>> declare(std::string function, std::vector<ScheduleDefinition> definitions);
-  // Whether these could be saved, without doing it (their function need not be there yet). Any
-  // thread, and so is times().
+  Task<Result<Changes>> declare(std::string function, std::vector<ScheduleDefinition> definitions);
+  // Whether it could, without doing it: the function need not be there yet.
+  Task<Result<Done>> check_declared(std::string function,
+                                    std::vector<ScheduleDefinition> definitions);
+  // Whether these could be saved, as far as that needs no function. Any thread, and so is times().
   [[nodiscard]] Result<Done> check(const std::vector<ScheduleDefinition>& definitions) const;
   // When it would fire next, if it were saved now.
   [[nodiscard]] std::vector<WallTime> times(const ScheduleDefinition& definition,
@@ -154,8 +163,17 @@ class Scheduler {
   [[nodiscard]] Result<Done> room_for(const std::string& function, const std::set<Key>& wanted,
                                       const std::set<Key>& gone) const;
   [[nodiscard]] Result<Done> nobody_changes(const std::set<Key>& keys) const;
-  Task<Result<Done>> declare_here(std::string function,
-                                  std::vector<ScheduleDefinition> definitions);
+  // What a declaration comes to.
+  struct Declaration {
+    std::vector<Schedule> kept;
+    std::vector<std::pair<Key, std::string>> gone;  // with their ids
+    std::set<Key> wanted, going;
+    Changes changes;
+  };
+  [[nodiscard]] Result<Declaration> planned_declaration(
+      const std::string& function, std::vector<ScheduleDefinition> definitions) const;
+  Task<Result<Changes>> declare_here(std::string function,
+                                     std::vector<ScheduleDefinition> definitions);
   Task<Result<Done>> remove_here(std::string function, std::string name);
   Task<Result<Info>> set_paused_here(std::string function, std::string name, bool paused);
   Task<Result<std::string>> run_here(std::string function, std::string name);

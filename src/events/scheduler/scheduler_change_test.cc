@@ -51,10 +51,17 @@ TEST_F(SchedulerTest, AFunctionTakesItsSchedulesWithIt) {
 TEST_F(SchedulerTest, DeclaredOnesGoWhenTheyAreNotDeclaredAnyMore) {
   save(definition("@daily", "by-hand"));
   std::vector<ScheduleDefinition> both{definition("@hourly", "a"), definition("@daily", "b")};
-  ASSERT_TRUE(await(scheduler_->declare("greet", both)));
+  const auto created = await(scheduler_->declare("greet", both));
+  ASSERT_TRUE(created);
+  EXPECT_EQ(*created,
+            (Scheduler::Changes{{"a", ScheduleChange::created}, {"b", ScheduleChange::created}}));
   EXPECT_THAT(*await(scheduler_->list("greet")), SizeIs(3));
   both.pop_back();
-  ASSERT_TRUE(await(scheduler_->declare("greet", both)));
+  both.front().overlap = Overlap::allow;
+  const auto changed = await(scheduler_->declare("greet", both));
+  ASSERT_TRUE(changed);
+  EXPECT_EQ(*changed,
+            (Scheduler::Changes{{"a", ScheduleChange::changed}, {"b", ScheduleChange::removed}}));
   EXPECT_THAT(*await(scheduler_->list("greet")), SizeIs(2));
   both.push_back(definition("@dialy", "c"));
   EXPECT_FALSE(await(scheduler_->declare("greet", both)));

@@ -3,8 +3,10 @@
 #include "sandbox/init/init_channel.h"
 
 #include "base/loop_runner.h"
+#include "base/temporary_directory.h"
 #include "sandbox/init/protocol.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <csignal>
@@ -14,6 +16,7 @@
 #include <fstream>
 #include <poll.h>
 #include <sched.h>
+#include <sstream>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -21,6 +24,9 @@ namespace lambda::sandbox {
 namespace {
 
 using std::chrono::seconds;
+using ::testing::AllOf;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
 
 auto soon() {
   return std::chrono::steady_clock::now() + seconds(10);
@@ -81,6 +87,16 @@ class LambdaInit : public testing::Test {
     return run_on(loop_, channel_->start(std::move(request), soon()));
   }
   ExitStatus wait_exit() { return run_on(loop_, channel_->wait_exit()); }
+  // How a bootstrap with that in it ends.
+  ExitStatus exit_of_program(const std::string& content) {
+    const auto program = folder_.path() / "bootstrap";
+    std::ofstream(program, std::ios::binary) << content;
+    std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+    EXPECT_TRUE(start({program.string()}));
+    return wait_exit();
+  }
+
+  TemporaryDirectory folder_;
 
   Loop loop_{1};
   pid_t init_ = -1;
@@ -132,6 +148,29 @@ TEST_F(LambdaInit, SaysWhyAProgramCannotBeExecuted) {
   const auto exit = wait_exit();
   EXPECT_EQ(exit.code, 127);
   EXPECT_EQ(exit.detail, "cannot execute /nonexistent/program: No such file or directory");
+}
+
+TEST_F(LambdaInit, SaysWhichInterpreterOfAScriptIsMissing) {
+  const auto exit = exit_of_program("#! /usr/bin/no-ruby -w\nputs 1\n");
+  EXPECT_EQ(exit.code, 127);
+  EXPECT_THAT(exit.detail, EndsWith("/bootstrap: it needs /usr/bin/no-ruby, which the sandbox does "
+                                    "not have"));
+}
+
+TEST_F(LambdaInit, SaysWhichLoaderOfAProgramIsMissing) {
+  std::ostringstream content;
+  content << std::ifstream("/bin/true", std::ios::binary).rdbuf();
+  auto program = content.str();
+  program.replace(program.find("/ld-linux"), 9, "/no-linux");
+  const auto exit = exit_of_program(program);
+  EXPECT_EQ(exit.code, 127);
+  EXPECT_THAT(exit.detail, AllOf(HasSubstr("/bootstrap: it needs /lib"), HasSubstr("/no-linux")));
+}
+
+TEST_F(LambdaInit, SaysWhenAScriptNamesNoInterpreter) {
+  const auto exit = exit_of_program("echo hello\n");
+  EXPECT_EQ(exit.code, 126);
+  EXPECT_THAT(exit.detail, HasSubstr("it is no program for this machine; a script begins with #!"));
 }
 
 TEST_F(LambdaInit, SaysWhenAProgramIsNowhereInPath) {

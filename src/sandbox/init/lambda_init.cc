@@ -21,6 +21,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <elf.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -155,6 +156,53 @@ void note_exec_error(const char* what, const char* subject) {
   std::snprintf(exec_text, sizeof(exec_text), "%s %.150s: %s", what, subject, std::strerror(errno));
 }
 
+// Where a file that is there starts by a program that is not: the interpreter of a script's first
+// line, the loader of an ELF. "" where neither can be told.
+const char* missing_interpreter(const char* program) {
+  static char head[4'096];
+  const int file = ::open(program, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return "";
+  const auto got = ::pread(file, head, sizeof(head) - 1, 0);
+  ::close(file);
+  if (got < 2) return "";
+  head[got] = '\0';
+  char* name = nullptr;
+  if (head[0] == '#' && head[1] == '!') {
+    name = head + 2 + std::strspn(head + 2, " \t");
+    name[std::strcspn(name, " \t\r\n")] = '\0';
+  } else if (static_cast<std::size_t>(got) > sizeof(Elf64_Ehdr) &&
+             std::memcmp(head, ELFMAG, SELFMAG) == 0) {
+    Elf64_Ehdr elf;
+    std::memcpy(&elf, head, sizeof(elf));
+    for (unsigned i = 0; i < elf.e_phnum; ++i) {
+      const auto at = elf.e_phoff + std::uint64_t{i} * sizeof(Elf64_Phdr);
+      Elf64_Phdr part;
+      if (at > sizeof(head) - sizeof(part)) break;
+      std::memcpy(&part, head + at, sizeof(part));
+      if (part.p_type == PT_INTERP && part.p_offset < static_cast<std::uint64_t>(got))
+        name = head + part.p_offset;
+    }
+  }
+  return name != nullptr && ::access(name, F_OK) != 0 ? name : "";
+}
+
+void note_not_executed(const char* program) {
+  const int error = errno;
+  const char* missing = error == ENOENT ? missing_interpreter(program) : "";
+  errno = error;
+  note_exec_error("cannot execute", program);
+  if (*missing != '\0') {
+    std::snprintf(exec_text, sizeof(exec_text),
+                  "cannot execute %.80s: it needs %.80s, which the sandbox does not have", program,
+                  missing);
+  } else if (error == ENOEXEC) {
+    std::snprintf(exec_text, sizeof(exec_text),
+                  "cannot execute %.80s: it is no program for this machine; a script begins with "
+                  "#! and its interpreter, such as #!/bin/sh",
+                  program);
+  }
+}
+
 // Lowers a limit; raising one would need a privilege that the function must not have.
 void lower_limit(__rlimit_resource resource, rlim_t value) {
   rlimit limit{};
@@ -180,7 +228,7 @@ void execute() {
   char* program = argument_list[0];
   if (std::strchr(program, '/') != nullptr) {
     ::execve(program, argument_list, variable_list);
-    note_exec_error("cannot execute", program);
+    note_not_executed(program);
     return;
   }
   const char* path = variable("PATH");

@@ -1,0 +1,39 @@
+// What a deploy comes to, before anything of it is packed or sent: whose it is, every setting, what
+// the folder holds, and whether the server would take it. Blocking.
+#pragma once
+
+#include "base/result.h"
+#include "cli/commands.h"
+#include "cli/connection/server_connection.h"
+#include "cli/event_settings.h"
+#include "cli/project/archive.h"
+#include "cli/project/contents.h"
+#include "cli/project/manifest.h"
+
+#include <boost/json.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lambda::cli {
+
+struct DeployPlan {
+  Manifest manifest;
+  std::string name;
+  boost::json::object settings;  // as the server takes them
+  EventSettings events;
+  bool first = false;                // there is no such function yet
+  std::optional<Contents> contents;  // none of an image that is there already
+  ArchiveFormat format = ArchiveFormat::zip;
+};
+
+// What can be seen without the server. Errors: invalid, naming the function where there are
+// several.
+Result<std::vector<DeployPlan>> plan_deploys(const DeployOptions& options,
+                                             const std::vector<Manifest>& manifests);
+// The rest: what the functions had, what their folders hold, and what the server has against it.
+// What one has wrong is said before the first is deployed.
+Result<Done> complete_plans(ServerConnection& server, std::vector<DeployPlan>& plans);
+
+}  // namespace lambda::cli
