@@ -9,6 +9,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 namespace lambda::cli {
@@ -153,12 +154,51 @@ std::string build_first(const fs::path& folder) {
          missing_tool({"make"}, "make");
 }
 
+// "index.handler (nodejs22.x)": what the family would run of the folder, where there is any.
+std::string offer_of(const fs::path& folder, Family family) {
+  const auto shown = [](const std::optional<std::string>& handler, const char* runtime) {
+    return handler ? fmt::format("{} ({})", *handler, runtime) : std::string();
+  };
+  switch (family) {
+    case Family::program:
+      return has_files_of(folder, family) ? shown("bootstrap", kProgramRuntime) : std::string();
+    case Family::python:
+      return shown(python_handler(folder), kPythonRuntime);
+    case Family::node:
+      return shown(node_handler(folder), kNodeRuntime);
+    case Family::none:
+      return {};
+  }
+  return {};
+}
+
+constexpr std::array kFamilies = {Family::program, Family::python, Family::node};
+
+const char* runtime_of(Family family) {
+  if (family == Family::program) return kProgramRuntime;
+  return family == Family::python ? kPythonRuntime : kNodeRuntime;
+}
+
+// Whether the folder has what the family would start with: the handler that was named, or one that
+// is found.
+bool can_start(const fs::path& folder, Family family, const Known& known) {
+  if (family == Family::program || !has_files_of(folder, family))
+    return has_files_of(folder, family);
+  if (!known.handler.empty())
+    return check_handler_file(folder, runtime_of(family), known.handler).has_value();
+  return known.kind == "http" || !offer_of(folder, family).empty();
+}
+
 Result<std::string> choose_runtime(const fs::path& folder, const Known& known) {
   if (!known.runtime.empty()) return known.runtime;
   if (has_files_of(folder, family_of(known.former_runtime))) return known.former_runtime;
-  if (has_files_of(folder, Family::program)) return std::string(kProgramRuntime);
-  if (has_files_of(folder, Family::python)) return std::string(kPythonRuntime);
-  if (has_files_of(folder, Family::node)) return std::string(kNodeRuntime);
+  for (const auto family : kFamilies) {
+    if (can_start(folder, family, known)) return std::string(runtime_of(family));
+  }
+  // What is missing is said by the first that has files.
+  for (const auto family : kFamilies) {
+    if (has_files_of(folder, family)) return std::string(runtime_of(family));
+  }
   return fail(ErrorCode::invalid,
               "no runtime was recognised in {}: there is no Dockerfile, no bootstrap, no *.py and "
               "no *.js, *.mjs, *.cjs or package.json. Name one with --runtime, such as {}",
@@ -190,29 +230,11 @@ Result<Recognised> with_handler(const fs::path& folder, const Known& known, Reco
                                                  "no *.js, *.mjs or *.cjs exports handler");
 }
 
-// "index.handler (nodejs22.x)": what the family would run of the folder, where there is any.
-std::string offer_of(const fs::path& folder, Family family) {
-  const auto shown = [](const std::optional<std::string>& handler, const char* runtime) {
-    return handler ? fmt::format("{} ({})", *handler, runtime) : std::string();
-  };
-  switch (family) {
-    case Family::program:
-      return has_files_of(folder, family) ? shown("bootstrap", kProgramRuntime) : std::string();
-    case Family::python:
-      return shown(python_handler(folder), kPythonRuntime);
-    case Family::node:
-      return shown(node_handler(folder), kNodeRuntime);
-    case Family::none:
-      return {};
-  }
-  return {};
-}
-
 // Which of several was chosen, and how to choose another.
 std::string choice_note(const fs::path& folder, const Recognised& found) {
   const auto chosen = family_of(found.runtime);
   std::string others;
-  for (const auto family : {Family::program, Family::python, Family::node}) {
+  for (const auto family : kFamilies) {
     const auto offer = family == chosen ? std::string() : offer_of(folder, family);
     if (!offer.empty()) others += (others.empty() ? "" : " and ") + offer;
   }
@@ -257,7 +279,8 @@ Result<Recognised> recognise(const fs::path& folder, const Known& known) {
     return found;
   }
   auto code = recognise_code(folder, known);
-  if (code && known.runtime.empty()) code->note = choice_note(folder, *code);
+  if (code && known.runtime.empty() && known.handler.empty())
+    code->note = choice_note(folder, *code);
   return code;
 }
 

@@ -16,7 +16,7 @@ struct Recognised {
   std::string runtime;
   std::string handler;
   std::optional<std::uint16_t> port;  // the Dockerfile's first EXPOSE
-  std::string note;                   // nobody named the runtime, and the files would fit another
+  std::string note;  // nobody named runtime or handler, and the files would fit another
 };
 
 // What is known beforehand; "" where nothing is.

@@ -78,6 +78,21 @@ TEST_F(Recognition, SaysWhichOfTwoRuntimesWasChosen) {
   EXPECT_EQ(found().note, "");
 }
 
+TEST_F(Recognition, ChoosesTheRuntimeThatHasAHandler) {
+  write("tool.py", "print(1)\n");
+  write("index.mjs", "export const handler = async () => 1;\n");
+  EXPECT_EQ(found().handler, "index.handler");
+  EXPECT_EQ(found().note, "");
+  write("app.py", "def handler(e, c): pass\n");
+  EXPECT_EQ(found().handler, "app.handler");
+  Known named;
+  named.handler = "index.handler";
+  EXPECT_EQ(found(named).runtime, "nodejs22.x");
+  EXPECT_EQ(found(named).note, "");
+  named.handler = "nowhere.handler";
+  EXPECT_THAT(refused(named), HasSubstr("nowhere.py"));
+}
+
 TEST_F(Recognition, SaysWhatWasLookedFor) {
   write("notes.txt", "x");
   EXPECT_NE(refused().find("no Dockerfile"), std::string::npos);
