@@ -24,14 +24,15 @@ constexpr std::chrono::seconds kTellUnwrittenEvery{10};
 constexpr std::chrono::milliseconds kLongestSleep{1'000};
 // How long a lane rests whose function could not be called.
 constexpr std::chrono::milliseconds kRest{1'000};
-// Webhooks on their way at once: of all, to one address that works, to all that are new or fail
-// (one at a time each), and to all that fail.
-constexpr std::size_t kWebhooks = 256;
+// Webhooks on their way at once: to all addresses; of those to addresses that are new, slow or
+// fail; of those to addresses that fail.
+constexpr Lanes::Most kWebhooks{256, 160, 64};
+constexpr Lanes::Most kWebhookBytes{64u << 20, 48u << 20, 16u << 20};
+constexpr std::size_t kWebhooksSpare = 32;
+// To one address that works, and to one that works slowly.
 constexpr std::size_t kWebhooksEach = 8;
-constexpr std::size_t kWebhooksUnproven = 192;
-constexpr std::size_t kWebhooksFailing = 64;
-// In memory: what is on its way, and one more.
-constexpr std::size_t kWebhookBytes = 64u << 20;
+constexpr std::size_t kWebhooksEachSlow = 4;
+constexpr std::chrono::milliseconds kSlowWebhook{2'000};
 // Where results go from function to function in a circle, it ends here.
 constexpr int kMostHops = 16;
 
@@ -45,7 +46,8 @@ Lanes::Limits function_lanes(std::size_t concurrency, const function::Catalog& c
     if (found == now->functions.end() || !found->second->reserved_concurrency) return std::nullopt;
     return static_cast<std::size_t>(*found->second->reserved_concurrency) / 2;
   };
-  limits.together = concurrency;
+  limits.events[0] = concurrency;
+  limits.spare = concurrency / 4;
   limits.each = std::max<std::size_t>(1, concurrency / 2);
   return limits;
 }
@@ -57,11 +59,13 @@ std::chrono::milliseconds time_since(SteadyTime then) {
 
 Lanes::Limits webhook_lanes() {
   Lanes::Limits limits;
-  limits.together = kWebhooks;
+  limits.events = kWebhooks;
+  limits.bytes = kWebhookBytes;
+  limits.spare = kWebhooksSpare;
   limits.each = kWebhooksEach;
+  limits.each_slow = kWebhooksEachSlow;
   limits.each_unproven = 1;
-  limits.unproven = kWebhooksUnproven;
-  limits.failing = kWebhooksFailing;
+  limits.slow_after = kSlowWebhook;
   return limits;
 }
 
@@ -118,7 +122,7 @@ Task<bool> Dispatcher::take_turn() {
   const auto now = parts_.clock.now();
   Turn turn;
   turn.functions = functions_.choose(now);
-  if (webhook_bytes_ < kWebhookBytes) turn.webhooks = webhooks_.choose(now);
+  turn.webhooks = webhooks_.choose(now);
   if (turn.functions.empty() && turn.webhooks.empty()) {
     co_await wait_for_work(now);
     co_return true;
@@ -127,17 +131,16 @@ Task<bool> Dispatcher::take_turn() {
 }
 
 Task<void> Dispatcher::wait_for_work(WallTime now) {
-  auto sleep = functions_.idle_time(now, kLongestSleep);
-  if (webhook_bytes_ < kWebhookBytes)
-    sleep = std::min(sleep, webhooks_.idle_time(now, kLongestSleep));
+  const auto sleep =
+      std::min(functions_.idle_time(now, kLongestSleep), webhooks_.idle_time(now, kLongestSleep));
   co_await wake_.wait_until(std::chrono::steady_clock::now() +
                             std::max(sleep, std::chrono::milliseconds(1)));
 }
 
 // False where the database could not be written.
 Task<bool> Dispatcher::claim(Turn turn, WallTime now) {
-  const auto room = kWebhookBytes - std::min(webhook_bytes_, kWebhookBytes);
-  auto work = [&table = parts_.table, turn, now, room](SQLite::Database& database) {
+  auto work = [&table = parts_.table, turn, now,
+               room = webhooks_.bytes()](SQLite::Database& database) {
     auto claims = table.claim(database, turn.functions, now);
     auto webhooks = table.claim(database, turn.webhooks, now, room);
     std::ranges::move(webhooks.events, std::back_inserter(claims.events));
@@ -158,8 +161,7 @@ Task<bool> Dispatcher::claim(Turn turn, WallTime now) {
   if (stopping_) co_return true;
   for (auto& event : claims->events) {
     const auto lane = event.event.lane();
-    lanes_of(lane).began(lane);
-    if (!lane.url.empty()) webhook_bytes_ += event.event.payload.size();
+    lanes_of(lane).began(lane, event.event.payload.size());
     idle_.reset();
     asio::co_spawn(parts_.loop, execute(std::move(event)), in_background("an event"));
   }
@@ -170,20 +172,19 @@ Task<bool> Dispatcher::claim(Turn turn, WallTime now) {
 Task<void> Dispatcher::execute(ClaimedEvent event) {
   const auto lane = event.event.lane();
   const auto began = std::chrono::steady_clock::now();
-  bool well = false;
+  Lanes::Ending ending;
+  ending.well = false;
   std::string broken;
   try {
-    well = co_await carry_out(event);
+    ending.well = co_await carry_out(event);
   } catch (const std::exception& error) {
     broken = error.what();
   }
   if (!broken.empty()) co_await put_back(event, std::move(broken));
-  if (!lane.url.empty()) {
-    webhook_bytes_ -= event.event.payload.size();
-    // As long as it took to fail: one that hangs takes no more than half of a place's time.
-    if (!well) webhooks_.rest(lane, parts_.clock.now() + time_since(began));
-  }
-  lanes_of(lane).ended(lane, well);
+  ending.took = time_since(began);
+  // As long as it took to fail: one that hangs takes no more than half of a place's time.
+  if (!lane.url.empty() && !ending.well) webhooks_.rest(lane, parts_.clock.now() + ending.took);
+  lanes_of(lane).ended(lane, event.event.payload.size(), ending);
   wake_.set();
   if (functions_.running() + webhooks_.running() == 0) idle_.set();
 }

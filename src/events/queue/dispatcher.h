@@ -2,11 +2,11 @@
 // functions or sends their webhooks, and writes down what came of it.
 //
 // Functions take turns (lanes.h): one function takes at most half of the room, and half of its
-// reserved concurrency; at most `concurrency` events run at once, so that synchronous calls find
-// room. A function that could not be called rests for a moment: its other events would fare no
-// better. Webhooks have room of their own, and a lane for each address: those that hang hold up
-// neither functions nor webhooks to addresses that work. In memory are the lanes and what runs,
-// never the events that wait.
+// reserved concurrency, and the last quarter is for functions that have nothing of it; at most
+// `concurrency` events run at once, so that synchronous calls find room. A function that could not
+// be called rests for a moment: its other events would fare no better. Webhooks have room of their
+// own, and a lane for each address: those that hang hold up neither functions nor webhooks to
+// addresses that work. In memory are the lanes and what runs, never the events that wait.
 //
 // Threads: everything on its loop, but notice(), which any thread may call. Lives as long as the
 // loop runs.
@@ -106,7 +106,6 @@ class Dispatcher {
   Limits limits_;
   Lanes functions_;
   Lanes webhooks_;
-  std::size_t webhook_bytes_ = 0;  // of the payloads of those that run
   std::function<void(const std::string& function)> scheduled_end_;
   std::optional<SteadyTime> unwritten_told_;
   bool stopping_ = false;

@@ -62,8 +62,8 @@ struct ClaimedEvent {
   std::int64_t lease = 0;
   NewEvent event;
   WallTime accepted{};
-  int attempts = 0;   // that the function failed, before this one
-  int throttles = 0;  // that did not get as far as the function
+  int attempts = 0;        // that the function failed, before this one
+  int throttles = 0;       // that did not get as far as the function
   std::string error_type;  // of the last attempt that failed; "" without
   std::string error_message;
 };

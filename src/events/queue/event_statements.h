@@ -38,7 +38,8 @@ inline constexpr EventStatement kInsertPayload{
 // ---- being carried out
 inline constexpr EventStatement kDue{
     "SELECT e.seq, e.lease, e.id, e.qualifier, p.payload, e.trace_id, e.client_context, e.source, "
-    "e.accepted, e.attempts, e.throttles, e.hops, e.error_type, e.error_message FROM events e JOIN event_payloads p ON p.seq = "
+    "e.accepted, e.attempts, e.throttles, e.hops, e.error_type, e.error_message FROM events e JOIN "
+    "event_payloads p ON p.seq = "
     "e.seq WHERE e.account = ?1 AND e.region = ?2 AND e.function = ?3 AND e.url = ?6 AND e.state = "
     "0 AND e.due <= ?4 ORDER BY e.due, e.seq LIMIT ?5",
     "events_waiting"};

@@ -106,9 +106,8 @@ EventTable::Inserted EventTable::insert(SQLite::Database& database, const NewEve
 }
 
 EventTable::Claims EventTable::claim(SQLite::Database& database, const std::vector<Wanted>& wanted,
-                                     WallTime now, std::size_t bytes) {
+                                     WallTime now, NestedRoom bytes) {
   Claims claims;
-  std::size_t taken = 0;
   for (const auto& part : wanted) {
     const auto first = claims.events.size();
     auto due = take(database, sql::kDue);
@@ -116,7 +115,7 @@ EventTable::Claims EventTable::claim(SQLite::Database& database, const std::vect
     due->bind(4, to_ms(now));
     due->bind(5, static_cast<std::int64_t>(part.count));
     bind_text(due, 6, part.lane.url);
-    while (taken < bytes && due->executeStep()) {
+    while (bytes.of(part.depth) > 0 && due->executeStep()) {
       ClaimedEvent claimed;
       claimed.row = due->getColumn(0).getInt64();
       claimed.lease = due->getColumn(1).getInt64() + 1;
@@ -134,7 +133,7 @@ EventTable::Claims EventTable::claim(SQLite::Database& database, const std::vect
       claimed.event.hops = due->getColumn(11).getInt();
       claimed.error_type = text_at(due, 12);
       claimed.error_message = text_at(due, 13);
-      taken += claimed.event.payload.size();
+      bytes.take(part.depth, claimed.event.payload.size());
       claims.events.push_back(std::move(claimed));
     }
     for (auto i = first; i < claims.events.size(); ++i) {

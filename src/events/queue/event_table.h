@@ -6,12 +6,12 @@
 #pragma once
 
 #include "events/queue/event.h"
+#include "events/queue/nested_room.h"
 #include "function/catalog.h"
 #include "store/statements.h"
 
 #include <chrono>
 #include <cstddef>
-#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -44,6 +44,7 @@ class EventTable {
   struct Wanted {
     LaneKey lane;
     std::size_t count = 0;
+    std::size_t depth = 0;  // of the room for bytes that it takes from
   };
   struct Claims {
     std::vector<ClaimedEvent> events;
@@ -51,10 +52,9 @@ class EventTable {
     std::map<LaneKey, std::optional<WallTime>> next_due;
   };
   // The events that are due longest of each lane, at most `count` of it, and no more once their
-  // payloads have as many bytes.
-  static constexpr auto kAnySize = std::numeric_limits<std::size_t>::max();
+  // payloads have filled the room for bytes.
   Claims claim(SQLite::Database& database, const std::vector<Wanted>& wanted, WallTime now,
-               std::size_t bytes = kAnySize);
+               NestedRoom bytes = NestedRoom());
   // What these three do is nothing, and false, where the lease is another's by now.
   struct Success {
     std::string payload;

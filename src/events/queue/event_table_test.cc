@@ -143,7 +143,7 @@ TEST_F(EventTableTest, NoMoreIsClaimedThanFits) {
   other.lane = lane("other");
   other.count = 1;
   const auto claims = with([&](SQLite::Database& database) {
-    return table_.claim(database, {work, other}, kNow, 12);
+    return table_.claim(database, {work, other}, kNow, NestedRoom({12, 100, 100}));
   });
   EXPECT_THAT(ids(claims), ElementsAre("a", "b"));
   EXPECT_EQ(claims.next_due.at(work.lane), kNow);

@@ -18,16 +18,29 @@ std::size_t left(std::size_t most, std::size_t taken) {
 
 }  // namespace
 
-std::size_t Lanes::Room::of(Standing standing) const {
-  if (standing == Standing::works) return all;
-  const auto unproven_left = std::min(all, unproven);
-  return standing == Standing::fails ? std::min(unproven_left, failing) : unproven_left;
+Lanes::Load& Lanes::Load::operator+=(const Load& other) {
+  events += other.events;
+  bytes += other.bytes;
+  return *this;
 }
 
-void Lanes::Room::take(Standing standing, std::size_t count) {
-  all -= count;
-  if (standing != Standing::works) unproven -= count;
-  if (standing == Standing::fails) failing -= count;
+Lanes::Load& Lanes::Load::operator-=(const Load& other) {
+  events -= other.events;
+  bytes -= other.bytes;
+  return *this;
+}
+
+std::size_t Lanes::depth_of(Standing standing) {
+  switch (standing) {
+    case Standing::works:
+      return 0;
+    case Standing::is_new:
+    case Standing::slow:
+      return 1;
+    case Standing::fails:
+      break;
+  }
+  return 2;
 }
 
 Lanes::Lane& Lanes::lane_of(const LaneKey& key) {
@@ -44,33 +57,59 @@ void Lanes::note(const LaneKey& key, WallTime due) {
   lane.due = std::min(lane.due, due);
 }
 
-Lanes::Room Lanes::room() const {
-  const auto failing = running_of(Standing::fails);
-  Room room;
-  room.all = left(limits_.together, running_);
-  room.unproven = left(limits_.unproven, running_of(Standing::is_new) + failing);
-  room.failing = left(limits_.failing, failing);
+NestedRoom Lanes::events() const {
+  NestedRoom room(limits_.events);
+  for (std::size_t depth = 0; depth < running_by_depth_.size(); ++depth)
+    room.take(depth, running_by_depth_[depth].events);
   return room;
 }
 
-std::size_t Lanes::room_in(const LaneKey& key, const Place& place) const {
-  auto most = limits_.each;
-  if (place.standing != Standing::works) most = std::min(most, limits_.each_unproven);
+NestedRoom Lanes::bytes() const {
+  NestedRoom room(limits_.bytes);
+  for (std::size_t depth = 0; depth < running_by_depth_.size(); ++depth)
+    room.take(depth, running_by_depth_[depth].bytes);
+  return room;
+}
+
+std::size_t Lanes::each_in(Standing standing) const {
+  switch (standing) {
+    case Standing::works:
+      return limits_.each;
+    case Standing::slow:
+      return std::min(limits_.each, limits_.each_slow);
+    case Standing::is_new:
+    case Standing::fails:
+      break;
+  }
+  return std::min(limits_.each, limits_.each_unproven);
+}
+
+std::size_t Lanes::room_for(const LaneKey& key, const Place& place, const NestedRoom& events,
+                            const NestedRoom& bytes) const {
+  const auto depth = depth_of(place.standing);
+  const auto room = bytes.of(depth) == 0 ? 0 : events.of(depth);
+  if (room == 0) return 0;
+  auto most = each_in(place.standing);
   if (limits_.own) most = std::min(most, std::max<std::size_t>(1, limits_.own(key).value_or(most)));
-  return left(most, place.running + place.chosen);
+  const auto here = place.running.events + place.chosen;
+  const auto beside_spare = std::min(room, left(events.of(0), limits_.spare));
+  const auto open = here == 0 ? std::max<std::size_t>(1, beside_spare) : beside_spare;
+  return std::min(open, left(most, here));
 }
 
 std::vector<EventTable::Wanted> Lanes::choose(WallTime now) {
   std::vector<EventTable::Wanted> wanted;
-  auto room = this->room();
+  auto room = events();
+  const auto bytes = this->bytes();
   const auto take = [&](const LaneKey& key, const Lane& lane) {
     auto& place = *lane.place;
-    if (lane.next() > now || room.of(place.standing) == 0 || room_in(key, place) == 0) return;
+    if (lane.next() > now || room_for(key, place, room, bytes) == 0) return;
     ++place.chosen;
-    room.take(place.standing, 1);
+    room.take(depth_of(place.standing), 1);
     EventTable::Wanted part;
     part.lane = key;
     part.count = 1;
+    part.depth = depth_of(place.standing);
     wanted.push_back(std::move(part));
   };
   const auto behind = lanes_.upper_bound(last_);
@@ -80,11 +119,12 @@ std::vector<EventTable::Wanted> Lanes::choose(WallTime now) {
     auto& part = wanted[i];
     auto& lane = lanes_.at(part.lane);
     auto& place = *lane.place;
-    const auto share = room.of(place.standing) / (wanted.size() - i);
-    const auto more = std::min(share, room_in(part.lane, place));
+    const auto beside_spare = std::min(room.of(part.depth), left(room.of(0), limits_.spare));
+    const auto share = beside_spare / (wanted.size() - i);
+    const auto more = std::min(share, room_for(part.lane, place, room, bytes));
     part.count += more;
     place.chosen += more;
-    room.take(place.standing, more);
+    room.take(part.depth, more);
     lane.due = WallTime::max();
   }
   for (const auto& part : wanted) lanes_.at(part.lane).place->chosen = 0;
@@ -97,40 +137,47 @@ void Lanes::seen(const LaneKey& key, const std::optional<WallTime>& due) {
 }
 
 std::chrono::milliseconds Lanes::idle_time(WallTime now, std::chrono::milliseconds longest) const {
-  const auto room = this->room();
+  const auto room = events();
+  const auto bytes = this->bytes();
   auto time = longest;
   for (const auto& [key, lane] : lanes_) {
-    if (lane.waits() && room.of(lane.place->standing) > 0 && room_in(key, *lane.place) > 0)
+    if (lane.waits() && room_for(key, *lane.place, room, bytes) > 0)
       time = std::min(time, lane.next() - now);
   }
   return time;
 }
 
-void Lanes::began(const LaneKey& key) {
+void Lanes::began(const LaneKey& key, std::size_t bytes) {
+  const Load load{1, bytes};
   auto& lane = lane_of(key);
   ++lane.running;
-  ++lane.place->running;
-  ++running_;
-  ++running_of(lane.place->standing);
+  lane.place->running += load;
+  running_ += load;
+  running_by_depth_[depth_of(lane.place->standing)] += load;
   last_ = key;
 }
 
-void Lanes::ended(const LaneKey& key, bool well) {
+void Lanes::ended(const LaneKey& key, std::size_t bytes, const Ending& ending) {
+  const Load load{1, bytes};
   auto& lane = lane_of(key);
   auto& place = *lane.place;
   --lane.running;
-  --place.running;
-  --running_;
-  --running_of(place.standing);
-  if (well && place.standing == Standing::fails) place.rests_until = WallTime::min();
-  set_standing(place, well ? Standing::works : Standing::fails);
+  place.running -= load;
+  running_ -= load;
+  running_by_depth_[depth_of(place.standing)] -= load;
+  if (!ending.well) {
+    set_standing(place, Standing::fails);
+  } else {
+    if (place.standing == Standing::fails) place.rests_until = WallTime::min();
+    set_standing(place, ending.took > limits_.slow_after ? Standing::slow : Standing::works);
+  }
   forget_if_empty(key);
 }
 
 void Lanes::set_standing(Place& place, Standing standing) {
-  running_of(place.standing) -= place.running;
+  running_by_depth_[depth_of(place.standing)] -= place.running;
   place.standing = standing;
-  running_of(standing) += place.running;
+  running_by_depth_[depth_of(standing)] += place.running;
 }
 
 void Lanes::rest(const LaneKey& key, WallTime until) {

@@ -12,18 +12,20 @@ using ::testing::IsEmpty;
 
 const WallTime kNow{std::chrono::milliseconds(1'767'323'045'000)};
 
+constexpr Lanes::Ending kWell{true, 0ms};
+constexpr Lanes::Ending kBadly{false, 0ms};
+
 Lanes::Limits limits(std::size_t together, std::size_t each) {
   Lanes::Limits made;
-  made.together = together;
+  made.events[0] = together;
   made.each = each;
   return made;
 }
 
 Lanes::Limits webhook_limits() {
   auto made = limits(64, 8);
+  made.events = {64, 48, 16};
   made.each_unproven = 1;
-  made.unproven = 48;
-  made.failing = 16;
   return made;
 }
 
@@ -39,7 +41,7 @@ std::vector<std::string> serve(Lanes& lanes, WallTime now = kNow) {
   std::vector<std::string> served;
   for (const auto& wanted : lanes.choose(now)) {
     served.push_back(wanted.lane.function + wanted.lane.url + ":" + std::to_string(wanted.count));
-    for (std::size_t i = 0; i < wanted.count; ++i) lanes.began(wanted.lane);
+    for (std::size_t i = 0; i < wanted.count; ++i) lanes.began(wanted.lane, 1);
     lanes.seen(wanted.lane, now);  // more wait
   }
   return served;
@@ -50,7 +52,7 @@ TEST(Lanes, ShareTheRoomAndTakeTurns) {
   for (const char* name : {"a", "b", "c", "d", "e"}) lanes.note(lane(name), kNow);
   EXPECT_THAT(serve(lanes), ElementsAre("a:1", "b:1", "c:1", "d:1"));
   EXPECT_THAT(serve(lanes), IsEmpty());
-  lanes.ended(lane("a"), true);
+  lanes.ended(lane("a"), 1, kWell);
   EXPECT_THAT(serve(lanes), ElementsAre("e:1"));
 }
 
@@ -84,7 +86,7 @@ TEST(Lanes, OneThatRestsIsNotChosen) {
   lanes.note(lane("a"), kNow);
   EXPECT_THAT(serve(lanes), ElementsAre("a:4"));
   lanes.rest(lane("a"), kNow + 1s);
-  for (int i = 0; i < 4; ++i) lanes.ended(lane("a"), true);
+  for (int i = 0; i < 4; ++i) lanes.ended(lane("a"), 1, kWell);
   EXPECT_THAT(serve(lanes), IsEmpty());
   EXPECT_EQ(lanes.idle_time(kNow, 5s), 1s);
   EXPECT_THAT(serve(lanes, kNow + 1s), ElementsAre("a:4"));
@@ -106,8 +108,8 @@ std::size_t serve_many(Lanes& lanes, const std::string& host, int count, WallTim
 }
 
 void prove(Lanes& lanes, const LaneKey& key) {
-  lanes.began(key);
-  lanes.ended(key, true);
+  lanes.began(key, 1);
+  lanes.ended(key, 1, kWell);
 }
 
 TEST(Lanes, ANewOneAndAFailedOneAreTriedOneAtATimeUntilTheyWork) {
@@ -116,13 +118,13 @@ TEST(Lanes, ANewOneAndAFailedOneAreTriedOneAtATimeUntilTheyWork) {
   lanes.note(hook, kNow);
   EXPECT_THAT(serve(lanes), ElementsAre("fhttp://hook/:1"));
   EXPECT_THAT(serve(lanes), IsEmpty());
-  lanes.ended(hook, true);
+  lanes.ended(hook, 1, kWell);
   EXPECT_THAT(serve(lanes), ElementsAre("fhttp://hook/:8"));
-  for (int i = 0; i < 8; ++i) lanes.ended(hook, false);
+  for (int i = 0; i < 8; ++i) lanes.ended(hook, 1, kBadly);
   EXPECT_THAT(serve(lanes), ElementsAre("fhttp://hook/:1"));
-  lanes.ended(hook, false);
+  lanes.ended(hook, 1, kBadly);
   EXPECT_THAT(serve(lanes), ElementsAre("fhttp://hook/:1"));
-  lanes.ended(hook, true);
+  lanes.ended(hook, 1, kWell);
   EXPECT_THAT(serve(lanes), ElementsAre("fhttp://hook/:8"));
 }
 
@@ -140,15 +142,81 @@ TEST(Lanes, HundredsThatFailedLeaveRoomForNewOnes) {
   for (int i = 0; i < 300; ++i) {
     const auto broken = lane("f", "http://hangs/" + std::to_string(i));
     lanes.note(broken, kNow);
-    lanes.began(broken);
-    lanes.ended(broken, false);
+    lanes.began(broken, 1);
+    lanes.ended(broken, 1, kBadly);
   }
   EXPECT_EQ(serve(lanes).size(), 16u);
   lanes.note(lane("good", "http://new/"), kNow);
   EXPECT_THAT(serve(lanes), ElementsAre("goodhttp://new/:1"));
-  lanes.ended(lane("good", "http://new/"), true);
+  lanes.ended(lane("good", "http://new/"), 1, kWell);
   EXPECT_THAT(serve(lanes), ElementsAre("goodhttp://new/:8"));
   EXPECT_EQ(lanes.idle_time(kNow, 5s), 5s);
+}
+
+TEST(Lanes, OneThatAnswersSlowlySharesTheRoomOfThoseThatDoNotWork) {
+  auto slowly = webhook_limits();
+  slowly.each_slow = 2;
+  slowly.slow_after = 2s;
+  Lanes lanes(slowly);
+  const auto good = lane("good", "http://works/");
+  prove(lanes, good);
+  for (int i = 0; i < 300; ++i) {
+    const auto slow = lane("f", "http://slow/" + std::to_string(i));
+    lanes.began(slow, 1);
+    lanes.ended(slow, 1, {true, 2'001ms});
+    lanes.note(slow, kNow);
+  }
+  EXPECT_EQ(serve(lanes).size(), 48u);
+  lanes.note(good, kNow);
+  EXPECT_THAT(serve(lanes), ElementsAre("goodhttp://works/:8"));
+}
+
+TEST(Lanes, TheLastOfTheRoomIsForThoseThatHaveNothingOfIt) {
+  auto spared = limits(8, 4);
+  spared.spare = 2;
+  Lanes lanes(spared);
+  for (const char* name : {"slow", "slower"}) lanes.note(lane(name), kNow);
+  EXPECT_THAT(serve(lanes), ElementsAre("slow:3", "slower:3"));
+  EXPECT_THAT(serve(lanes), IsEmpty());
+  EXPECT_EQ(lanes.idle_time(kNow, 5s), 5s);
+  lanes.note(lane("third"), kNow);
+  EXPECT_THAT(serve(lanes), ElementsAre("third:1"));
+  EXPECT_THAT(serve(lanes), IsEmpty());
+  lanes.note(lane("fourth"), kNow);
+  EXPECT_THAT(serve(lanes), ElementsAre("fourth:1"));
+  lanes.ended(lane("third"), 1, kWell);
+  EXPECT_THAT(serve(lanes), ElementsAre("third:1"));
+}
+
+TEST(Lanes, LargeOnesThatFailLeaveBytesToThoseThatWork) {
+  auto bytes = webhook_limits();
+  bytes.bytes = {100, 60, 20};
+  Lanes lanes(bytes);
+  const auto good = lane("good", "http://works/");
+  const auto broken = lane("f", "http://broken/");
+  const auto first = lane("f", "http://new/1");
+  const auto second = lane("f", "http://new/2");
+  lanes.began(good, 30);
+  lanes.ended(good, 30, kWell);
+  lanes.began(broken, 30);
+  lanes.ended(broken, 30, kBadly);
+  EXPECT_EQ(lanes.bytes().of(2), 20u);
+  lanes.began(broken, 30);
+  EXPECT_EQ(lanes.bytes().of(2), 0u);
+  EXPECT_EQ(lanes.bytes().of(1), 30u);
+  lanes.note(broken, kNow);
+  lanes.note(first, kNow);
+  EXPECT_EQ(lanes.choose(kNow).size(), 1u);
+  lanes.began(first, 30);
+  EXPECT_EQ(lanes.bytes().of(1), 0u);
+  lanes.note(second, kNow);
+  EXPECT_THAT(lanes.choose(kNow), IsEmpty());
+  EXPECT_EQ(lanes.idle_time(kNow, 5s), 5s);
+  lanes.note(good, kNow);
+  EXPECT_EQ(lanes.choose(kNow).size(), 1u);
+  EXPECT_EQ(lanes.bytes().of(0), 40u);
+  lanes.ended(first, 30, kWell);
+  EXPECT_EQ(lanes.choose(kNow).front().lane, second);
 }
 
 TEST(Lanes, WhatWorkedNeedNotProveItAgain) {
@@ -166,10 +234,10 @@ TEST(Lanes, AFailedOneRestsUntilThenOrUntilItWorks) {
   lanes.note(hook, kNow);
   EXPECT_THAT(serve(lanes), ElementsAre("fhttp://hook/:8"));
   lanes.rest(hook, kNow + 15s);
-  for (int i = 0; i < 7; ++i) lanes.ended(hook, false);
+  for (int i = 0; i < 7; ++i) lanes.ended(hook, 1, kBadly);
   EXPECT_THAT(serve(lanes), IsEmpty());
   EXPECT_EQ(lanes.idle_time(kNow, 60s), 60s);
-  lanes.ended(hook, true);
+  lanes.ended(hook, 1, kWell);
   EXPECT_THAT(serve(lanes), ElementsAre("fhttp://hook/:8"));
 }
 
@@ -178,9 +246,9 @@ TEST(Lanes, TurnsAreThoseThatBegan) {
   Lanes lanes(limits(8, 1));
   for (const char* name : {"a", "b", "c"}) lanes.note(lane(name), kNow);
   EXPECT_EQ(lanes.choose(kNow).size(), 3u);
-  lanes.began(lane("a"));
+  lanes.began(lane("a"), 1);
   for (const char* name : {"a", "b", "c"}) lanes.seen(lane(name), kNow);
-  lanes.ended(lane("a"), true);
+  lanes.ended(lane("a"), 1, kWell);
   EXPECT_EQ(lanes.choose(kNow).front().lane.function, "b");
 }
 
@@ -203,10 +271,10 @@ TEST(Lanes, OfOneAddressShareItsRoom) {
   lanes.note(lane("a", "http://y/"), kNow);
   EXPECT_THAT(serve(lanes),
               ElementsAre("ahttp://x/:2", "ahttp://y/:4", "bhttp://x/:1", "chttp://x/:1"));
-  for (const char* name : {"b", "c", "a", "a"}) lanes.ended(lane(name, "http://x/"), false);
+  for (const char* name : {"b", "c", "a", "a"}) lanes.ended(lane(name, "http://x/"), 1, kBadly);
   EXPECT_THAT(serve(lanes), ElementsAre("ahttp://x/:1"));
   EXPECT_THAT(serve(lanes), IsEmpty());
-  lanes.ended(lane("a", "http://x/"), true);
+  lanes.ended(lane("a", "http://x/"), 1, kWell);
   EXPECT_THAT(serve(lanes), ElementsAre("bhttp://x/:2", "chttp://x/:1", "ahttp://x/:1"));
 }
 
