@@ -214,9 +214,10 @@ Task<void> Dispatcher::call_function(const ClaimedEvent& event) {
   auto verdict = co_await attempt(event, rules);
   if (was_cut_off(verdict)) co_return;
   auto next = co_await onward(event, verdict, config);
+  verdict.success.problem = std::move(next.problem);
   if (verdict.failure.throttles > event.throttles)
     functions_.rest(event.event.lane(), parts_.clock.now() + kRest);
-  co_await record(event, std::move(verdict), std::move(next));
+  co_await record(event, std::move(verdict), std::move(next.events));
 }
 
 Task<bool> Dispatcher::deliver(const ClaimedEvent& event) {
@@ -264,14 +265,13 @@ Task<Verdict> Dispatcher::attempt(const ClaimedEvent& event, const RetryRules& r
 }
 
 // Without a payload.
-std::optional<NewEvent> Dispatcher::event_for(const std::string& address,
-                                              const ClaimedEvent& event) const {
-  if (address.empty()) return std::nullopt;
+Result<NewEvent> Dispatcher::event_for(const std::string& address,
+                                       const ClaimedEvent& event) const {
   auto destination = parse_destination(address, parts_.catalog);
   if (!destination) {
     spdlog::warn("the result of event {} of {} goes nowhere: {}", event.event.id,
                  event.event.function, destination.error().message());
-    return std::nullopt;
+    return fail(std::move(destination.error()), "the result went nowhere");
   }
   NewEvent next;
   next.id = random_uuid();
@@ -289,15 +289,16 @@ std::optional<NewEvent> Dispatcher::event_for(const std::string& address,
   return next;
 }
 
-Task<std::vector<NewEvent>> Dispatcher::onward(const ClaimedEvent& event, const Verdict& verdict,
-                                               const std::optional<InvokeConfig>& config) const {
-  std::vector<NewEvent> events;
+Task<Dispatcher::Onward> Dispatcher::onward(const ClaimedEvent& event, const Verdict& verdict,
+                                            const std::optional<InvokeConfig>& config) const {
+  Onward onward;
   if (verdict.state == EventState::waiting || verdict.condition == Condition::circle)
-    co_return events;
+    co_return onward;
   const bool good = verdict.state == EventState::succeeded;
   const auto& qualifier = event.event.qualifier;
-  if (config) {
-    auto next = event_for(good ? config->on_success : config->on_failure, event);
+  const auto address = config ? (good ? config->on_success : config->on_failure) : std::string();
+  if (!address.empty()) {
+    auto next = event_for(address, event);
     if (next) {
       const auto arn = parts_.catalog.function_arn(event.event.function,
                                                    qualifier.empty() ? "$LATEST" : qualifier);
@@ -307,17 +308,21 @@ Task<std::vector<NewEvent>> Dispatcher::onward(const ClaimedEvent& event, const 
       const auto size = event.event.payload.size() + verdict.success.payload.size() +
                         verdict.failure.payload.size();
       next->payload = co_await run_sized(parts_.readers, size, std::move(write));
-      events.push_back(std::move(*next));
+      onward.events.push_back(std::move(*next));
+    } else {
+      onward.problem = next.error().message();
     }
   }
   const auto target = target_of(event.event);
-  if (good || !target) co_return events;
-  if (auto letter = event_for(target->version->configuration.dead_letter_target, event)) {
+  if (good || !target) co_return onward;
+  const auto& letters = target->version->configuration.dead_letter_target;
+  if (letters.empty()) co_return onward;
+  if (auto letter = event_for(letters, event)) {
     letter->payload = event.event.payload;
     letter->client_context = dead_letter_attributes(event, verdict);
-    events.push_back(std::move(*letter));
+    onward.events.push_back(std::move(*letter));
   }
-  co_return events;
+  co_return onward;
 }
 
 // Not for every event, every second.

@@ -95,10 +95,14 @@ class Dispatcher {
   [[nodiscard]] Result<function::Resolved> target_of(const NewEvent& event) const;
   Task<Verdict> attempt(const ClaimedEvent& event, const RetryRules& rules);
   // The events that the result goes on as: to a destination, and as a dead letter.
-  Task<std::vector<NewEvent>> onward(const ClaimedEvent& event, const Verdict& verdict,
-                                     const std::optional<InvokeConfig>& config) const;
-  [[nodiscard]] std::optional<NewEvent> event_for(const std::string& address,
-                                                  const ClaimedEvent& event) const;
+  struct Onward {
+    std::vector<NewEvent> events;
+    std::string problem;  // why one is missing
+  };
+  Task<Onward> onward(const ClaimedEvent& event, const Verdict& verdict,
+                      const std::optional<InvokeConfig>& config) const;
+  [[nodiscard]] Result<NewEvent> event_for(const std::string& address,
+                                           const ClaimedEvent& event) const;
   void tell_unwritten(const ClaimedEvent& event, const Error& error);
   Task<void> record(const ClaimedEvent& event, Verdict verdict, std::vector<NewEvent> next);
 

@@ -20,6 +20,8 @@ constexpr std::chrono::seconds kTellRefusalEvery{10};
 // A clock that goes back further than this was set.
 constexpr std::chrono::seconds kClockWasSet{60};
 constexpr int kManyFailures = 1'000;
+// How long a clock that jumped ahead is not believed.
+constexpr std::chrono::hours kDistrust{1};
 
 // To a client a disk that is full is a server that cannot take more just now.
 tl::unexpected<Error> refused(Error error) {
@@ -44,6 +46,10 @@ Result<Done> EventQueue::load() {
     const auto now = parts_.clock.now();
     interrupted = table_.release_running(database, now);
     table_.release_ahead(database, now, longest_wait());
+    for (const auto state : {EventState::succeeded, EventState::dead}) {
+      while (table_.pull_back(database, state, now, kStep.rows)) {
+      }
+    }
     dispatcher_.load(table_.due_times(database));
     configs_.load(database);
   };
@@ -320,19 +326,44 @@ Task<void> EventQueue::follow_clock(WallTime now) {
     return table_.due_times(database);
   };
   auto due = co_await parts_.commits.run("set the queue to the clock", std::move(work));
-  if (due) {
-    dispatcher_.load(*due);
-  } else {
-    latest_ = now + 2 * kClockWasSet;  // and again
+  if (due) dispatcher_.load(*due);
+  if (!due || !co_await pull_back(now)) latest_ = now + 2 * kClockWasSet;  // and again
+}
+
+// False where that could not be written.
+Task<bool> EventQueue::pull_back(WallTime now) {
+  for (const auto state : {EventState::succeeded, EventState::dead}) {
+    while (true) {
+      auto work = [this, now, state](SQLite::Database& database) {
+        return table_.pull_back(database, state, now, kStep.rows);
+      };
+      const auto more = co_await parts_.commits.run("set events to the clock", std::move(work));
+      if (!more) co_return false;
+      if (!*more) break;
+    }
   }
+  co_return true;
+}
+
+// A clock that jumped ahead may be wrong: nothing is removed for its age until it has stood so for
+// a while.
+bool EventQueue::clock_is_trusted(WallTime now) {
+  const auto steady = std::chrono::steady_clock::now();
+  const auto passed = seen_steady_ ? steady - *seen_steady_ : std::chrono::steady_clock::duration();
+  if (seen_steady_ && now - seen_wall_ > passed + kClockWasSet) trusted_from_ = steady + kDistrust;
+  seen_steady_ = steady;
+  seen_wall_ = now;
+  return steady >= trusted_from_;
 }
 
 Task<void> EventQueue::clean_up() {
   while (!stopping_) {
     const auto now = parts_.clock.now();
     co_await follow_clock(now);
-    auto work = [this, now](SQLite::Database& database) {
+    const bool trusted = clock_is_trusted(now);
+    auto work = [this, now, trusted](SQLite::Database& database) {
       using enum EventState;
+      if (!trusted) return false;
       const auto results = table_.expire(database, succeeded, now - limits_.keep_results, kStep);
       return results.more || table_.expire(database, dead, now - limits_.keep_dead, kStep).more;
     };

@@ -139,6 +139,8 @@ class EventQueue {
   Task<Result<std::invoke_result_t<Work, SQLite::Database&>>> look(const char* what, Work work);
   [[nodiscard]] std::chrono::milliseconds longest_wait() const;
   Task<void> follow_clock(WallTime now);
+  Task<bool> pull_back(WallTime now);
+  [[nodiscard]] bool clock_is_trusted(WallTime now);
   // In small transactions: what is accepted meanwhile waits for none of them long.
   Task<void> clean_up();
   Task<void> stop_here(SteadyTime deadline);
@@ -153,7 +155,10 @@ class EventQueue {
   InvokeConfigs configs_;
   Dispatcher dispatcher_;
   std::atomic<SteadyTime> refusal_told_{SteadyTime::min()};
-  WallTime latest_{};      // the latest time that was seen; on the loop
+  WallTime latest_{};     // the latest time that was seen; on the loop
+  WallTime seen_wall_{};  // at the last look
+  std::optional<SteadyTime> seen_steady_;
+  SteadyTime trusted_from_ = SteadyTime::min();
   bool stopping_ = false;  // on the loop
   AsyncEvent stop_;        // on the loop
 };

@@ -76,6 +76,12 @@ inline constexpr EventStatement kReleaseAhead{
     "account = ?1 AND region = ?2 AND state = 0 AND due > ?3 AND CASE WHEN attempts + throttles > "
     "0 THEN due > ?4 OR accepted > ?5 WHEN source = 2 THEN due > ?5 ELSE 1 END",
     "events_waiting"};
+// What ended in a time that has not come yet.
+inline constexpr EventStatement kPullBack{
+    "UPDATE events SET finished = ?3, accepted = min(accepted, ?3) WHERE +account = ?1 AND +region "
+    "= ?2 AND seq IN (SELECT seq FROM events INDEXED BY events_ended WHERE account = ?1 AND region "
+    "= ?2 AND state = ?4 AND state > 1 AND finished > ?3 LIMIT ?5)",
+    "seq events_ended"};
 inline constexpr EventStatement kDueTimes{
     "SELECT function, url, min(due) FROM events INDEXED BY events_waiting WHERE account = ?1 AND "
     "region = ?2 AND state = 0 GROUP BY function, url",
@@ -154,7 +160,7 @@ inline constexpr EventStatement kToPurgeWaiting{
 inline constexpr EventStatement kToPurgeDead{
     "SELECT e.seq, length(p.payload) FROM events e INDEXED BY events_dead JOIN event_payloads p ON "
     "p.seq = e.seq WHERE e.account = ?1 AND e.region = ?2 AND e.function = ?3 AND e.state = 3 AND "
-    "e.accepted <= ?4",
+    "e.finished <= ?4",
     "events_dead"};
 inline constexpr EventStatement kOfFunction{
     "SELECT e.seq, length(p.payload) + coalesce(length(r.payload), 0) FROM events e JOIN "
@@ -184,13 +190,13 @@ inline constexpr EventStatement kExpired{
     "events_ended"};
 
 inline constexpr const EventStatement* kAll[] = {
-    &kVersion,        &kFindToken,      &kInsert,          &kInsertPayload, &kDue,
-    &kClaim,          &kNextDue,        &kFinish,          &kResult,        &kRetry,
-    &kRelease,        &kReleaseAhead,   &kDueTimes,        &kRowById,       &kInfo,
-    &kNewestWaiting,  &kNewestRunning,  &kNewestSucceeded, &kNewestDead,    &kPayload,
-    &kResultOf,       &kDepths,         &kDepthsOf,        &kPendingOf,     &kCancel,
-    &kRemove,         &kToPurgeWaiting, &kToPurgeDead,     &kOfFunction,    &kFindDead,
-    &kReplacePayload, &kRevive,         &kReviveAll,       &kExpired,
+    &kVersion,  &kFindToken,      &kInsert,         &kInsertPayload,   &kDue,
+    &kClaim,    &kNextDue,        &kFinish,         &kResult,          &kRetry,
+    &kRelease,  &kReleaseAhead,   &kPullBack,       &kDueTimes,        &kRowById,
+    &kInfo,     &kNewestWaiting,  &kNewestRunning,  &kNewestSucceeded, &kNewestDead,
+    &kPayload,  &kResultOf,       &kDepths,         &kDepthsOf,        &kPendingOf,
+    &kCancel,   &kRemove,         &kToPurgeWaiting, &kToPurgeDead,     &kOfFunction,
+    &kFindDead, &kReplacePayload, &kRevive,         &kReviveAll,       &kExpired,
 };
 
 }  // namespace sql

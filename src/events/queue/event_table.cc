@@ -179,6 +179,8 @@ bool EventTable::succeed(SQLite::Database& database, const ClaimedEvent& event,
   ending.throttles = event.throttles;
   ending.executed_version = success.executed_version;
   ending.payload = success.payload;
+  if (!success.problem.empty()) ending.error_type = "Destination.NotFound";
+  ending.error_message = success.problem;
   return finish(database, event, ending, now);
 }
 
@@ -222,6 +224,15 @@ std::size_t EventTable::release_ahead(SQLite::Database& database, WallTime now,
   release->bind(4, to_ms(now + longest));
   release->bind(5, to_ms(now + kLongestDelay));
   return static_cast<std::size_t>(release->exec());
+}
+
+bool EventTable::pull_back(SQLite::Database& database, EventState state, WallTime now,
+                           std::size_t rows) {
+  auto pull = take(database, sql::kPullBack);
+  pull->bind(3, to_ms(now));
+  pull->bind(4, static_cast<int>(state));
+  pull->bind(5, static_cast<std::int64_t>(rows));
+  return static_cast<std::size_t>(pull->exec()) == rows;
 }
 
 std::map<LaneKey, WallTime> EventTable::due_times(SQLite::Database& database) {

@@ -59,6 +59,7 @@ class EventTable {
   struct Success {
     std::string payload;
     std::string executed_version;
+    std::string problem;  // why its result did not go where it should: "" without
   };
   bool succeed(SQLite::Database& database, const ClaimedEvent& event, const Success& success,
                WallTime now);
@@ -83,6 +84,9 @@ class EventTable {
   // number of those.
   std::size_t release_ahead(SQLite::Database& database, WallTime now,
                             std::chrono::milliseconds longest);
+  // The same for what has ended, which would be none of what ended before now. True: there may be
+  // more of that state.
+  bool pull_back(SQLite::Database& database, EventState state, WallTime now, std::size_t rows);
   // When the next event of each lane is due.
   std::map<LaneKey, WallTime> due_times(SQLite::Database& database);
 
@@ -115,8 +119,8 @@ class EventTable {
     std::size_t count = 0;
     bool more = false;  // there may be others
   };
-  // Removes what waits, or is dead (no other state), of a function, and was accepted before
-  // `before`.
+  // Removes what waits and was accepted before `before`, or what is dead and was so before (no
+  // other state), of a function.
   Changed purge(SQLite::Database& database, std::string_view function, EventState state,
                 WallTime before, const Step& step);
   // Removes whatever there is of a function.

@@ -154,7 +154,11 @@ Decisions decide(const Schedule& schedule, const FiringTimes& times, bool runs, 
   const auto late = now - misfire_after(misfire);
   // With Misfire::once the one before the newest is needed too: what is given up goes up to it.
   const std::size_t wanted = misfire == Misfire::all ? kMostMadeUp : 2;
-  if (late > decided) make_up(course, misfire, missed_times(times, decided, late, wanted));
+  if (late > decided) {
+    const auto missed = missed_times(times, decided, late, wanted);
+    decisions.counted = missed.count;
+    make_up(course, misfire, missed);
+  }
   auto next = times.next(decisions.decided);
   while (next && *next <= now && !course.full()) {
     course.due(*next, course.overlap());

@@ -74,6 +74,7 @@ struct Decisions {
   std::vector<Decision> firings;  // in order
   WallTime decided{};             // everything up to here
   std::optional<WallTime> next;   // due next; nullopt: never again
+  std::uint64_t counted = 0;      // times that were missed: what it cost
 };
 
 // `runs`: the event of the last firing waits or runs. `most` (at least 1) bounds the firings of one

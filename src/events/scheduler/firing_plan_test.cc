@@ -159,6 +159,11 @@ TEST_F(FiringPlan, AYearOfMissedSecondsIsToldQuickly) {
   EXPECT_EQ(decisions.firings[1], made(now - kMisfireAfter, Outcome::fired));
 }
 
+TEST_F(FiringPlan, SaysHowManyTimesItCounted) {
+  EXPECT_EQ(at(kNow + 1min).counted, 0u);
+  EXPECT_EQ(at(kNow + 10min + 1s).counted, 9u);
+}
+
 TEST_F(FiringPlan, AClockThatGoesBackFiresNothingTwice) {
   schedule_.decided = kNow + 1h;
   const auto decisions = at(kNow + 10min);

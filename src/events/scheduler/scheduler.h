@@ -35,6 +35,8 @@ namespace lambda::events {
 
 // Of one function.
 inline constexpr std::size_t kMostSchedules = 1'000;
+// Bytes of their data: they are in memory.
+inline constexpr std::size_t kMostScheduleData = 16u << 20;
 // Of one schedule, the newest.
 inline constexpr std::size_t kFiringsKept = 100;
 
@@ -141,6 +143,7 @@ class Scheduler {
   struct Room {
     std::size_t firings = 0;
     std::size_t bytes = 0;
+    std::uint64_t counted = 0;
   };
   Settled settle(SQLite::Database& database, const Job& job, WallTime now, Room& room);
   WallTime write_event(SQLite::Database& database, const Schedule& schedule, std::string event_id,
@@ -160,7 +163,8 @@ class Scheduler {
   [[nodiscard]] tl::unexpected<Error> not_saved(Error error, const std::string& function) const;
 
   Task<Result<Saved>> save_here(ScheduleDefinition definition);
-  [[nodiscard]] Result<Done> room_for(const std::string& function, const std::set<Key>& wanted,
+  using Sizes = std::map<Key, std::size_t>;  // of the data
+  [[nodiscard]] Result<Done> room_for(const std::string& function, const Sizes& wanted,
                                       const std::set<Key>& gone) const;
   [[nodiscard]] Result<Done> nobody_changes(const std::set<Key>& keys) const;
   // What a declaration comes to.

@@ -16,6 +16,10 @@ namespace {
 constexpr std::chrono::milliseconds kFinest{1};
 constexpr std::size_t kTimesShown = 3;
 
+std::size_t data_size(const ScheduleDefinition& definition) {
+  return definition.data ? definition.data->size() : 0;
+}
+
 bool same_times(const ScheduleDefinition& one, const ScheduleDefinition& other) {
   return one.expression == other.expression && one.zone == other.zone && one.from == other.from &&
          one.until == other.until;
@@ -155,7 +159,7 @@ Task<Result<Scheduler::Saved>> Scheduler::save_here(ScheduleDefinition definitio
   const auto before = entries_.find(key);
   if (before != entries_.end() && before->second.schedule.definition != definition)
     saved.replaced = before->second.schedule;
-  auto good = room_for(key.first, {key}, {});
+  auto good = room_for(key.first, {{key, data_size(definition)}}, {});
   if (good) good = nobody_changes({key});
   if (!good) co_return fail(std::move(good.error()));
   changing_.insert(key);
@@ -176,20 +180,29 @@ Task<Result<Scheduler::Saved>> Scheduler::save_here(ScheduleDefinition definitio
 }
 
 // Those that are being made by other requests count too.
-Result<Done> Scheduler::room_for(const std::string& function, const std::set<Key>& wanted,
+Result<Done> Scheduler::room_for(const std::string& function, const Sizes& wanted,
                                  const std::set<Key>& gone) const {
-  auto keys = wanted;
-  const auto add = [&](const Key& key) {
-    if (key.first == function && !gone.contains(key)) keys.insert(key);
+  auto sizes = wanted;
+  const auto add = [&](const Key& key, std::size_t size) {
+    if (key.first == function && !gone.contains(key)) sizes.try_emplace(key, size);
   };
   for (auto at = entries_.lower_bound({function, ""});
        at != entries_.end() && at->first.first == function; ++at) {
-    add(at->first);
+    add(at->first, data_size(at->second.schedule.definition));
   }
-  for (const auto& key : changing_) add(key);
-  if (keys.size() <= kMostSchedules) return Done{};
-  return fail(ErrorCode::invalid, "\"{}\" would have {} schedules, and {} are possible", function,
-              keys.size(), kMostSchedules);
+  for (const auto& key : changing_) add(key, 0);
+  if (sizes.size() > kMostSchedules) {
+    return fail(ErrorCode::invalid, "\"{}\" would have {} schedules, and {} are possible", function,
+                sizes.size(), kMostSchedules);
+  }
+  std::size_t bytes = 0;
+  for (const auto& [key, size] : sizes) bytes += size;
+  if (bytes <= kMostScheduleData) return Done{};
+  return fail(
+      ErrorCode::too_large,
+      "the schedules of \"{}\" would have {} bytes of data in all, and {} are possible: let "
+      "the function fetch what is large",
+      function, bytes, kMostScheduleData);
 }
 
 Result<Done> Scheduler::nobody_changes(const std::set<Key>& keys) const {
@@ -212,7 +225,9 @@ Result<Scheduler::Declaration> Scheduler::planned_declaration(
   if (auto right = check(definitions); !right) return fail(std::move(right.error()));
   const auto now = parts_.clock.now();
   Declaration plan;
+  Sizes sizes;
   for (auto& definition : definitions) {
+    sizes[{function, definition.name}] = data_size(definition);
     definition.function = function;
     definition.declared = true;
     plan.wanted.insert({function, definition.name});
@@ -233,7 +248,7 @@ Result<Scheduler::Declaration> Scheduler::planned_declaration(
     plan.going.insert(at->first);
     plan.changes[at->first.second] = ScheduleChange::removed;
   }
-  auto good = room_for(function, plan.wanted, plan.going);
+  auto good = room_for(function, sizes, plan.going);
   if (!good) return fail(std::move(good.error()));
   return plan;
 }
