@@ -275,6 +275,33 @@ TEST_F(CatalogTest, ARollbackKeepsTheRevisionOfTheVersions) {
   EXPECT_EQ(get()->version(1)->live_since, clock_.now());
 }
 
+TEST_F(CatalogTest, ADraftIsNewsUntilItIsLive) {
+  deploy("1");
+  EXPECT_FALSE(get()->draft_is_news());
+  ASSERT_TRUE(catalog_->update_code("greet", code_of("b"), "", "", false));
+  EXPECT_TRUE(get()->draft_is_news());
+  // Published is not live.
+  ASSERT_TRUE(catalog_->publish_version("greet", "", {}, ""));
+  EXPECT_TRUE(get()->draft_is_news());
+  ASSERT_TRUE(catalog_->promote("greet", std::nullopt));
+  EXPECT_FALSE(get()->draft_is_news());
+  // What was live, and was left for an older one, is none.
+  ASSERT_TRUE(catalog_->rollback("greet", 1));
+  EXPECT_FALSE(get()->draft_is_news());
+  ASSERT_TRUE(catalog_->delete_version("greet", 2));
+  EXPECT_FALSE(get()->draft_is_news());
+  reload();
+  EXPECT_FALSE(get()->draft_is_news());
+}
+
+TEST_F(CatalogTest, ADraftThatWasSetBackToAnOlderVersionIsNews) {
+  deploy("1");
+  deploy("2");
+  ASSERT_TRUE(catalog_->update_code("greet", code_of("1"), "", "", false));
+  EXPECT_TRUE(get()->is_as_draft(*get()->version(1)));
+  EXPECT_TRUE(get()->draft_is_news());
+}
+
 TEST_F(CatalogTest, PromotePublishesTheDraftWhenItChanged) {
   ASSERT_TRUE(catalog_->create_function("greet", python(), code_of("a"), {}, false));
   auto first = catalog_->promote("greet", std::nullopt);
