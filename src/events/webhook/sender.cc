@@ -16,6 +16,7 @@ using std::chrono::steady_clock;
 
 constexpr unsigned kLookups = 16;  // at once
 constexpr std::size_t kMostRead = 64 * 1024;
+constexpr std::chrono::milliseconds kBodyTime{250};
 
 // The message attributes of a dead letter are headers here.
 void add_attributes(http::Headers& headers, const std::string& client_context) {
@@ -33,8 +34,10 @@ void add_attributes(http::Headers& headers, const std::string& client_context) {
   }
 }
 
-// What comes behind the head decides nothing any more.
-Task<void> drop_body(http::ClientConnection& connection, SteadyTime deadline) {
+// What comes behind the head decides nothing any more, so that one who hangs there holds nothing
+// up.
+Task<void> drop_body(http::ClientConnection& connection, SteadyTime latest) {
+  const auto deadline = std::min(latest, steady_clock::now() + kBodyTime);
   std::size_t read = 0;
   while (read < kMostRead) {
     const auto left = deadline - steady_clock::now();
