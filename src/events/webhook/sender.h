@@ -39,6 +39,7 @@ class WebhookSender {
     AddressRules rules;
     std::chrono::milliseconds timeout{15'000};  // of everything together
     std::string user_agent = "lambdad";
+    AddressSystem system = AddressSystem();
   };
   WebhookSender(Parts parts, Options options);
 
