@@ -4,9 +4,9 @@
 //
 // Threads: open it and load from it on the starting thread; afterwards only the one "store" thread
 // writes (a mutex guards against a mistake, not for speed). Reading has a connection of its own,
-// and waits for no change, nor a change for it; one at a time, on any thread that may block. One
-// process owns a data directory: it holds a lock on <data>/lambda.lock as long as the Database
-// lives.
+// and waits for no change, nor a change for it; one at a time, on any thread that may block. Only a
+// log of changes that has become large is emptied before a look, while both wait. One process owns
+// a data directory: it holds a lock on <data>/lambda.lock as long as the Database lives.
 #pragma once
 
 #include "base/blocking.h"

@@ -8,6 +8,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
@@ -16,6 +18,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 namespace lambda::store {
@@ -100,6 +103,40 @@ TEST(Database, SomebodyWhoLooksIntoItTakesNothingAway) {
   auto next = Database::open(copy);
   ASSERT_TRUE(next);
   EXPECT_EQ(rows(**next, "newest"), 1);
+}
+
+TEST(Database, TheLogStaysSmallWhileSomebodyAlwaysReads) {
+  const TemporaryDirectory directory;
+  auto database = Database::open(directory.path());
+  ASSERT_TRUE(database);
+  constexpr int kChanges = 300;  // of a megabyte each
+  constexpr int kChangesInALook = 20;
+  std::atomic<int> changes = 0;
+  std::atomic<int> inside = 0;
+  const auto look = [&](SQLite::Database& connection) {
+    connection.execAndGet("SELECT count(*) FROM meta");
+    const int until = std::min(changes + kChangesInALook, kChanges);
+    ++inside;
+    while (changes < until) std::this_thread::yield();
+    --inside;
+  };
+  const auto look_on = [&] {
+    while (changes < kChanges) EXPECT_TRUE((*database)->read("look", look));
+  };
+  std::thread one(look_on);
+  std::thread other(look_on);
+  const auto change = [](SQLite::Database& connection) {
+    connection.exec("INSERT OR REPLACE INTO meta VALUES ('large', zeroblob(1000000))");
+  };
+  std::uintmax_t largest = 0;
+  for (; changes < kChanges; ++changes) {
+    while (inside == 0) std::this_thread::yield();
+    EXPECT_TRUE((*database)->change("write", change, Database::Sync::later));
+    largest = std::max(largest, fs::file_size(directory.path() / "lambda.db-wal"));
+  }
+  one.join();
+  other.join();
+  EXPECT_LT(largest, 100u << 20);
 }
 
 TEST(Database, ANewerDatabaseIsRefusedAndUntouched) {
