@@ -4,6 +4,7 @@
 #include "base/closed_directory.h"
 #include "base/unique_fd.h"
 #include "store/migrations.h"
+#include "store/readers.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <sqlite3.h>
@@ -115,21 +116,23 @@ struct Database::Impl {
   std::string name;  // for messages
   UniqueFd lock;
   std::unique_ptr<SQLite::Database> connection;
-  std::unique_ptr<SQLite::Database> reader;  // none in memory
+  std::unique_ptr<Readers> readers;  // none in memory
   fs::path log;
   std::string server_id;
   std::mutex turn;
   std::mutex mutex;
-  std::mutex reading;
   Sync sync = Sync::now;  // of the connection, as it is set
 
   Result<Done> start();
   std::unique_lock<std::mutex> take_turn();
-  void empty_large_log();
+  [[nodiscard]] bool has_large_log() const;
+  void empty_log(SQLite::Database& reader);
   void set_sync(Sync wanted);
   Result<Done> change(std::string_view what, const std::function<void(SQLite::Database&)>& work,
                       Sync wanted);
   Result<Done> read(std::string_view what, const std::function<void(SQLite::Database&)>& work);
+  Result<Done> read_from(SQLite::Database& from, std::string_view what,
+                         const std::function<void(SQLite::Database&)>& work) const;
 };
 
 Result<Done> Database::Impl::start() {
@@ -157,16 +160,19 @@ std::unique_lock<std::mutex> Database::Impl::take_turn() {
   return std::unique_lock(mutex);
 }
 
-// SQLite begins the log anew only while nobody reads from it, which with one look after the other
-// is never: it would grow as long as somebody looks. Whoever looks next empties it, in the moment
-// between; most of it beside the changes, which wait for the rest. What fails (a full disk, another
-// program that reads) is left as it is, to be tried again before the next look.
-void Database::Impl::empty_large_log() {
+bool Database::Impl::has_large_log() const {
   std::error_code unknown;
   const auto size = fs::file_size(log, unknown);
-  if (unknown || size <= kLargestLog) return;
-  (void)::sqlite3_wal_checkpoint_v2(reader->getHandle(), nullptr, SQLITE_CHECKPOINT_PASSIVE,
-                                    nullptr, nullptr);
+  return !unknown && size > kLargestLog;
+}
+
+// SQLite begins the log anew only while nobody reads from it, which with one look after the other
+// is never: it would grow as long as somebody looks. So whoever looks next waits for the others to
+// leave, and empties it; most of it beside the changes, which wait for the rest. What fails (a full
+// disk, another program that reads) is left as it is, to be tried again before the next look.
+void Database::Impl::empty_log(SQLite::Database& reader) {
+  (void)::sqlite3_wal_checkpoint_v2(reader.getHandle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr,
+                                    nullptr);
   const auto guard = take_turn();
   connection->setBusyTimeout(0);
   (void)::sqlite3_wal_checkpoint_v2(connection->getHandle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE,
@@ -197,9 +203,19 @@ Result<Done> Database::Impl::change(std::string_view what,
 
 Result<Done> Database::Impl::read(std::string_view what,
                                   const std::function<void(SQLite::Database&)>& work) {
-  const auto guard = reader ? std::unique_lock(reading) : take_turn();
-  if (reader) empty_large_log();
-  auto& from = reader ? *reader : *connection;
+  if (!readers) {
+    const auto guard = take_turn();
+    return read_from(*connection, what, work);
+  }
+  if (has_large_log()) {
+    readers->alone([this](SQLite::Database& reader) { empty_log(reader); });
+  }
+  const Readers::Inside inside(*readers);
+  return read_from(inside.connection(), what, work);
+}
+
+Result<Done> Database::Impl::read_from(SQLite::Database& from, std::string_view what,
+                                       const std::function<void(SQLite::Database&)>& work) const {
   try {
     SQLite::Transaction transaction(from, SQLite::TransactionBehavior::DEFERRED);
     work(from);
@@ -231,11 +247,7 @@ Result<std::unique_ptr<Database>> Database::open(const fs::path& data_directory)
   if (auto started = impl->start(); !started) return fail(std::move(started.error()));
   impl->log = path.string() + "-wal";
   try {
-    // It writes nothing but what it takes from the log into the file.
-    impl->reader =
-        std::make_unique<SQLite::Database>(path.string(), SQLite::OPEN_READWRITE, kBusyTimeoutMs);
-    impl->reader->exec("PRAGMA query_only = ON");
-    impl->reader->exec("PRAGMA synchronous = FULL");
+    impl->readers = std::make_unique<Readers>(path, kReaders, kBusyTimeoutMs);
   } catch (const SQLite::Exception& error) {
     return fail(describe(error, impl->name));
   }

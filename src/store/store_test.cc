@@ -3,6 +3,7 @@
 #include "store/key_table.h"
 #include "store/master_key.h"
 #include "store/migrations.h"
+#include "store/statements.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <gmock/gmock.h>
@@ -10,9 +11,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <future>
 #include <regex>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -137,6 +140,50 @@ TEST(Database, TheLogStaysSmallWhileSomebodyAlwaysReads) {
   one.join();
   other.join();
   EXPECT_LT(largest, 100u << 20);
+}
+
+TEST(Database, ALongLookHoldsUpNoOther) {
+  const TemporaryDirectory directory;
+  auto database = Database::open(directory.path());
+  ASSERT_TRUE(database);
+  std::promise<void> begun;
+  std::promise<void> others_have_looked;
+  std::thread slow([&] {
+    const auto look = [&](SQLite::Database&) {
+      begun.set_value();
+      EXPECT_EQ(others_have_looked.get_future().wait_for(std::chrono::seconds(20)),
+                std::future_status::ready);
+    };
+    EXPECT_TRUE((*database)->read("look slowly", look));
+  });
+  begun.get_future().wait();
+  EXPECT_EQ(rows(**database, "meta"), 1);
+  EXPECT_EQ(rows(**database, "meta"), 1);
+  others_have_looked.set_value();
+  slow.join();
+}
+
+TEST(Statements, BelongToTheConnectionThatTheyWerePreparedFor) {
+  const TemporaryDirectory directory;
+  auto database = Database::open(directory.path());
+  ASSERT_TRUE(database);
+  Statements statements;
+  static constexpr const char* kLook = "SELECT value FROM meta";
+  const auto look_twice = [&](SQLite::Database& outer) {
+    Statements::Use outside(statements.prepare(outer, kLook));
+    EXPECT_TRUE(outside->executeStep());
+    std::thread other([&] {
+      const auto look = [&](SQLite::Database& inner) {
+        Statements::Use inside(statements.prepare(inner, kLook));
+        EXPECT_TRUE(inside->executeStep());
+        EXPECT_EQ(inside->getColumn(0).getString(), (*database)->server_id());
+      };
+      EXPECT_TRUE((*database)->read("look", look));
+    });
+    other.join();
+    EXPECT_FALSE(outside->executeStep());
+  };
+  EXPECT_TRUE((*database)->read("look twice", look_twice));
 }
 
 TEST(Database, ANewerDatabaseIsRefusedAndUntouched) {
