@@ -168,21 +168,18 @@ inline constexpr EventStatement kOfFunction{
     "e.account = ?1 AND e.region = ?2 AND e.function = ?3",
     "events_of_function"};
 inline constexpr EventStatement kFindDead{
-    "SELECT seq, function, url FROM events WHERE account = ?1 AND region = ?2 AND id = ?3 AND "
-    "state = 3",
+    "SELECT seq, function FROM events WHERE account = ?1 AND region = ?2 AND id = ?3 AND state = 3",
     "events_by_id"};
 inline constexpr EventStatement kReplacePayload{
     "UPDATE event_payloads SET payload = ?4 WHERE account = ?1 AND region = ?2 AND seq = ?3", ""};
 inline constexpr EventStatement kRevive{
     "UPDATE events SET state = 0, due = ?4, accepted = ?4, finished = NULL, attempts = 0, "
-    "throttles = 0, hops = 0 WHERE +account = ?1 AND +region = ?2 AND seq = ?3",
+    "throttles = 0, hops = 0 WHERE +account = ?1 AND +region = ?2 AND seq = ?3 RETURNING url",
     "seq"};
-inline constexpr EventStatement kReviveAll{
-    "UPDATE events SET state = 0, due = ?4, accepted = ?4, finished = NULL, attempts = 0, "
-    "throttles = 0, hops = 0 WHERE +account = ?1 AND +region = ?2 AND seq IN (SELECT seq FROM "
-    "events INDEXED BY events_dead WHERE account = ?1 AND region = ?2 AND function = ?3 AND state "
-    "= 3 AND finished <= ?4 LIMIT ?5) RETURNING url",
-    "seq events_dead"};
+inline constexpr EventStatement kToRevive{
+    "SELECT seq, 0 FROM events INDEXED BY events_dead WHERE account = ?1 AND region = ?2 AND "
+    "function = ?3 AND state = 3 AND finished <= ?4",
+    "events_dead"};
 inline constexpr EventStatement kExpired{
     "SELECT e.seq, length(p.payload) + coalesce(length(r.payload), 0) FROM events e JOIN "
     "event_payloads p ON p.seq = e.seq LEFT JOIN event_results r ON r.seq = e.seq WHERE "
@@ -196,7 +193,7 @@ inline constexpr const EventStatement* kAll[] = {
     &kInfo,     &kNewestWaiting,  &kNewestRunning,  &kNewestSucceeded, &kNewestDead,
     &kPayload,  &kResultOf,       &kDepths,         &kDepthsOf,        &kPendingOf,
     &kCancel,   &kRemove,         &kToPurgeWaiting, &kToPurgeDead,     &kOfFunction,
-    &kFindDead, &kReplacePayload, &kRevive,         &kReviveAll,       &kExpired,
+    &kFindDead, &kReplacePayload, &kRevive,         &kToRevive,        &kExpired,
 };
 
 }  // namespace sql
