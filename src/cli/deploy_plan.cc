@@ -158,13 +158,9 @@ Result<Done> complete(ServerConnection& server, DeployPlan& plan) {
 // Errors: invalid, where it would not be a destination then either.
 Result<bool> is_coming(const std::optional<std::string>& destination, const DeployPlan& plan,
                        const std::vector<DeployPlan>& plans) {
-  if (!destination) return false;
-  constexpr std::string_view kFunction = ":function:";
-  auto text = std::string_view(*destination);
-  const auto function = text.starts_with("arn:") ? text.find(kFunction) : std::string_view::npos;
-  if (function != std::string_view::npos) text.remove_prefix(function + kFunction.size());
-  const auto colon = text.find(':');
-  const auto name = text.substr(0, colon);
+  const auto function = destination ? function_destination(*destination) : std::nullopt;
+  if (!function) return false;
+  const auto name = function->name;
   const auto coming = std::ranges::any_of(
       plans, [&name](const DeployPlan& other) { return other.first && other.name == name; });
   if (!coming) return false;
@@ -174,8 +170,8 @@ Result<bool> is_coming(const std::optional<std::string>& destination, const Depl
                 "in circles",
                 plan.name, name);
   }
-  const auto qualifier = colon == std::string_view::npos ? "live" : text.substr(colon + 1);
-  if (qualifier != "live" && qualifier != "$LATEST" && qualifier != "1") {
+  const auto qualifier = function->qualifier;
+  if (!qualifier.empty() && qualifier != "live" && qualifier != "$LATEST" && qualifier != "1") {
     return fail(ErrorCode::invalid,
                 "on_success and on_failure: \"{}\" is deployed for the first time and will have no "
                 "\"{}\"; name it alone, and its live version is called",

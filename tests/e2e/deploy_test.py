@@ -299,8 +299,8 @@ class OneChange(ServerTest):
             self.server.api("PUT", f"/_lambda/functions/whole/schedules/own{number}", {"cron": "@hourly"})
         before = self.state("whole")
         head = 'path = "a"\nname = "whole"\n'
-        for wrong, *words in [("retries = 9", "lambda.toml", "maximumRetryAttempts"), ('max_age = "soon"', "max_age", "not a time"),
-                              ("max_age = 5", "lambda.toml", "maximumEventAge"), ('max_age = "7h"', "lambda.toml", "maximumEventAge"),
+        for wrong, *words in [("retries = 9", "lambda.toml", "0, 1 or 2 times"), ('max_age = "soon"', "max_age", "not a time"),
+                              ("max_age = 5", "lambda.toml", "60s to 6h"), ('max_age = "7h"', "lambda.toml", "60s to 6h"),
                               ('on_success = "nobody"', "lambda.toml", "nobody"), ('on_failure = "whole"', "lambda.toml", "itself"),
                               ('on_failure = "http://10.0.0.1/"', "private address"), ('on_failure = "ftp://x/"', "http://"),
                               ("retries = -1", "lambda.toml"), ('on_success = "whole:prod"', "lambda.toml", "no such"),
@@ -315,7 +315,7 @@ class OneChange(ServerTest):
         before = self.state("one", "two")
         for wrong, *words in [("memory = 64", '"two"', "memorySize"), ('runtime = "python2.7"', '"two"', "python2.7"), ('kind = "htp"', '"two"', "handler or http"),
                               ('url = "opn"', '"two"', "open, iam, key"), ('handler = "nowhere.handler"', '"two"', "nowhere.py"),
-                              ("retries = 9", '"two"', "maximumRetryAttempts"), ('on_success = "nobody"', '"two"', "nobody"),
+                              ("retries = 9", '"two"', "0, 1 or 2 times"), ('on_success = "nobody"', '"two"', "nobody"),
                               ('environment = { AWS_REGION = "x" }', '"two"', "AWS_REGION"), ('[[function.schedule]]\ncron = "x"', '"two"', "schedule")]:
             with self.subTest(wrong=wrong):
                 self.refused(self.deploy(f"{self.ONE}{self.TWO}{wrong}\n", "v2", "--all"), *words)
@@ -331,6 +331,14 @@ class OneChange(ServerTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         config = self.server.api("GET", "/2019-09-25/functions/left/event-invoke-config").json()["DestinationConfig"]
         self.assertEqual([config[each]["Destination"] for each in ("OnSuccess", "OnFailure")], [f"{arn}:live", arn])
+
+    def test_an_address_is_no_function_of_the_same_deploy(self):
+        for name in ("http", "https"):
+            url = f"{name}://example.org/hook"
+            done = self.deploy(f'name = "{name}"\npath = "a"\non_failure = "{url}"\n', "v1")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            config = self.server.api("GET", f"/2019-09-25/functions/{name}/event-invoke-config").json()
+            self.assertEqual(config["DestinationConfig"]["OnFailure"]["Destination"], url)
 
 
 if __name__ == "__main__":
