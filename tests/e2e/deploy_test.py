@@ -340,6 +340,25 @@ class OneChange(ServerTest):
             config = self.server.api("GET", f"/2019-09-25/functions/{name}/event-invoke-config").json()
             self.assertEqual(config["DestinationConfig"]["OnFailure"]["Destination"], url)
 
+    def test_what_was_deployed_has_its_events_and_schedules_where_another_fails(self):
+        folder = self.server.folder({"first/app.py": "def handler(e, c): return 1", "second/app.py": "import nowhere", "third/app.py": "def handler(e, c): return 3"})
+        names = ("first", "second", "third")
+        tables = [f'[[function]]\nname = "half-{name}"\npath = "{name}"\nhandler = "app.handler"\n' for name in names]
+        tables[0] += 'retries = 0\non_success = "half-second"\non_failure = "half-third"\n[[function.schedule]]\ncron = "@daily"\n'
+        (folder / "lambda.toml").write_text("".join(tables))
+        done = self.server.cli("deploy", folder, "--all", check=False)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        for words in ('its on_success is not set: the function "half-second" is not there', 'its on_failure is not set', 'Failed: "half-second"\n',
+                      'Not deployed any more: "half-third"\n', 'Not set: on_success of "half-first", on_failure of "half-first"\n'):
+            self.assertIn(words, done.stderr)
+        config = "/2019-09-25/functions/half-first/event-invoke-config"
+        self.assertEqual(self.server.api("GET", config).json()["MaximumRetryAttempts"], 0)
+        self.assertEqual(len(self.server.api("GET", "/_lambda/functions/half-first/schedules").json()["schedules"]), 1)
+        (folder / "second/app.py").write_text("def handler(e, c): return 2")
+        done = self.server.cli("deploy", folder, "--all")
+        self.assertNotIn("Not set", done.stderr)
+        self.assertIn("half-second", self.server.api("GET", config).json()["DestinationConfig"]["OnSuccess"]["Destination"])
+
 
 if __name__ == "__main__":
     unittest.main()
