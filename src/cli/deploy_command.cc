@@ -77,26 +77,32 @@ int upload(ServerConnection& server, const DeployPlan& plan, Archive archive, bo
   return kFailed;
 }
 
-// A function's code, or nothing of an image.
-Result<Archive> pack(const DeployPlan& plan) {
-  if (!plan.contents) return Archive{};
-  return write_archive(*plan.contents, plan.format);
+// A function's code, or nothing of an image; and what there is to say of it.
+Result<Archive> pack(const DeployPlan& plan, std::string& said) {
+  if (!plan.format) {
+    said = " Done. (an image)\n";
+    return Archive{};
+  }
+  auto contents = list_contents(plan);
+  if (!contents) return fail(std::move(contents.error()));
+  auto archive = write_archive(*contents, *plan.format);
+  if (!archive) return archive;
+  said = fmt::format(" Done. ({}, {})\n", counted(contents->files, "file"),
+                     size_text(contents->bytes));
+  for (const auto& note : contents->notes) said += fmt::format("      {}\n", note);
+  if (!plan.note.empty()) said += fmt::format("      {}\n", plan.note);
+  return archive;
 }
 
 int deploy_one(ServerConnection& server, const DeployPlan& plan, bool as_json) {
   std::fputs("[1/3] Packaging function code...", stderr);
-  auto archive = pack(plan);
+  std::string said;
+  auto archive = pack(plan, said);
   if (!archive) {
     std::fputs(" failed.\n", stderr);
     return explain(archive.error());
   }
-  if (const auto& contents = plan.contents) {
-    std::fprintf(stderr, " Done. (%s, %s)\n", counted(contents->files, "file").c_str(),
-                 size_text(contents->bytes).c_str());
-    for (const auto& note : contents->notes) std::fprintf(stderr, "      %s\n", note.c_str());
-  } else {
-    std::fputs(" Done. (an image)\n", stderr);
-  }
+  std::fputs(said.c_str(), stderr);
   return upload(server, plan, std::move(*archive), as_json);
 }
 

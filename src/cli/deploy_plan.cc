@@ -129,11 +129,9 @@ Result<Done> look_at_folder(const Former& former, DeployPlan& plan) {
   if (!recognised) return fail(std::move(recognised.error()));
   plan.format = recognised->image ? ArchiveFormat::tar : ArchiveFormat::zip;
   settings["source"] = recognised->image ? "context" : "zip";
-  auto contents = recognised->image ? context_contents(manifest.directory, manifest.include)
-                                    : code_contents(manifest.directory, manifest.include);
+  plan.note = recognised->note;
+  auto contents = list_contents(plan);
   if (!contents) return fail(std::move(contents.error()));
-  plan.contents = std::move(*contents);
-  if (!recognised->note.empty()) plan.contents->notes.push_back(recognised->note);
   if (recognised->image) {
     // What it makes of that is the server's to say: it remembers what was named.
     if (recognised->port) settings["exposedPort"] = *recognised->port;
@@ -141,7 +139,7 @@ Result<Done> look_at_folder(const Former& former, DeployPlan& plan) {
   }
   settings["runtime"] = recognised->runtime;
   if (!recognised->handler.empty()) settings["handler"] = recognised->handler;
-  return check_dependencies(manifest.directory, *plan.contents, recognised->runtime);
+  return check_dependencies(manifest.directory, *contents, recognised->runtime);
 }
 
 Result<Done> complete(ServerConnection& server, DeployPlan& plan) {
@@ -251,6 +249,12 @@ Result<Done> complete_plans(ServerConnection& server, std::vector<DeployPlan>& p
     if (!good) return said_of(plan, several, std::move(good.error()));
   }
   return Done{};
+}
+
+Result<Contents> list_contents(const DeployPlan& plan) {
+  const auto& manifest = plan.manifest;
+  return plan.format == ArchiveFormat::tar ? context_contents(manifest.directory, manifest.include)
+                                           : code_contents(manifest.directory, manifest.include);
 }
 
 }  // namespace lambda::cli

@@ -359,6 +359,20 @@ class OneChange(ServerTest):
         self.assertNotIn("Not set", done.stderr)
         self.assertIn("half-second", self.server.api("GET", config).json()["DestinationConfig"]["OnSuccess"]["Destination"])
 
+    def test_what_changes_during_the_first_of_several_goes_in_as_it_is_then(self):
+        slow = "import time\ntime.sleep(2)\ndef handler(e, c): return 1"
+        listing = "import os\ndef handler(e, c): return {name: os.path.getsize(name) for name in os.listdir() if name.endswith('.txt')}"
+        tables = "".join(f'[[function]]\nname = "while-{name}"\npath = "{name}"\n' for name in ("slow", "other"))
+        folder = self.server.folder({"lambda.toml": tables, "slow/app.py": slow, "other/app.py": listing, "other/log.txt": "1"})
+        with self.server.cli_started("deploy", folder, "--all") as deploying:
+            while "Done. (1 file" not in deploying.stderr.readline():
+                self.assertIsNone(deploying.poll())
+            (folder / "other/log.txt").write_text("22")
+            (folder / "other/added.txt").write_text("333")
+            said = deploying.stderr.read()
+        self.assertEqual(deploying.returncode, 0, said)
+        self.assertEqual(json.loads(self.server.cli("invoke", "while-other").stdout), {"log.txt": 2, "added.txt": 3})
+
 
 if __name__ == "__main__":
     unittest.main()
