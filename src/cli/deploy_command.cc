@@ -1,6 +1,7 @@
 // lambda deploy. Steps: read lambda.toml -> plan, until the server has nothing against it -> pack
 // -> upload, and show what the server reports -> set what lambda.toml says of events and schedules.
 #include "base/encoding.h"
+#include "cli/after_deploy.h"
 #include "cli/commands.h"
 #include "cli/connection/json_fields.h"
 #include "cli/deploy_plan.h"
@@ -8,12 +9,12 @@
 #include "cli/exit_code.h"
 #include "cli/output.h"
 #include "cli/project/archive.h"
-#include "cli/schedule_settings.h"
 #include "cli/upload.h"
 
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <span>
 #include <unistd.h>
 
 namespace lambda::cli {
@@ -76,48 +77,51 @@ int upload(ServerConnection& server, const DeployPlan& plan, Archive archive, bo
   return kFailed;
 }
 
-// A function's code, or nothing of an image.
-Result<Archive> pack(const DeployPlan& plan) {
-  if (!plan.contents) return Archive{};
-  return write_archive(*plan.contents, plan.format);
+// A function's code, or nothing of an image; and what there is to say of it.
+Result<Archive> pack(const DeployPlan& plan, std::string& said) {
+  if (!plan.format) {
+    said = " Done. (an image)\n";
+    return Archive{};
+  }
+  auto contents = list_contents(plan);
+  if (!contents) return fail(std::move(contents.error()));
+  auto archive = write_archive(*contents, *plan.format);
+  if (!archive) return archive;
+  said = fmt::format(" Done. ({}, {})\n", counted(contents->files, "file"),
+                     size_text(contents->bytes));
+  for (const auto& note : contents->notes) said += fmt::format("      {}\n", note);
+  if (!plan.note.empty()) said += fmt::format("      {}\n", plan.note);
+  return archive;
 }
 
 int deploy_one(ServerConnection& server, const DeployPlan& plan, bool as_json) {
   std::fputs("[1/3] Packaging function code...", stderr);
-  auto archive = pack(plan);
+  std::string said;
+  auto archive = pack(plan, said);
   if (!archive) {
     std::fputs(" failed.\n", stderr);
     return explain(archive.error());
   }
-  if (const auto& contents = plan.contents) {
-    std::fprintf(stderr, " Done. (%s, %s)\n", counted(contents->files, "file").c_str(),
-                 size_text(contents->bytes).c_str());
-    for (const auto& note : contents->notes) std::fprintf(stderr, "      %s\n", note.c_str());
-  } else {
-    std::fputs(" Done. (an image)\n", stderr);
-  }
+  std::fputs(said.c_str(), stderr);
   return upload(server, plan, std::move(*archive), as_json);
 }
 
-// The functions are there by now, and may name each other.
-int set_event_settings(ServerConnection& server, const DeployPlan& plan) {
-  if (plan.events.empty()) return kDone;
-  auto set = set_event_settings(server, plan.name, plan.events);
-  if (set) return kDone;
-  auto error = std::move(set.error());
-  return explain(std::move(error).with_context(fmt::format(
-      "\"{}\" is deployed, but what lambda.toml says of its events is not set", plan.name)));
+std::string quoted_names(std::span<const DeployPlan> plans) {
+  std::string names;
+  for (const auto& plan : plans)
+    names += fmt::format("{}\"{}\"", names.empty() ? "" : ", ", plan.name);
+  return names;
 }
 
-int set_schedules(ServerConnection& server, const DeployPlan& plan) {
-  auto declared = declare_schedules(server, plan.name, plan.manifest);
-  if (declared) {
-    for (const auto& change : *declared) std::fprintf(stderr, "%s\n", change.c_str());
-    return kDone;
-  }
-  auto error = std::move(declared.error());
-  return explain(std::move(error).with_context(
-      fmt::format("\"{}\" is deployed, but the schedules of lambda.toml are not set", plan.name)));
+// Of several: what is still to be done, in one place.
+void show_not_done(std::span<const DeployPlan> missing, const AfterDeploy& after) {
+  std::string text;
+  if (!missing.empty()) text += fmt::format("Failed: {}\n", quoted_names(missing.first(1)));
+  if (missing.size() > 1)
+    text += fmt::format("Not deployed any more: {}\n", quoted_names(missing.subspan(1)));
+  if (!after.not_set.empty()) text += fmt::format("Not set: {}\n", fmt::join(after.not_set, ", "));
+  if (text.empty()) return;
+  std::fprintf(stderr, "\n%sOnce that is mended, the same command does the rest.\n", text.c_str());
 }
 
 // One of several by --name, or all.
@@ -161,23 +165,20 @@ int deploy(const ConnectionOptions& connection, const DeployOptions& options) {
   if (!connected.server) return connected.code;
   auto complete = complete_plans(*connected.server, *plans);
   if (!complete) return explain(complete.error());
-  for (std::size_t i = 0; i < plans->size(); ++i) {
-    const auto& plan = (*plans)[i];
-    if (plans->size() > 1) std::fprintf(stderr, "%s%s\n", i == 0 ? "" : "\n", plan.name.c_str());
-    const int code = deploy_one(*connected.server, plan, options.json);
-    if (code == kDone) continue;
-    for (std::size_t rest = i + 1; rest < plans->size(); ++rest)
-      std::fprintf(stderr, "%s \"%s\"", rest == i + 1 ? "Not deployed any more:" : ",",
-                   (*plans)[rest].name.c_str());
-    if (i + 1 < plans->size()) std::fputc('\n', stderr);
-    return code;
+  const bool several = plans->size() > 1;
+  int code = kDone;
+  std::size_t done = 0;
+  for (; done < plans->size(); ++done) {
+    const auto& plan = (*plans)[done];
+    if (several) std::fprintf(stderr, "%s%s\n", done == 0 ? "" : "\n", plan.name.c_str());
+    code = deploy_one(*connected.server, plan, options.json);
+    if (code != kDone) break;
   }
-  for (const auto& plan : *plans) {
-    int code = set_event_settings(*connected.server, plan);
-    if (code == kDone) code = set_schedules(*connected.server, plan);
-    if (code != kDone) return code;
-  }
-  return kDone;
+  const auto all = std::span<const DeployPlan>(*plans);
+  const auto missing = all.subspan(done);
+  const auto after = set_what_follows(*connected.server, all.first(done), missing);
+  if (several) show_not_done(missing, after);
+  return code != kDone ? code : after.code;
 }
 
 }  // namespace lambda::cli

@@ -129,11 +129,9 @@ Result<Done> look_at_folder(const Former& former, DeployPlan& plan) {
   if (!recognised) return fail(std::move(recognised.error()));
   plan.format = recognised->image ? ArchiveFormat::tar : ArchiveFormat::zip;
   settings["source"] = recognised->image ? "context" : "zip";
-  auto contents = recognised->image ? context_contents(manifest.directory, manifest.include)
-                                    : code_contents(manifest.directory, manifest.include);
+  plan.note = recognised->note;
+  auto contents = list_contents(plan);
   if (!contents) return fail(std::move(contents.error()));
-  plan.contents = std::move(*contents);
-  if (!recognised->note.empty()) plan.contents->notes.push_back(recognised->note);
   if (recognised->image) {
     // What it makes of that is the server's to say: it remembers what was named.
     if (recognised->port) settings["exposedPort"] = *recognised->port;
@@ -141,7 +139,7 @@ Result<Done> look_at_folder(const Former& former, DeployPlan& plan) {
   }
   settings["runtime"] = recognised->runtime;
   if (!recognised->handler.empty()) settings["handler"] = recognised->handler;
-  return check_dependencies(manifest.directory, *plan.contents, recognised->runtime);
+  return check_dependencies(manifest.directory, *contents, recognised->runtime);
 }
 
 Result<Done> complete(ServerConnection& server, DeployPlan& plan) {
@@ -158,13 +156,9 @@ Result<Done> complete(ServerConnection& server, DeployPlan& plan) {
 // Errors: invalid, where it would not be a destination then either.
 Result<bool> is_coming(const std::optional<std::string>& destination, const DeployPlan& plan,
                        const std::vector<DeployPlan>& plans) {
-  if (!destination) return false;
-  constexpr std::string_view kFunction = ":function:";
-  auto text = std::string_view(*destination);
-  const auto function = text.starts_with("arn:") ? text.find(kFunction) : std::string_view::npos;
-  if (function != std::string_view::npos) text.remove_prefix(function + kFunction.size());
-  const auto colon = text.find(':');
-  const auto name = text.substr(0, colon);
+  const auto function = destination ? function_destination(*destination) : std::nullopt;
+  if (!function) return false;
+  const auto name = function->name;
   const auto coming = std::ranges::any_of(
       plans, [&name](const DeployPlan& other) { return other.first && other.name == name; });
   if (!coming) return false;
@@ -174,8 +168,8 @@ Result<bool> is_coming(const std::optional<std::string>& destination, const Depl
                 "in circles",
                 plan.name, name);
   }
-  const auto qualifier = colon == std::string_view::npos ? "live" : text.substr(colon + 1);
-  if (qualifier != "live" && qualifier != "$LATEST" && qualifier != "1") {
+  const auto qualifier = function->qualifier;
+  if (!qualifier.empty() && qualifier != "live" && qualifier != "$LATEST" && qualifier != "1") {
     return fail(ErrorCode::invalid,
                 "on_success and on_failure: \"{}\" is deployed for the first time and will have no "
                 "\"{}\"; name it alone, and its live version is called",
@@ -255,6 +249,12 @@ Result<Done> complete_plans(ServerConnection& server, std::vector<DeployPlan>& p
     if (!good) return said_of(plan, several, std::move(good.error()));
   }
   return Done{};
+}
+
+Result<Contents> list_contents(const DeployPlan& plan) {
+  const auto& manifest = plan.manifest;
+  return plan.format == ArchiveFormat::tar ? context_contents(manifest.directory, manifest.include)
+                                           : code_contents(manifest.directory, manifest.include);
 }
 
 }  // namespace lambda::cli

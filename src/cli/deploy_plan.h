@@ -23,9 +23,9 @@ struct DeployPlan {
   std::string name;
   boost::json::object settings;  // as the server takes them
   EventSettings events;
-  bool first = false;                // there is no such function yet
-  std::optional<Contents> contents;  // none of an image that is there already
-  ArchiveFormat format = ArchiveFormat::zip;
+  bool first = false;                   // there is no such function yet
+  std::optional<ArchiveFormat> format;  // none of an image that is there already
+  std::string note;                     // which of several runtimes was chosen
 };
 
 // What can be seen without the server. Errors: invalid, naming the function where there are
@@ -35,5 +35,8 @@ Result<std::vector<DeployPlan>> plan_deploys(const DeployOptions& options,
 // The rest: what the functions had, what their folders hold, and what the server has against it.
 // What one has wrong is said before the first is deployed.
 Result<Done> complete_plans(ServerConnection& server, std::vector<DeployPlan>& plans);
+// What goes into the package now: the folder may have changed since it was looked at. Not of an
+// image that is there already.
+Result<Contents> list_contents(const DeployPlan& plan);
 
 }  // namespace lambda::cli

@@ -35,14 +35,17 @@ bool is_name(std::string_view text) {
   });
 }
 
+bool is_address(std::string_view text) {
+  return text.starts_with("http://") || text.starts_with("https://");
+}
+
 constexpr const char* kNoDestination =
     "\"{}\" is neither an address (http://..., https://...) nor a function's name";
 
 // The ARN of "NAME" or "NAME:QUALIFIER"; addresses and ARNs stand for themselves.
 Result<std::string> address_of(ServerConnection& server, const std::string& destination) {
   if (destination == "none") return std::string();
-  for (const std::string_view beginning : {"http://", "https://", "arn:"})
-    if (destination.starts_with(beginning)) return destination;
+  if (is_address(destination) || destination.starts_with("arn:")) return destination;
   const auto colon = destination.find(':');
   const auto name = destination.substr(0, colon);
   const auto qualifier = colon == std::string::npos ? std::string() : destination.substr(colon);
@@ -79,6 +82,19 @@ Result<Done> add_destination(ServerConnection& server, const std::optional<std::
 }
 
 }  // namespace
+
+std::optional<FunctionDestination> function_destination(std::string_view destination) {
+  constexpr std::string_view kFunction = ":function:";
+  if (is_address(destination)) return std::nullopt;
+  if (destination.starts_with("arn:")) {
+    const auto function = destination.find(kFunction);
+    if (function == std::string_view::npos) return std::nullopt;
+    destination.remove_prefix(function + kFunction.size());
+  }
+  const auto colon = destination.find(':');
+  if (colon == std::string_view::npos) return FunctionDestination{destination, {}};
+  return FunctionDestination{destination.substr(0, colon), destination.substr(colon + 1)};
+}
 
 Result<std::int64_t> parse_age(std::string_view text) {
   auto digits = text;

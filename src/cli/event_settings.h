@@ -1,5 +1,6 @@
 // How a function's asynchronous events are retried and where their results go, as a person writes
-// it: `lambda queue config`, and lambda.toml. Blocking, but for parse_age().
+// it: `lambda queue config`, and lambda.toml. Blocking, but for what takes
+// no server.
 #pragma once
 
 #include "base/blocking.h"
@@ -25,6 +26,13 @@ struct EventSettings {
   [[nodiscard]] bool empty() const { return !retries && !max_age && !on_success && !on_failure; }
 };
 
+// The function that a destination names, by its name or its ARN. Views into the text.
+struct FunctionDestination {
+  std::string_view name;
+  std::string_view qualifier;  // "" where there is none
+};
+// Nothing of an address.
+std::optional<FunctionDestination> function_destination(std::string_view destination);
 // Seconds, from a minute to six hours. Errors: invalid.
 Result<std::int64_t> parse_age(std::string_view text);
 // Error: invalid.

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 namespace lambda::cli {
 namespace {
 
@@ -31,6 +33,24 @@ TEST(Age, IsShownInTheLargestUnitThatFits) {
   EXPECT_EQ(age_text(21'600), "6 h");
   EXPECT_EQ(age_text(5'400), "90 min");
   EXPECT_EQ(age_text(61), "61 s");
+}
+
+TEST(Destination, IsAFunctionByNameOrArn) {
+  for (const auto& [text, name, qualifier] :
+       {std::tuple{"greet", "greet", ""}, std::tuple{"greet:live", "greet", "live"},
+        std::tuple{"https", "https", ""}, std::tuple{"https:live", "https", "live"},
+        std::tuple{"arn:aws:lambda:us-east-1:000000000000:function:greet", "greet", ""},
+        std::tuple{"arn:aws:lambda:us-east-1:000000000000:function:greet:2", "greet", "2"}}) {
+    const auto function = function_destination(text);
+    ASSERT_TRUE(function) << text;
+    EXPECT_EQ(function->name, name);
+    EXPECT_EQ(function->qualifier, qualifier);
+  }
+}
+
+TEST(Destination, IsNoFunctionWhereItIsAnAddress) {
+  for (const char* address : {"https://greet/", "http://greet/", "arn:aws:sns:us-east-1:1:topic"})
+    EXPECT_FALSE(function_destination(address)) << address;
 }
 
 }  // namespace

@@ -201,7 +201,21 @@ class Settings(CommandLineTest):
         self.assertEqual([each.path for each in server.received if each.method == "POST"],
                          [f"/_lambda/functions/{name}/deploy{rest}" for rest in ("/check", "") for name in ("one", "two")])
         done, _ = self.deploy_to(failing({"code": "invalid", "status": 400, "message": "what"}), folder, "--all")
-        self.assert_ends(done, 2, 'Not deployed any more: "two"')
+        self.assert_ends(done, 2, 'Failed: "one"\nNot deployed any more: "two"\n')
+
+    def test_what_cannot_be_set_of_one_function_is_set_of_the_others(self):
+        tables = [f'[[function]]\nname = "{name}"\npath = "."\n[[function.schedule]]\ncron = "@daily"\n' for name in ("one", "two")]
+        folder = self.folder({"app.py": HANDLER, "lambda.toml": "".join(tables)})
+
+        def full(received):
+            if received.method == "PUT" and "/one/" in received.path:
+                return answer_json({"message": "there is no room"}, 500)
+            return answer_json({}) if received.method == "PUT" else accepting(received)
+        with ScriptedServer(full) as server:
+            done = self.run_lambda("deploy", folder, "--all", LAMBDA_HOST=f"http://127.0.0.1:{server.port}", LAMBDA_API_KEY=KEY)
+        self.assert_ends(done, 1, '"one" is deployed, but', "there is no room", 'Not set: the schedules of "one"\n')
+        self.assertEqual([each.path for each in server.received if each.method == "PUT"],
+                         [f"/_lambda/functions/{name}/schedules" for name in ("one", "two")])
 
 
 class WhatGoesIn(CommandLineTest):

@@ -299,8 +299,8 @@ class OneChange(ServerTest):
             self.server.api("PUT", f"/_lambda/functions/whole/schedules/own{number}", {"cron": "@hourly"})
         before = self.state("whole")
         head = 'path = "a"\nname = "whole"\n'
-        for wrong, *words in [("retries = 9", "lambda.toml", "maximumRetryAttempts"), ('max_age = "soon"', "max_age", "not a time"),
-                              ("max_age = 5", "lambda.toml", "maximumEventAge"), ('max_age = "7h"', "lambda.toml", "maximumEventAge"),
+        for wrong, *words in [("retries = 9", "lambda.toml", "0, 1 or 2 times"), ('max_age = "soon"', "max_age", "not a time"),
+                              ("max_age = 5", "lambda.toml", "60s to 6h"), ('max_age = "7h"', "lambda.toml", "60s to 6h"),
                               ('on_success = "nobody"', "lambda.toml", "nobody"), ('on_failure = "whole"', "lambda.toml", "itself"),
                               ('on_failure = "http://10.0.0.1/"', "private address"), ('on_failure = "ftp://x/"', "http://"),
                               ("retries = -1", "lambda.toml"), ('on_success = "whole:prod"', "lambda.toml", "no such"),
@@ -315,7 +315,7 @@ class OneChange(ServerTest):
         before = self.state("one", "two")
         for wrong, *words in [("memory = 64", '"two"', "memorySize"), ('runtime = "python2.7"', '"two"', "python2.7"), ('kind = "htp"', '"two"', "handler or http"),
                               ('url = "opn"', '"two"', "open, iam, key"), ('handler = "nowhere.handler"', '"two"', "nowhere.py"),
-                              ("retries = 9", '"two"', "maximumRetryAttempts"), ('on_success = "nobody"', '"two"', "nobody"),
+                              ("retries = 9", '"two"', "0, 1 or 2 times"), ('on_success = "nobody"', '"two"', "nobody"),
                               ('environment = { AWS_REGION = "x" }', '"two"', "AWS_REGION"), ('[[function.schedule]]\ncron = "x"', '"two"', "schedule")]:
             with self.subTest(wrong=wrong):
                 self.refused(self.deploy(f"{self.ONE}{self.TWO}{wrong}\n", "v2", "--all"), *words)
@@ -331,6 +331,47 @@ class OneChange(ServerTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         config = self.server.api("GET", "/2019-09-25/functions/left/event-invoke-config").json()["DestinationConfig"]
         self.assertEqual([config[each]["Destination"] for each in ("OnSuccess", "OnFailure")], [f"{arn}:live", arn])
+
+    def test_an_address_is_no_function_of_the_same_deploy(self):
+        for name in ("http", "https"):
+            url = f"{name}://example.org/hook"
+            done = self.deploy(f'name = "{name}"\npath = "a"\non_failure = "{url}"\n', "v1")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            config = self.server.api("GET", f"/2019-09-25/functions/{name}/event-invoke-config").json()
+            self.assertEqual(config["DestinationConfig"]["OnFailure"]["Destination"], url)
+
+    def test_what_was_deployed_has_its_events_and_schedules_where_another_fails(self):
+        folder = self.server.folder({"first/app.py": "def handler(e, c): return 1", "second/app.py": "import nowhere", "third/app.py": "def handler(e, c): return 3"})
+        names = ("first", "second", "third")
+        tables = [f'[[function]]\nname = "half-{name}"\npath = "{name}"\nhandler = "app.handler"\n' for name in names]
+        tables[0] += 'retries = 0\non_success = "half-second"\non_failure = "half-third"\n[[function.schedule]]\ncron = "@daily"\n'
+        (folder / "lambda.toml").write_text("".join(tables))
+        done = self.server.cli("deploy", folder, "--all", check=False)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        for words in ('its on_success is not set: the function "half-second" is not there', 'its on_failure is not set', 'Failed: "half-second"\n',
+                      'Not deployed any more: "half-third"\n', 'Not set: on_success of "half-first", on_failure of "half-first"\n'):
+            self.assertIn(words, done.stderr)
+        config = "/2019-09-25/functions/half-first/event-invoke-config"
+        self.assertEqual(self.server.api("GET", config).json()["MaximumRetryAttempts"], 0)
+        self.assertEqual(len(self.server.api("GET", "/_lambda/functions/half-first/schedules").json()["schedules"]), 1)
+        (folder / "second/app.py").write_text("def handler(e, c): return 2")
+        done = self.server.cli("deploy", folder, "--all")
+        self.assertNotIn("Not set", done.stderr)
+        self.assertIn("half-second", self.server.api("GET", config).json()["DestinationConfig"]["OnSuccess"]["Destination"])
+
+    def test_what_changes_during_the_first_of_several_goes_in_as_it_is_then(self):
+        slow = "import time\ntime.sleep(2)\ndef handler(e, c): return 1"
+        listing = "import os\ndef handler(e, c): return {name: os.path.getsize(name) for name in os.listdir() if name.endswith('.txt')}"
+        tables = "".join(f'[[function]]\nname = "while-{name}"\npath = "{name}"\n' for name in ("slow", "other"))
+        folder = self.server.folder({"lambda.toml": tables, "slow/app.py": slow, "other/app.py": listing, "other/log.txt": "1"})
+        with self.server.cli_started("deploy", folder, "--all") as deploying:
+            while "Done. (1 file" not in deploying.stderr.readline():
+                self.assertIsNone(deploying.poll())
+            (folder / "other/log.txt").write_text("22")
+            (folder / "other/added.txt").write_text("333")
+            said = deploying.stderr.read()
+        self.assertEqual(deploying.returncode, 0, said)
+        self.assertEqual(json.loads(self.server.cli("invoke", "while-other").stdout), {"log.txt": 2, "added.txt": 3})
 
 
 if __name__ == "__main__":

@@ -188,14 +188,21 @@ class LambdaServer:
 
     def cli(self, *arguments, stdin=None, check=True, timeout=120, env=None, cwd=ROOT):
         """bin/lambda as a person with the administrator's key would run it. `check` fails on an exit status that is not 0."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("LAMBDA_", "AWS_"))}
-        environment.update({"LAMBDA_HOST": self.url, "LAMBDA_API_KEY": self.key, "HOME": str(self.home), **(env or {})})
         done = subprocess.run([str(BIN / "lambda"), *map(str, arguments)], input=stdin, capture_output=True, text=True, cwd=cwd,
-                              env=environment, timeout=timeout, check=False)
+                              env=self.cli_environment(**(env or {})), timeout=timeout, check=False)
         if check and done.returncode != 0:
             raise AssertionError(f"lambda {' '.join(map(str, arguments))}: exit status {done.returncode}\n{done.stdout}{done.stderr}\n"
                                  f"--- server ---\n{self.log_text(20)}")
         return done
+
+    def cli_environment(self, **more):
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("LAMBDA_", "AWS_"))}
+        return {**environment, "LAMBDA_HOST": self.url, "LAMBDA_API_KEY": self.key, "HOME": str(self.home), **more}
+
+    def cli_started(self, *arguments):
+        """The same, while it runs."""
+        return subprocess.Popen([str(BIN / "lambda"), *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+                                env=self.cli_environment())
 
     def folder(self, files):
         """A folder with these files (text or bytes; a tuple adds a mode)."""

@@ -309,6 +309,15 @@ class OwnFunctions(RunTest):
         self.is_left_alone()
         self.assertEqual(self.state()[2]["RoutingConfig"], {"AdditionalVersionWeights": {"2": 0.25}})
 
+    def test_a_url_that_is_not_open(self):
+        for auth in ("key", "iam", "none"):
+            self.cli(f"url greet {auth}")
+            listed = self.cli("list -o json")
+            self.is_left_alone("start")
+            self.assertEqual(self.cli("list -o json"), listed)
+        self.cli("url greet open")
+        self.assertIn("Unchanged: version 1", self.starts(self.home.run()))
+
     def test_the_example_itself(self):
         before = self.state()
         self.assertIn("Unchanged: version 1", self.starts(self.home.run()))

@@ -189,13 +189,25 @@ bool can_start(const fs::path& folder, Family family, const Known& known) {
   return known.kind == "http" || !offer_of(folder, family).empty();
 }
 
+// Whether the last deploy's handler is still one in this runtime. A named one wins over it.
+bool keeps_handler(const fs::path& folder, const std::string& runtime, const Known& known) {
+  return known.handler.empty() && !known.former_handler.empty() &&
+         family_of(runtime) == family_of(known.former_runtime) &&
+         check_handler_file(folder, runtime, known.former_handler).has_value();
+}
+
 Result<std::string> choose_runtime(const fs::path& folder, const Known& known) {
   if (!known.runtime.empty()) return known.runtime;
-  if (has_files_of(folder, family_of(known.former_runtime))) return known.former_runtime;
+  const auto former = family_of(known.former_runtime);
+  const bool former_has_files = has_files_of(folder, former);
+  if (former_has_files &&
+      (keeps_handler(folder, known.former_runtime, known) || can_start(folder, former, known)))
+    return known.former_runtime;
   for (const auto family : kFamilies) {
     if (can_start(folder, family, known)) return std::string(runtime_of(family));
   }
-  // What is missing is said by the first that has files.
+  // What is missing is said by the former one, else by the first that has files.
+  if (former_has_files) return known.former_runtime;
   for (const auto family : kFamilies) {
     if (has_files_of(folder, family)) return std::string(runtime_of(family));
   }
@@ -213,8 +225,7 @@ Result<Recognised> with_handler(const fs::path& folder, const Known& known, Reco
     found.handler = known.handler;
     return found;
   }
-  if (family == family_of(known.former_runtime) && !known.former_handler.empty() &&
-      check_handler_file(folder, found.runtime, known.former_handler)) {
+  if (keeps_handler(folder, found.runtime, known)) {
     found.handler = known.former_handler;
     return found;
   }

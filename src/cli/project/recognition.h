@@ -24,7 +24,7 @@ struct Known {
   std::string runtime;  // as the caller named it, now
   std::string handler;
   std::string kind;
-  std::string former_runtime;  // of the function's last deploy: stays where it still fits the files
+  std::string former_runtime;  // of the function's last deploy: stays where it can start
   std::string former_handler;
 };
 

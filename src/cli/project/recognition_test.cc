@@ -148,5 +148,32 @@ TEST_F(Recognition, LetsGoOfWhatNoLongerFits) {
   EXPECT_EQ(found(known).handler, "app.handler");
 }
 
+TEST_F(Recognition, LetsGoOfARuntimeThatHasFilesAndNoHandler) {
+  write("tool.py", "print(1)\n");
+  write("index.mjs", "export const handler = async () => 1;\n");
+  Known known;
+  known.former_runtime = "python3.11";
+  known.former_handler = "app.handler";
+  EXPECT_EQ(found(known).runtime, "nodejs22.x");
+  EXPECT_EQ(found(known).handler, "index.handler");
+  // Where nothing can start, it says what is missing.
+  write("index.mjs", "export const other = 1;\n");
+  EXPECT_THAT(refused(known), HasSubstr("no *.py defines handler"));
+  known.former_runtime = "nodejs20.x";
+  EXPECT_THAT(refused(known), HasSubstr("no *.js, *.mjs or *.cjs exports handler"));
+}
+
+TEST_F(Recognition, KeepsARuntimeThatHasAnotherHandlerNow) {
+  write("app.py", "def handler(e, c): pass\n");
+  write("main.js", "exports.handler = async () => 1;\n");
+  Known known;
+  known.former_runtime = "nodejs20.x";
+  known.former_handler = "index.handler";
+  EXPECT_EQ(found(known).runtime, "nodejs20.x");
+  EXPECT_EQ(found(known).handler, "main.handler");
+  known.handler = "app.handler";
+  EXPECT_EQ(found(known).runtime, "python3.11");
+}
+
 }  // namespace
 }  // namespace lambda::cli

@@ -87,12 +87,20 @@ class LambdaInit : public testing::Test {
     return run_on(loop_, channel_->start(std::move(request), soon()));
   }
   ExitStatus wait_exit() { return run_on(loop_, channel_->wait_exit()); }
-  // How a bootstrap with that in it ends.
-  ExitStatus exit_of_program(const std::string& content) {
-    const auto program = folder_.path() / "bootstrap";
+  std::string write_program(const char* name, const std::string& content) {
+    const auto program = folder_.path() / name;
     std::ofstream(program, std::ios::binary) << content;
     std::filesystem::permissions(program, std::filesystem::perms::owner_all);
-    EXPECT_TRUE(start({program.string()}));
+    return program.string();
+  }
+  // How a bootstrap with that in it ends.
+  ExitStatus exit_of_program(const std::string& content) {
+    EXPECT_TRUE(start({write_program("bootstrap", content)}));
+    return wait_exit();
+  }
+  // How one ends that is looked up in PATH.
+  ExitStatus exit_in_path(const std::string& name) {
+    EXPECT_TRUE(start({name}, {{"PATH", folder_.path().string() + ":/usr/bin:/bin"}}));
     return wait_exit();
   }
 
@@ -178,6 +186,26 @@ TEST_F(LambdaInit, SaysWhenAProgramIsNowhereInPath) {
   const auto exit = wait_exit();
   EXPECT_EQ(exit.code, 127);
   EXPECT_EQ(exit.detail, "cannot execute no-such-program: not found in PATH /usr/bin:/bin");
+}
+
+TEST_F(LambdaInit, SaysWhichInterpreterIsMissingOfAScriptInPath) {
+  const auto script = write_program("run.rb", "#!/usr/bin/no-ruby\n");
+  const auto exit = exit_in_path("run.rb");
+  EXPECT_EQ(exit.code, 127);
+  EXPECT_EQ(exit.detail, "cannot execute " + script +
+                             ": it needs /usr/bin/no-ruby, which the sandbox does not have");
+}
+
+TEST_F(LambdaInit, SaysWhichScriptInPathNamesNoInterpreter) {
+  const auto script = write_program("run.rb", "echo hello\n");
+  const auto exit = exit_in_path("run.rb");
+  EXPECT_EQ(exit.code, 126);
+  EXPECT_THAT(exit.detail, HasSubstr(script + ": it is no program for this machine"));
+}
+
+TEST_F(LambdaInit, StartsALaterProgramInPathWhereTheFirstLacksItsInterpreter) {
+  write_program("true", "#!/usr/bin/no-ruby\n");
+  EXPECT_EQ(exit_in_path("true").code, 0);
 }
 
 TEST_F(LambdaInit, SaysWhenAFileIsNoProgram) {

@@ -234,6 +234,8 @@ void execute() {
   const char* path = variable("PATH");
   if (path == nullptr || *path == '\0') path = "/usr/local/bin:/usr/bin:/bin";
   int telling = ENOENT;
+  int unfit_error = 0;
+  char unfit[PATH_MAX];
   for (const char* part = path; part != nullptr;) {
     const char* end = std::strchr(part, ':');
     const int length =
@@ -242,11 +244,22 @@ void execute() {
     if (std::snprintf(candidate, sizeof(candidate), "%.*s/%s", length, length > 0 ? part : ".",
                       program) < PATH_MAX) {
       ::execve(candidate, argument_list, variable_list);
-      if (errno != ENOENT && errno != ENOTDIR) telling = errno;
+      const int error = errno;
+      // Of a file that is there ENOENT means its interpreter.
+      const bool there = error == ENOENT ? ::access(candidate, F_OK) == 0 : error == ENOEXEC;
+      if (there && unfit_error == 0) {
+        unfit_error = error;
+        std::memcpy(unfit, candidate, sizeof(unfit));
+      }
+      if (error != ENOENT && error != ENOTDIR) telling = error;
     }
     part = end != nullptr ? end + 1 : nullptr;
   }
-  errno = telling;
+  if (unfit_error != 0) {
+    errno = unfit_error;
+    note_not_executed(unfit);
+    return;
+  }
   exec_error = telling;
   std::snprintf(exec_text, sizeof(exec_text), "cannot execute %.60s: %s in PATH %.120s", program,
                 telling == ENOENT ? "not found" : std::strerror(telling), path);
