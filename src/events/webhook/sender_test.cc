@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <array>
 #include <atomic>
@@ -195,11 +196,11 @@ TEST_F(SenderTest, ANameIsJudgedByItsAddress) {
 // What was found is known for a while, but no longer than it is any good.
 TEST_F(SenderTest, AReceiverThatMovedIsLookedUpAnew) {
   const Receiver receiver(says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
-  std::atomic<int> asked{0};
+  std::atomic<std::size_t> asked{0};
   AddressSystem system;
   system.host = [&asked](const std::string&) -> Result<Addresses> {
     const std::array<const char*, 3> in_turn = {"10.0.0.1", "127.0.0.2", "127.0.0.1"};
-    return Addresses{boost::asio::ip::make_address(in_turn.at(std::size_t(asked++)))};
+    return Addresses{boost::asio::ip::make_address(in_turn.at(std::min<std::size_t>(asked++, 2)))};
   };
   const auto sender = make_sender(loopback_, 10s, system);
   const auto url = receiver.url("moves.example.org");
@@ -209,7 +210,7 @@ TEST_F(SenderTest, AReceiverThatMovedIsLookedUpAnew) {
     const auto answer = send(*sender, url);
     ASSERT_TRUE(answer) << answer.error().message();
   }
-  EXPECT_EQ(asked, 3);
+  EXPECT_EQ(asked, 3u);
 }
 
 TEST_F(SenderTest, ARedirectIsAnAnswerAndNotFollowed) {
