@@ -1,4 +1,5 @@
 // What a deploy, a rollback and a promotion make of the catalog.
+#include "base/temporary_directory.h"
 #include "function/catalog_fixture.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
@@ -292,6 +293,32 @@ TEST_F(CatalogTest, ADraftIsNewsUntilItIsLive) {
   EXPECT_FALSE(get()->draft_is_news());
   reload();
   EXPECT_FALSE(get()->draft_is_news());
+}
+
+// Drafts of servers before did not say whether they were live.
+TEST_F(CatalogTest, ADraftOfAnEarlierServerThatWasLiveIsNoNews) {
+  const TemporaryDirectory directory;
+  catalog_.reset();
+  database_ = std::move(*store::Database::open(directory.path()));
+  reload();
+  deploy("1");
+  deploy("2");
+  ASSERT_TRUE(catalog_->rollback("greet", 1));
+  deploy("3", "other");
+  ASSERT_TRUE(catalog_->update_code("other", code_of("4"), "", "", false));
+  const auto back = [](SQLite::Database& database) {
+    database.exec("UPDATE versions SET live_since = NULL WHERE number = 0");
+    database.exec("PRAGMA user_version = 4");
+  };
+  ASSERT_TRUE(database_->change("an earlier server", back));
+  catalog_.reset();
+  database_.reset();
+  database_ = std::move(*store::Database::open(directory.path()));
+  reload();
+  EXPECT_FALSE(get()->draft_is_news());
+  EXPECT_TRUE(get("other")->draft_is_news());
+  catalog_.reset();
+  database_.reset();
 }
 
 TEST_F(CatalogTest, ADraftThatWasSetBackToAnOlderVersionIsNews) {

@@ -57,6 +57,29 @@ TEST(EventStatements, AreAnsweredByTheirIndexes) {
   }
 }
 
+TEST(EventStatements, CountsReadNoRowsThatWaitOrAreDead) {
+  const auto database = std::move(*store::Database::open_in_memory());
+  const auto done = database->change("test", [](SQLite::Database& inside) {
+    for (const auto& statement : {sql::kDepths, sql::kDepthsOf}) {
+      const auto plan = plan_of(inside, statement.text);
+      for (const char* index : {"events_waiting", "events_dead"}) {
+        EXPECT_THAT(plan, testing::Contains(
+                              testing::HasSubstr(std::string("USING COVERING INDEX ") + index)));
+      }
+    }
+  });
+  ASSERT_TRUE(done);
+}
+
+TEST(EventStatements, TheOneThatIsDueLongestIsFoundWithoutSorting) {
+  const auto database = std::move(*store::Database::open_in_memory());
+  const auto done = database->change("test", [](SQLite::Database& inside) {
+    EXPECT_THAT(plan_of(inside, sql::kDue.text),
+                testing::Not(testing::Contains(testing::HasSubstr("TEMP B-TREE"))));
+  });
+  ASSERT_TRUE(done);
+}
+
 TEST(EventStatements, AWalkThroughEveryRowIsSeen) {
   const auto database = std::move(*store::Database::open_in_memory());
   const auto done = database->change("test", [](SQLite::Database& inside) {
