@@ -46,7 +46,7 @@ struct Configuration {
   std::size_t async_concurrency = 0;     // events at once; 0: events_at_once()
   bool async_open_urls = false;          // X-Lambda-Async where everybody may call
   std::chrono::seconds retry_delay{60};  // before an event's first retry; the next waits twice that
-  int retries = 2;  // of an event whose function failed, where the function has no number of its own
+  int retries = 2;  // of an event that failed, where its function has no number of its own
   std::chrono::seconds max_event_age{21'600};  // where the function has none of its own
   std::chrono::seconds keep_results{3'600};
   std::chrono::seconds webhook_retry_delay{10};  // before the first retry; later ones grow with it
