@@ -359,6 +359,8 @@ void add_queue(CLI::App& app, Arguments& arguments) {
   listing->add_option("-n,--limit", options.limit, "so many (default: 50)")
       ->option_text("N")
       ->check(whole_number(1, 1'000));
+  listing->add_option("--before", options.before, "only those that came before this one")
+      ->option_text("ID");
   add_output(*listing, arguments);
   auto* show = add_queue_command(*queue_of, arguments, "show", "ID",
                                  "One event: state, attempts, last error, payload", "", queue_show);

@@ -62,6 +62,7 @@ struct QueueOptions {
   std::vector<std::string> commands;  // of `lambda queue`: a name that is none may be meant for one
   std::string state = "dead";
   std::uint64_t limit = 50;
+  std::string before;
   std::optional<std::string> data;
   bool yes = false;
   bool json = false;

@@ -102,9 +102,11 @@ int queue(const ConnectionOptions& connection, const QueueOptions& options) {
 int queue_list(const ConnectionOptions& connection, const QueueOptions& options) {
   auto connected = connect(connection);
   if (!connected.server) return connected.code;
-  auto reply = connected.server->json("GET", function_path(options.subject, "/events") +
-                                                 "?state=" + options.state +
-                                                 "&limit=" + std::to_string(options.limit));
+  const auto before =
+      options.before.empty() ? std::string() : "&before=" + percent_encode(options.before);
+  auto reply = connected.server->json(
+      "GET", function_path(options.subject, "/events") + "?state=" + options.state +
+                 "&limit=" + std::to_string(options.limit) + before);
   if (!reply) return explain(reply.error());
   if (options.json) {
     print_json(*reply);
@@ -126,6 +128,13 @@ int queue_list(const ConnectionOptions& connection, const QueueOptions& options)
                type + (type.empty() || message.empty() ? "" : ": ") + shortened(message, 60)});
   }
   std::fputs(table.text().c_str(), stdout);
+  if (events.size() == options.limit) {
+    const auto state = options.state == "dead" ? "" : " --state " + options.state;
+    std::fprintf(stderr, "Older ones: lambda queue list %s%s -n %llu --before %s\n",
+                 options.subject.c_str(), state.c_str(),
+                 static_cast<unsigned long long>(options.limit),
+                 text_in(events.back().as_object(), "id").c_str());
+  }
   return kDone;
 }
 

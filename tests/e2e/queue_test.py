@@ -96,7 +96,12 @@ class CommandLine(QueueTest):
         shown = self.server.cli("queue", "list", "listed").stdout
         self.assertEqual(re.findall(UUID, shown), [second, first], "the newest first")
         self.assertIn("ValueError: no 1", shown)
-        self.assertEqual(re.findall(UUID, self.server.cli("queue", "list", "listed", "-n", "1").stdout), [second])
+        page = self.server.cli("queue", "list", "listed", "-n", "1")
+        self.assertEqual(re.findall(UUID, page.stdout), [second])
+        self.assertIn(f"Older ones: lambda queue list listed -n 1 --before {second}", page.stderr)
+        self.assertEqual(re.findall(UUID, self.server.cli("queue", "list", "listed", "--before", second).stdout), [first])
+        self.assertIn("No event", self.server.cli("queue", "list", "listed", "--before", first).stderr)
+        self.assert_fails(self.server.cli("queue", "list", "listed", "--before", second[:-1] + "~", check=False), 5, f"there is no event {second[:-1]}~")
         good = self.submit("listed", {"good": 1})
         self.succeeded(good)
         self.assertEqual(re.findall(UUID, self.server.cli("queue", "list", "listed", "--state", "succeeded").stdout), [good])

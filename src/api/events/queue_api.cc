@@ -95,6 +95,7 @@ Task<Answer> list_events(Services& services, Exchange& exchange) {
   listing.function = std::move(*function);
   listing.state = *state;
   listing.limit = *limit;
+  listing.before = exchange.request.query_value("before").value_or("");
   auto found = co_await services.events.list(std::move(listing));
   if (!found) co_return fail(std::move(found.error()));
   json::array shown;

@@ -210,7 +210,8 @@ Task<Result<std::vector<EventInfo>>> EventQueue::list(EventTable::Listing listin
   };
   auto found = co_await look("list the queue", std::move(work));
   if (!found) co_return refused(std::move(found.error()));
-  co_return found;
+  if (!*found) co_return no_event(listing.before);
+  co_return std::move(**found);
 }
 
 Task<Result<Done>> EventQueue::cancel(std::string id) {

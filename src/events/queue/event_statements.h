@@ -98,19 +98,19 @@ inline constexpr EventStatement kInfo{
     "seq"};
 inline constexpr EventStatement kNewestWaiting{
     "SELECT seq FROM events INDEXED BY events_waiting WHERE account = ?1 AND region = ?2 AND "
-    "function = ?3 AND state = 0 ORDER BY seq DESC LIMIT ?4",
+    "function = ?3 AND state = 0 AND seq < ?4 ORDER BY seq DESC LIMIT ?5",
     "events_waiting"};
 inline constexpr EventStatement kNewestRunning{
     "SELECT seq FROM events INDEXED BY events_running WHERE account = ?1 AND region = ?2 AND "
-    "function = ?3 AND state = 1 ORDER BY seq DESC LIMIT ?4",
+    "function = ?3 AND state = 1 AND seq < ?4 ORDER BY seq DESC LIMIT ?5",
     "events_running"};
 inline constexpr EventStatement kNewestSucceeded{
     "SELECT seq FROM events INDEXED BY events_of_function WHERE account = ?1 AND region = ?2 AND "
-    "function = ?3 AND state = 2 ORDER BY seq DESC LIMIT ?4",
+    "function = ?3 AND state = 2 AND seq < ?4 ORDER BY seq DESC LIMIT ?5",
     "events_of_function"};
 inline constexpr EventStatement kNewestDead{
     "SELECT seq FROM events INDEXED BY events_dead WHERE account = ?1 AND region = ?2 AND function "
-    "= ?3 AND state = 3 ORDER BY seq DESC LIMIT ?4",
+    "= ?3 AND state = 3 AND seq < ?4 ORDER BY seq DESC LIMIT ?5",
     "events_dead"};
 inline constexpr EventStatement kPayload{
     "SELECT p.payload FROM events e JOIN event_payloads p ON p.seq = e.seq "

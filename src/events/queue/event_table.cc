@@ -6,6 +6,8 @@
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
+#include <limits>
+
 namespace lambda::events {
 
 namespace {
@@ -310,11 +312,17 @@ std::optional<EventInfo> EventTable::info_of(SQLite::Database& database, std::in
   return info;
 }
 
-std::optional<EventInfo> EventTable::find(SQLite::Database& database, std::string_view id) {
+std::optional<std::int64_t> EventTable::row_of(SQLite::Database& database, std::string_view id) {
   auto rows = take(database, sql::kRowById);
   bind_text(rows, 3, id);
   if (!rows->executeStep()) return std::nullopt;
-  return info_of(database, rows->getColumn(0).getInt64());
+  return rows->getColumn(0).getInt64();
+}
+
+std::optional<EventInfo> EventTable::find(SQLite::Database& database, std::string_view id) {
+  const auto row = row_of(database, id);
+  if (!row) return std::nullopt;
+  return info_of(database, *row);
 }
 
 std::optional<std::string> EventTable::payload(SQLite::Database& database, std::string_view id) {
@@ -351,11 +359,19 @@ std::vector<QueueDepth> EventTable::depths(SQLite::Database& database, std::stri
   return depths;
 }
 
-std::vector<EventInfo> EventTable::list(SQLite::Database& database, const Listing& listing) {
+std::optional<std::vector<EventInfo>> EventTable::list(SQLite::Database& database,
+                                                       const Listing& listing) {
+  auto end = std::numeric_limits<std::int64_t>::max();
+  if (!listing.before.empty()) {
+    const auto row = row_of(database, listing.before);
+    if (!row) return std::nullopt;
+    end = *row;
+  }
   std::vector<EventInfo> infos;
   auto rows = take(database, newest_of(listing.state));
   bind_text(rows, 3, listing.function);
-  rows->bind(4, static_cast<std::int64_t>(listing.limit));
+  rows->bind(4, end);
+  rows->bind(5, static_cast<std::int64_t>(listing.limit));
   while (rows->executeStep()) {
     if (auto info = info_of(database, rows->getColumn(0).getInt64()))
       infos.push_back(std::move(*info));

@@ -100,9 +100,10 @@ class EventTable {
     std::string function;
     EventState state = EventState::dead;
     std::size_t limit = 50;
+    std::string before;  // an event's id: those that came before it. "": from the newest on
   };
-  // The newest first.
-  std::vector<EventInfo> list(SQLite::Database& database, const Listing& listing);
+  // The newest first. Nothing: there is no event `before`.
+  std::optional<std::vector<EventInfo>> list(SQLite::Database& database, const Listing& listing);
   // Whether some event that waits or runs names this version or alias.
   bool has_pending(SQLite::Database& database, std::string_view function,
                    std::string_view qualifier);
@@ -155,6 +156,7 @@ class EventTable {
   };
   bool finish(SQLite::Database& database, const ClaimedEvent& event, const Ending& ending,
               WallTime now);
+  std::optional<std::int64_t> row_of(SQLite::Database& database, std::string_view id);
   std::optional<EventInfo> info_of(SQLite::Database& database, std::int64_t row);
   Changed remove_some(SQLite::Database& database, store::Statements::Use& rows, const Step& step);
   // The url of its lane.
