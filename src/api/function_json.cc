@@ -6,36 +6,6 @@ namespace lambda::api {
 namespace {
 
 namespace json = boost::json;
-using function::State;
-using function::UpdateStatus;
-
-std::string_view name_of(State state) {
-  switch (state) {
-    case State::pending:
-      return "Pending";
-    case State::active:
-      return "Active";
-    case State::inactive:
-      return "Inactive";
-    case State::failed:
-      return "Failed";
-  }
-  return "Active";
-}
-
-std::string_view name_of(UpdateStatus status) {
-  switch (status) {
-    case UpdateStatus::none:
-      return "";
-    case UpdateStatus::successful:
-      return "Successful";
-    case UpdateStatus::failed:
-      return "Failed";
-    case UpdateStatus::in_progress:
-      return "InProgress";
-  }
-  return "";
-}
 
 void add_if(json::object& object, std::string_view key, const std::string& text) {
   if (!text.empty()) object[key] = text;
@@ -100,11 +70,12 @@ json::object configuration_json(const function::Catalog& catalog, const function
   object["PackageType"] = function::to_string(configuration.package_type);
   object["Architectures"] = json::array{configuration.architecture};
   object["EphemeralStorage"] = {{"Size", configuration.ephemeral_storage_mb}};
-  object["State"] = name_of(version.state);
+  object["State"] = function::to_string(version.state);
   add_if(object, "StateReason", version.state_reason);
   add_if(object, "StateReasonCode", version.state_reason_code);
-  add_if(object, "LastUpdateStatus", std::string(name_of(version.last_update)));
-  if (version.last_update == UpdateStatus::none && version.state == State::active)
+  add_if(object, "LastUpdateStatus", std::string(function::to_string(version.last_update)));
+  if (version.last_update == function::UpdateStatus::none &&
+      version.state == function::State::active)
     object["LastUpdateStatus"] = "Successful";
   add_if(object, "LastUpdateStatusReason", version.last_update_reason);
   add_if(object, "LastUpdateStatusReasonCode", version.last_update_reason_code);
