@@ -174,7 +174,7 @@ class CodeThatDoesNotLoad(ServerTest):
         self.assertRegex(stack, r"\A  /var/task/index\.js:2\n    return 1 \+;\n +\^\n  SyntaxError: Unexpected token ';'\n      at ")
         headline, stack = self.told({"index.mjs": "export const handler = async ( => 1;"}, "--handler", "index.handler")
         self.assertRegex(headline, "SyntaxError: Unexpected token '=>'$")
-        self.assertIn("  SyntaxError: Unexpected token '=>'\n      at ", stack)
+        self.assertRegex(stack, r"\A  file:///var/task/index\.mjs:1\n  export const handler = async \( => 1;\n +\^+\n  SyntaxError: Unexpected token '=>'\n      at ")
         headline, stack = self.told({"index.mjs": "import x from 'nowhere';\nexport const handler = async () => x;\n"})
         self.assertIn("Cannot find package 'nowhere' imported from /var/task/index.mjs", headline)
         headline, stack = self.told({"index.mjs": "export const main = 1;\n"}, "--handler", "index.handler")
