@@ -75,7 +75,7 @@ function inModulePackage(file) {
     const description = path.join(directory, 'package.json');
     if (fs.existsSync(description)) {
       try {
-        return JSON.parse(fs.readFileSync(description, 'utf8')).type === 'module';
+        return JSON.parse(fs.readFileSync(description, 'utf8').replace(/^\uFEFF/, '')).type === 'module';
       } catch (error) {
         console.warn(`${description} cannot be read, so its files are not taken for ES modules: ${error.message}`);
         return false;

@@ -193,6 +193,11 @@ class Modules(NodeTest):
             with self.subTest(files=files), self.files(files) as runtime:
                 self.assertEqual(runtime.call({"a": 1}).json(), {"a": 1})
 
+    def test_a_package_json_with_a_byte_order_mark(self):
+        with self.files({"index.js": "\ufeff" + ECHO, "package.json": '\ufeff{"type": "module"}'}) as runtime:
+            self.assertEqual(runtime.call({"a": 1}).json(), {"a": 1})
+            self.assertEqual(runtime.log, "")
+
     def test_nested_handlers(self):
         with self.esm("export const a = { b: { c: async (event) => event } };", "index.a.b.c") as runtime:
             self.assertEqual(runtime.call({"a": 1}).json(), {"a": 1})
