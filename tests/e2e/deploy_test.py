@@ -265,6 +265,7 @@ class Bytecode(ServerTest):
         files = {"app.py": LOOKS, "huge.py": "TEXT = '" + "x" * 5_000_000 + "'\n", "small.py": "\ufeffA = 1\n", "wrong.py": "def\n"}
         done = self.server.deploy(files, "huge", "--handler", "app.handler")
         self.assertIn("Warning: 1 files are too large for bytecode", done.stderr)
+        self.assertEqual(self.server.cli("logs", "huge").stdout, "")  # the compiler's runs are none of the function's
         self.assertEqual(self.server.invoke("huge").json(), ["app", "small"])
 
 

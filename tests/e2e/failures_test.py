@@ -188,6 +188,15 @@ class CodeThatDoesNotLoad(ServerTest):
         self.assertEqual(headline, "Runtime.ImportModuleError: Unable to import module 'app': No module named 'nowhere'")
         self.assertIn("  Traceback (most recent call last):\n", stack)
 
+    def test_a_variable_that_python_lacks(self):
+        code = "import os\nURL = os.environ['DATABASE_URL']\ndef handler(e, c): pass\n"
+        for files, options, headline in (({"app.py": code}, (), "KeyError: 'DATABASE_URL'$"),
+                                         ({"server.py": code}, ("--kind", "http", "--handler", "server.py"), "ended before it listened on port 8080")):
+            told, rest = self.told(files, *options)
+            self.assertRegex(told, headline)
+            self.assertRegex(rest, r'File "/var/task/(app|server)\.py", line 2, in <module>\n      URL = os\.environ\[')
+            self.assertIn("\n\nDATABASE_URL is not in the function's environment. Set it with -e DATABASE_URL=VALUE, or in lambda.toml: ", rest)
+
     def test_a_bootstrap_that_cannot_be_executed(self):
         headline, rest = self.told({"bootstrap": "#!/usr/bin/no-ruby\n"})
         self.assertEqual((headline, rest), ("cannot execute /var/task/bootstrap: it needs /usr/bin/no-ruby, which the sandbox does not have", ""))
