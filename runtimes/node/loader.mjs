@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { named } from './errors.mjs';
+import { placedStack } from './place.mjs';
 
 const taskRoot = process.env.LAMBDA_TASK_ROOT || '/var/task';
 
@@ -13,7 +14,9 @@ export async function loadHandler(text) {
   try {
     loaded = await load(file);
   } catch (error) {
-    if (error instanceof SyntaxError) throw named('Runtime.UserCodeSyntaxError', `SyntaxError: ${error.message}`, error);
+    if (error instanceof SyntaxError) {
+      throw named('Runtime.UserCodeSyntaxError', `SyntaxError: ${error.message}`, { stack: await placedStack(error) });
+    }
     if (error?.code === 'MODULE_NOT_FOUND' || error?.code === 'ERR_MODULE_NOT_FOUND') {
       throw named('Runtime.ImportModuleError', `Error: ${error.message}`, error);
     }
@@ -72,7 +75,7 @@ function inModulePackage(file) {
     const description = path.join(directory, 'package.json');
     if (fs.existsSync(description)) {
       try {
-        return JSON.parse(fs.readFileSync(description, 'utf8')).type === 'module';
+        return JSON.parse(fs.readFileSync(description, 'utf8').replace(/^\uFEFF/, '')).type === 'module';
       } catch (error) {
         console.warn(`${description} cannot be read, so its files are not taken for ES modules: ${error.message}`);
         return false;

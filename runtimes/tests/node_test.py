@@ -193,6 +193,11 @@ class Modules(NodeTest):
             with self.subTest(files=files), self.files(files) as runtime:
                 self.assertEqual(runtime.call({"a": 1}).json(), {"a": 1})
 
+    def test_a_package_json_with_a_byte_order_mark(self):
+        with self.files({"index.js": "\ufeff" + ECHO, "package.json": '\ufeff{"type": "module"}'}) as runtime:
+            self.assertEqual(runtime.call({"a": 1}).json(), {"a": 1})
+            self.assertEqual(runtime.log, "")
+
     def test_nested_handlers(self):
         with self.esm("export const a = { b: { c: async (event) => event } };", "index.a.b.c") as runtime:
             self.assertEqual(runtime.call({"a": 1}).json(), {"a": 1})
@@ -318,6 +323,31 @@ class Init(NodeTest):
                 kind, message = self.init_error(runtime)
                 self.assertEqual(kind, "Runtime.UserCodeSyntaxError")
                 self.assertTrue(message.startswith("SyntaxError: "), message)
+
+    def test_a_syntax_error_has_its_place(self):
+        wrong = "export const one = 1;\nexport const two = 1 +;\n"
+        imports = "import './lib/wrong.mjs';\n" + ECHO
+        package = {"package.json": '{"type": "module"}'}
+        for files, place in (({"index.mjs": wrong}, "index.mjs"), ({"index.js": wrong}, "index.js"), ({"index.js": wrong, **package}, "index.js"),
+                             ({"index.mjs": imports, "lib/wrong.mjs": wrong}, "lib/wrong.mjs"),
+                             ({"index.mjs": "await import('./wrong.mjs');\n" + ECHO, "wrong.mjs": wrong}, "wrong.mjs"),
+                             ({"index.js": "require('./wrong.mjs');", "wrong.mjs": wrong}, "wrong.mjs"),
+                             ({"index.cjs": "\nexports.two = 1 +;"}, "index.cjs"),
+                             ({"index.mjs": "import './wrong.cjs';\n" + ECHO, "wrong.cjs": "\nexports.two = 1 +;"}, "wrong.cjs"),
+                             ({"index.mjs": "\nimport { two } from './one.mjs';\n" + ECHO, "one.mjs": "export const one = 1;"}, "index.mjs")):
+            with self.subTest(list(files)), self.files(files) as runtime:
+                trace = runtime.answer().json()["trace"]
+                self.assertRegex(trace[0], rf"^(file://)?{re.escape(str(runtime.root / place))}:2$")
+                self.assertRegex("\n".join(trace[1:4]), r"\A.*\btwo\b.*\n +\^+\n(SyntaxError|$)")
+                self.assertEqual(sum(line.startswith("SyntaxError: ") for line in trace), 1, trace)
+                self.assertTrue(trace[-1].startswith("    at "), trace)
+
+    def test_a_syntax_error_of_its_own_making(self):
+        for thrown in ("JSON.parse('{')", "new Function('1 +')", "(() => { throw Object.freeze(new SyntaxError('own')); })()"):
+            with self.esm(f"\n{thrown};\n" + ECHO) as runtime:
+                trace = runtime.answer().json()["trace"]
+                self.assertTrue(trace[0].startswith("SyntaxError: "), trace)
+                self.assertTrue(any(f"{runtime.root}/index.mjs:2:" in line for line in trace[1:]), trace)
 
     def test_a_handler_that_is_not_there(self):
         with self.esm(ECHO, "index.other") as runtime:

@@ -81,6 +81,10 @@ class Calls(unittest.TestCase):
             with python("", handler, pkg__sub__module=ECHO) as runtime:
                 self.assertEqual(runtime.call({"a": 1}).json(), {"a": 1})
 
+    def test_modules_with_a_byte_order_mark(self):
+        with python("\ufeff" + ECHO) as runtime:
+            self.assertEqual(runtime.call({"a": 1}).json(), {"a": 1})
+
     def test_modules_of_the_function_may_have_the_names_of_ours(self):
         code = "import bootstrap, compile_all\ndef handler(event, context):\n    return [bootstrap.WHO, compile_all.WHO]\n"
         with python(code, bootstrap="WHO = 'mine'\n", compile_all="WHO = 'too'\n") as runtime:

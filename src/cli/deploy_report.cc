@@ -3,6 +3,7 @@
 #include "cli/connection/json_fields.h"
 #include "cli/connection/server_connection.h"
 #include "cli/exit_code.h"
+#include "cli/missing_variable.h"
 
 #include <cstdio>
 #include <sstream>
@@ -139,6 +140,8 @@ int show_deploy_error(const json::object& error) {
     show_payload(text_in(error, "functionPayload"));
   } else {
     show_log(log, message);
+    if (const auto remedy = missing_variable_remedy(log); !remedy.empty())
+      std::fprintf(stderr, "\n%s\n", remedy.c_str());
   }
   if (text_in(error, "code") == to_string(ErrorCode::function_failed)) return kFunctionFailed;
   return exit_code_of(code_of_status(static_cast<unsigned>(number_in(error, "status"))));

@@ -4,6 +4,7 @@
 #include "base/deploy_rules.h"
 #include "base/encoding.h"
 #include "base/environment_rules.h"
+#include "cli/project/text_file.h"
 
 #include <fstream>
 #include <map>
@@ -31,6 +32,7 @@ Result<Done> add_environment_file(const std::string& path,
   if (!file) return fail(ErrorCode::invalid, "cannot read --env-file {}", path);
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {
+    if (number == 1) drop_byte_order_mark(line);
     if (line.ends_with('\r')) line.pop_back();
     if (line.empty() || line.front() == '#') continue;
     // The line itself may be a secret.

@@ -155,7 +155,7 @@ class Settings(CommandLineTest):
         self.assertEqual(sent.settings, {"source": "zip", "runtime": "python3.11", "handler": "app.handler"})
 
     def test_flags_win_over_lambda_toml(self):
-        sent = self.sent({"app.py": HANDLER, "vars": "V_D=4\n", "lambda.toml": 'name = "other"\nmemory = 256\ntimeout = 9\nenvironment = { V_A = "1", V_B = "1" }\n'},
+        sent = self.sent({"app.py": HANDLER, "vars": "\ufeffV_D=4\n", "lambda.toml": 'name = "other"\nmemory = 256\ntimeout = 9\nenvironment = { V_A = "1", V_B = "1" }\n'},
                          "--memory", "512", "-e", "V_B=2", "-e", "V_C=x=y,z", "--env-file", self.home / "greet/vars", "--env-clear", "-m", "a -line-",
                          "--tag", "team=a", "--url", "none", "--driver", "docker", "--ephemeral-storage", "1024", "--description", "-d-")
         self.assertEqual(sent.path, "/_lambda/functions/other/deploy")

@@ -262,9 +262,10 @@ class Bytecode(ServerTest):
         self.assertEqual(self.server.invoke("large").json(), ["app", *sorted(modules)])
 
     def test_what_has_no_room_in_an_answer_is_told_and_the_rest_is_compiled(self):
-        files = {"app.py": LOOKS, "huge.py": "TEXT = '" + "x" * 5_000_000 + "'\n", "small.py": "A = 1\n", "wrong.py": "def\n"}
+        files = {"app.py": LOOKS, "huge.py": "TEXT = '" + "x" * 5_000_000 + "'\n", "small.py": "\ufeffA = 1\n", "wrong.py": "def\n"}
         done = self.server.deploy(files, "huge", "--handler", "app.handler")
         self.assertIn("Warning: 1 files are too large for bytecode", done.stderr)
+        self.assertEqual(self.server.cli("logs", "huge").stdout, "")  # the compiler's runs are none of the function's
         self.assertEqual(self.server.invoke("huge").json(), ["app", "small"])
 
 

@@ -174,7 +174,7 @@ class CodeThatDoesNotLoad(ServerTest):
         self.assertRegex(stack, r"\A  /var/task/index\.js:2\n    return 1 \+;\n +\^\n  SyntaxError: Unexpected token ';'\n      at ")
         headline, stack = self.told({"index.mjs": "export const handler = async ( => 1;"}, "--handler", "index.handler")
         self.assertRegex(headline, "SyntaxError: Unexpected token '=>'$")
-        self.assertIn("  SyntaxError: Unexpected token '=>'\n      at ", stack)
+        self.assertRegex(stack, r"\A  file:///var/task/index\.mjs:1\n  export const handler = async \( => 1;\n +\^+\n  SyntaxError: Unexpected token '=>'\n      at ")
         headline, stack = self.told({"index.mjs": "import x from 'nowhere';\nexport const handler = async () => x;\n"})
         self.assertIn("Cannot find package 'nowhere' imported from /var/task/index.mjs", headline)
         headline, stack = self.told({"index.mjs": "export const main = 1;\n"}, "--handler", "index.handler")
@@ -187,6 +187,15 @@ class CodeThatDoesNotLoad(ServerTest):
         headline, stack = self.told({"app.py": "import nowhere\ndef handler(e, c): pass\n"})
         self.assertEqual(headline, "Runtime.ImportModuleError: Unable to import module 'app': No module named 'nowhere'")
         self.assertIn("  Traceback (most recent call last):\n", stack)
+
+    def test_a_variable_that_python_lacks(self):
+        code = "import os\nURL = os.environ['DATABASE_URL']\ndef handler(e, c): pass\n"
+        for files, options, headline in (({"app.py": code}, (), "KeyError: 'DATABASE_URL'$"),
+                                         ({"server.py": code}, ("--kind", "http", "--handler", "server.py"), "ended before it listened on port 8080")):
+            told, rest = self.told(files, *options)
+            self.assertRegex(told, headline)
+            self.assertRegex(rest, r'File "/var/task/(app|server)\.py", line 2, in <module>\n      URL = os\.environ\[')
+            self.assertIn("\n\nDATABASE_URL is not in the function's environment. Set it with -e DATABASE_URL=VALUE, or in lambda.toml: ", rest)
 
     def test_a_bootstrap_that_cannot_be_executed(self):
         headline, rest = self.told({"bootstrap": "#!/usr/bin/no-ruby\n"})

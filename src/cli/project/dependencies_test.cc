@@ -29,6 +29,15 @@ TEST_F(Dependencies, OfPythonAreInThePackage) {
   EXPECT_EQ(missing("provided"), "");
 }
 
+TEST_F(Dependencies, AreReadBehindAByteOrderMark) {
+  write("requirements.txt", "\xef\xbb\xbfrequests\n");
+  write("requests/__init__.py", "");
+  EXPECT_EQ(missing("python3.11"), "");
+  write("package.json", "\xef\xbb\xbf{\"dependencies\": {\"one\": \"1\"}}");
+  const auto message = missing("nodejs22.x");
+  EXPECT_EQ(message.find("one of package.json is not in"), 0u) << message;
+}
+
 TEST_F(Dependencies, OfPythonAreFoundUnderAnyOfTheirNames) {
   write("requirements.txt",
         "Flask-Cors[x]==1\nsingle\nzope.interface~=5 ; python_version > '3'\nhttps://x/y.whl\n"

@@ -1,6 +1,8 @@
 #include "cli/project/exported_handler.h"
 
+#include <algorithm>
 #include <cctype>
+#include <vector>
 
 namespace lambda::cli {
 namespace {
@@ -43,6 +45,17 @@ bool take_first(std::string_view& text, std::string_view word) {
   return true;
 }
 
+std::string_view first_word(std::string_view text) {
+  const auto end = std::ranges::find_if_not(text, is_word);
+  return text.substr(0, static_cast<std::size_t>(end - text.begin()));
+}
+
+std::string_view last_word(std::string_view text) {
+  auto begin = text.size();
+  while (begin > 0 && is_word(text[begin - 1])) --begin;
+  return text.substr(begin);
+}
+
 bool line_defines(std::string_view line, std::string_view name) {
   if (line.starts_with("from ")) {
     const auto import = line.find(" import ");
@@ -72,14 +85,64 @@ bool is_declared_before(std::string_view before) {
   return take_last(before, "export");
 }
 
-// export { a, handler }, module.exports = { handler }, exports = {
-bool is_listed_before(std::string_view before) {
+// What stands before the brace that is open at the end.
+std::optional<std::string_view> head_of_list(std::string_view before) {
   if (before.size() > kLongestList) before.remove_prefix(before.size() - kLongestList);
-  const auto brace = before.find_last_of("{}");
-  if (brace == std::string_view::npos || before[brace] != '{') return false;
-  auto head = before.substr(0, brace);
-  if (take_last(head, "export")) return true;
-  return take_last(head, "=") && take_last(head, "exports");
+  int closed = 0;
+  for (auto at = before.find_last_of("{}"); at != std::string_view::npos;
+       at = at == 0 ? std::string_view::npos : before.find_last_of("{}", at - 1)) {
+    closed += before[at] == '}' ? 1 : -1;
+    if (closed < 0) return before.substr(0, at);
+  }
+  return std::nullopt;
+}
+
+// "{ main: handler", "{ main: () => handler": what is exported has another name.
+bool is_value(std::string_view before) {
+  trim_end(before);
+  return !before.empty() && std::string_view(":>(.=").find(before.back()) != std::string_view::npos;
+}
+
+using Names = std::vector<std::string_view>;
+
+// Objects that are a CommonJS module's exports: NAME of module.exports = NAME, or of
+// module.exports = __toCommonJS(NAME).
+Names exported_objects(std::string_view source) {
+  constexpr std::string_view kExports = "module.exports";
+  Names found = {"exports"};
+  for (auto at = source.find(kExports); at != std::string_view::npos;
+       at = source.find(kExports, at + 1)) {
+    auto after = source.substr(at + kExports.size());
+    trim_begin(after);
+    if (!take_first(after, "=")) continue;
+    trim_begin(after);
+    const auto name = first_word(after);
+    after.remove_prefix(name.size());
+    found.push_back(take_first(after, "(") ? first_word(after) : name);
+  }
+  return found;
+}
+
+// export { a, handler }, module.exports = { handler }, exports = {, and as bundlers write it:
+// __export(index_exports, { a: () => a, handler
+bool is_listed_before(std::string_view before, const Names& exported) {
+  if (is_value(before)) return false;
+  auto head = head_of_list(before);
+  if (!head) return false;
+  if (take_last(*head, "export")) return true;
+  if (take_last(*head, "=")) return take_last(*head, "exports");
+  if (!take_last(*head, ",")) return false;
+  const auto name = last_word(*head);
+  head->remove_suffix(name.size());
+  return !name.empty() && head->ends_with('(') &&
+         std::ranges::find(exported, name) != exported.end();
+}
+
+// Object.defineProperty(exports, "handler"
+bool is_defined_before(std::string_view before) {
+  return (take_last(before, "\"") || take_last(before, "'")) && take_last(before, ",") &&
+         take_last(before, "exports") && take_last(before, "(") &&
+         take_last(before, "defineProperty");
 }
 
 }  // namespace
@@ -97,11 +160,13 @@ std::optional<std::string> python_handler_in(std::string_view source) {
 }
 
 bool exports_handler(std::string_view source) {
+  const auto exported = exported_objects(source);
   for (auto at = source.find(kHandler); at != std::string_view::npos;
        at = source.find(kHandler, at + 1)) {
     if (!is_word_at(source, at, kHandler.size())) continue;
     const auto before = source.substr(0, at);
-    if (before.ends_with("exports.") || is_declared_before(before) || is_listed_before(before))
+    if (before.ends_with("exports.") || is_declared_before(before) ||
+        is_listed_before(before, exported) || is_defined_before(before))
       return true;
   }
   return false;

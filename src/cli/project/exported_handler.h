@@ -1,5 +1,5 @@
-// Whether source text defines a handler, as a person would see it. Pure; in one pass, since bundled
-// files are megabytes of few lines.
+// Whether source text defines a handler, as a person would see it. Pure; in linear time, since
+// bundled files are megabytes of few lines.
 #pragma once
 
 #include <optional>

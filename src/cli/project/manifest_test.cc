@@ -22,7 +22,7 @@ TEST_F(ManifestFile, MayBeMissing) {
 }
 
 TEST_F(ManifestFile, HoldsSettings) {
-  write("lambda.toml", "name = \"a\"\nmemory = 256\n[environment]\nA_B = \"1\"\n");
+  write("lambda.toml", "\xef\xbb\xbfname = \"a\"\nmemory = 256\n[environment]\nA_B = \"1\"\n");
   const auto read = read_manifests(root_);
   ASSERT_TRUE(read) << read.error().message();
   EXPECT_EQ(read->at(0).memory, 256);

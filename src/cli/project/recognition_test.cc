@@ -42,6 +42,23 @@ TEST_F(Recognition, FindsNode) {
   EXPECT_EQ(found().runtime, "nodejs22.x");
 }
 
+TEST_F(Recognition, TakesFilesThatBeginWithAByteOrderMark) {
+  write("app.py",
+        "\xef\xbb\xbf"
+        "def handler(e, c): pass\n");
+  EXPECT_EQ(found().handler, "app.handler");
+  std::filesystem::remove(root_ / "app.py");
+  write("dist/server.js",
+        "\xef\xbb\xbf"
+        "export const handler = 1;\n");
+  write("package.json", "\xef\xbb\xbf{\"main\": \"dist/server.js\"}");
+  EXPECT_EQ(found().handler, "dist/server.handler");
+  write("Dockerfile",
+        "\xef\xbb\xbf"
+        "FROM a\nEXPOSE 9000\n");
+  EXPECT_EQ(found().port, 9000);
+}
+
 TEST_F(Recognition, FollowsMainOfPackageJson) {
   write("dist/server.js", "exports.handler = async () => 1;\n");
   write("package.json", R"({"main": "./dist/server.js"})");
