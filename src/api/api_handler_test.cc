@@ -106,7 +106,7 @@ class ApiHandlerTest : public testing::Test {
         events::WebhookSender::Options());
     events_ = std::make_unique<events::EventQueue>(
         events::EventQueue::Parts{loop_, *database_, *commits_, store_thread_, *catalog_, invoker_,
-                                  *webhooks_, clock_},
+                                  *webhooks_, watched_},
         events::EventQueue::Limits());
     scheduler_ = std::make_unique<events::Scheduler>(events::Scheduler::Parts{
         loop_, *database_, *commits_, store_thread_, *events_, *catalog_, clock_});
@@ -187,6 +187,7 @@ class ApiHandlerTest : public testing::Test {
   }
 
   FakeClock clock_;
+  WatchedClock watched_{clock_};
   TemporaryDirectory temporary_;
   std::filesystem::path directory_ = temporary_.path();
   std::unique_ptr<store::Database> database_;

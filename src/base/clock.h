@@ -32,19 +32,22 @@ class SystemClock final : public Clock {
   [[nodiscard]] SteadyTime steady_now() const override { return std::chrono::steady_clock::now(); }
 };
 
-// Starts at 2026-01-02T03:04:05Z and moves only by advance().
+// Starts at 2026-01-02T03:04:05Z and moves only by advance() and set().
 class FakeClock final : public Clock {
  public:
   [[nodiscard]] WallTime now() const override {
-    return WallTime(std::chrono::milliseconds(1767323045000 + offset_ms_.load()));
+    return WallTime(std::chrono::milliseconds(1767323045000 + offset_ms_.load() + set_ms_.load()));
   }
   [[nodiscard]] SteadyTime steady_now() const override {
     return SteadyTime(std::chrono::milliseconds(1'000'000 + offset_ms_.load()));
   }
   void advance(std::chrono::milliseconds step) { offset_ms_ += step.count(); }
+  // As somebody sets the time of day: the steady clock goes on.
+  void set(std::chrono::milliseconds step) { set_ms_ += step.count(); }
 
  private:
   std::atomic<std::chrono::milliseconds::rep> offset_ms_{0};
+  std::atomic<std::chrono::milliseconds::rep> set_ms_{0};
 };
 
 }  // namespace lambda

@@ -4,9 +4,9 @@
 
 #include "api/api_handler.h"
 #include "base/background.h"
-#include "base/clock.h"
 #include "base/crypto.h"
 #include "base/encoding.h"
+#include "base/watched_clock.h"
 #include "deploy/image_code.h"
 #include "deploy/staged_deployer.h"
 #include "events/queue/event_queue.h"
@@ -92,7 +92,8 @@ struct Application::Parts {
 
   Configuration configuration;
   Listeners listeners;
-  SystemClock clock;
+  SystemClock system_clock;
+  WatchedClock clock{system_clock};
   std::unique_ptr<sandbox::native::SpawnClient> spawn;
   std::unique_ptr<store::Database> database;
   std::unique_ptr<store::KeyTable> keys;

@@ -2,6 +2,7 @@
 goes on when there is room again."""
 
 import concurrent.futures
+import threading
 import time
 import unittest
 from datetime import datetime
@@ -9,6 +10,7 @@ from datetime import datetime
 from event_server import EventTest
 from lambda_server import LambdaServer
 from machine import SmallDisk
+from webhook_receiver import Receiver
 
 
 class FullDisk(EventTest):
@@ -16,7 +18,8 @@ class FullDisk(EventTest):
     def setUpClass(cls):
         cls.disk = SmallDisk(40)
         cls.addClassCleanup(cls.disk.close)
-        cls.server = LambdaServer("native", cls.flags, data=cls.disk.path / "data").start()
+        flags = (*cls.flags, "--webhook-retry-delay", "1", "--webhook-networks", "127.0.0.0/8")
+        cls.server = LambdaServer("native", flags, data=cls.disk.path / "data").start()
         cls.addClassCleanup(cls.server.close)
         cls.server.deploy({"app.py": "def handler(e, c): return [c.aws_request_id, len(e['pad'])]"}, "padded", "--handler", "app.handler")
 
@@ -77,6 +80,27 @@ class FullDisk(EventTest):
         for reply in replies:
             if reply.status == 202:
                 self.succeeded(reply.headers["x-amzn-requestid"])
+
+    def test_an_address_rests_for_no_longer_than_its_answer_took(self):
+        """A webhook that fails is not sent again for as long as it took: the time for which that could not be written is none of it."""
+        full = threading.Event()
+        statuses = [503, 204]
+        with Receiver(lambda received: (full.wait(20), statuses.pop(0))[1]) as receiver:
+            self.server.deploy({"app.py": "def handler(e, c): return 'ran'"}, "tells", "--handler", "app.handler")
+            self.server.cli("queue", "config", "tells", "--on-success", receiver.url())
+            self.submit("tells")
+            receiver.wait_for(1)
+            filler = self.disk.fill()
+            try:
+                self.assertIn(503, [reply.status for reply in self.submit_many(200_000, 30)])
+                full.set()
+                time.sleep(12)
+                running = self.server.api("GET", "/_lambda/functions/tells/events?state=running").json()["events"]
+                self.assertEqual([each["source"] for each in running], ["destination"], "its end cannot be written")
+            finally:
+                filler.unlink()
+            freed = time.monotonic()
+            self.assertLess(receiver.wait_for(2)[1].at - freed, 6)
 
     def test_schedules_wait_for_room_and_lose_nothing(self):
         path = "/_lambda/functions/padded/schedules/default"

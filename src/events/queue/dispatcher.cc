@@ -33,6 +33,8 @@ constexpr std::size_t kWebhooksSpare = 32;
 constexpr std::size_t kWebhooksEach = 8;
 constexpr std::size_t kWebhooksEachSlow = 4;
 constexpr std::chrono::milliseconds kSlowWebhook{2'000};
+// Older than any event: what the clock says of ages is not believed.
+constexpr std::chrono::hours kNoAge{24 * 365 * 100};
 // Where results go from function to function in a circle, it ends here.
 constexpr int kMostHops = 16;
 
@@ -78,8 +80,6 @@ Dispatcher::Dispatcher(Parts parts, Limits limits)
       webhooks_(webhook_lanes()) {}
 
 void Dispatcher::load(const std::map<LaneKey, WallTime>& due_times) {
-  functions_.forget_rests();
-  webhooks_.forget_rests();
   for (const auto& [lane, due] : due_times) note(lane, due);
 }
 
@@ -119,7 +119,7 @@ Task<void> Dispatcher::run() {
 // False where there is something to do that could not be done.
 Task<bool> Dispatcher::take_turn() {
   wake_.reset();
-  const auto now = parts_.clock.now();
+  const Lanes::Time now{parts_.clock.now(), parts_.clock.steady_now()};
   Turn turn;
   turn.functions = functions_.choose(now);
   turn.webhooks = webhooks_.choose(now);
@@ -127,10 +127,10 @@ Task<bool> Dispatcher::take_turn() {
     co_await wait_for_work(now);
     co_return true;
   }
-  co_return co_await claim(std::move(turn), now);
+  co_return co_await claim(std::move(turn), now.wall);
 }
 
-Task<void> Dispatcher::wait_for_work(WallTime now) {
+Task<void> Dispatcher::wait_for_work(const Lanes::Time& now) {
   const auto sleep =
       std::min(functions_.idle_time(now, kLongestSleep), webhooks_.idle_time(now, kLongestSleep));
   co_await wake_.wait_until(std::chrono::steady_clock::now() +
@@ -171,28 +171,33 @@ Task<bool> Dispatcher::claim(Turn turn, WallTime now) {
 
 Task<void> Dispatcher::execute(ClaimedEvent event) {
   const auto lane = event.event.lane();
-  const auto began = std::chrono::steady_clock::now();
   Lanes::Ending ending;
   ending.well = false;
   std::string broken;
   try {
-    ending.well = co_await carry_out(event);
+    ending = co_await carry_out(event);
   } catch (const std::exception& error) {
     broken = error.what();
   }
   if (!broken.empty()) co_await put_back(event, std::move(broken));
-  ending.took = time_since(began);
   // As long as it took to fail: one that hangs takes no more than half of a place's time.
-  if (!lane.url.empty() && !ending.well) webhooks_.rest(lane, parts_.clock.now() + ending.took);
+  if (!lane.url.empty() && !ending.well)
+    webhooks_.rest(lane, parts_.clock.steady_now() + ending.took);
   lanes_of(lane).ended(lane, event.event.payload.size(), ending);
   wake_.set();
   if (functions_.running() + webhooks_.running() == 0) idle_.set();
 }
 
-Task<bool> Dispatcher::carry_out(const ClaimedEvent& event) {
+Task<Lanes::Ending> Dispatcher::carry_out(const ClaimedEvent& event) {
   if (!event.event.url.empty()) co_return co_await deliver(event);
   co_await call_function(event);
-  co_return true;
+  co_return Lanes::Ending();
+}
+
+template <class Rules>
+Rules Dispatcher::in_time(Rules rules) const {
+  if (!parts_.clock.is_trusted()) rules.max_age = kNoAge;
+  return rules;
 }
 
 // After a defect of ours: the event is tried again, later and later.
@@ -210,29 +215,32 @@ Task<void> Dispatcher::put_back(const ClaimedEvent& event, std::string reason) {
 
 Task<void> Dispatcher::call_function(const ClaimedEvent& event) {
   const auto config = config_of(event.event);
-  const auto rules = rules_for(limits_.retries, config);
+  const auto rules = in_time(rules_for(limits_.retries, config));
   auto verdict = co_await attempt(event, rules);
   if (was_cut_off(verdict)) co_return;
   auto next = co_await onward(event, verdict, config);
   verdict.success.problem = std::move(next.problem);
   if (verdict.failure.throttles > event.throttles)
-    functions_.rest(event.event.lane(), parts_.clock.now() + kRest);
+    functions_.rest(event.event.lane(), parts_.clock.steady_now() + kRest);
   co_await record(event, std::move(verdict), std::move(next.events));
 }
 
-Task<bool> Dispatcher::deliver(const ClaimedEvent& event) {
-  const auto& rules = limits_.deliveries;
+Task<Lanes::Ending> Dispatcher::deliver(const ClaimedEvent& event) {
+  const auto rules = in_time(limits_.deliveries);
+  Lanes::Ending ending;
   Verdict verdict;
   if (too_old(event, rules, parts_.clock.now())) {
     verdict = verdict_too_old(event, rules);
   } else {
+    const auto began = std::chrono::steady_clock::now();
     auto answer = co_await parts_.webhooks.send(event);
+    ending.took = time_since(began);
     verdict = verdict_of(event, rules, std::move(answer), parts_.clock.now());
   }
-  const bool well = verdict.state == EventState::succeeded;
-  if (was_cut_off(verdict)) co_return well;
+  ending.well = verdict.state == EventState::succeeded;
+  if (was_cut_off(verdict)) co_return ending;
   co_await record(event, std::move(verdict), {});
-  co_return well;
+  co_return ending;
 }
 
 // What follows `live` obeys what is configured for `live`, else for the draft.

@@ -14,7 +14,7 @@
 
 #include "base/async.h"
 #include "base/blocking.h"
-#include "base/clock.h"
+#include "base/watched_clock.h"
 #include "events/queue/attempt.h"
 #include "events/queue/event_table.h"
 #include "events/queue/invoke_config.h"
@@ -46,7 +46,7 @@ class Dispatcher {
     invoke::Invoker& invoker;
     WebhookSender& webhooks;
     BlockingPool& readers;  // for what works through large payloads
-    const Clock& clock;
+    const WatchedClock& clock;
   };
   struct Limits {
     std::size_t concurrency = 32;
@@ -76,21 +76,24 @@ class Dispatcher {
   [[nodiscard]] Lanes& lanes_of(const LaneKey& lane);
   void note(const LaneKey& lane, WallTime due);
   Task<bool> take_turn();
-  [[nodiscard]] Task<void> wait_for_work(WallTime now);
+  [[nodiscard]] Task<void> wait_for_work(const Lanes::Time& now);
   struct Turn {
     std::vector<EventTable::Wanted> functions;
     std::vector<EventTable::Wanted> webhooks;
   };
   Task<bool> claim(Turn turn, WallTime now);
   Task<void> execute(ClaimedEvent event);
-  Task<bool> carry_out(const ClaimedEvent& event);
+  Task<Lanes::Ending> carry_out(const ClaimedEvent& event);
   Task<void> put_back(const ClaimedEvent& event, std::string reason);
   Task<void> call_function(const ClaimedEvent& event);
-  // True where the receiver has taken it.
-  Task<bool> deliver(const ClaimedEvent& event);
+  // How the receiver took it.
+  Task<Lanes::Ending> deliver(const ClaimedEvent& event);
   [[nodiscard]] bool was_cut_off(const Verdict& verdict) const {
     return cut_ && verdict.state != EventState::succeeded;
   }
+  // The rules as they are, or without an age where the clock may be wrong.
+  template <class Rules>
+  [[nodiscard]] Rules in_time(Rules rules) const;
   [[nodiscard]] std::optional<InvokeConfig> config_of(const NewEvent& event) const;
   [[nodiscard]] Result<function::Resolved> target_of(const NewEvent& event) const;
   Task<Verdict> attempt(const ClaimedEvent& event, const RetryRules& rules);

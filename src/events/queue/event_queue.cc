@@ -17,11 +17,8 @@ constexpr std::chrono::seconds kCleanUpEvery{30};
 // long.
 constexpr EventTable::Step kStep;
 constexpr std::chrono::seconds kTellRefusalEvery{10};
-// A clock that goes back further than this was set.
-constexpr std::chrono::seconds kClockWasSet{60};
+constexpr std::chrono::seconds kLookAtClockEvery{1};
 constexpr int kManyFailures = 1'000;
-// How long a clock that jumped ahead is not believed.
-constexpr std::chrono::hours kDistrust{1};
 
 // To a client a disk that is full is a server that cannot take more just now.
 tl::unexpected<Error> refused(Error error) {
@@ -45,7 +42,8 @@ Result<Done> EventQueue::load() {
   auto work = [&](SQLite::Database& database) {
     const auto now = parts_.clock.now();
     interrupted = table_.release_running(database, now);
-    table_.release_ahead(database, now, longest_wait());
+    while (table_.release_ahead(database, now, longest_wait(), kStep.rows)) {
+    }
     for (const auto state : {EventState::succeeded, EventState::dead}) {
       while (table_.pull_back(database, state, now, kStep.rows)) {
       }
@@ -317,61 +315,57 @@ std::chrono::milliseconds EventQueue::longest_wait() const {
        wait_after(kManyFailures, limits_.dispatch.deliveries)});
 }
 
-// What was given a time by a clock that was ahead would wait until that one is there.
-Task<void> EventQueue::follow_clock(WallTime now) {
-  const bool back = now + kClockWasSet < latest_;
-  latest_ = back ? now : std::max(latest_, now);
-  if (!back) co_return;
-  auto work = [this, now](SQLite::Database& database) {
-    table_.release_ahead(database, now, longest_wait());
-    return table_.due_times(database);
-  };
-  auto due = co_await parts_.commits.run("set the queue to the clock", std::move(work));
-  if (due) dispatcher_.load(*due);
-  if (!due || !co_await pull_back(now)) latest_ = now + 2 * kClockWasSet;  // and again
+// Until it says that there is no more. False where it could not be written.
+Task<bool> EventQueue::in_steps(const char* what, Step step) {
+  while (true) {
+    auto work = [&step](SQLite::Database& database) { return step(database); };
+    const auto more = co_await parts_.commits.run(what, std::move(work));
+    if (!more) co_return false;
+    if (!*more || stopping_) co_return true;
+  }
 }
 
-// False where that could not be written.
-Task<bool> EventQueue::pull_back(WallTime now) {
+// What was given a time by a clock that was ahead would wait until that one is there, and what
+// ended then would be none of what ended before now.
+Task<void> EventQueue::follow_clock() {
+  constexpr auto kWhat = "set the queue to the clock";
+  const auto now = parts_.clock.now();
+  const auto times = parts_.clock.times_set_back();
+  if (times == followed_) co_return;
+  Step release = [this, now](SQLite::Database& database) {
+    return table_.release_ahead(database, now, longest_wait(), kStep.rows);
+  };
+  if (!co_await in_steps(kWhat, std::move(release))) co_return;
+  auto look = [this](SQLite::Database& database) { return table_.due_times(database); };
+  const auto due = co_await parts_.commits.run(kWhat, std::move(look));
+  if (!due) co_return;
+  dispatcher_.load(*due);
   for (const auto state : {EventState::succeeded, EventState::dead}) {
-    while (true) {
-      auto work = [this, now, state](SQLite::Database& database) {
-        return table_.pull_back(database, state, now, kStep.rows);
-      };
-      const auto more = co_await parts_.commits.run("set events to the clock", std::move(work));
-      if (!more) co_return false;
-      if (!*more) break;
-    }
+    Step pull_back = [this, now, state](SQLite::Database& database) {
+      return table_.pull_back(database, state, now, kStep.rows);
+    };
+    if (!co_await in_steps(kWhat, std::move(pull_back))) co_return;
   }
-  co_return true;
+  followed_ = times;
 }
 
 // A clock that jumped ahead may be wrong: nothing is removed for its age until it has stood so for
 // a while.
-bool EventQueue::clock_is_trusted(WallTime now) {
-  const auto steady = std::chrono::steady_clock::now();
-  const auto passed = seen_steady_ ? steady - *seen_steady_ : std::chrono::steady_clock::duration();
-  if (seen_steady_ && now - seen_wall_ > passed + kClockWasSet) trusted_from_ = steady + kDistrust;
-  seen_steady_ = steady;
-  seen_wall_ = now;
-  return steady >= trusted_from_;
-}
-
 Task<void> EventQueue::clean_up() {
   while (!stopping_) {
     const auto now = parts_.clock.now();
-    co_await follow_clock(now);
-    const bool trusted = clock_is_trusted(now);
-    auto work = [this, now, trusted](SQLite::Database& database) {
+    const auto next = parts_.clock.steady_now() + kCleanUpEvery;
+    Step expire = [this, now](SQLite::Database& database) {
       using enum EventState;
-      if (!trusted) return false;
       const auto results = table_.expire(database, succeeded, now - limits_.keep_results, kStep);
       return results.more || table_.expire(database, dead, now - limits_.keep_dead, kStep).more;
     };
-    const auto more = co_await parts_.commits.run("remove old events", std::move(work));
-    if (!more) spdlog::warn("old events cannot be removed now: {}", more.error().message());
-    if (more && *more) continue;
-    co_await stop_.wait_until(std::chrono::steady_clock::now() + kCleanUpEvery);
+    if (parts_.clock.is_trusted() && !co_await in_steps("remove old events", std::move(expire)))
+      spdlog::warn("old events cannot be removed now; they are in {} s", kCleanUpEvery.count());
+    while (!stopping_ && parts_.clock.steady_now() < next) {
+      co_await follow_clock();
+      co_await stop_.wait_until(std::chrono::steady_clock::now() + kLookAtClockEvery);
+    }
   }
 }
 

@@ -8,8 +8,8 @@
 
 #include "base/async.h"
 #include "base/blocking.h"
-#include "base/clock.h"
 #include "base/result.h"
+#include "base/watched_clock.h"
 #include "events/queue/destination.h"
 #include "events/queue/dispatcher.h"
 #include "events/queue/event.h"
@@ -19,6 +19,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -56,7 +57,7 @@ class EventQueue {
     const function::Catalog& catalog;
     invoke::Invoker& invoker;
     WebhookSender& webhooks;
-    const Clock& clock;
+    const WatchedClock& clock;
   };
   EventQueue(Parts parts, Limits limits);
 
@@ -138,10 +139,11 @@ class EventQueue {
   template <class Work>
   Task<Result<std::invoke_result_t<Work, SQLite::Database&>>> look(const char* what, Work work);
   [[nodiscard]] std::chrono::milliseconds longest_wait() const;
-  Task<void> follow_clock(WallTime now);
-  Task<bool> pull_back(WallTime now);
-  [[nodiscard]] bool clock_is_trusted(WallTime now);
-  // In small transactions: what is accepted meanwhile waits for none of them long.
+  // In small transactions: what is accepted meanwhile waits for none of them long. Each says
+  // whether there is more.
+  using Step = std::function<bool(SQLite::Database&)>;
+  Task<bool> in_steps(const char* what, Step step);
+  Task<void> follow_clock();
   Task<void> clean_up();
   Task<void> stop_here(SteadyTime deadline);
   Task<Result<Done>> configure_here(std::string function, std::string qualifier,
@@ -155,12 +157,9 @@ class EventQueue {
   InvokeConfigs configs_;
   Dispatcher dispatcher_;
   std::atomic<SteadyTime> refusal_told_{SteadyTime::min()};
-  WallTime latest_{};     // the latest time that was seen; on the loop
-  WallTime seen_wall_{};  // at the last look
-  std::optional<SteadyTime> seen_steady_;
-  SteadyTime trusted_from_ = SteadyTime::min();
-  bool stopping_ = false;  // on the loop
-  AsyncEvent stop_;        // on the loop
+  std::uint64_t followed_ = 0;  // of the times that the clock was set back; on the loop
+  bool stopping_ = false;       // on the loop
+  AsyncEvent stop_;             // on the loop
 };
 
 }  // namespace lambda::events

@@ -23,12 +23,14 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 
-// Answers, throws, or leaves a call open until `release`, which is answered by `fails`.
+// Answers, throws, is throttled, or leaves a call open until `release`, which is answered by
+// `fails`.
 class ScriptedInvoker final : public invoke::RefusingInvoker {
  public:
   Task<Result<invoke::Outcome>> invoke(invoke::Call call) override {
     calls.push_back(call.request_id);
     if (throws) throw std::runtime_error("a defect");
+    if (throttles) co_return fail(ErrorCode::overloaded, "no room");
     if (hold) co_await release.wait();
     invoke::Outcome outcome;
     outcome.payload = "\"done\"";
@@ -38,6 +40,7 @@ class ScriptedInvoker final : public invoke::RefusingInvoker {
 
   std::vector<std::string> calls;
   bool throws = false;
+  bool throttles = false;
   bool hold = false;
   bool fails = false;
   AsyncEvent release;
@@ -73,7 +76,7 @@ class EventQueueTest : public testing::Test {
     if (queue_) ended_.push_back(std::move(queue_));
     queue_ =
         std::make_unique<EventQueue>(EventQueue::Parts{loop_, *database_, *commits_, store_thread_,
-                                                       *catalog_, invoker_, *webhooks_, clock_},
+                                                       *catalog_, invoker_, *webhooks_, watched_},
                                      limits);
     ASSERT_TRUE(queue_->load());
     queue_->start();
@@ -101,6 +104,7 @@ class EventQueueTest : public testing::Test {
   }
 
   FakeClock clock_;
+  WatchedClock watched_{clock_};
   std::unique_ptr<store::Database> database_;
   std::unique_ptr<function::Catalog> catalog_;
   ScriptedInvoker invoker_;
@@ -176,6 +180,61 @@ TEST_F(EventQueueTest, WhatAClockThatWasAheadHasWrittenIsNotPutOff) {
   end();
   clock_.advance(-10h);
   begin();
+  until("a", EventState::succeeded);
+}
+
+TEST_F(EventQueueTest, AClockThatIsAheadForAMomentPutsNothingOff) {
+  invoker_.throws = true;
+  clock_.set(72h);
+  accept("a");
+  const auto tried = [this] { return find("a").throttles == 1; };
+  ASSERT_TRUE(run_until(loop_, tried));
+  clock_.set(-72h);
+  invoker_.throws = false;
+  until("a", EventState::succeeded);
+}
+
+TEST_F(EventQueueTest, AFunctionThatRestsIsNotPutOffByTheClock) {
+  invoker_.throttles = true;
+  clock_.set(72h);
+  accept("a");
+  const auto tried = [this] { return find("a").throttles == 1; };
+  ASSERT_TRUE(run_until(loop_, tried));
+  clock_.set(-72h);
+  invoker_.throttles = false;
+  clock_.advance(1s);
+  accept("b");
+  until("b", EventState::succeeded);
+}
+
+TEST_F(EventQueueTest, NothingIsTooOldByAClockThatJumpedAhead) {
+  invoker_.throws = true;
+  accept("a");
+  const auto tried = [this] { return find("a").throttles == 1; };
+  ASSERT_TRUE(run_until(loop_, tried));
+  invoker_.throws = false;
+  clock_.set(72h);
+  until("a", EventState::succeeded);
+}
+
+TEST_F(EventQueueTest, WhatIsTooOldByATimeThatPassedIsDead) {
+  invoker_.throws = true;
+  accept("a");
+  const auto tried = [this] { return find("a").throttles == 1; };
+  ASSERT_TRUE(run_until(loop_, tried));
+  clock_.advance(7h);
+  until("a", EventState::dead);
+}
+
+TEST_F(EventQueueTest, WhatDiedByAClockThatWasAheadIsRedriven) {
+  invoker_.fails = true;
+  clock_.set(72h);
+  accept("a");
+  until("a", EventState::dead);
+  clock_.set(-72h);
+  invoker_.fails = false;
+  const auto redriven = [this] { return *run_on(loop_, queue_->redrive_all("work")) == 1; };
+  ASSERT_TRUE(run_until(loop_, redriven));
   until("a", EventState::succeeded);
 }
 

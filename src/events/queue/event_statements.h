@@ -72,10 +72,11 @@ inline constexpr EventStatement kRelease{
 // What waits longer than any retry, and what was not tried yet: but a firing (source 2) waits for
 // its jitter, up to ?5. By the clock that was ahead none of these would ever be too old.
 inline constexpr EventStatement kReleaseAhead{
-    "UPDATE events INDEXED BY events_waiting SET due = ?3, accepted = min(accepted, ?3) WHERE "
-    "account = ?1 AND region = ?2 AND state = 0 AND due > ?3 AND CASE WHEN attempts + throttles > "
-    "0 THEN due > ?4 OR accepted > ?5 WHEN source = 2 THEN due > ?5 ELSE 1 END",
-    "events_waiting"};
+    "UPDATE events SET due = ?3, accepted = min(accepted, ?3) WHERE +account = ?1 AND +region = ?2 "
+    "AND seq IN (SELECT seq FROM events INDEXED BY events_waiting WHERE account = ?1 AND region = "
+    "?2 AND state = 0 AND due > ?3 AND CASE WHEN attempts + throttles > 0 THEN due > ?4 OR "
+    "accepted > ?5 WHEN source = 2 THEN due > ?5 ELSE 1 END LIMIT ?6)",
+    "seq events_waiting"};
 // What ended in a time that has not come yet.
 inline constexpr EventStatement kPullBack{
     "UPDATE events SET finished = ?3, accepted = min(accepted, ?3) WHERE +account = ?1 AND +region "

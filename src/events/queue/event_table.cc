@@ -261,13 +261,14 @@ std::size_t EventTable::release_running(SQLite::Database& database, WallTime now
   return static_cast<std::size_t>(release->exec());
 }
 
-std::size_t EventTable::release_ahead(SQLite::Database& database, WallTime now,
-                                      std::chrono::milliseconds longest) {
+bool EventTable::release_ahead(SQLite::Database& database, WallTime now,
+                               std::chrono::milliseconds longest, std::size_t rows) {
   auto release = take(database, sql::kReleaseAhead);
   release->bind(3, to_ms(now));
   release->bind(4, to_ms(now + longest));
   release->bind(5, to_ms(now + kLongestDelay));
-  return static_cast<std::size_t>(release->exec());
+  release->bind(6, static_cast<std::int64_t>(rows));
+  return static_cast<std::size_t>(release->exec()) == rows;
 }
 
 bool EventTable::pull_back(SQLite::Database& database, EventState state, WallTime now,

@@ -80,10 +80,10 @@ class EventTable {
   // those.
   std::size_t release_running(SQLite::Database& database, WallTime now);
   // The clock was ahead and was set back: what would wait longer than any retry does (`longest`),
-  // or was not tried yet, is due at once; firings of schedules may wait for their jitter. The
-  // number of those.
-  std::size_t release_ahead(SQLite::Database& database, WallTime now,
-                            std::chrono::milliseconds longest);
+  // or was not tried yet, is due at once; firings of schedules may wait for their jitter. True:
+  // there may be more.
+  bool release_ahead(SQLite::Database& database, WallTime now, std::chrono::milliseconds longest,
+                     std::size_t rows);
   // The same for what has ended, which would be none of what ended before now. True: there may be
   // more of that state.
   bool pull_back(SQLite::Database& database, EventState state, WallTime now, std::size_t rows);

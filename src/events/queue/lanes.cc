@@ -43,11 +43,17 @@ std::size_t Lanes::depth_of(Standing standing) {
   return 2;
 }
 
+std::chrono::milliseconds Lanes::Lane::wait(const Time& now) const {
+  const auto rest = std::chrono::ceil<std::chrono::milliseconds>(place->rests_until - now.steady);
+  return std::max(due - now.wall, rest);
+}
+
 Lanes::Lane& Lanes::lane_of(const LaneKey& key) {
   const auto [at, made] = lanes_.try_emplace(key);
   if (made) {
     at->second.place = &places_[place_name(key)];
     ++at->second.place->lanes;
+    at->second.turn = line_.insert(line_.end(), &*at);
   }
   return at->second;
 }
@@ -97,13 +103,16 @@ std::size_t Lanes::room_for(const LaneKey& key, const Place& place, const Nested
   return std::min(open, left(most, here));
 }
 
-std::vector<EventTable::Wanted> Lanes::choose(WallTime now) {
+std::vector<EventTable::Wanted> Lanes::choose(const Time& now) {
   std::vector<EventTable::Wanted> wanted;
   auto room = events();
   const auto bytes = this->bytes();
-  const auto take = [&](const LaneKey& key, const Lane& lane) {
+  for (const auto* entry : line_) {
+    if (room.of(0) == 0) break;
+    const auto& [key, lane] = *entry;
     auto& place = *lane.place;
-    if (lane.next() > now || room_for(key, place, room, bytes) == 0) return;
+    if (!lane.waits() || lane.wait(now).count() > 0 || room_for(key, place, room, bytes) == 0)
+      continue;
     ++place.chosen;
     room.take(depth_of(place.standing), 1);
     EventTable::Wanted part;
@@ -111,10 +120,7 @@ std::vector<EventTable::Wanted> Lanes::choose(WallTime now) {
     part.count = 1;
     part.depth = depth_of(place.standing);
     wanted.push_back(std::move(part));
-  };
-  const auto behind = lanes_.upper_bound(last_);
-  for (auto at = behind; at != lanes_.end(); ++at) take(at->first, at->second);
-  for (auto at = lanes_.begin(); at != behind; ++at) take(at->first, at->second);
+  }
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     auto& part = wanted[i];
     auto& lane = lanes_.at(part.lane);
@@ -136,13 +142,15 @@ void Lanes::seen(const LaneKey& key, const std::optional<WallTime>& due) {
   forget_if_empty(key);
 }
 
-std::chrono::milliseconds Lanes::idle_time(WallTime now, std::chrono::milliseconds longest) const {
+std::chrono::milliseconds Lanes::idle_time(const Time& now,
+                                           std::chrono::milliseconds longest) const {
   const auto room = events();
   const auto bytes = this->bytes();
   auto time = longest;
   for (const auto& [key, lane] : lanes_) {
-    if (lane.waits() && room_for(key, *lane.place, room, bytes) > 0)
-      time = std::min(time, lane.next() - now);
+    if (!lane.waits()) continue;
+    const auto wait = lane.wait(now);
+    if (wait < time && room_for(key, *lane.place, room, bytes) > 0) time = wait;
   }
   return time;
 }
@@ -154,7 +162,7 @@ void Lanes::began(const LaneKey& key, std::size_t bytes) {
   lane.place->running += load;
   running_ += load;
   running_by_depth_[depth_of(lane.place->standing)] += load;
-  last_ = key;
+  line_.splice(line_.end(), line_, lane.turn);
 }
 
 void Lanes::ended(const LaneKey& key, std::size_t bytes, const Ending& ending) {
@@ -168,7 +176,7 @@ void Lanes::ended(const LaneKey& key, std::size_t bytes, const Ending& ending) {
   if (!ending.well) {
     set_standing(place, Standing::fails);
   } else {
-    if (place.standing == Standing::fails) place.rests_until = WallTime::min();
+    if (place.standing == Standing::fails) place.rests_until = {};
     set_standing(place, ending.took > limits_.slow_after ? Standing::slow : Standing::works);
   }
   forget_if_empty(key);
@@ -180,12 +188,8 @@ void Lanes::set_standing(Place& place, Standing standing) {
   running_by_depth_[depth_of(standing)] += place.running;
 }
 
-void Lanes::rest(const LaneKey& key, WallTime until) {
+void Lanes::rest(const LaneKey& key, SteadyTime until) {
   lane_of(key).place->rests_until = until;
-}
-
-void Lanes::forget_rests() {
-  for (auto& [name, place] : places_) place.rests_until = WallTime::min();
 }
 
 void Lanes::look_again(WallTime now) {
@@ -197,6 +201,7 @@ void Lanes::forget_if_empty(const LaneKey& key) {
   if (found == lanes_.end()) return;
   if (found->second.running > 0 || found->second.waits()) return;
   --found->second.place->lanes;
+  line_.erase(found->second.turn);
   lanes_.erase(found);
   if (places_.size() > kMostPlaces) forget_idle_places();
 }

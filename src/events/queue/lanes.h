@@ -1,7 +1,8 @@
 // Lanes: whose turn it is. A lane is a line of waiting events (those of a function, or of one
 // webhook); it knows when its next one is due, never the events themselves. Lanes take turns, and
 // one of them has no more than its part of the room; the last of it is for those that have nothing
-// of it, so that a few that are slow do not have all of it.
+// of it, so that a few that are slow do not have all of it. Who began last is served last, whatever
+// place the others lead to.
 //
 // Lanes lead to a place: a function, or the address of a webhook, to which several functions may
 // send their results. A place works where its last event went well and quickly, is slow or fails
@@ -20,6 +21,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <list>
 #include <map>
 #include <optional>
 #include <string>
@@ -45,18 +47,23 @@ class Lanes {
     std::function<std::optional<std::size_t>(const LaneKey& key)> own;
   };
   explicit Lanes(Limits limits) : limits_(std::move(limits)) {}
+  // Events are due by the time of day, which may be set; rests are by the clock that is not.
+  struct Time {
+    WallTime wall;
+    SteadyTime steady;
+  };
 
   // An event of that lane is due then.
   void note(const LaneKey& key, WallTime due);
-  // The room there is, shared by the lanes that are due, beginning behind the one served last. What
-  // is noted from here on is newer than what a claim of these will have seen.
-  [[nodiscard]] std::vector<EventTable::Wanted> choose(WallTime now);
+  // The room there is, shared by the lanes that are due. What is noted from here on is newer than
+  // what a claim of these will have seen.
+  [[nodiscard]] std::vector<EventTable::Wanted> choose(const Time& now);
   // The bytes that a claim of these may take.
   [[nodiscard]] NestedRoom bytes() const;
   // A claim has seen when the lane's next event is due, if there is one.
   void seen(const LaneKey& key, const std::optional<WallTime>& due);
   // How long there is nothing to choose, as far as is known; at most `longest`.
-  [[nodiscard]] std::chrono::milliseconds idle_time(WallTime now,
+  [[nodiscard]] std::chrono::milliseconds idle_time(const Time& now,
                                                     std::chrono::milliseconds longest) const;
 
   // With the bytes of its payload, each time the same.
@@ -67,9 +74,7 @@ class Lanes {
   };
   void ended(const LaneKey& key, std::size_t bytes, const Ending& ending);
   // Nothing of the lane's place is chosen before then, or before it works again.
-  void rest(const LaneKey& key, WallTime until);
-  // The clock was set: no rest is what it was.
-  void forget_rests();
+  void rest(const LaneKey& key, SteadyTime until);
   // What was chosen was not claimed, or that is not known: something may be due in any lane.
   void look_again(WallTime now);
   [[nodiscard]] std::size_t running() const { return running_.events; }
@@ -84,17 +89,22 @@ class Lanes {
   };
   struct Place {
     Standing standing = Standing::is_new;
-    WallTime rests_until = WallTime::min();
+    SteadyTime rests_until{};
     std::size_t lanes = 0;
     Load running;
     std::size_t chosen = 0;  // by a choice that is being made
   };
+  struct Lane;
+  // In the order of their turns.
+  using Line = std::list<std::pair<const LaneKey, Lane>*>;
   struct Lane {
     Place* place = nullptr;
     WallTime due = WallTime::max();  // max: nothing waits, as far as is known
     std::size_t running = 0;
+    Line::iterator turn;
     [[nodiscard]] bool waits() const { return due != WallTime::max(); }
-    [[nodiscard]] WallTime next() const { return std::max(due, place->rests_until); }
+    // How long before its next one may begin. Of a lane that waits.
+    [[nodiscard]] std::chrono::milliseconds wait(const Time& now) const;
   };
   [[nodiscard]] static std::size_t depth_of(Standing standing);
   Lane& lane_of(const LaneKey& key);
@@ -110,7 +120,7 @@ class Lanes {
   Limits limits_;
   std::map<std::string, Place> places_;  // of lanes_, and some that worked
   std::map<LaneKey, Lane> lanes_;
-  LaneKey last_;  // the one served last
+  Line line_;  // lanes_
   Load running_;
   std::array<Load, NestedRoom::kDepths> running_by_depth_{};  // each alone
 };

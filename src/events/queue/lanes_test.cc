@@ -3,6 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <ranges>
+
 namespace lambda::events {
 namespace {
 
@@ -11,6 +16,12 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 const WallTime kNow{std::chrono::milliseconds(1'767'323'045'000)};
+const SteadyTime kSteady{1'000s};
+
+// That long after kNow.
+Lanes::Time at(std::chrono::milliseconds later = 0ms) {
+  return {kNow + later, kSteady + later};
+}
 
 constexpr Lanes::Ending kWell{true, 0ms};
 constexpr Lanes::Ending kBadly{false, 0ms};
@@ -37,12 +48,12 @@ LaneKey lane(const std::string& function, const std::string& url = "") {
 }
 
 // "a:2 b:1", and as if a claim had found as many.
-std::vector<std::string> serve(Lanes& lanes, WallTime now = kNow) {
+std::vector<std::string> serve(Lanes& lanes, const Lanes::Time& now = at()) {
   std::vector<std::string> served;
   for (const auto& wanted : lanes.choose(now)) {
     served.push_back(wanted.lane.function + wanted.lane.url + ":" + std::to_string(wanted.count));
     for (std::size_t i = 0; i < wanted.count; ++i) lanes.began(wanted.lane, 1);
-    lanes.seen(wanted.lane, now);  // more wait
+    lanes.seen(wanted.lane, now.wall);  // more wait
   }
   return served;
 }
@@ -85,26 +96,26 @@ TEST(Lanes, OneThatRestsIsNotChosen) {
   Lanes lanes(limits(8, 4));
   lanes.note(lane("a"), kNow);
   EXPECT_THAT(serve(lanes), ElementsAre("a:4"));
-  lanes.rest(lane("a"), kNow + 1s);
+  lanes.rest(lane("a"), kSteady + 1s);
   for (int i = 0; i < 4; ++i) lanes.ended(lane("a"), 1, kWell);
   EXPECT_THAT(serve(lanes), IsEmpty());
-  EXPECT_EQ(lanes.idle_time(kNow, 5s), 1s);
-  EXPECT_THAT(serve(lanes, kNow + 1s), ElementsAre("a:4"));
+  EXPECT_EQ(lanes.idle_time(at(), 5s), 1s);
+  EXPECT_THAT(serve(lanes, at(1s)), ElementsAre("a:4"));
 }
 
 TEST(Lanes, WhatIsNotDueWaits) {
   Lanes lanes(limits(8, 4));
   lanes.note(lane("a"), kNow + 5s);
   EXPECT_THAT(serve(lanes), IsEmpty());
-  EXPECT_EQ(lanes.idle_time(kNow, 60s), 5s);
-  EXPECT_EQ(lanes.idle_time(kNow, 1s), 1s);
-  EXPECT_THAT(serve(lanes, kNow + 5s), ElementsAre("a:4"));
+  EXPECT_EQ(lanes.idle_time(at(), 60s), 5s);
+  EXPECT_EQ(lanes.idle_time(at(), 1s), 1s);
+  EXPECT_THAT(serve(lanes, at(5s)), ElementsAre("a:4"));
 }
 
 // One event of each of so many addresses, and more that wait.
-std::size_t serve_many(Lanes& lanes, const std::string& host, int count, WallTime now = kNow) {
-  for (int i = 0; i < count; ++i) lanes.note(lane("f", host + std::to_string(i)), now);
-  return serve(lanes, now).size();
+std::size_t serve_many(Lanes& lanes, const std::string& host, int count) {
+  for (int i = 0; i < count; ++i) lanes.note(lane("f", host + std::to_string(i)), kNow);
+  return serve(lanes).size();
 }
 
 void prove(Lanes& lanes, const LaneKey& key) {
@@ -150,7 +161,7 @@ TEST(Lanes, HundredsThatFailedLeaveRoomForNewOnes) {
   EXPECT_THAT(serve(lanes), ElementsAre("goodhttp://new/:1"));
   lanes.ended(lane("good", "http://new/"), 1, kWell);
   EXPECT_THAT(serve(lanes), ElementsAre("goodhttp://new/:8"));
-  EXPECT_EQ(lanes.idle_time(kNow, 5s), 5s);
+  EXPECT_EQ(lanes.idle_time(at(), 5s), 5s);
 }
 
 TEST(Lanes, OneThatAnswersSlowlySharesTheRoomOfThoseThatDoNotWork) {
@@ -178,7 +189,7 @@ TEST(Lanes, TheLastOfTheRoomIsForThoseThatHaveNothingOfIt) {
   for (const char* name : {"slow", "slower"}) lanes.note(lane(name), kNow);
   EXPECT_THAT(serve(lanes), ElementsAre("slow:3", "slower:3"));
   EXPECT_THAT(serve(lanes), IsEmpty());
-  EXPECT_EQ(lanes.idle_time(kNow, 5s), 5s);
+  EXPECT_EQ(lanes.idle_time(at(), 5s), 5s);
   lanes.note(lane("third"), kNow);
   EXPECT_THAT(serve(lanes), ElementsAre("third:1"));
   EXPECT_THAT(serve(lanes), IsEmpty());
@@ -206,17 +217,17 @@ TEST(Lanes, LargeOnesThatFailLeaveBytesToThoseThatWork) {
   EXPECT_EQ(lanes.bytes().of(1), 30u);
   lanes.note(broken, kNow);
   lanes.note(first, kNow);
-  EXPECT_EQ(lanes.choose(kNow).size(), 1u);
+  EXPECT_EQ(lanes.choose(at()).size(), 1u);
   lanes.began(first, 30);
   EXPECT_EQ(lanes.bytes().of(1), 0u);
   lanes.note(second, kNow);
-  EXPECT_THAT(lanes.choose(kNow), IsEmpty());
-  EXPECT_EQ(lanes.idle_time(kNow, 5s), 5s);
+  EXPECT_THAT(lanes.choose(at()), IsEmpty());
+  EXPECT_EQ(lanes.idle_time(at(), 5s), 5s);
   lanes.note(good, kNow);
-  EXPECT_EQ(lanes.choose(kNow).size(), 1u);
+  EXPECT_EQ(lanes.choose(at()).size(), 1u);
   EXPECT_EQ(lanes.bytes().of(0), 40u);
   lanes.ended(first, 30, kWell);
-  EXPECT_EQ(lanes.choose(kNow).front().lane, second);
+  EXPECT_EQ(lanes.choose(at()).front().lane, second);
 }
 
 TEST(Lanes, WhatWorkedNeedNotProveItAgain) {
@@ -233,10 +244,10 @@ TEST(Lanes, AFailedOneRestsUntilThenOrUntilItWorks) {
   prove(lanes, hook);
   lanes.note(hook, kNow);
   EXPECT_THAT(serve(lanes), ElementsAre("fhttp://hook/:8"));
-  lanes.rest(hook, kNow + 15s);
+  lanes.rest(hook, kSteady + 15s);
   for (int i = 0; i < 7; ++i) lanes.ended(hook, 1, kBadly);
   EXPECT_THAT(serve(lanes), IsEmpty());
-  EXPECT_EQ(lanes.idle_time(kNow, 60s), 60s);
+  EXPECT_EQ(lanes.idle_time(at(), 60s), 60s);
   lanes.ended(hook, 1, kWell);
   EXPECT_THAT(serve(lanes), ElementsAre("fhttp://hook/:8"));
 }
@@ -245,21 +256,21 @@ TEST(Lanes, AFailedOneRestsUntilThenOrUntilItWorks) {
 TEST(Lanes, TurnsAreThoseThatBegan) {
   Lanes lanes(limits(8, 1));
   for (const char* name : {"a", "b", "c"}) lanes.note(lane(name), kNow);
-  EXPECT_EQ(lanes.choose(kNow).size(), 3u);
+  EXPECT_EQ(lanes.choose(at()).size(), 3u);
   lanes.began(lane("a"), 1);
   for (const char* name : {"a", "b", "c"}) lanes.seen(lane(name), kNow);
   lanes.ended(lane("a"), 1, kWell);
-  EXPECT_EQ(lanes.choose(kNow).front().lane.function, "b");
+  EXPECT_EQ(lanes.choose(at()).front().lane.function, "b");
 }
 
 TEST(Lanes, WhatIsNotedDuringAClaimIsNotLost) {
   Lanes lanes(limits(8, 4));
   lanes.note(lane("a"), kNow);
-  const auto wanted = lanes.choose(kNow);
+  const auto wanted = lanes.choose(at());
   ASSERT_EQ(wanted.size(), 1u);
   lanes.note(lane("a"), kNow + 1s);
   lanes.seen(lane("a"), std::nullopt);
-  EXPECT_EQ(lanes.idle_time(kNow, 60s), 1s);
+  EXPECT_EQ(lanes.idle_time(at(), 60s), 1s);
 }
 
 TEST(Lanes, OfOneAddressShareItsRoom) {
@@ -270,7 +281,7 @@ TEST(Lanes, OfOneAddressShareItsRoom) {
   for (const char* name : {"a", "b", "c"}) lanes.note(lane(name, "http://x/"), kNow);
   lanes.note(lane("a", "http://y/"), kNow);
   EXPECT_THAT(serve(lanes),
-              ElementsAre("ahttp://x/:2", "ahttp://y/:4", "bhttp://x/:1", "chttp://x/:1"));
+              ElementsAre("ahttp://x/:2", "bhttp://x/:1", "chttp://x/:1", "ahttp://y/:4"));
   for (const char* name : {"b", "c", "a", "a"}) lanes.ended(lane(name, "http://x/"), 1, kBadly);
   EXPECT_THAT(serve(lanes), ElementsAre("ahttp://x/:1"));
   EXPECT_THAT(serve(lanes), IsEmpty());
@@ -278,22 +289,95 @@ TEST(Lanes, OfOneAddressShareItsRoom) {
   EXPECT_THAT(serve(lanes), ElementsAre("bhttp://x/:2", "chttp://x/:1", "ahttp://x/:1"));
 }
 
-TEST(Lanes, RestsEndWhereTheClockWasSet) {
+TEST(Lanes, ARestIsAsLongWhateverTheTimeOfDayIsSetTo) {
   Lanes lanes(limits(4, 4));
-  lanes.note(lane("a"), kNow);
-  lanes.rest(lane("a"), kNow + 1h);
-  EXPECT_THAT(serve(lanes), IsEmpty());
-  lanes.forget_rests();
-  EXPECT_THAT(serve(lanes), ElementsAre("a:4"));
+  lanes.note(lane("a"), kNow - 72h);
+  lanes.rest(lane("a"), kSteady + 1s);
+  EXPECT_THAT(serve(lanes, {kNow + 1h, kSteady}), IsEmpty());
+  EXPECT_EQ(lanes.idle_time({kNow + 1h, kSteady}, 5s), 1s);
+  EXPECT_THAT(serve(lanes, {kNow - 72h, kSteady + 1s}), ElementsAre("a:4"));
+}
+
+// Whoever begins most often stands no nearer to those that compete elsewhere.
+TEST(Lanes, ABusyOneDecidesNothingAboutTheTurnsOfOthers) {
+  Lanes lanes(webhook_limits());
+  const auto busy = lane("busy", "http://works/050");
+  prove(lanes, busy);
+  std::map<std::string, int> tries;
+  const auto broken = [](int i) { return lane("f", "http://broken/" + std::to_string(100 + i)); };
+  for (int i = 0; i < 50; ++i) {
+    lanes.began(broken(i), 1);
+    lanes.note(broken(i), kNow);
+    lanes.ended(broken(i), 1, kBadly);
+  }
+  std::deque<LaneKey> running;
+  for (int turn = 0; turn < 1'000; ++turn) {
+    lanes.note(busy, kNow);
+    for (const auto& wanted : lanes.choose(at())) {
+      lanes.began(wanted.lane, 1);
+      lanes.seen(wanted.lane, kNow);
+      if (wanted.lane == busy) {
+        lanes.ended(busy, 1, kWell);
+      } else {
+        ++tries[wanted.lane.url];
+        running.push_back(wanted.lane);
+      }
+    }
+    lanes.ended(running.front(), 1, kBadly);
+    running.pop_front();
+  }
+  ASSERT_EQ(tries.size(), 50u);
+  const auto [least, most] = std::ranges::minmax(tries | std::views::values);
+  EXPECT_LE(most - least, 1);
+}
+
+TEST(Lanes, TwoOfOneAddressTakeTurnsBesideABusyOne) {
+  Lanes lanes(webhook_limits());
+  const auto busy = lane("b", "http://y/");
+  const std::vector<LaneKey> rivals = {lane("a", "http://x/"), lane("c", "http://x/")};
+  prove(lanes, busy);
+  prove(lanes, rivals.front());
+  std::deque<LaneKey> running;
+  std::map<std::string, int> turns;
+  for (int turn = 0; turn < 100; ++turn) {
+    lanes.note(busy, kNow);
+    for (const auto& rival : rivals) lanes.note(rival, kNow);
+    for (const auto& wanted : lanes.choose(at())) {
+      lanes.began(wanted.lane, 1);
+      lanes.seen(wanted.lane, kNow);
+      if (wanted.lane == busy) {
+        lanes.ended(busy, 1, kWell);
+      } else {
+        ++turns[wanted.lane.function];
+        running.push_back(wanted.lane);
+      }
+    }
+    lanes.ended(running.front(), 1, kWell);
+    running.pop_front();
+  }
+  EXPECT_NEAR(turns["a"], turns["c"], 1);
+}
+
+// One whose queue is empty now and then is not new each time.
+TEST(Lanes, OneThatComesAgainStandsBehindThoseThatWait) {
+  Lanes lanes(limits(1, 1));
+  lanes.note(lane("often"), kNow);
+  EXPECT_EQ(lanes.choose(at()).size(), 1u);
+  lanes.began(lane("often"), 1);
+  lanes.seen(lane("often"), std::nullopt);
+  lanes.note(lane("waits"), kNow);
+  lanes.ended(lane("often"), 1, kWell);
+  lanes.note(lane("often"), kNow);
+  EXPECT_THAT(serve(lanes), ElementsAre("waits:1"));
 }
 
 TEST(Lanes, WhatWasChosenAndNotClaimedIsChosenAgain) {
   Lanes lanes(limits(4, 4));
   lanes.note(lane("a"), kNow);
-  EXPECT_EQ(lanes.choose(kNow).size(), 1u);
-  EXPECT_THAT(lanes.choose(kNow), IsEmpty());
+  EXPECT_EQ(lanes.choose(at()).size(), 1u);
+  EXPECT_THAT(lanes.choose(at()), IsEmpty());
   lanes.look_again(kNow);
-  EXPECT_EQ(lanes.choose(kNow).size(), 1u);
+  EXPECT_EQ(lanes.choose(at()).size(), 1u);
 }
 
 }  // namespace

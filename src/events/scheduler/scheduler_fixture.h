@@ -74,7 +74,7 @@ class SchedulerTest : public testing::Test {
     if (queue_) ended_queues_.push_back(std::move(queue_));
     queue_ =
         std::make_unique<EventQueue>(EventQueue::Parts{loop_, *database_, *commits_, store_thread_,
-                                                       *catalog_, invoker_, *webhooks_, clock_},
+                                                       *catalog_, invoker_, *webhooks_, watched_},
                                      EventQueue::Limits());
     scheduler_ = std::make_unique<Scheduler>(
         Scheduler::Parts{loop_, *database_, *commits_, store_thread_, *queue_, *catalog_, clock_});
@@ -135,6 +135,7 @@ class SchedulerTest : public testing::Test {
   }
 
   FakeClock clock_;  // 03:04:05
+  WatchedClock watched_{clock_};
   std::unique_ptr<store::Database> database_;
   std::unique_ptr<function::Catalog> catalog_;
   ScriptedInvoker invoker_;

@@ -1,0 +1,46 @@
+// A clock that is watched: whether the time of day was set back, and whether it jumped ahead of
+// late. It is compared with the steady clock whenever somebody asks for it, so that no time that
+// was ever used goes unseen, however soon the clock is right again.
+//
+// Any thread.
+#pragma once
+
+#include "base/clock.h"
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <limits>
+
+namespace lambda {
+
+class WatchedClock final : public Clock {
+ public:
+  // What differs by more than that was set; less is how clocks are kept right.
+  static constexpr std::chrono::seconds kWasSet{60};
+  // How long a clock that jumped ahead is not believed.
+  static constexpr std::chrono::hours kDistrust{1};
+
+  // `clock` outlives it.
+  explicit WatchedClock(const Clock& clock) : clock_(clock) {}
+
+  [[nodiscard]] WallTime now() const override;
+  [[nodiscard]] SteadyTime steady_now() const override { return clock_.steady_now(); }
+
+  // By more than kWasSet. What was written with an earlier time may lie in the future.
+  [[nodiscard]] std::uint64_t times_set_back() const { return set_back_; }
+  // False where it may be wrong: nothing is over, or too old, because of it.
+  [[nodiscard]] bool is_trusted() const;
+
+ private:
+  using Offset = std::chrono::milliseconds::rep;
+  static constexpr auto kNone = std::numeric_limits<Offset>::min();
+
+  const Clock& clock_;
+  // Of the time of day before the steady clock: the largest since it was set back last.
+  mutable std::atomic<Offset> largest_{kNone};
+  mutable std::atomic<std::uint64_t> set_back_{0};
+  mutable std::atomic<SteadyTime> trusted_from_{SteadyTime::min()};
+};
+
+}  // namespace lambda
