@@ -52,9 +52,13 @@ json::object function_json(Services& services, const function::Function& functio
   object["versions"] = function.versions.size();
   json::array aliases;
   for (const auto& [name, alias] : function.aliases) {
-    aliases.push_back(
-        {{"name", name},
-         {"version", alias.version == 0 ? "$LATEST" : std::to_string(alias.version)}});
+    json::object shown = {
+        {"name", name},
+        {"version", alias.version == 0 ? "$LATEST" : std::to_string(alias.version)}};
+    if (alias.additional)
+      shown["additional"] = {{"version", std::to_string(alias.additional->first)},
+                             {"weight", alias.additional->second}};
+    aliases.push_back(std::move(shown));
   }
   object["aliases"] = std::move(aliases);
   object["codeSize"] = version->code.size;

@@ -33,11 +33,15 @@ int show_result(const json::object& result, const std::string& name, bool as_jso
     return kDone;
   }
   const auto url = text_in(result, "url");
-  if (text_in(result, "urlAuth") == "closed")
-    std::fprintf(stderr, "\nIts URL is closed; open it with: lambda url %s open\n", name.c_str());
   // The URL alone for a program that reads it; the sentence for a person.
   std::FILE* reader = is_terminal(STDOUT_FILENO) ? stdout : stderr;
-  std::fprintf(reader, "\nYour function is live at: %s\n", url.c_str());
+  if (text_in(result, "urlAuth") == "closed") {
+    std::fprintf(reader,
+                 "\nYour function is live. Its URL is closed; open it with: lambda url %s open\n",
+                 name.c_str());
+  } else {
+    std::fprintf(reader, "\nYour function is live at: %s\n", url.c_str());
+  }
   if (reader != stdout) std::printf("%s\n", url.c_str());
   return kDone;
 }

@@ -1,0 +1,35 @@
+#include "cli/live_share.h"
+
+#include "cli/connection/json_fields.h"
+
+#include <spdlog/fmt/fmt.h>
+
+namespace lambda::cli {
+namespace {
+
+// At most two decimals, and none that says nothing: "25 %", "0.5 %".
+std::string percent_text(double share) {
+  auto text = fmt::format("{:.2f}", share * 100);
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.ends_with('.')) text.pop_back();
+  return text + " %";
+}
+
+}  // namespace
+
+std::optional<LiveShare> live_share(const boost::json::object& function) {
+  for (const auto& item : array_in(function, "aliases")) {
+    const auto& alias = item.as_object();
+    if (text_in(alias, "name") != "live") continue;
+    const auto* additional = alias.if_contains("additional");
+    if (additional == nullptr || !additional->is_object()) return std::nullopt;
+    const auto* weight = additional->as_object().if_contains("weight");
+    if (weight == nullptr || !weight->is_number()) return std::nullopt;
+    const auto share = weight->to_number<double>();
+    return LiveShare{text_in(additional->as_object(), "version"), percent_text(share),
+                     percent_text(1 - share)};
+  }
+  return std::nullopt;
+}
+
+}  // namespace lambda::cli
