@@ -33,8 +33,12 @@ Task<Answer> check_deploy(Services& services, Exchange& exchange) {
   auto body = co_await read_object(services, exchange, kLargestScheduleList);
   if (!body) co_return fail(std::move(body.error()));
   const auto& name = exchange.captures.at(0);
-  auto good = check_settings(services, name, *body);
-  if (good) good = check_events(services, name, *body);
+  // Megabytes of tags are read through beside the loop.
+  auto check = [&services, &name, &body] {
+    auto fits = check_settings(services, name, *body);
+    return fits ? check_events(services, name, *body) : fits;
+  };
+  auto good = co_await run_blocking(services.disk, std::move(check));
   if (!good) co_return fail(std::move(good.error()));
   if (body->contains("schedules")) {
     good = co_await check_declared_schedules(services, name, std::move(*body));

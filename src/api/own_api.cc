@@ -73,13 +73,11 @@ json::value live_json(const function::Function& function) {
   const auto* live = function.live();
   const auto version = live == nullptr ? nullptr : function.version(live->version);
   if (version == nullptr || version->is_latest()) return nullptr;
-  const auto& latest = *function.latest;
   json::object object;
   object["version"] = version->number;
   object["message"] = version->message;
   object["weighted"] = live->additional.has_value();
-  object["sameAsLatest"] =
-      version->code == latest.code && version->configuration == latest.configuration;
+  object["sameAsLatest"] = function.is_as_draft(*version);
   return object;
 }
 

@@ -81,7 +81,8 @@ class Deployer {
   virtual ~Deployer() = default;
   virtual Task<Result<DeployReport>> deploy(DeployRequest request, http::BodyReader& body,
                                             Progress& progress, DeployFailure& failure) = 0;
-  // Whether the deploy would be taken, as far as that can be told without its code. Any loop.
+  // Whether the deploy would be taken, as far as that can be told without its code. Any
+  // thread.
   [[nodiscard]] virtual Result<Done> check(const DeployRequest& request) const = 0;
 };
 

@@ -55,7 +55,16 @@ void Catalog::Impl::set_alias(Function& function, Alias alias) const {
     version->live_since = clock.now();
     function.versions[alias.version] = std::move(version);
   }
+  const bool live = alias.name == kLiveAlias;
   function.aliases[alias.name] = std::move(alias);
+  if (live) note_live_draft(function);
+}
+
+void Catalog::Impl::note_live_draft(Function& function) const {
+  if (function.latest->live_since || !function.is_as_draft(*function.answering())) return;
+  auto draft = std::make_shared<Version>(*function.latest);
+  draft->live_since = clock.now();
+  function.latest = std::move(draft);
 }
 
 Result<Alias> Catalog::create_alias(std::string_view name, Alias alias) {

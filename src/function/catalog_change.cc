@@ -30,6 +30,7 @@ std::shared_ptr<Version> Catalog::Impl::next_draft(const Function& function) con
   draft->revision_id = random_uuid();
   draft->last_modified = clock.now();
   draft->last_update = UpdateStatus::successful;
+  draft->live_since.reset();
   return draft;
 }
 
@@ -49,11 +50,8 @@ VersionPtr Catalog::Impl::publish(Function& function, const Publication& publica
 
 VersionPtr Catalog::Impl::published_already(const Function& function) {
   if (function.next_version < 2) return nullptr;
-  const auto last = function.version(function.next_version - 1);
-  if (!last || last->code != function.latest->code) return nullptr;
-  auto configuration = last->configuration;
-  configuration.description = last->draft_description;
-  return configuration == function.latest->configuration ? last : nullptr;
+  auto last = function.version(function.next_version - 1);
+  return last && function.is_as_draft(*last) ? last : nullptr;
 }
 
 VersionPtr Catalog::Impl::kept_already(Function& function) {

@@ -155,6 +155,7 @@ Result<DeployOutcome> Catalog::commit_deploy(DeployCommit commit) {
     number = impl_->publish(after, publication)->number;
   }
   impl_->move_live(after, number);
+  impl_->note_live_draft(after);
   if (!outcome.unchanged) {
     auto cleaned = impl_->clean_up(after, commit.keep_versions);
     if (!cleaned) return fail(std::move(cleaned.error()));

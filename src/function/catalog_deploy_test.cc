@@ -1,4 +1,5 @@
 // What a deploy, a rollback and a promotion make of the catalog.
+#include "base/temporary_directory.h"
 #include "function/catalog_fixture.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
@@ -273,6 +274,59 @@ TEST_F(CatalogTest, ARollbackKeepsTheRevisionOfTheVersions) {
   ASSERT_TRUE(catalog_->rollback("greet", 1));
   EXPECT_EQ(get()->version(1)->revision_id, revision);
   EXPECT_EQ(get()->version(1)->live_since, clock_.now());
+}
+
+TEST_F(CatalogTest, ADraftIsNewsUntilItIsLive) {
+  deploy("1");
+  EXPECT_FALSE(get()->draft_is_news());
+  ASSERT_TRUE(catalog_->update_code("greet", code_of("b"), "", "", false));
+  EXPECT_TRUE(get()->draft_is_news());
+  // Published is not live.
+  ASSERT_TRUE(catalog_->publish_version("greet", "", {}, ""));
+  EXPECT_TRUE(get()->draft_is_news());
+  ASSERT_TRUE(catalog_->promote("greet", std::nullopt));
+  EXPECT_FALSE(get()->draft_is_news());
+  // What was live, and was left for an older one, is none.
+  ASSERT_TRUE(catalog_->rollback("greet", 1));
+  EXPECT_FALSE(get()->draft_is_news());
+  ASSERT_TRUE(catalog_->delete_version("greet", 2));
+  EXPECT_FALSE(get()->draft_is_news());
+  reload();
+  EXPECT_FALSE(get()->draft_is_news());
+}
+
+// Drafts of servers before did not say whether they were live.
+TEST_F(CatalogTest, ADraftOfAnEarlierServerThatWasLiveIsNoNews) {
+  const TemporaryDirectory directory;
+  catalog_.reset();
+  database_ = std::move(*store::Database::open(directory.path()));
+  reload();
+  deploy("1");
+  deploy("2");
+  ASSERT_TRUE(catalog_->rollback("greet", 1));
+  deploy("3", "other");
+  ASSERT_TRUE(catalog_->update_code("other", code_of("4"), "", "", false));
+  const auto back = [](SQLite::Database& database) {
+    database.exec("UPDATE versions SET live_since = NULL WHERE number = 0");
+    database.exec("PRAGMA user_version = 4");
+  };
+  ASSERT_TRUE(database_->change("an earlier server", back));
+  catalog_.reset();
+  database_.reset();
+  database_ = std::move(*store::Database::open(directory.path()));
+  reload();
+  EXPECT_FALSE(get()->draft_is_news());
+  EXPECT_TRUE(get("other")->draft_is_news());
+  catalog_.reset();
+  database_.reset();
+}
+
+TEST_F(CatalogTest, ADraftThatWasSetBackToAnOlderVersionIsNews) {
+  deploy("1");
+  deploy("2");
+  ASSERT_TRUE(catalog_->update_code("greet", code_of("1"), "", "", false));
+  EXPECT_TRUE(get()->is_as_draft(*get()->version(1)));
+  EXPECT_TRUE(get()->draft_is_news());
 }
 
 TEST_F(CatalogTest, PromotePublishesTheDraftWhenItChanged) {

@@ -61,6 +61,8 @@ struct Catalog::Impl {
   [[nodiscard]] static VersionPtr kept_already(Function& function);
   // Points an alias; `live` also marks its version as having been live.
   void set_alias(Function& function, Alias alias) const;
+  // Where `live` now answers with what the draft is.
+  void note_live_draft(Function& function) const;
   // All of `live`'s calls go to `number`. False: they did already.
   bool move_live(Function& function, std::uint64_t number) const;
   // Takes away the deployed versions that are too many, and that nothing uses.

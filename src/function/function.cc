@@ -105,13 +105,15 @@ VersionPtr Function::answering() const {
   return found ? found : latest;
 }
 
+bool Function::is_as_draft(const Version& version) const {
+  if (version.is_latest()) return true;
+  auto configuration = version.configuration;
+  configuration.description = version.draft_description;
+  return version.code == latest->code && configuration == latest->configuration;
+}
+
 bool Function::draft_is_news() const {
-  const auto same_as_draft = [this](const VersionPtr& other) {
-    return other->code == latest->code && other->configuration == latest->configuration;
-  };
-  const auto now = answering();
-  if (now == latest || latest->last_modified <= now->last_modified) return false;
-  return !same_as_draft(now) && (versions.empty() || !same_as_draft(versions.rbegin()->second));
+  return !latest->live_since && !is_as_draft(*answering());
 }
 
 }  // namespace lambda::function

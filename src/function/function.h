@@ -112,12 +112,14 @@ struct Version {
   UpdateStatus last_update = UpdateStatus::none;
   std::string last_update_reason;
   std::string last_update_reason_code;
+  // The last time `live` moved to it (the draft: to a version that is as it is); absent: never was
+  // live.
+  std::optional<WallTime> live_since;
   // Published versions only:
-  std::string message;                 // lambda deploy -m
-  bool deployed = false;               // made by lambda deploy (and so subject to its clean-up)
-  std::optional<WallTime> live_since;  // the last time `live` moved to it; absent: never was live
-  std::string draft_description;       // $LATEST's own when this was published (PublishVersion may
-                                       // name another); tells whether the draft changed since
+  std::string message;            // lambda deploy -m
+  bool deployed = false;          // made by lambda deploy (and so subject to its clean-up)
+  std::string draft_description;  // $LATEST's own when this was published (PublishVersion may
+                                  // name another); tells whether the draft changed since
 
   [[nodiscard]] bool is_latest() const { return number == 0; }
   // "$LATEST" or the number.
@@ -165,8 +167,10 @@ struct Function {
   [[nodiscard]] VersionPtr version(std::uint64_t number) const;
   // The version that the URL answers with: `live`'s, else the draft.
   [[nodiscard]] VersionPtr answering() const;
+  // Whether the version is what the draft would be published as.
+  [[nodiscard]] bool is_as_draft(const Version& version) const;
   // AWS's tools change the draft alone: then it is newer than what the URL answers with. A draft
-  // that is as the newest version is no news, whichever version the URL follows.
+  // that was live as it is, is no news, whichever version the URL follows since.
   [[nodiscard]] bool draft_is_news() const;
 };
 using FunctionPtr = std::shared_ptr<const Function>;

@@ -110,7 +110,7 @@ struct Application::Parts {
   BlockingPool disk{"disk", 2};
   BlockingPool users{"users", 1};
   http::BodyBudget bodies;
-  BlockingPool readers{"readers", 1};
+  BlockingPool readers{"readers", store::Database::kReaders};
   LoopThreads threads;
   std::unique_ptr<events::WebhookSender> webhooks;  // its look-ups post to the loops
   DockerParts docker;

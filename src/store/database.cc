@@ -4,11 +4,13 @@
 #include "base/closed_directory.h"
 #include "base/unique_fd.h"
 #include "store/migrations.h"
+#include "store/readers.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <sqlite3.h>
 
 #include <array>
+#include <cstdint>
 #include <cstdlib>
 #include <fcntl.h>
 #include <mutex>
@@ -23,6 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kBusyTimeoutMs = 5000;
+constexpr std::uintmax_t kLargestLog = 64u << 20;
 
 // What SQLite says, in words that name the cause and the remedy.
 Error describe(const SQLite::Exception& error, std::string_view name) {
@@ -113,17 +116,23 @@ struct Database::Impl {
   std::string name;  // for messages
   UniqueFd lock;
   std::unique_ptr<SQLite::Database> connection;
-  std::unique_ptr<SQLite::Database> reader;  // none in memory
+  std::unique_ptr<Readers> readers;  // none in memory
+  fs::path log;
   std::string server_id;
+  std::mutex turn;
   std::mutex mutex;
-  std::mutex reading;
   Sync sync = Sync::now;  // of the connection, as it is set
 
   Result<Done> start();
+  std::unique_lock<std::mutex> take_turn();
+  [[nodiscard]] bool has_large_log() const;
+  void empty_log(SQLite::Database& reader);
   void set_sync(Sync wanted);
   Result<Done> change(std::string_view what, const std::function<void(SQLite::Database&)>& work,
                       Sync wanted);
   Result<Done> read(std::string_view what, const std::function<void(SQLite::Database&)>& work);
+  Result<Done> read_from(SQLite::Database& from, std::string_view what,
+                         const std::function<void(SQLite::Database&)>& work) const;
 };
 
 Result<Done> Database::Impl::start() {
@@ -131,7 +140,7 @@ Result<Done> Database::Impl::start() {
     connection->exec("PRAGMA journal_mode = WAL");
     connection->exec("PRAGMA synchronous = FULL");
     connection->exec("PRAGMA foreign_keys = ON");
-    connection->exec("PRAGMA journal_size_limit = 67108864");
+    connection->exec(fmt::format("PRAGMA journal_size_limit = {}", kLargestLog));
     // The log grows to 32 MB before it is worked into the database: pages that are changed again
     // and again (the queue's) are written there once, and not many times.
     connection->exec("PRAGMA wal_autocheckpoint = 8192");
@@ -145,6 +154,32 @@ Result<Done> Database::Impl::start() {
   return Done{};
 }
 
+// Who changes again and again would take the mutex back before anybody who waits for it has it.
+std::unique_lock<std::mutex> Database::Impl::take_turn() {
+  const std::lock_guard next(turn);
+  return std::unique_lock(mutex);
+}
+
+bool Database::Impl::has_large_log() const {
+  std::error_code unknown;
+  const auto size = fs::file_size(log, unknown);
+  return !unknown && size > kLargestLog;
+}
+
+// SQLite begins the log anew only while nobody reads from it, which with one look after the other
+// is never: it would grow as long as somebody looks. So whoever looks next waits for the others to
+// leave, and empties it; most of it beside the changes, which wait for the rest. What fails (a full
+// disk, another program that reads) is left as it is, to be tried again before the next look.
+void Database::Impl::empty_log(SQLite::Database& reader) {
+  (void)::sqlite3_wal_checkpoint_v2(reader.getHandle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr,
+                                    nullptr);
+  const auto guard = take_turn();
+  connection->setBusyTimeout(0);
+  (void)::sqlite3_wal_checkpoint_v2(connection->getHandle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE,
+                                    nullptr, nullptr);
+  connection->setBusyTimeout(kBusyTimeoutMs);
+}
+
 void Database::Impl::set_sync(Sync wanted) {
   if (std::exchange(sync, wanted) == wanted) return;
   connection->exec(wanted == Sync::now ? "PRAGMA synchronous = FULL"
@@ -154,7 +189,7 @@ void Database::Impl::set_sync(Sync wanted) {
 Result<Done> Database::Impl::change(std::string_view what,
                                     const std::function<void(SQLite::Database&)>& work,
                                     Sync wanted) {
-  const std::lock_guard guard(mutex);
+  const auto guard = take_turn();
   try {
     set_sync(wanted);
     SQLite::Transaction transaction(*connection, SQLite::TransactionBehavior::IMMEDIATE);
@@ -168,8 +203,19 @@ Result<Done> Database::Impl::change(std::string_view what,
 
 Result<Done> Database::Impl::read(std::string_view what,
                                   const std::function<void(SQLite::Database&)>& work) {
-  const std::lock_guard guard(reader ? reading : mutex);
-  auto& from = reader ? *reader : *connection;
+  if (!readers) {
+    const auto guard = take_turn();
+    return read_from(*connection, what, work);
+  }
+  if (has_large_log()) {
+    readers->alone([this](SQLite::Database& reader) { empty_log(reader); });
+  }
+  const Readers::Inside inside(*readers);
+  return read_from(inside.connection(), what, work);
+}
+
+Result<Done> Database::Impl::read_from(SQLite::Database& from, std::string_view what,
+                                       const std::function<void(SQLite::Database&)>& work) const {
   try {
     SQLite::Transaction transaction(from, SQLite::TransactionBehavior::DEFERRED);
     work(from);
@@ -199,9 +245,9 @@ Result<std::unique_ptr<Database>> Database::open(const fs::path& data_directory)
     return fail(describe(error, impl->name));
   }
   if (auto started = impl->start(); !started) return fail(std::move(started.error()));
+  impl->log = path.string() + "-wal";
   try {
-    impl->reader =
-        std::make_unique<SQLite::Database>(path.string(), SQLite::OPEN_READONLY, kBusyTimeoutMs);
+    impl->readers = std::make_unique<Readers>(path, kReaders, kBusyTimeoutMs);
   } catch (const SQLite::Exception& error) {
     return fail(describe(error, impl->name));
   }

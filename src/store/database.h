@@ -3,10 +3,10 @@
 // numbered steps of store/migrations.cc.
 //
 // Threads: open it and load from it on the starting thread; afterwards only the one "store" thread
-// writes (a mutex guards against a mistake, not for speed). Reading has a connection of its own,
-// and waits for no change, nor a change for it; one at a time, on any thread that may block. One
-// process owns a data directory: it holds a lock on <data>/lambda.lock as long as the Database
-// lives.
+// writes (a mutex guards against a mistake, not for speed). Reading has connections of its own, and
+// waits for no change, nor a change for it; on any thread that may block. Only a log of changes
+// that has become large is emptied before a look, while all wait. One process owns a data
+// directory: it holds a lock on <data>/lambda.lock as long as the Database lives.
 #pragma once
 
 #include "base/blocking.h"
@@ -43,7 +43,9 @@ class Database {
   enum class Sync { now, later };
   Result<Done> change(std::string_view what, const std::function<void(SQLite::Database&)>& work,
                       Sync sync = Sync::now);
-  // The same for reading: what was committed before it. Nothing may be changed.
+  // The same for reading: what was committed before it. Nothing may be changed. So many read at
+  // once, others wait.
+  static constexpr unsigned kReaders = 2;
   Result<Done> read(std::string_view what, const std::function<void(SQLite::Database&)>& work);
 
   // A UUID made with the database: labels what this server makes outside of it (containers,

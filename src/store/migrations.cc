@@ -258,7 +258,29 @@ CREATE INDEX events_of_qualifier ON events (account, region, function, qualifier
   WHERE qualifier <> '' AND state < 2;
 )sql";
 
-constexpr std::array kSteps = {kFunctionsAndKeys, kEvents, kSchedules, kEventsOfQualifier};
+// A draft says when it was live as it is: when a version was that is the same.
+constexpr const char* kDraftsThatWereLive = R"sql(
+UPDATE versions SET live_since = (
+  SELECT max(v.live_since) FROM versions v
+  WHERE v.account = versions.account AND v.region = versions.region
+    AND v.function = versions.function AND v.number > 0 AND v.code_sha256 = versions.code_sha256
+    AND v.image_id = versions.image_id AND v.configuration = versions.configuration)
+WHERE number = 0;
+)sql";
+
+// With all that is counted: a look at a queue of a million reads none of its rows. `seq` keeps the
+// order of those that are due at once; SQLite wants to see `state` too.
+constexpr const char* kCountedByIndex = R"sql(
+DROP INDEX events_waiting;
+CREATE INDEX events_waiting
+  ON events (account, region, function, url, due, seq, accepted, attempts, throttles, state)
+  WHERE state = 0;
+DROP INDEX events_dead;
+CREATE INDEX events_dead ON events (account, region, function, state) WHERE state = 3;
+)sql";
+
+constexpr std::array kSteps = {kFunctionsAndKeys,   kEvents,        kSchedules, kEventsOfQualifier,
+                               kDraftsThatWereLive, kCountedByIndex};
 
 int pragma(SQLite::Database& database, const char* text) {
   return database.execAndGet(text).getInt();

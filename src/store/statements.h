@@ -3,12 +3,15 @@
 //   Statements::Use insert(statements_.prepare(database, kInsert));   // a constant: its address is
 //   the key insert->bind(1, name); insert->exec();
 //
-// Threads: the store thread. Must be destroyed before the database; it belongs to one connection.
+// Threads: any, each with a connection of its own, which has statements of its own. Must be
+// destroyed before the database.
 #pragma once
 
 #include <SQLiteCpp/Statement.h>
 
 #include <map>
+#include <mutex>
+#include <utility>
 
 namespace SQLite {  // NOLINT(readability-identifier-naming): the name is the library's
 class Database;
@@ -34,13 +37,15 @@ class Statements {
 
   // The statement, with no parameter bound; wrap it in a Use.
   [[nodiscard]] SQLite::Statement& prepare(SQLite::Database& database, const char* text) {
-    const auto [at, made] = statements_.try_emplace(text, database, text);
+    const std::lock_guard guard(mutex_);
+    const auto [at, made] = statements_.try_emplace(std::pair(&database, text), database, text);
     at->second.clearBindings();
     return at->second;
   }
 
  private:
-  std::map<const char*, SQLite::Statement> statements_;
+  std::mutex mutex_;  // held to look one up
+  std::map<std::pair<SQLite::Database*, const char*>, SQLite::Statement> statements_;
 };
 
 }  // namespace lambda::store

@@ -3,19 +3,25 @@
 #include "store/key_table.h"
 #include "store/master_key.h"
 #include "store/migrations.h"
+#include "store/statements.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <future>
 #include <regex>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 namespace lambda::store {
@@ -100,6 +106,84 @@ TEST(Database, SomebodyWhoLooksIntoItTakesNothingAway) {
   auto next = Database::open(copy);
   ASSERT_TRUE(next);
   EXPECT_EQ(rows(**next, "newest"), 1);
+}
+
+TEST(Database, TheLogStaysSmallWhileSomebodyAlwaysReads) {
+  const TemporaryDirectory directory;
+  auto database = Database::open(directory.path());
+  ASSERT_TRUE(database);
+  constexpr int kChanges = 300;  // of a megabyte each
+  constexpr int kChangesInALook = 20;
+  std::atomic<int> changes = 0;
+  std::atomic<int> inside = 0;
+  const auto look = [&](SQLite::Database& connection) {
+    connection.execAndGet("SELECT count(*) FROM meta");
+    const int until = std::min(changes + kChangesInALook, kChanges);
+    ++inside;
+    while (changes < until) std::this_thread::yield();
+    --inside;
+  };
+  const auto look_on = [&] {
+    while (changes < kChanges) EXPECT_TRUE((*database)->read("look", look));
+  };
+  std::thread one(look_on);
+  std::thread other(look_on);
+  const auto change = [](SQLite::Database& connection) {
+    connection.exec("INSERT OR REPLACE INTO meta VALUES ('large', zeroblob(1000000))");
+  };
+  std::uintmax_t largest = 0;
+  for (; changes < kChanges; ++changes) {
+    while (inside == 0) std::this_thread::yield();
+    EXPECT_TRUE((*database)->change("write", change, Database::Sync::later));
+    largest = std::max(largest, fs::file_size(directory.path() / "lambda.db-wal"));
+  }
+  one.join();
+  other.join();
+  EXPECT_LT(largest, 100u << 20);
+}
+
+TEST(Database, ALongLookHoldsUpNoOther) {
+  const TemporaryDirectory directory;
+  auto database = Database::open(directory.path());
+  ASSERT_TRUE(database);
+  std::promise<void> begun;
+  std::promise<void> others_have_looked;
+  std::thread slow([&] {
+    const auto look = [&](SQLite::Database&) {
+      begun.set_value();
+      EXPECT_EQ(others_have_looked.get_future().wait_for(std::chrono::seconds(20)),
+                std::future_status::ready);
+    };
+    EXPECT_TRUE((*database)->read("look slowly", look));
+  });
+  begun.get_future().wait();
+  EXPECT_EQ(rows(**database, "meta"), 1);
+  EXPECT_EQ(rows(**database, "meta"), 1);
+  others_have_looked.set_value();
+  slow.join();
+}
+
+TEST(Statements, BelongToTheConnectionThatTheyWerePreparedFor) {
+  const TemporaryDirectory directory;
+  auto database = Database::open(directory.path());
+  ASSERT_TRUE(database);
+  Statements statements;
+  static constexpr const char* kLook = "SELECT value FROM meta";
+  const auto look_twice = [&](SQLite::Database& outer) {
+    Statements::Use outside(statements.prepare(outer, kLook));
+    EXPECT_TRUE(outside->executeStep());
+    std::thread other([&] {
+      const auto look = [&](SQLite::Database& inner) {
+        Statements::Use inside(statements.prepare(inner, kLook));
+        EXPECT_TRUE(inside->executeStep());
+        EXPECT_EQ(inside->getColumn(0).getString(), (*database)->server_id());
+      };
+      EXPECT_TRUE((*database)->read("look", look));
+    });
+    other.join();
+    EXPECT_FALSE(outside->executeStep());
+  };
+  EXPECT_TRUE((*database)->read("look twice", look_twice));
 }
 
 TEST(Database, ANewerDatabaseIsRefusedAndUntouched) {

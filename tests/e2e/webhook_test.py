@@ -1,7 +1,9 @@
 """Where results go: webhooks, their signatures and retries, what they may reach; dead letters; destinations that lead in a circle."""
 
 import json
+import os
 import re
+import socket
 import subprocess
 import threading
 import time
@@ -427,6 +429,67 @@ class Internal(WebhookTest):
             reply = self.put_config("local", {"DestinationConfig": {"OnSuccess": {"Destination": f"http://{host}:{self.server.port}/"}}})
             self.assertEqual(reply.status, 400, host)
             self.assertIn("a loopback address", reply.json()["message"])
+
+
+class NameServer:
+    """Answers 127.0.0.1 for names that begin with "good", and nothing for others."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.address = f"127.53.{os.getpid() % 250 + 1}.53"
+        self.socket.bind((self.address, 53))
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            query, sender = self.socket.recvfrom(2000)
+            end = query.index(b"\0", 12) + 5
+            if not query[13:].startswith(b"good"):
+                continue
+            is_a = query[end - 4:end - 2] == b"\0\1"
+            counts = b"\0\1" + (b"\0\1" if is_a else b"\0\0") + b"\0\0\0\0"
+            answer = b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4\x7f\0\0\1" if is_a else b""
+            self.socket.sendto(query[:2] + b"\x81\x80" + counts + query[12:end] + answer, sender)
+
+
+class ServerWithNames(LambdaServer):
+    """Asks a name server of its own, as this server alone sees it."""
+
+    def command(self):
+        asked = self.home / "resolv.conf"
+        asked.write_text(f"nameserver {NameServer().address}\n")
+        script = f"mount --bind {asked} /etc/resolv.conf && exec \"$0\" \"$@\""
+        return ["unshare", "--mount", "sh", "-c", script, *super().command()]
+
+
+class Names(WebhookTest):
+    """Name servers that do not answer are one name's trouble."""
+
+    flags = LOOPBACK
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = ServerWithNames(cls.driver, cls.flags).start()
+        cls.addClassCleanup(cls.server.close)
+
+    def test_a_hundred_names_without_an_answer_delay_neither_a_known_name_nor_an_address(self):
+        with Receiver() as receiver:
+            self.function("beside", success=receiver.url("/known", "good.example.test"))
+            self.submit("beside", {})
+            receiver.wait_for(1, "/known")
+            self.function("lost")
+            for n in range(100):
+                self.configure("lost", success=f"http://lost{n}.example.test/")
+                self.event(self.submit("lost", {}), "succeeded")
+            began = time.monotonic()
+            for path, host in (("/known", "good.example.test"), ("/address", "127.0.0.1"), ("/local", "x.localhost")):
+                self.configure("beside", success=receiver.url(path, host))
+                self.event(self.submit("beside", {}), "succeeded")
+            receiver.wait_for(2, "/known")
+            receiver.wait_for(1, "/address")
+            receiver.wait_for(1, "/local")
+            self.assertLess(time.monotonic() - began, 5)  # before a single name is given up
+            self.assertEqual(self.at_work("lost"), 100)
 
 
 class Crashes(unittest.TestCase):

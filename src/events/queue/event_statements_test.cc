@@ -24,17 +24,17 @@ std::vector<std::string> plan_of(SQLite::Database& database, const std::string& 
 
 // Of `events` and its alias e: the indexes that are searched, or "every row".
 std::set<std::string> indexes_of(const std::vector<std::string>& plan) {
-  static const std::regex kStep(R"((SEARCH|SCAN) (events|e)\b(.*))");
-  static const std::regex kIndex(R"(USING (?:COVERING )?INDEX (\w+) \()");
+  static const std::regex step_pattern(R"((SEARCH|SCAN) (events|e)\b(.*))");
+  static const std::regex index_pattern(R"(USING (?:COVERING )?INDEX (\w+) \()");
   std::set<std::string> indexes;
   for (const auto& line : plan) {
     std::smatch step;
-    if (!std::regex_match(line, step, kStep)) continue;
+    if (!std::regex_match(line, step, step_pattern)) continue;
     const auto how = step[3].str();
     std::smatch index;
     if (step[1] == "SEARCH" && how.find("USING INTEGER PRIMARY KEY") != std::string::npos) {
       indexes.insert("seq");
-    } else if (step[1] == "SEARCH" && std::regex_search(how, index, kIndex)) {
+    } else if (step[1] == "SEARCH" && std::regex_search(how, index, index_pattern)) {
       indexes.insert(index[1]);
     } else {
       indexes.insert("every row");
@@ -55,6 +55,29 @@ TEST(EventStatements, AreAnsweredByTheirIndexes) {
     EXPECT_EQ(indexes_of(plan), expected) << statement->text << "\n"
                                           << testing::PrintToString(plan);
   }
+}
+
+TEST(EventStatements, CountsReadNoRowsThatWaitOrAreDead) {
+  const auto database = std::move(*store::Database::open_in_memory());
+  const auto done = database->change("test", [](SQLite::Database& inside) {
+    for (const auto& statement : {sql::kDepths, sql::kDepthsOf}) {
+      const auto plan = plan_of(inside, statement.text);
+      for (const char* index : {"events_waiting", "events_dead"}) {
+        EXPECT_THAT(plan, testing::Contains(
+                              testing::HasSubstr(std::string("USING COVERING INDEX ") + index)));
+      }
+    }
+  });
+  ASSERT_TRUE(done);
+}
+
+TEST(EventStatements, TheOneThatIsDueLongestIsFoundWithoutSorting) {
+  const auto database = std::move(*store::Database::open_in_memory());
+  const auto done = database->change("test", [](SQLite::Database& inside) {
+    EXPECT_THAT(plan_of(inside, sql::kDue.text),
+                testing::Not(testing::Contains(testing::HasSubstr("TEMP B-TREE"))));
+  });
+  ASSERT_TRUE(done);
 }
 
 TEST(EventStatements, AWalkThroughEveryRowIsSeen) {

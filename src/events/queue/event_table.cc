@@ -59,6 +59,48 @@ const EventStatement& newest_of(EventState state) {
   }
 }
 
+// What a step found first has a share of its time, the changes have the rest. It begins at the
+// first row: however long that was looked for, a step comes as far as any other.
+class StepTime {
+ public:
+  explicit StepTime(const EventTable::Step& step) : time_(step.time) {}
+  [[nodiscard]] bool found_enough() const { return passed() >= time_ / 4; }
+  [[nodiscard]] bool over() const { return passed() >= time_; }
+
+ private:
+  [[nodiscard]] SteadyTime::duration passed() const {
+    return std::chrono::steady_clock::now() - start_;
+  }
+  SteadyTime::duration time_;
+  SteadyTime start_ = std::chrono::steady_clock::now();
+};
+
+// Of rows of (seq, bytes), as many as a step may: all are found before the first is changed.
+template <class Change>
+EventTable::Changed change_some(store::Statements::Use& rows, const EventTable::Step& step,
+                                Change change) {
+  EventTable::Changed changed;
+  if (!rows->executeStep()) return changed;
+  const StepTime time(step);
+  std::vector<std::int64_t> found;
+  std::size_t bytes = 0;
+  do {
+    changed.more =
+        !found.empty() && (found.size() == step.rows || bytes > step.bytes || time.found_enough());
+    if (changed.more) break;
+    found.push_back(rows->getColumn(0).getInt64());
+    bytes += static_cast<std::size_t>(rows->getColumn(1).getInt64());
+  } while (rows->executeStep());
+  rows->reset();
+  for (const auto row : found) {
+    change(row);
+    ++changed.count;
+    if (time.over()) break;
+  }
+  changed.more = changed.more || changed.count < found.size();
+  return changed;
+}
+
 }  // namespace
 
 store::Statements::Use EventTable::take(SQLite::Database& database, const EventStatement& wanted) {
@@ -337,23 +379,11 @@ bool EventTable::cancel(SQLite::Database& database, std::string_view id) {
 
 EventTable::Changed EventTable::remove_some(SQLite::Database& database,
                                             store::Statements::Use& rows, const Step& step) {
-  std::vector<std::int64_t> removed;
-  std::size_t bytes = 0;
-  Changed changed;
-  while (rows->executeStep()) {
-    changed.more = removed.size() == step.rows || bytes > step.bytes;
-    if (changed.more) break;
-    removed.push_back(rows->getColumn(0).getInt64());
-    bytes += static_cast<std::size_t>(rows->getColumn(1).getInt64());
-  }
-  rows->reset();
-  for (const auto row : removed) {
+  return change_some(rows, step, [&](std::int64_t row) {
     auto remove = take(database, sql::kRemove);
     remove->bind(3, row);
     remove->exec();
-  }
-  changed.count = removed.size();
-  return changed;
+  });
 }
 
 EventTable::Changed EventTable::purge(SQLite::Database& database, std::string_view function,
@@ -387,33 +417,32 @@ std::optional<LaneKey> EventTable::redrive(SQLite::Database& database, std::stri
   bind_text(dead, 3, id);
   if (!dead->executeStep()) return std::nullopt;
   const auto row = dead->getColumn(0).getInt64();
-  LaneKey lane{text_at(dead, 1), text_at(dead, 2)};
   if (payload) {
     auto replace = take(database, sql::kReplacePayload);
     replace->bind(3, row);
     bind_blob(replace, 4, *payload);
     replace->exec();
   }
-  auto revive = take(database, sql::kRevive);
-  revive->bind(3, row);
-  revive->bind(4, to_ms(now));
-  revive->exec();
-  return lane;
+  return LaneKey{text_at(dead, 1), revive(database, row, now)};
 }
 
 EventTable::Redriven EventTable::redrive_all(SQLite::Database& database, std::string_view function,
                                              WallTime now, const Step& step) {
   Redriven redriven;
-  auto revived = take(database, sql::kReviveAll);
-  bind_text(revived, 3, function);
-  revived->bind(4, to_ms(now));
-  revived->bind(5, static_cast<std::int64_t>(step.rows));
-  while (revived->executeStep()) {
-    redriven.lanes.insert(LaneKey{std::string(function), text_at(revived, 0)});
-    ++redriven.changed.count;
-  }
-  redriven.changed.more = redriven.changed.count == step.rows;
+  auto rows = take(database, sql::kToRevive);
+  bind_text(rows, 3, function);
+  rows->bind(4, to_ms(now));
+  redriven.changed = change_some(rows, step, [&](std::int64_t row) {
+    redriven.lanes.insert(LaneKey{std::string(function), revive(database, row, now)});
+  });
   return redriven;
+}
+
+std::string EventTable::revive(SQLite::Database& database, std::int64_t row, WallTime now) {
+  auto revive = take(database, sql::kRevive);
+  revive->bind(3, row);
+  revive->bind(4, to_ms(now));
+  return revive->executeStep() ? text_at(revive, 0) : "";
 }
 
 }  // namespace lambda::events

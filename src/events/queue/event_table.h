@@ -110,10 +110,12 @@ class EventTable {
   // --- steering
   // False: there is no event that waits (or is dead) by that id.
   bool cancel(SQLite::Database& database, std::string_view id);
-  // Many rows are changed in steps: so many of them, or so many bytes, in one transaction.
+  // Many rows are changed in steps: so many of them, or so many bytes, or for so long, in one
+  // transaction. At least one row.
   struct Step {
     std::size_t rows = 2'000;
     std::size_t bytes = 16u << 20;
+    std::chrono::milliseconds time{8};
   };
   struct Changed {
     std::size_t count = 0;
@@ -154,8 +156,9 @@ class EventTable {
   bool finish(SQLite::Database& database, const ClaimedEvent& event, const Ending& ending,
               WallTime now);
   std::optional<EventInfo> info_of(SQLite::Database& database, std::int64_t row);
-  // Rows of (seq, bytes).
   Changed remove_some(SQLite::Database& database, store::Statements::Use& rows, const Step& step);
+  // The url of its lane.
+  std::string revive(SQLite::Database& database, std::int64_t row, WallTime now);
 
   function::Tenant tenant_;
   store::Statements statements_;

@@ -322,6 +322,7 @@ TEST_F(EventTableTest, ManyGoInSteps) {
   insert("b", "other");
   EventTable::Step step;
   step.rows = 3;
+  step.time = 1h;
   const auto clear = [&] {
     return with([&](SQLite::Database& database) { return table_.clear(database, "work", step); });
   };
@@ -338,6 +339,29 @@ TEST_F(EventTableTest, ManyGoInSteps) {
   step.bytes = 11;
   EXPECT_EQ(clear().count, 2u);
   EXPECT_EQ(find("b").state, EventState::waiting);
+}
+
+TEST_F(EventTableTest, AStepTakesNoLongerThanItsTime) {
+  EventTable::Step step;
+  step.time = 0ms;  // one row
+  for (int i = 0; i < 3; ++i) {
+    insert("waits " + std::to_string(i), "other");
+    insert("dies " + std::to_string(i));
+    die(claim("work", 1).events[0]);
+  }
+  const auto one_of_more = [](const EventTable::Changed& changed) {
+    EXPECT_EQ(changed.count, 1u);
+    EXPECT_TRUE(changed.more);
+  };
+  const auto later = kNow + 1s;
+  with([&](SQLite::Database& database) {
+    one_of_more(table_.redrive_all(database, "work", later, step).changed);
+    one_of_more(table_.expire(database, EventState::dead, later, step));
+    one_of_more(table_.purge(database, "other", EventState::waiting, later, step));
+    one_of_more(table_.clear(database, "other", step));
+    EXPECT_FALSE(table_.clear(database, "other", step).more);
+    return true;
+  });
 }
 
 TEST_F(EventTableTest, ErrorsAreCutBetweenCharacters) {

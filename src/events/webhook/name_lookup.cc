@@ -2,15 +2,8 @@
 
 #include "http/client.h"
 
-#include <boost/asio/ip/tcp.hpp>
-
 #include <algorithm>
-#include <cerrno>
-#include <ifaddrs.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <system_error>
+#include <optional>
 #include <utility>
 
 namespace lambda::events {
@@ -18,101 +11,143 @@ namespace {
 
 namespace ip = boost::asio::ip;
 
-std::optional<Address> address_of(const sockaddr* socket_address) {
-  if (socket_address == nullptr) return std::nullopt;
-  if (socket_address->sa_family == AF_INET) {
-    const auto* v4 = reinterpret_cast<const sockaddr_in*>(socket_address);
-    return ip::address_v4(ntohl(v4->sin_addr.s_addr));
-  }
-  if (socket_address->sa_family == AF_INET6) {
-    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(socket_address);
-    ip::address_v6::bytes_type bytes;
-    std::copy_n(v6->sin6_addr.s6_addr, bytes.size(), bytes.begin());
-    return ip::address_v6(bytes, v6->sin6_scope_id);
-  }
-  return std::nullopt;
-}
-
-Result<std::vector<Address>> own_addresses() {
-  std::vector<Address> addresses;
-  ifaddrs* first = nullptr;
-  if (::getifaddrs(&first) != 0) {
-    return fail(ErrorCode::unavailable, "the addresses of this machine cannot be listed: {}",
-                std::generic_category().message(errno));
-  }
-  for (const auto* entry = first; entry != nullptr; entry = entry->ifa_next) {
-    if (const auto address = address_of(entry->ifa_addr)) addresses.push_back(*address);
-  }
-  ::freeifaddrs(first);
-  return addresses;
-}
-
-Result<std::vector<Address>> ask_dns(const std::string& host) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_ADDRCONFIG;
-  addrinfo* first = nullptr;
-  const int error = ::getaddrinfo(host.c_str(), nullptr, &hints, &first);
-  if (error != 0)
-    return fail(ErrorCode::unavailable, "look up {}: {}", host, ::gai_strerror(error));
-  std::vector<Address> addresses;
-  for (const auto* entry = first; entry != nullptr; entry = entry->ai_next) {
-    if (const auto address = address_of(entry->ai_addr)) addresses.push_back(*address);
-  }
-  ::freeaddrinfo(first);
-  if (addresses.empty()) return fail(ErrorCode::unavailable, "look up {}: no address", host);
-  return addresses;
-}
-
-Result<NameLookup::Found> look_up(const std::string& host) {
-  NameLookup::Found found;
-  auto own = own_addresses();
-  if (!own) return fail(std::move(own.error()));
-  found.own = std::move(*own);
+std::optional<Addresses> without_dns(const std::string& host) {
   boost::system::error_code no_address;
   const auto address = ip::make_address(host, no_address);
-  if (!no_address) {
-    found.addresses = {address};
-    return found;
-  }
-  if (http::is_localhost(host)) {
-    found.addresses = {ip::address_v4::loopback()};
-    return found;
-  }
-  auto asked = ask_dns(host);
-  if (!asked) return fail(std::move(asked.error()));
-  found.addresses = std::move(*asked);
-  return found;
+  if (!no_address) return Addresses{address};
+  if (http::is_localhost(host)) return Addresses{ip::address_v4::loopback()};
+  return std::nullopt;
 }
 
 }  // namespace
 
-struct NameLookup::Pending {
-  AsyncEvent done;
-  Result<Found> found = fail(ErrorCode::internal, "the look-up has not ended");
+// Counts who waits for a name.
+class NameLookup::Waiter {
+ public:
+  Waiter(NameLookup& lookup, std::string host, std::shared_ptr<Pending> pending)
+      : lookup_(lookup), host_(std::move(host)), pending_(std::move(pending)) {
+    ++pending_->waiting;
+  }
+  ~Waiter() {
+    if (--pending_->waiting == 0 && !pending_->runs) lookup_.leave_line(host_);
+  }
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
+
+ private:
+  NameLookup& lookup_;
+  std::string host_;
+  std::shared_ptr<Pending> pending_;
 };
 
-std::shared_ptr<NameLookup::Pending> NameLookup::begin(const std::string& host,
-                                                       LoopExecutor executor) {
-  if (const auto known = running_->find(host); known != running_->end()) return known->second;
-  auto pending = std::make_shared<Pending>();
-  running_->emplace(host, pending);
-  pool_.post([host, executor, pending, running = running_] {
-    auto found = look_up(host);
-    asio::post(executor, [host, pending, running, found = std::move(found)]() mutable {
-      pending->found = std::move(found);
-      running->erase(host);
-      pending->done.set();
-    });
+NameLookup::NameLookup(const Clock& clock, unsigned threads, AddressSystem system)
+    : clock_(clock),
+      threads_(threads),
+      system_(std::move(system)),
+      own_pool_("own-addresses", 1),
+      pool_("names", threads) {}
+
+void NameLookup::finish() {
+  pool_.finish();
+  own_pool_.finish();
+}
+
+std::shared_ptr<NameLookup::Pending> NameLookup::join(const std::string& host) {
+  if (const auto known = pending_.find(host); known != pending_.end()) return known->second;
+  line_.push_back(host);
+  return pending_[host] = std::make_shared<Pending>();
+}
+
+void NameLookup::leave_line(const std::string& host) {
+  std::erase(line_, host);
+  pending_.erase(host);
+}
+
+bool NameLookup::has_room(Standing standing) {
+  const auto bad = running(Standing::bad);
+  const auto unproven = bad + running(Standing::fresh);
+  if (unproven + running(Standing::good) >= threads_) return false;
+  if (standing == Standing::good) return true;
+  if (unproven >= std::max(1U, threads_ * 3 / 4)) return false;
+  return standing == Standing::fresh || bad < std::max(1U, threads_ / 2);
+}
+
+void NameLookup::start_those_with_room(LoopExecutor executor) {
+  const auto may_start = [this](const std::string& host) {
+    return has_room(memory_.standing(host));
+  };
+  for (auto next = std::ranges::find_if(line_, may_start); next != line_.end();
+       next = std::ranges::find_if(line_, may_start)) {
+    const auto host = std::move(*next);
+    line_.erase(next);
+    start(host, executor);
+  }
+}
+
+void NameLookup::start(const std::string& host, LoopExecutor executor) {
+  const auto standing = memory_.standing(host);
+  const auto pending = pending_.at(host);
+  pending->runs = true;
+  ++running(standing);
+  pool_.post([this, host, executor, standing, pending] {
+    const auto began = clock_.steady_now();
+    auto found = system_.host(host);
+    const auto took = clock_.steady_now() - began;
+    asio::post(executor,
+               [this, host, executor, standing, pending, took, found = std::move(found)]() mutable {
+                 --running(standing);
+                 pending_.erase(host);
+                 memory_.note(host, found, took, clock_.steady_now());
+                 pending->found = std::move(found);
+                 pending->done.set();
+                 start_those_with_room(executor);
+               });
   });
-  return pending;
+}
+
+Task<Result<Addresses>> NameLookup::addresses_of(std::string host, SteadyTime deadline) {
+  if (auto plain = without_dns(host)) co_return std::move(*plain);
+  if (auto known = memory_.addresses(host, clock_.steady_now())) co_return std::move(*known);
+  const auto pending = join(host);
+  const Waiter waiter(*this, host, pending);
+  start_those_with_room(co_await asio::this_coro::executor);
+  if (co_await pending->done.wait_until(deadline)) co_return pending->found;
+  if (pending->runs)
+    co_return fail(ErrorCode::timeout, "look up {}: no answer from DNS in time", host);
+  co_return fail(ErrorCode::timeout,
+                 "look up {}: not begun in time, too many other names wait for DNS servers that do "
+                 "not answer",
+                 host);
+}
+
+Task<Result<Addresses>> NameLookup::own_now(SteadyTime deadline) {
+  if (!own_) {
+    own_ = std::make_shared<Answer>();
+    const auto executor = co_await asio::this_coro::executor;
+    own_pool_.post([this, executor, answer = own_] {
+      auto found = system_.own();
+      asio::post(executor, [this, answer, found = std::move(found)]() mutable {
+        own_.reset();
+        answer->found = std::move(found);
+        answer->done.set();
+      });
+    });
+  }
+  const auto answer = own_;
+  if (!co_await answer->done.wait_until(deadline))
+    co_return fail(ErrorCode::timeout, "list the addresses of this machine: not done in time");
+  co_return answer->found;
 }
 
 Task<Result<NameLookup::Found>> NameLookup::find(std::string host, SteadyTime deadline) {
-  const auto pending = begin(host, co_await asio::this_coro::executor);
-  if (!co_await pending->done.wait_until(deadline))
-    co_return fail(ErrorCode::timeout, "look up {}: no answer from DNS in time", host);
-  co_return pending->found;
+  auto addresses = co_await addresses_of(std::move(host), deadline);
+  if (!addresses) co_return fail(std::move(addresses.error()));
+  auto own = co_await own_now(deadline);
+  if (!own) co_return fail(std::move(own.error()));
+  Found found;
+  found.addresses = std::move(*addresses);
+  found.own = std::move(*own);
+  co_return found;
 }
 
 }  // namespace lambda::events

@@ -14,8 +14,9 @@ namespace {
 namespace json = boost::json;
 using std::chrono::steady_clock;
 
-constexpr unsigned kLookups = 16;  // at once
+constexpr unsigned kLookups = 64;  // at once
 constexpr std::size_t kMostRead = 64 * 1024;
+constexpr std::chrono::milliseconds kBodyTime{250};
 
 // The message attributes of a dead letter are headers here.
 void add_attributes(http::Headers& headers, const std::string& client_context) {
@@ -33,8 +34,10 @@ void add_attributes(http::Headers& headers, const std::string& client_context) {
   }
 }
 
-// What comes behind the head decides nothing any more.
-Task<void> drop_body(http::ClientConnection& connection, SteadyTime deadline) {
+// What comes behind the head decides nothing any more, so that one who hangs there holds nothing
+// up.
+Task<void> drop_body(http::ClientConnection& connection, SteadyTime latest) {
+  const auto deadline = std::min(latest, steady_clock::now() + kBodyTime);
   std::size_t read = 0;
   while (read < kMostRead) {
     const auto left = deadline - steady_clock::now();
@@ -48,7 +51,7 @@ Task<void> drop_body(http::ClientConnection& connection, SteadyTime deadline) {
 }  // namespace
 
 WebhookSender::WebhookSender(Parts parts, Options options)
-    : parts_(parts), options_(std::move(options)), names_(kLookups) {}
+    : parts_(parts), options_(std::move(options)), names_(parts.clock, kLookups, options_.system) {}
 
 Result<std::string> WebhookSender::secret(std::string_view function) const {
   const auto snapshot = parts_.catalog.snapshot();
@@ -63,8 +66,10 @@ Task<Result<http::Endpoint>> WebhookSender::checked(http::Endpoint endpoint, Ste
   auto found = co_await names_.find(endpoint.host, deadline);
   if (!found) co_return fail(std::move(found.error()));
   for (const auto& address : found->addresses) {
-    if (const auto reason = options_.rules.refusal(address, found->own))
+    if (const auto reason = options_.rules.refusal(address, found->own)) {
+      names_.forget(endpoint.host);
       co_return fail(address_refused(endpoint.host, address, *reason));
+    }
   }
   endpoint.addresses = std::move(found->addresses);
   co_return endpoint;
@@ -103,8 +108,11 @@ Task<Result<WebhookAnswer>> WebhookSender::send(const ClaimedEvent& delivery) {
   if (!endpoint) co_return fail(std::move(endpoint.error()));
   auto request = co_await request_of(delivery, std::move(*url));
   if (!request) co_return fail(std::move(request.error()));
-  auto connection = co_await http::ClientConnection::connect(std::move(*endpoint), deadline);
-  if (!connection) co_return fail(std::move(connection.error()));
+  auto connection = co_await http::ClientConnection::connect(*endpoint, deadline);
+  if (!connection) {
+    names_.forget(endpoint->host);
+    co_return fail(std::move(connection.error()));
+  }
   http::BufferedBody body(delivery.event.payload);
   auto response = co_await (*connection)->exchange(std::move(*request), body, deadline);
   if (!response) co_return fail(std::move(response.error()));

@@ -1,8 +1,9 @@
 // Sends webhooks: one signed POST, to an address that was looked up and checked, and to no other.
 //
 // Steps: read the URL -> look its host up -> check every address -> sign -> connect to the checked
-// addresses -> POST -> the status decides; the answer's body is read a little, so that the other
-// side sees no reset, and dropped. All of it within one deadline. Redirects are not followed.
+// addresses -> POST -> the status decides; the answer's body is read a little and for a moment, so
+// that the other side sees no reset, and dropped. All of it within one deadline. Redirects are not
+// followed.
 //
 // Threads: send() on one loop; the rest on any. The loop has stopped when this is destroyed.
 #pragma once
@@ -38,6 +39,7 @@ class WebhookSender {
     AddressRules rules;
     std::chrono::milliseconds timeout{15'000};  // of everything together
     std::string user_agent = "lambdad";
+    AddressSystem system = AddressSystem();
   };
   WebhookSender(Parts parts, Options options);
 

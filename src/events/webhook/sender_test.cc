@@ -1,6 +1,7 @@
 // The sender against a receiver on loopback whose bytes a test writes itself.
 #include "events/webhook/sender.h"
 
+#include "base/loop_runner.h"
 #include "base/unique_fd.h"
 #include "events/webhook/signature.h"
 #include "store/database.h"
@@ -8,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <array>
 #include <atomic>
@@ -102,33 +104,36 @@ class SenderTest : public testing::Test {
 
   Result<WebhookAnswer> send(const std::string& url, const std::vector<std::string>& allowed,
                              std::chrono::milliseconds timeout = 10s) {
+    const auto sender = make_sender(allowed, timeout);
+    return send(*sender, url);
+  }
+
+  std::unique_ptr<WebhookSender> make_sender(const std::vector<std::string>& allowed,
+                                             std::chrono::milliseconds timeout,
+                                             const AddressSystem& system = AddressSystem()) {
     WebhookSender::Options options;
     std::vector<Network> networks;
     for (const auto& text : allowed) networks.push_back(*Network::parse(text));
     options.rules = AddressRules(networks);
     options.timeout = timeout;
     options.user_agent = "lambdad/test";
+    options.system = system;
     const WebhookSender::Parts parts{*catalog_, master_, pool_, clock_};
-    WebhookSender sender(parts, options);
+    return std::make_unique<WebhookSender>(parts, options);
+  }
+
+  Result<WebhookAnswer> send(WebhookSender& sender, const std::string& url) {
     ClaimedEvent delivery;
     delivery.event.id = "e4b5a0d2-2f0c-4b43-9f0a-6e0f9f3c8f01";
     delivery.event.function = "work";
     delivery.event.url = url;
     delivery.event.payload = "[1]";
     delivery.event.client_context = context_;
-    std::optional<Result<WebhookAnswer>> answer;
-    Loop loop;
-    const auto run = [](WebhookSender& with, const ClaimedEvent& what,
-                        std::optional<Result<WebhookAnswer>>& into) -> Task<void> {
-      into = co_await with.send(what);
-    };
-    asio::co_spawn(loop, run(sender, delivery, answer), asio::detached);
-    loop.run();
     secret_ = sender.secret("work").value_or("");
-    sender.finish();
-    return std::move(*answer);
+    return run_on(loop_, sender.send(delivery));
   }
 
+  Loop loop_;
   FakeClock clock_;
   std::unique_ptr<store::Database> database_ = std::move(*store::Database::open_in_memory());
   std::unique_ptr<function::Catalog> catalog_ =
@@ -188,6 +193,26 @@ TEST_F(SenderTest, ANameIsJudgedByItsAddress) {
       << answer.error().message();
 }
 
+// What was found is known for a while, but no longer than it is any good.
+TEST_F(SenderTest, AReceiverThatMovedIsLookedUpAnew) {
+  const Receiver receiver(says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+  std::atomic<std::size_t> asked{0};
+  AddressSystem system;
+  system.host = [&asked](const std::string&) -> Result<Addresses> {
+    const std::array<const char*, 3> in_turn = {"10.0.0.1", "127.0.0.2", "127.0.0.1"};
+    return Addresses{boost::asio::ip::make_address(in_turn.at(std::min<std::size_t>(asked++, 2)))};
+  };
+  const auto sender = make_sender(loopback_, 10s, system);
+  const auto url = receiver.url("moves.example.org");
+  EXPECT_EQ(send(*sender, url).error().code(), ErrorCode::denied);
+  EXPECT_EQ(send(*sender, url).error().code(), ErrorCode::unavailable);
+  for (int i = 0; i < 2; ++i) {
+    const auto answer = send(*sender, url);
+    ASSERT_TRUE(answer) << answer.error().message();
+  }
+  EXPECT_EQ(asked, 3u);
+}
+
 TEST_F(SenderTest, ARedirectIsAnAnswerAndNotFollowed) {
   const Receiver elsewhere(says("HTTP/1.1 200 OK\r\n\r\n"));
   const Receiver receiver(
@@ -222,7 +247,7 @@ TEST_F(SenderTest, AnEndlessBodyIsNotReadToItsEnd) {
   EXPECT_EQ(answer->status, 200u);
 }
 
-TEST_F(SenderTest, ABodyThatDripsIsNotWaitedForBeyondTheDeadline) {
+TEST_F(SenderTest, ABodyThatDripsIsNotReadToItsEnd) {
   const Receiver receiver([](int socket) {
     std::string bytes = "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n";
     for (int i = 0; i < 400 && ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL) > 0; ++i) {
@@ -231,9 +256,24 @@ TEST_F(SenderTest, ABodyThatDripsIsNotWaitedForBeyondTheDeadline) {
     }
   });
   const auto began = std::chrono::steady_clock::now();
-  const auto answer = send(receiver.url(), loopback_, 500ms);
+  const auto answer = send(receiver.url(), loopback_);
   ASSERT_TRUE(answer) << answer.error().message();
   EXPECT_LT(std::chrono::steady_clock::now() - began, 3s);
+}
+
+TEST_F(SenderTest, ABodyThatDoesNotComeIsNotWaitedFor) {
+  std::promise<void> over;
+  auto waits = over.get_future().share();
+  const Receiver receiver([waits](int socket) {
+    says("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")(socket);
+    waits.wait_for(20s);
+  });
+  const auto began = std::chrono::steady_clock::now();
+  const auto answer = send(receiver.url(), loopback_, 60s);
+  over.set_value();
+  ASSERT_TRUE(answer) << answer.error().message();
+  EXPECT_EQ(answer->status, 200u);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 2s);
 }
 
 TEST_F(SenderTest, WhatIsNoHttpIsAnError) {
