@@ -92,9 +92,10 @@ void add_deploy_settings(CLI::App& command, DeployOptions& options) {
 }
 
 constexpr const char* kDeployFooter =
-    R"text(What is not named stays as it is live; a new function gets what stands behind
-"first". lambda.toml in the folder may hold the same settings; options win over it. Without
-either, the runtime is recognised: Dockerfile, bootstrap, *.py, *.js.
+    R"text(What is not named stays as it is live, or as AWS's tools changed it since (the deploy says
+what); a new function gets what stands behind "first". lambda.toml in the folder may hold the
+same settings; options win over it. Without either, the runtime is recognised: Dockerfile,
+bootstrap, *.py, *.js.
 What goes in: everything but .git, .env*, .venv, __pycache__ and what .lambdaignore names
 (.dockerignore, where there is a Dockerfile).
 

@@ -3,6 +3,8 @@
 #include "base/deploy_rules.h"
 #include "function/validation.h"
 
+#include <utility>
+
 namespace lambda::deploy {
 namespace {
 
@@ -84,6 +86,39 @@ Result<function::Configuration> merge_settings(const DeployRequest& request,
   auto fits = function::check_configuration(merged);
   if (!fits) return fail(std::move(fits.error()));
   return merged;
+}
+
+std::vector<std::string> differing_settings(const function::Configuration& one,
+                                            const function::Configuration& other) {
+  const std::pair<std::string_view, bool> all[] = {
+      {"runtime", one.runtime != other.runtime},
+      {"handler", one.handler != other.handler},
+      {"description", one.description != other.description},
+      {"timeout", one.timeout_seconds != other.timeout_seconds},
+      {"memory", one.memory_mb != other.memory_mb},
+      {"ephemeral_storage", one.ephemeral_storage_mb != other.ephemeral_storage_mb},
+      {"environment", one.environment != other.environment},
+      {"kind", one.kind != other.kind},
+      {"port", one.port != other.port},
+      {"concurrency", one.concurrency != other.concurrency},
+      {"driver", one.driver != other.driver},
+      {"Role", one.role != other.role},
+      {"ImageConfig", one.image_config != other.image_config},
+      {"DeadLetterConfig", one.dead_letter_target != other.dead_letter_target},
+  };
+  std::vector<std::string> names;
+  for (const auto& [name, differs] : all) {
+    if (differs) names.emplace_back(name);
+  }
+  auto echoed = one.echoed;
+  echoed.insert(other.echoed.begin(), other.echoed.end());
+  for (const auto& [name, value] : echoed) {
+    const auto first = one.echoed.find(name);
+    const auto second = other.echoed.find(name);
+    if (first == one.echoed.end() || second == other.echoed.end() || *first != *second)
+      names.push_back(name);
+  }
+  return names;
 }
 
 }  // namespace lambda::deploy

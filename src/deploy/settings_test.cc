@@ -44,6 +44,19 @@ DeployRequest image_request() {
   return request;
 }
 
+TEST(Settings, ThatDifferAreNamed) {
+  function::Configuration one;
+  EXPECT_TRUE(differing_settings(one, one).empty());
+  auto other = one;
+  other.timeout_seconds = 9;
+  other.environment.emplace();
+  one.echoed = {{"TracingConfig", "{}"}, {"VpcConfig", "{}"}};
+  other.echoed = {{"TracingConfig", "{}"}, {"KMSKeyArn", "x"}};
+  const std::vector<std::string> names{"timeout", "environment", "KMSKeyArn", "VpcConfig"};
+  EXPECT_EQ(differing_settings(one, other), names);
+  EXPECT_EQ(differing_settings(other, one), names);
+}
+
 TEST(Settings, ExposeMakesAnHttpFunction) {
   const auto merged = merge_settings(image_request(), nullptr, DriverName::native);
   ASSERT_TRUE(merged) << merged.error().message();

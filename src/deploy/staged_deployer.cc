@@ -11,6 +11,7 @@
 #include "deploy/settings.h"
 #include "function/validation.h"
 
+#include <spdlog/fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include <functional>
@@ -35,7 +36,8 @@ struct StagedDeployer::Draft {
   std::shared_ptr<TemporaryFile> context;
   function::FunctionPtr before;  // null: a new function
   std::shared_ptr<function::Version>
-      version;  // what the deploy makes; becomes immutable when it is started
+      version;       // what the deploy makes; becomes immutable when it is started
+  std::string note;  // where its settings come from, if that may surprise
   std::shared_ptr<const void> image_pin;  // until the commit
   bool unchanged = false;
   bool prepared = false;
@@ -112,6 +114,7 @@ Result<Done> StagedDeployer::plan(const DeployRequest& request, Draft& draft) co
   }
   auto merged = configuration_of(request, draft.before);
   if (!merged) return fail(std::move(merged.error()));
+  draft.note = note_of_draft(request, draft.before, *merged);
   auto version = std::make_shared<function::Version>();
   version->function = request.name;
   version->number = draft.before ? draft.before->next_version : 1;
@@ -134,6 +137,20 @@ Result<function::Configuration> StagedDeployer::configuration_of(
   function::VersionPtr former;
   if (before) former = before->draft_is_news() ? before->latest : before->answering();
   return merge_settings(request, former ? &former->configuration : nullptr, parts_.standard_driver);
+}
+
+std::string StagedDeployer::note_of_draft(const DeployRequest& request,
+                                          const function::FunctionPtr& before,
+                                          const function::Configuration& merged) const {
+  if (!before || !before->draft_is_news()) return {};
+  const auto live = before->answering();
+  const auto as_live = merge_settings(request, &live->configuration, parts_.standard_driver);
+  if (!as_live) return {};
+  const auto names = differing_settings(merged, *as_live);
+  if (names.empty()) return {};
+  return fmt::format(
+      "Note: not as live in version {}, but as in $LATEST, which was changed since: {}\n",
+      live->label(), fmt::join(names, ", "));
 }
 
 tl::unexpected<Error> StagedDeployer::no_images() const {
@@ -188,6 +205,7 @@ Task<Result<Done>> StagedDeployer::build(const DeployRequest& request, Draft& dr
       progress.output(fmt::format("Warning: {}\n", *missing));
     }
   }
+  if (!draft.note.empty()) progress.output(draft.note);
   progress.end_step(2, "Done.");
   co_return Done{};
 }

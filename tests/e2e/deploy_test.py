@@ -186,10 +186,25 @@ include = ["shared"]
         self.server.deploy(shows("three"), "steps", "--handler", "app.handler")
         self.assertEqual(self.server.get("steps").json(), {"code": "three", "color": "red", "memory": "128", "version": "3"})
         self.assertEqual(self.server.api("GET", "/2015-03-31/functions/steps/configuration").json()["Timeout"], 30)
-        # What AWS's tools changed since is wanted.
-        self.server.boto().update_function_configuration(FunctionName="steps", Environment={"Variables": {"COLOR": "blue"}})
-        self.server.deploy(shows("four"), "steps", "--handler", "app.handler")
+        # What AWS's tools changed since is wanted, and told.
+        self.server.boto().update_function_configuration(FunctionName="steps", Environment={"Variables": {"COLOR": "blue"}}, Timeout=7)
+        done = self.server.deploy(shows("four"), "steps", "--handler", "app.handler", "--timeout", "30")
+        self.assertIn("Note: not as live in version 3, but as in $LATEST, which was changed since: environment\n", done.stderr)
+        self.assertNotIn("Note:", self.server.deploy(shows("four"), "steps", "--handler", "app.handler").stderr)
         self.assertEqual(self.server.get("steps").json(), {"code": "four", "color": "blue", "memory": "128", "version": "4"})
+
+    def test_the_handler_after_a_rollback_is_the_one_that_is_live(self):
+        code = {"app.py": "def one(e, c): return 'one'\ndef two(e, c): return 'two'\n"}
+        for handler in ("app.one", "app.two"):
+            self.server.deploy(code, "hands", "--handler", handler)
+        self.server.cli("rollback", "hands")
+        self.server.deploy({**code, "more.py": ""}, "hands")
+        self.assertEqual(self.server.get("hands").text, "one")
+        # A draft that was changed since wins here, too.
+        self.server.boto().update_function_configuration(FunctionName="hands", Handler="app.two")
+        done = self.server.deploy(code, "hands")
+        self.assertEqual(self.server.get("hands").text, "two")
+        self.assertIn("Note: not as live in version 3, but as in $LATEST, which was changed since: handler\n", done.stderr)
 
     def test_settings_that_aws_tools_put_back_are_wanted(self):
         for color in ("red", "blue"):
