@@ -39,11 +39,25 @@ void merge_kind(const DeployRequest& request, function::Configuration& merged) {
     merged.kind = merged.port ? function::Kind::http : function::Kind::handler;
 }
 
+// As AWS's CreateFunction has it.
+Result<Done> check_image_takes(const DeployRequest& request) {
+  if (request.source == Source::zip || (!request.runtime && !request.handler)) return Done{};
+  const auto* named = request.handler ? "handler" : "runtime";
+  return fail(ErrorCode::invalid,
+              "function {} is made of an image, which has no {}: what runs is what its ENTRYPOINT "
+              "and CMD say. Leave out --{} ({} in lambda.toml){}",
+              request.name, named, named, named,
+              request.source == Source::context
+                  ? ", or name --runtime, too, to deploy the folder's files without its Dockerfile"
+                  : "");
+}
+
 }  // namespace
 
 Result<function::Configuration> merge_settings(const DeployRequest& request,
                                                const function::Configuration* before,
                                                function::DriverName standard_driver) {
+  if (auto takes = check_image_takes(request); !takes) return fail(std::move(takes.error()));
   auto merged = starting_point(before);
   const bool zip = request.source == Source::zip;
   merged.package_type = zip ? function::PackageType::zip : function::PackageType::image;

@@ -64,6 +64,22 @@ TEST(Settings, ExposeMakesAnHttpFunction) {
   EXPECT_EQ(merged->port, 9000);
 }
 
+TEST(Settings, AnImageTakesNoRuntimeAndNoHandler) {
+  auto request = image_request();
+  request.handler = "app.handler";
+  auto merged = merge_settings(request, nullptr, DriverName::native);
+  ASSERT_FALSE(merged);
+  EXPECT_EQ(merged.error().code(), ErrorCode::invalid);
+  EXPECT_NE(merged.error().message().find("Leave out --handler"), std::string::npos);
+  request.source = Source::image;
+  request.handler.reset();
+  request.runtime = "python3.11";
+  merged = merge_settings(request, nullptr, DriverName::native);
+  ASSERT_FALSE(merged);
+  EXPECT_TRUE(merged.error().message().ends_with("Leave out --runtime (runtime in lambda.toml)"))
+      << merged.error().message();
+}
+
 TEST(Settings, ConcurrencyStaysWithAnHttpFunctionAndGoesWithItsKind) {
   auto request = image_request();
   request.concurrency = 4;
