@@ -24,6 +24,14 @@ std::string milliseconds_text(std::chrono::microseconds time) {
   return fmt::format("{} ms", (time.count() + 500) / 1000);
 }
 
+// Of a handler's image that did not start: it may be a server.
+std::string hint_of_port(std::uint16_t port) {
+  return fmt::format(
+      ". The image exposes port {0}: if it serves HTTP there and speaks no Runtime API, deploy it "
+      "with --kind http --port {0}",
+      port);
+}
+
 Result<Done> check_request(const DeployRequest& request) {
   auto fits = check_deploy_name(request.name);
   return fits ? check_deploy_message(request.message) : fits;
@@ -38,7 +46,8 @@ struct StagedDeployer::Draft {
   std::shared_ptr<function::Version>
       version;       // what the deploy makes; becomes immutable when it is started
   std::string note;  // where its settings come from, if that may surprise
-  std::shared_ptr<const void> image_pin;  // until the commit
+  std::shared_ptr<const void> image_pin;      // until the commit
+  std::optional<std::uint16_t> exposed_port;  // of an image, the lowest
   bool unchanged = false;
   bool prepared = false;
   std::chrono::microseconds init{0};
@@ -229,6 +238,7 @@ Task<Result<Done>> StagedDeployer::build_image(const DeployRequest& request, Dra
   }
   if (!image) co_return fail(std::move(image.error()));
   draft.image_pin = image->pin;
+  if (!image->exposed_ports.empty()) draft.exposed_port = image->exposed_ports.front();
   version.code = code_of_image(request.source == Source::context ? tag : request.image, *image);
   if (request.source == Source::image) {
     // The version keeps its image when the name that it was deployed by moves on to another.
@@ -251,6 +261,10 @@ Task<Result<Done>> StagedDeployer::initialise(Draft& draft, Progress& progress,
   if (!prepared) {
     failure.function_payload = std::move(init_failure.payload);
     failure.log = std::move(init_failure.log);
+    const auto& error = prepared.error();
+    const bool handler = draft.version->configuration.kind == function::Kind::handler;
+    if (handler && draft.exposed_port && error.code() == ErrorCode::function_failed)
+      co_return fail(Error(error.code(), error.message() + hint_of_port(*draft.exposed_port)));
     co_return fail(std::move(prepared.error()));
   }
   draft.prepared = true;
