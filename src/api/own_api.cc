@@ -55,9 +55,7 @@ json::object function_json(Services& services, const function::Function& functio
     json::object shown = {
         {"name", name},
         {"version", alias.version == 0 ? "$LATEST" : std::to_string(alias.version)}};
-    if (alias.additional)
-      shown["additional"] = {{"version", std::to_string(alias.additional->first)},
-                             {"weight", alias.additional->second}};
+    if (alias.additional) shown["additional"] = share_json(*alias.additional);
     aliases.push_back(std::move(shown));
   }
   object["aliases"] = std::move(aliases);
@@ -127,6 +125,7 @@ Task<Answer> move_live(Services& services, Exchange& exchange, bool back) {
   } else {
     reply["from"] = nullptr;
   }
+  if (moved->shared) reply["shared"] = share_json(*moved->shared);
   reply["to"] = moved->to->number;
   reply["url"] = services.addresses.url_of(**found);
   reply["urlAuth"] = function::to_string((*found)->url.auth);
@@ -134,6 +133,10 @@ Task<Answer> move_live(Services& services, Exchange& exchange, bool back) {
 }
 
 }  // namespace
+json::object share_json(const function::VersionShare& share) {
+  return {{"version", std::to_string(share.first)}, {"weight", share.second}};
+}
+
 
 // Who comes to the server itself by a browser. It names no function: nobody has shown a key.
 Task<Answer> get_root(Services& services, Exchange& exchange) {

@@ -15,21 +15,32 @@ std::string percent_text(double share) {
   return text + " %";
 }
 
+std::optional<LiveShare> share_in(const boost::json::object& object, const char* member) {
+  const auto* second = object.if_contains(member);
+  if (second == nullptr || !second->is_object()) return std::nullopt;
+  const auto* weight = second->as_object().if_contains("weight");
+  if (weight == nullptr || !weight->is_number()) return std::nullopt;
+  const auto share = weight->to_number<double>();
+  return LiveShare{text_in(second->as_object(), "version"), percent_text(share),
+                   percent_text(1 - share)};
+}
+
 }  // namespace
 
 std::optional<LiveShare> live_share(const boost::json::object& function) {
   for (const auto& item : array_in(function, "aliases")) {
     const auto& alias = item.as_object();
-    if (text_in(alias, "name") != "live") continue;
-    const auto* additional = alias.if_contains("additional");
-    if (additional == nullptr || !additional->is_object()) return std::nullopt;
-    const auto* weight = additional->as_object().if_contains("weight");
-    if (weight == nullptr || !weight->is_number()) return std::nullopt;
-    const auto share = weight->to_number<double>();
-    return LiveShare{text_in(additional->as_object(), "version"), percent_text(share),
-                     percent_text(1 - share)};
+    if (text_in(alias, "name") == "live") return share_in(alias, "additional");
   }
   return std::nullopt;
+}
+
+std::string ended_share_text(const boost::json::object& answer, std::int64_t now) {
+  const auto share = share_in(answer, "shared");
+  if (!share) return {};
+  return fmt::format(
+      "live was shared: {} of the calls went to version {}; all of them go to version {} now",
+      share->percent, share->version, now);
 }
 
 }  // namespace lambda::cli

@@ -1,4 +1,4 @@
-// How `live` is shared by two versions, of what the server says of a function. Pure.
+// How `live` is shared by two versions, or was, of what the server says.
 #pragma once
 
 #include <boost/json.hpp>
@@ -16,5 +16,8 @@ struct LiveShare {
 
 // Nothing where one version has all calls.
 std::optional<LiveShare> live_share(const boost::json::object& function);
+// Of an answer about what moved `live`: "live was shared: 25 % of the calls went to version 1; all
+// of them go to version 3 now", or "".
+std::string ended_share_text(const boost::json::object& answer, std::int64_t now);
 
 }  // namespace lambda::cli

@@ -26,5 +26,13 @@ TEST(LiveShare, IsNothingWhereOneVersionHasAllCalls) {
                         R"("additional":{"version":"2","weight":0.5}}]})"));
 }
 
+TEST(LiveShare, ThatEndedIsTold) {
+  const auto answer = boost::json::parse(R"({"shared":{"version":"3","weight":0.1}})").as_object();
+  EXPECT_EQ(
+      ended_share_text(answer, 5),
+      "live was shared: 10 % of the calls went to version 3; all of them go to version 5 now");
+  EXPECT_EQ(ended_share_text({}, 5), "");
+}
+
 }  // namespace
 }  // namespace lambda::cli

@@ -74,13 +74,15 @@ int move_live(const ConnectionOptions& connection, const std::string& name,
   auto reply =
       connected.server->json("POST", function_path(name, back ? "/rollback" : "/promote"), &body);
   if (!reply) return explain(reply.error());
+  const auto from = number_in(*reply, "from");
+  const auto to = number_in(*reply, "to");
+  const auto ended = ended_share_text(*reply, to);
+  if (!ended.empty()) std::fprintf(stderr, "%s.\n", ended.c_str());
   if (as_json) {
     print_json(*reply);
     return kDone;
   }
-  const auto from = number_in(*reply, "from");
-  const auto to = number_in(*reply, "to");
-  if (from == to) {
+  if (from == to && ended.empty()) {
     std::printf("Unchanged: version %lld of \"%s\" is live already.\n", static_cast<long long>(to),
                 name.c_str());
   } else {

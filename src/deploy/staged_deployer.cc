@@ -297,6 +297,7 @@ Task<Result<DeployReport>> StagedDeployer::commit(const DeployRequest& request, 
   DeployReport report;
   report.version = outcome->version;
   report.unchanged = outcome->unchanged;
+  report.shared = outcome->shared;
   report.init = draft.init;
   report.driver = function::to_string(*draft.version->configuration.driver);
   for (const auto& gone : outcome->cleaned) report.cleaned.push_back(gone->number);

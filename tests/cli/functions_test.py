@@ -186,6 +186,32 @@ class Functions(ServerTest):
         self.assertIn('Promoted "greet": version 1 → 3', self.server.cli("promote", "greet", "3").stdout)
         self.assertIn("Unchanged", self.server.cli("promote", "greet", "3").stdout)
 
+    def test_what_moves_live_says_which_share_it_ends(self):
+        for version in (1, 2):
+            self.server.deploy({"app.py": CODE % version}, "split")
+
+        def share():
+            live = "/2015-03-31/functions/split/aliases/live"
+            self.assertEqual(self.server.api("PUT", live, {"FunctionVersion": "2", "RoutingConfig": {"AdditionalVersionWeights": {"1": 0.1}}}).status, 200)
+
+        ended = "live was shared: 10 % of the calls went to version 1; all of them go to version {} now.\n"
+        for command, version, words in ((["promote", "split", "2"], 2, 'Promoted "split"'), (["rollback", "split"], 1, 'Rolled back "split": version 2 → 1'),
+                                        (["promote", "split", "2", "-o", "json"], 2, '"weight"')):
+            with self.subTest(command=command):
+                share()
+                done = self.server.cli(*command)
+                self.assertEqual(done.stderr, ended.format(version))
+                self.assertIn(words, done.stdout)
+                self.assertNotIn("Unchanged", done.stdout)
+        share()
+        done = self.server.deploy({"app.py": CODE % 2}, "split")
+        self.assertIn('Unchanged: version 2 of "split" has this code and these settings already.\n' + ended.format(2), done.stderr)
+        done = self.server.deploy({"app.py": CODE % 2}, "split")
+        self.assertIn('Unchanged: version 2 of "split" is live already.\n', done.stderr)
+        self.assertNotIn("shared", done.stderr)
+        share()
+        self.assertIn(ended.format(3), self.server.deploy({"app.py": CODE % 3}, "split").stderr)
+
     def test_url(self):
         self.server.deploy({"app.py": CODE % 1}, "door")
         self.assertIn("closed", self.server.cli("url", "door", "none").stdout)
