@@ -236,16 +236,18 @@ void add_functions(CLI::App& app, Arguments& arguments) {
 }
 
 void add_move(CLI::App& app, Arguments& arguments, bool back) {
-  auto* moving = back
-                     ? add_command(app, "rollback", "Make an older version live again", "Versions",
-                                   "Without VERSION: the newest lower version that was ever live. "
-                                   "It never goes forward again\nby itself. Code and settings move "
-                                   "together, in milliseconds.\n\nExamples:\n  lambda rollback "
-                                   "greet\n  lambda rollback greet 3")
-                     : add_command(app, "promote", "Publish $LATEST and make it live", "Versions",
-                                   "For functions that AWS's tools update: these change $LATEST "
-                                   "alone. With VERSION, that version\nbecomes live.\n\nExamples:\n"
-                                   "  lambda promote greet\n  lambda promote greet 4");
+  auto* moving =
+      back ? add_command(app, "rollback", "Make an older version live again", "Versions",
+                         "Without VERSION: the newest lower version that was ever live. "
+                         "It never goes forward again\nby itself. Code and settings move "
+                         "together, in milliseconds.\n\nExamples:\n  lambda rollback "
+                         "greet\n  lambda rollback greet 3")
+           : add_command(app, "promote", "Publish $LATEST and make it live", "Versions",
+                         "For functions that AWS's tools update: these change $LATEST "
+                         "alone. With VERSION, that version\nbecomes live. One that never "
+                         "was live is started first, as by a deploy: what fails to\nload "
+                         "changes nothing.\n\nExamples:\n"
+                         "  lambda promote greet\n  lambda promote greet 4");
   add_name(*moving, arguments.name);
   moving->add_option("VERSION", arguments.version, "a version's number")
       ->check(whole_number(1, 1'000'000'000'000));

@@ -139,8 +139,10 @@ class Catalog {
   // to when it is there already. All calls go there then. Errors: not_found, invalid (nothing to
   // roll back to).
   Result<LiveMove> rollback(std::string_view name, std::optional<std::uint64_t> number);
-  // Publishes $LATEST if needed, or takes `number`, and moves `live` to it.
-  Result<LiveMove> promote(std::string_view name, std::optional<std::uint64_t> number);
+  // Publishes $LATEST if needed, or takes `number`, and moves `live` to it. Errors: not_found,
+  // conflict (`expected_draft` is not "" and not $LATEST's revision any more).
+  Result<LiveMove> promote(std::string_view name, std::optional<std::uint64_t> number,
+                           std::string_view expected_draft = {});
 
   // Asked about a deployed version before it is cleaned up, in a transaction on the store thread:
   // whether something outside of the catalog still needs it. Set before the first change.

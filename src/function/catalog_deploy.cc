@@ -198,12 +198,20 @@ Result<Catalog::LiveMove> Catalog::rollback(std::string_view name,
 }
 
 Result<Catalog::LiveMove> Catalog::promote(std::string_view name,
-                                           std::optional<std::uint64_t> number) {
+                                           std::optional<std::uint64_t> number,
+                                           std::string_view expected_draft) {
   auto before = impl_->find(name);
   if (!before) return fail(std::move(before.error()));
   Function after = **before;
+  if (!number && !expected_draft.empty() && after.latest->revision_id != expected_draft) {
+    return fail(ErrorCode::conflict,
+                "$LATEST of {} was changed by somebody else meanwhile, and nothing was made live: "
+                "promote again",
+                name);
+  }
   LiveMove move;
   move.from = live_version(after);
+  move.shared = live_share(after);
   if (!number) {
     auto version = Impl::published_already(after);
     if (!version) version = impl_->publish(after, {});
@@ -211,7 +219,6 @@ Result<Catalog::LiveMove> Catalog::promote(std::string_view name,
   }
   if (*number == 0 || !after.version(*number)) return no_such_version(**before, *number);
   const bool moved = impl_->move_live(after, *number);
-  move.shared = live_share(after);
   move.to = after.version(*number);
   if (!moved) return move;
   if (auto saved = impl_->save(*before, std::move(after)); !saved) {

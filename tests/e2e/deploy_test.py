@@ -179,6 +179,35 @@ include = ["shared"]
         self.server.cli("rollback", "promo")
         self.assertNotIn("newer", self.server.cli("list").stdout)
 
+    def test_a_draft_that_does_not_load_is_not_made_live(self):
+        self.server.deploy(shows("live"), "loads", "--handler", "app.handler")
+        client = self.server.boto()
+        self.addCleanup(client.close)
+
+        def promote(*arguments):
+            return self.server.cli("promote", "loads", *arguments, check=False)
+
+        client.update_function_configuration(FunctionName="loads", Handler="gone.handler")
+        self.assert_fails(promote(), 3, "$latest of loads was not made live", "gone", "`lambda logs loads`")
+        self.assertIn("gone", self.server.cli("logs", "loads").stdout)
+        version = client.publish_version(FunctionName="loads")["Version"]
+        self.assert_fails(promote(version), 3, f"version {version} of loads was not made live")
+        self.assert_fails(self.server.cli("rollback", "loads", version, check=False), 3, f"version {version} of loads was not made live")
+        self.assert_fails(promote(), 3, f"version {version} of loads was not made live")
+        self.assertEqual(self.server.get("loads").json()["version"], "1")
+        # Mended, it is started for the first call.
+        client.update_function_configuration(FunctionName="loads", Handler="app.handler", Environment={"Variables": {"COLOR": "new"}})
+        self.assertEqual(promote().returncode, 0)
+        reply = self.server.invoke("loads", qualifier="live")
+        self.assertEqual((reply.json()["color"], reply.json()["version"]), ("new", "3"))
+        timing = dict(part.split("=") for part in reply.headers["x-lambda-timing"].split(";"))
+        self.assertLess(int(timing["total"]), int(timing["start"]) + int(timing["init"]))
+        # One that was live is known to load, and one that an alias makes live is not looked at.
+        client.update_alias(FunctionName="loads", Name="live", FunctionVersion=version)
+        self.assertEqual(self.server.cli("rollback", "loads").returncode, 0)
+        self.assertEqual(self.server.get("loads").json()["version"], "1")
+        self.assertEqual(promote(version).returncode, 0)
+
     def test_settings_after_a_rollback_are_those_that_are_live(self):
         self.server.deploy(shows("one"), "steps", "--handler", "app.handler", "-e", "COLOR=red")
         self.server.deploy(shows("two"), "steps", "--handler", "app.handler", "-e", "COLOR=broken", "--timeout", "9")
