@@ -2,6 +2,7 @@
 
 #include "api/deploy_request.h"
 #include "api/error_response.h"
+#include "api/own_api.h"
 #include "base/background.h"
 #include "base/encoding.h"
 
@@ -128,6 +129,7 @@ json::object result_line(Services& services, const deploy::DeployReport& report)
   json::object line{{"event", "result"}};
   line["version"] = report.version->number;
   line["unchanged"] = report.unchanged;
+  if (report.shared) line["shared"] = share_json(*report.shared);
   const auto snapshot = services.catalog.snapshot();
   const auto found = snapshot->functions.find(report.version->function);
   line["url"] = found == snapshot->functions.end() ? "" : services.addresses.url_of(*found->second);

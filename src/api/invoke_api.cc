@@ -123,6 +123,7 @@ Task<Answer> run(Services& services, Exchange& exchange, function::Resolved targ
   if (!context) co_return fail(std::move(context.error()));
   auto payload = co_await read_payload(exchange, "RequestResponse", invoke::kMaxPayloadBytes);
   if (!payload) co_return fail(std::move(payload.error()));
+  const bool http = target.version->configuration.kind == function::Kind::http;
   invoke::Call call;
   call.invoked_arn = services.catalog.function_arn(target.function->name, target.qualifier);
   call.target = std::move(target);
@@ -143,6 +144,9 @@ Task<Answer> run(Services& services, Exchange& exchange, function::Resolved targ
   response.headers.add("X-Amzn-Trace-Id", outcome->trace_id);
   if (spelling == Spelling::own)
     response.headers.add("X-Lambda-Timing", timing_text(outcome->timing));
+  // Of a handler its payload says so, and may call itself what it likes.
+  if (spelling == Spelling::own && http && !outcome->error_type.empty())
+    response.headers.add("X-Lambda-Error-Type", outcome->error_type);
   co_return response;
 }
 

@@ -2,6 +2,7 @@
 
 #include "api/functions_api.h"
 #include "base/time_text.h"
+#include "deploy/live_move.h"
 #include "function/validation.h"
 
 #include <algorithm>
@@ -52,9 +53,11 @@ json::object function_json(Services& services, const function::Function& functio
   object["versions"] = function.versions.size();
   json::array aliases;
   for (const auto& [name, alias] : function.aliases) {
-    aliases.push_back(
-        {{"name", name},
-         {"version", alias.version == 0 ? "$LATEST" : std::to_string(alias.version)}});
+    json::object shown = {
+        {"name", name},
+        {"version", alias.version == 0 ? "$LATEST" : std::to_string(alias.version)}};
+    if (alias.additional) shown["additional"] = share_json(*alias.additional);
+    aliases.push_back(std::move(shown));
   }
   object["aliases"] = std::move(aliases);
   object["codeSize"] = version->code.size;
@@ -105,17 +108,15 @@ Result<Done> check_logged_version(const function::Function& function, std::strin
                           : fmt::format("its newest is {}", newest));
 }
 
-Task<Answer> move_live(Services& services, Exchange& exchange, bool back) {
+Task<Answer> move_live(Services& services, Exchange& exchange, deploy::Direction direction) {
   auto found = find(services, exchange);
   if (!found) co_return fail(std::move(found.error()));
   auto body = co_await read_object(services, exchange);
   if (!body) co_return fail(std::move(body.error()));
   auto version = wanted_version(*body);
   if (!version) co_return fail(std::move(version.error()));
-  auto job = [&catalog = services.catalog, name = (*found)->name, version = *version, back] {
-    return back ? catalog.rollback(name, version) : catalog.promote(name, version);
-  };
-  auto moved = co_await change(services, std::move(job));
+  deploy::LiveMoveParts parts{services.catalog, services.invoker, services.store_thread};
+  auto moved = co_await deploy::move_live(parts, (*found)->name, *version, direction);
   if (!moved) co_return fail(std::move(moved.error()));
   json::object reply;
   if (moved->from) {
@@ -124,12 +125,17 @@ Task<Answer> move_live(Services& services, Exchange& exchange, bool back) {
     reply["from"] = nullptr;
   }
   reply["to"] = moved->to->number;
+  if (moved->shared) reply["shared"] = share_json(*moved->shared);
   reply["url"] = services.addresses.url_of(**found);
   reply["urlAuth"] = function::to_string((*found)->url.auth);
   co_return json_response(200, reply);
 }
 
 }  // namespace
+
+json::object share_json(const function::VersionShare& share) {
+  return {{"version", std::to_string(share.first)}, {"weight", share.second}};
+}
 
 // Who comes to the server itself by a browser. It names no function: nobody has shown a key.
 Task<Answer> get_root(Services& services, Exchange& exchange) {
@@ -223,10 +229,10 @@ Task<Answer> own_delete_function(Services& services, Exchange& exchange) {
 }
 
 Task<Answer> rollback(Services& services, Exchange& exchange) {
-  co_return co_await move_live(services, exchange, true);
+  co_return co_await move_live(services, exchange, deploy::Direction::back);
 }
 Task<Answer> promote(Services& services, Exchange& exchange) {
-  co_return co_await move_live(services, exchange, false);
+  co_return co_await move_live(services, exchange, deploy::Direction::forward);
 }
 
 Task<Answer> put_url(Services& services, Exchange& exchange) {

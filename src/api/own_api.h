@@ -7,6 +7,9 @@
 
 namespace lambda::api {
 
+// {"version","weight"}
+[[nodiscard]] boost::json::object share_json(const function::VersionShare& share);
+
 Task<Answer> get_root(Services& services, Exchange& exchange);
 Task<Answer> get_health(Services& services, Exchange& exchange);
 Task<Answer> get_status(Services& services, Exchange& exchange);

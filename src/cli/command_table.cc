@@ -92,9 +92,10 @@ void add_deploy_settings(CLI::App& command, DeployOptions& options) {
 }
 
 constexpr const char* kDeployFooter =
-    R"text(What is not named stays as it is live; a new function gets what stands behind
-"first". lambda.toml in the folder may hold the same settings; options win over it. Without
-either, the runtime is recognised: Dockerfile, bootstrap, *.py, *.js.
+    R"text(What is not named stays as it is live, or as AWS's tools changed it since (the deploy says
+what); a new function gets what stands behind "first". lambda.toml in the folder may hold the
+same settings; options win over it. Without either, the runtime is recognised: Dockerfile,
+bootstrap, *.py, *.js.
 What goes in: everything but .git, .env*, .venv, __pycache__ and what .lambdaignore names
 (.dockerignore, where there is a Dockerfile).
 
@@ -235,16 +236,18 @@ void add_functions(CLI::App& app, Arguments& arguments) {
 }
 
 void add_move(CLI::App& app, Arguments& arguments, bool back) {
-  auto* moving = back
-                     ? add_command(app, "rollback", "Make an older version live again", "Versions",
-                                   "Without VERSION: the newest lower version that was ever live. "
-                                   "It never goes forward again\nby itself. Code and settings move "
-                                   "together, in milliseconds.\n\nExamples:\n  lambda rollback "
-                                   "greet\n  lambda rollback greet 3")
-                     : add_command(app, "promote", "Publish $LATEST and make it live", "Versions",
-                                   "For functions that AWS's tools update: these change $LATEST "
-                                   "alone. With VERSION, that version\nbecomes live.\n\nExamples:\n"
-                                   "  lambda promote greet\n  lambda promote greet 4");
+  auto* moving =
+      back ? add_command(app, "rollback", "Make an older version live again", "Versions",
+                         "Without VERSION: the newest lower version that was ever live. "
+                         "It never goes forward again\nby itself. Code and settings move "
+                         "together, in milliseconds.\n\nExamples:\n  lambda rollback "
+                         "greet\n  lambda rollback greet 3")
+           : add_command(app, "promote", "Publish $LATEST and make it live", "Versions",
+                         "For functions that AWS's tools update: these change $LATEST "
+                         "alone. With VERSION, that version\nbecomes live. One that never "
+                         "was live is started first, as by a deploy: what fails to\nload "
+                         "changes nothing.\n\nExamples:\n"
+                         "  lambda promote greet\n  lambda promote greet 4");
   add_name(*moving, arguments.name);
   moving->add_option("VERSION", arguments.version, "a version's number")
       ->check(whole_number(1, 1'000'000'000'000));

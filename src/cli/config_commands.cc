@@ -127,7 +127,10 @@ int config_aws(const ConnectionOptions& connection) {
   std::printf("# For AWS's clients; use it with: eval \"$(lambda config aws)\"\n");
   std::printf("export AWS_ACCESS_KEY_ID=%s\n", target.key.substr(4, 20).c_str());
   std::printf("export AWS_SECRET_ACCESS_KEY=%s\n", target.key.substr(25).c_str());
-  std::printf("export AWS_DEFAULT_REGION=%s\n", shell_quoted(text_in(*status, "region")).c_str());
+  // The SDK for JavaScript reads the first alone, boto3 the second.
+  const auto region = shell_quoted(text_in(*status, "region"));
+  std::printf("export AWS_REGION=%s\n", region.c_str());
+  std::printf("export AWS_DEFAULT_REGION=%s\n", region.c_str());
   std::printf("export AWS_ENDPOINT_URL_LAMBDA=%s\n", shell_quoted(endpoint).c_str());
   std::printf("unset AWS_SESSION_TOKEN AWS_PROFILE\n");
   std::printf(

@@ -7,6 +7,7 @@
 #include "cli/deploy_plan.h"
 #include "cli/deploy_report.h"
 #include "cli/exit_code.h"
+#include "cli/live_share.h"
 #include "cli/output.h"
 #include "cli/project/archive.h"
 #include "cli/upload.h"
@@ -24,20 +25,28 @@ namespace fs = std::filesystem;
 namespace json = boost::json;
 
 int show_result(const json::object& result, const std::string& name, bool as_json) {
+  const auto version = number_in(result, "version");
+  const auto ended = ended_share_text(result, version);
   if (flag_in(result, "unchanged")) {
-    std::fprintf(stderr, "Unchanged: version %lld of \"%s\" is live already.\n",
-                 static_cast<long long>(number_in(result, "version")), name.c_str());
+    std::fprintf(stderr, "Unchanged: version %lld of \"%s\" %s.\n", static_cast<long long>(version),
+                 name.c_str(),
+                 ended.empty() ? "is live already" : "has this code and these settings already");
   }
+  if (!ended.empty()) std::fprintf(stderr, "%s.\n", ended.c_str());
   if (as_json) {
     print_json(result);
     return kDone;
   }
   const auto url = text_in(result, "url");
-  if (text_in(result, "urlAuth") == "closed")
-    std::fprintf(stderr, "\nIts URL is closed; open it with: lambda url %s open\n", name.c_str());
   // The URL alone for a program that reads it; the sentence for a person.
   std::FILE* reader = is_terminal(STDOUT_FILENO) ? stdout : stderr;
-  std::fprintf(reader, "\nYour function is live at: %s\n", url.c_str());
+  if (text_in(result, "urlAuth") == "closed") {
+    std::fprintf(reader,
+                 "\nYour function is live. Its URL is closed; open it with: lambda url %s open\n",
+                 name.c_str());
+  } else {
+    std::fprintf(reader, "\nYour function is live at: %s\n", url.c_str());
+  }
   if (reader != stdout) std::printf("%s\n", url.c_str());
   return kDone;
 }

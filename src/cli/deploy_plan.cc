@@ -88,13 +88,18 @@ struct Former {
   std::string handler;
 };
 
-// What the function has now: settings not named stay. Errors: those of the server but not_found.
+// What the function has now: settings not named stay as they are live, or as they were changed
+// since. Errors: those of the server but not_found.
 Result<Former> former_settings(ServerConnection& server, const std::string& name) {
-  auto reply = server.json(
-      "GET", "/2015-03-31/functions/" + percent_encode(name) + "/configuration", nullptr);
-  if (reply) return Former{true, text_in(*reply, "Runtime"), text_in(*reply, "Handler")};
-  if (reply.error().code() == ErrorCode::not_found) return Former{};
-  return fail(std::move(reply.error()));
+  auto live = server.json("GET", function_path(name));
+  if (!live && live.error().code() == ErrorCode::not_found) return Former{};
+  if (!live) return fail(std::move(live.error()));
+  if (!flag_in(*live, "latestNewerThanLive"))
+    return Former{true, text_in(*live, "runtime"), text_in(*live, "handler")};
+  auto draft =
+      server.json("GET", "/2015-03-31/functions/" + percent_encode(name) + "/configuration");
+  if (!draft) return fail(std::move(draft.error()));
+  return Former{true, text_in(*draft, "Runtime"), text_in(*draft, "Handler")};
 }
 
 // A runtime named by the caller. Where the server cannot be asked, or is an older one, it is left
@@ -137,8 +142,10 @@ Result<Done> look_at_folder(const Former& former, DeployPlan& plan) {
     if (recognised->port) settings["exposedPort"] = *recognised->port;
     return Done{};
   }
-  settings["runtime"] = recognised->runtime;
-  if (!recognised->handler.empty()) settings["handler"] = recognised->handler;
+  // What it has already need not be named: the server says where it has it from.
+  if (recognised->runtime != former.runtime) settings["runtime"] = recognised->runtime;
+  if (!recognised->handler.empty() && recognised->handler != former.handler)
+    settings["handler"] = recognised->handler;
   return check_dependencies(manifest.directory, *contents, recognised->runtime);
 }
 

@@ -69,28 +69,50 @@ void show_timing(std::string_view text) {
   std::fputc('\n', stderr);
 }
 
-// Of "greet", "greet:live" and AWS's other spellings, the server's to read: the function's name.
-std::string name_alone(std::string_view spelling) {
+// Of "greet:live" and AWS's other spellings, the server's to read: what stands before the
+// qualifier.
+std::string unqualified(std::string_view spelling) {
   constexpr std::string_view kBefore = "function:";
-  if (const auto at = spelling.find(kBefore); at != std::string_view::npos)
-    spelling.remove_prefix(at + kBefore.size());
-  return std::string(spelling.substr(0, spelling.find(':')));
+  const auto at = spelling.find(kBefore);
+  const auto name = at == std::string_view::npos ? 0 : at + kBefore.size();
+  return std::string(spelling.substr(0, spelling.find(':', name)));
 }
 
-void explain_failure(const std::string& name, const std::string& payload) {
+// The function's name.
+std::string name_alone(std::string_view spelling) {
+  const auto whole = unqualified(spelling);
+  return whole.substr(whole.rfind(':') + 1);
+}
+
+// `error_type` is what the server knows where the payload says nothing: "Http.500".
+void explain_failure(const std::string& name, const std::string& payload,
+                     std::string_view error_type) {
+  constexpr std::string_view kHttp = "Http.";
   boost::system::error_code error;
   const auto value = boost::json::parse(payload, error);
   std::string what = "the function failed";
+  bool said = false;
   if (!error && value.is_object()) {
-    what = fmt::format("the function failed: {}: {}", text_in(value.as_object(), "errorType"),
-                       text_in(value.as_object(), "errorMessage"));
+    for (const char* member : {"errorType", "errorMessage"}) {
+      const auto text = text_in(value.as_object(), member);
+      if (text.empty()) continue;
+      what += ": " + text;
+      said = true;
+    }
   }
+  if (!said && error_type.starts_with(kHttp))
+    what += fmt::format(": it answered with the status {}", error_type.substr(kHttp.size()));
   std::fprintf(stderr, "lambda: %s\n        (its output: lambda logs %s)\n", what.c_str(),
                name.c_str());
 }
 
-// What there is instead of a qualifier that is not there; "" where the function is not either.
-std::string qualifiers_of(ServerConnection& server, const std::string& name) {
+// What there is instead of a qualifier that is not there; "" where the function is not either: an
+// ARN may be that of another server's.
+std::string qualifiers_of(ServerConnection& server, const std::string& spelling) {
+  const auto known = server.json(
+      "GET", "/2015-03-31/functions/" + percent_encode(unqualified(spelling)) + "/configuration");
+  if (!known) return {};
+  const auto name = name_alone(spelling);
   auto versions = server.json("GET", function_path(name, "/versions"));
   auto function = server.json("GET", function_path(name));
   if (!versions || !function) return {};
@@ -150,8 +172,8 @@ int invoke(const ConnectionOptions& connection, const InvokeOptions& options) {
   const auto name = name_alone(options.name);
   const bool qualified = !options.qualifier.empty() || name != options.name;
   if (!response && response.error().code() == ErrorCode::not_found && qualified) {
-    return explain(Error(ErrorCode::not_found,
-                         response.error().message() + qualifiers_of(*connected.server, name)));
+    return explain(Error(ErrorCode::not_found, response.error().message() +
+                                                   qualifiers_of(*connected.server, options.name)));
   }
   if (!response) return explain(response.error());
   if (options.logs) {
@@ -160,7 +182,7 @@ int invoke(const ConnectionOptions& connection, const InvokeOptions& options) {
   }
   if (options.timing) show_timing(response->headers.get("X-Lambda-Timing"));
   if (!response->headers.has("X-Amz-Function-Error")) return kDone;
-  explain_failure(name, beginning);
+  explain_failure(name, beginning, response->headers.get("X-Lambda-Error-Type"));
   return kFunctionFailed;
 }
 

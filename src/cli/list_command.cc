@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/connection/json_fields.h"
 #include "cli/exit_code.h"
+#include "cli/live_share.h"
 #include "cli/output.h"
 
 #include <cstdio>
@@ -12,6 +13,8 @@ namespace {
 std::string live_text(const boost::json::object& function) {
   const auto live = number_in(function, "live");
   auto text = live == 0 ? std::string("$LATEST") : std::to_string(live);
+  if (const auto share = live_share(function))
+    text += fmt::format(" {}, {} {}", share->rest, share->version, share->percent);
   if (flag_in(function, "latestNewerThanLive")) text += " ($LATEST is newer)";
   return text;
 }

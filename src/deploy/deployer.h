@@ -67,7 +67,8 @@ struct DeployReport {
   function::VersionPtr version;
   bool unchanged = false;
   std::chrono::microseconds init{0};
-  std::vector<std::uint64_t> cleaned;  // versions that were removed
+  std::vector<std::uint64_t> cleaned;            // versions that were removed
+  std::optional<function::VersionShare> shared;  // what a second version got of `live` until now
   std::string driver;
 };
 

@@ -3,6 +3,8 @@
 #include "base/deploy_rules.h"
 #include "function/validation.h"
 
+#include <utility>
+
 namespace lambda::deploy {
 namespace {
 
@@ -37,11 +39,25 @@ void merge_kind(const DeployRequest& request, function::Configuration& merged) {
     merged.kind = merged.port ? function::Kind::http : function::Kind::handler;
 }
 
+// As AWS's CreateFunction has it.
+Result<Done> check_image_takes(const DeployRequest& request) {
+  if (request.source == Source::zip || (!request.runtime && !request.handler)) return Done{};
+  const auto* named = request.handler ? "handler" : "runtime";
+  return fail(ErrorCode::invalid,
+              "function {} is made of an image, which has no {}: what runs is what its ENTRYPOINT "
+              "and CMD say. Leave out --{} ({} in lambda.toml){}",
+              request.name, named, named, named,
+              request.source == Source::context
+                  ? ", or name --runtime, too, to deploy the folder's files without its Dockerfile"
+                  : "");
+}
+
 }  // namespace
 
 Result<function::Configuration> merge_settings(const DeployRequest& request,
                                                const function::Configuration* before,
                                                function::DriverName standard_driver) {
+  if (auto takes = check_image_takes(request); !takes) return fail(std::move(takes.error()));
   auto merged = starting_point(before);
   const bool zip = request.source == Source::zip;
   merged.package_type = zip ? function::PackageType::zip : function::PackageType::image;
@@ -84,6 +100,39 @@ Result<function::Configuration> merge_settings(const DeployRequest& request,
   auto fits = function::check_configuration(merged);
   if (!fits) return fail(std::move(fits.error()));
   return merged;
+}
+
+std::vector<std::string> differing_settings(const function::Configuration& one,
+                                            const function::Configuration& other) {
+  const std::pair<std::string_view, bool> all[] = {
+      {"runtime", one.runtime != other.runtime},
+      {"handler", one.handler != other.handler},
+      {"description", one.description != other.description},
+      {"timeout", one.timeout_seconds != other.timeout_seconds},
+      {"memory", one.memory_mb != other.memory_mb},
+      {"ephemeral_storage", one.ephemeral_storage_mb != other.ephemeral_storage_mb},
+      {"environment", one.environment != other.environment},
+      {"kind", one.kind != other.kind},
+      {"port", one.port != other.port},
+      {"concurrency", one.concurrency != other.concurrency},
+      {"driver", one.driver != other.driver},
+      {"Role", one.role != other.role},
+      {"ImageConfig", one.image_config != other.image_config},
+      {"DeadLetterConfig", one.dead_letter_target != other.dead_letter_target},
+  };
+  std::vector<std::string> names;
+  for (const auto& [name, differs] : all) {
+    if (differs) names.emplace_back(name);
+  }
+  auto echoed = one.echoed;
+  echoed.insert(other.echoed.begin(), other.echoed.end());
+  for (const auto& [name, value] : echoed) {
+    const auto first = one.echoed.find(name);
+    const auto second = other.echoed.find(name);
+    if (first == one.echoed.end() || second == other.echoed.end() || *first != *second)
+      names.push_back(name);
+  }
+  return names;
 }
 
 }  // namespace lambda::deploy

@@ -44,11 +44,40 @@ DeployRequest image_request() {
   return request;
 }
 
+TEST(Settings, ThatDifferAreNamed) {
+  function::Configuration one;
+  EXPECT_TRUE(differing_settings(one, one).empty());
+  auto other = one;
+  other.timeout_seconds = 9;
+  other.environment.emplace();
+  one.echoed = {{"TracingConfig", "{}"}, {"VpcConfig", "{}"}};
+  other.echoed = {{"TracingConfig", "{}"}, {"KMSKeyArn", "x"}};
+  const std::vector<std::string> names{"timeout", "environment", "KMSKeyArn", "VpcConfig"};
+  EXPECT_EQ(differing_settings(one, other), names);
+  EXPECT_EQ(differing_settings(other, one), names);
+}
+
 TEST(Settings, ExposeMakesAnHttpFunction) {
   const auto merged = merge_settings(image_request(), nullptr, DriverName::native);
   ASSERT_TRUE(merged) << merged.error().message();
   EXPECT_EQ(merged->kind, function::Kind::http);
   EXPECT_EQ(merged->port, 9000);
+}
+
+TEST(Settings, AnImageTakesNoRuntimeAndNoHandler) {
+  auto request = image_request();
+  request.handler = "app.handler";
+  auto merged = merge_settings(request, nullptr, DriverName::native);
+  ASSERT_FALSE(merged);
+  EXPECT_EQ(merged.error().code(), ErrorCode::invalid);
+  EXPECT_NE(merged.error().message().find("Leave out --handler"), std::string::npos);
+  request.source = Source::image;
+  request.handler.reset();
+  request.runtime = "python3.11";
+  merged = merge_settings(request, nullptr, DriverName::native);
+  ASSERT_FALSE(merged);
+  EXPECT_TRUE(merged.error().message().ends_with("Leave out --runtime (runtime in lambda.toml)"))
+      << merged.error().message();
 }
 
 TEST(Settings, ConcurrencyStaysWithAnHttpFunctionAndGoesWithItsKind) {

@@ -11,6 +11,7 @@
 #include "deploy/settings.h"
 #include "function/validation.h"
 
+#include <spdlog/fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include <functional>
@@ -21,6 +22,14 @@ namespace {
 
 std::string milliseconds_text(std::chrono::microseconds time) {
   return fmt::format("{} ms", (time.count() + 500) / 1000);
+}
+
+// Of a handler's image that did not start: it may be a server.
+std::string hint_of_port(std::uint16_t port) {
+  return fmt::format(
+      ". The image exposes port {0}: if it serves HTTP there and speaks no Runtime API, deploy it "
+      "with --kind http --port {0}",
+      port);
 }
 
 Result<Done> check_request(const DeployRequest& request) {
@@ -35,8 +44,10 @@ struct StagedDeployer::Draft {
   std::shared_ptr<TemporaryFile> context;
   function::FunctionPtr before;  // null: a new function
   std::shared_ptr<function::Version>
-      version;  // what the deploy makes; becomes immutable when it is started
-  std::shared_ptr<const void> image_pin;  // until the commit
+      version;       // what the deploy makes; becomes immutable when it is started
+  std::string note;  // where its settings come from, if that may surprise
+  std::shared_ptr<const void> image_pin;      // until the commit
+  std::optional<std::uint16_t> exposed_port;  // of an image, the lowest
   bool unchanged = false;
   bool prepared = false;
   std::chrono::microseconds init{0};
@@ -112,6 +123,7 @@ Result<Done> StagedDeployer::plan(const DeployRequest& request, Draft& draft) co
   }
   auto merged = configuration_of(request, draft.before);
   if (!merged) return fail(std::move(merged.error()));
+  draft.note = note_of_draft(request, draft.before, *merged);
   auto version = std::make_shared<function::Version>();
   version->function = request.name;
   version->number = draft.before ? draft.before->next_version : 1;
@@ -134,6 +146,20 @@ Result<function::Configuration> StagedDeployer::configuration_of(
   function::VersionPtr former;
   if (before) former = before->draft_is_news() ? before->latest : before->answering();
   return merge_settings(request, former ? &former->configuration : nullptr, parts_.standard_driver);
+}
+
+std::string StagedDeployer::note_of_draft(const DeployRequest& request,
+                                          const function::FunctionPtr& before,
+                                          const function::Configuration& merged) const {
+  if (!before || !before->draft_is_news()) return {};
+  const auto live = before->answering();
+  const auto as_live = merge_settings(request, &live->configuration, parts_.standard_driver);
+  if (!as_live) return {};
+  const auto names = differing_settings(merged, *as_live);
+  if (names.empty()) return {};
+  return fmt::format(
+      "Note: not as live in version {}, but as in $LATEST, which was changed since: {}\n",
+      live->label(), fmt::join(names, ", "));
 }
 
 tl::unexpected<Error> StagedDeployer::no_images() const {
@@ -188,6 +214,7 @@ Task<Result<Done>> StagedDeployer::build(const DeployRequest& request, Draft& dr
       progress.output(fmt::format("Warning: {}\n", *missing));
     }
   }
+  if (!draft.note.empty()) progress.output(draft.note);
   progress.end_step(2, "Done.");
   co_return Done{};
 }
@@ -211,6 +238,7 @@ Task<Result<Done>> StagedDeployer::build_image(const DeployRequest& request, Dra
   }
   if (!image) co_return fail(std::move(image.error()));
   draft.image_pin = image->pin;
+  if (!image->exposed_ports.empty()) draft.exposed_port = image->exposed_ports.front();
   version.code = code_of_image(request.source == Source::context ? tag : request.image, *image);
   if (request.source == Source::image) {
     // The version keeps its image when the name that it was deployed by moves on to another.
@@ -233,6 +261,10 @@ Task<Result<Done>> StagedDeployer::initialise(Draft& draft, Progress& progress,
   if (!prepared) {
     failure.function_payload = std::move(init_failure.payload);
     failure.log = std::move(init_failure.log);
+    const auto& error = prepared.error();
+    const bool handler = draft.version->configuration.kind == function::Kind::handler;
+    if (handler && draft.exposed_port && error.code() == ErrorCode::function_failed)
+      co_return fail(Error(error.code(), error.message() + hint_of_port(*draft.exposed_port)));
     co_return fail(std::move(prepared.error()));
   }
   draft.prepared = true;
@@ -265,6 +297,7 @@ Task<Result<DeployReport>> StagedDeployer::commit(const DeployRequest& request, 
   DeployReport report;
   report.version = outcome->version;
   report.unchanged = outcome->unchanged;
+  report.shared = outcome->shared;
   report.init = draft.init;
   report.driver = function::to_string(*draft.version->configuration.driver);
   for (const auto& gone : outcome->cleaned) report.cleaned.push_back(gone->number);

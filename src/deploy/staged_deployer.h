@@ -54,6 +54,10 @@ class StagedDeployer final : public Deployer {
   Result<Done> plan(const DeployRequest& request, Draft& draft) const;
   [[nodiscard]] Result<function::Configuration> configuration_of(
       const DeployRequest& request, const function::FunctionPtr& before) const;
+  // Which settings nobody named come from $LATEST, where it has others than what is live; or "".
+  [[nodiscard]] std::string note_of_draft(const DeployRequest& request,
+                                          const function::FunctionPtr& before,
+                                          const function::Configuration& merged) const;
   [[nodiscard]] tl::unexpected<Error> no_images() const;
   Task<Result<Done>> build(const DeployRequest& request, Draft& draft, Progress& progress);
   Task<Result<Done>> build_image(const DeployRequest& request, Draft& draft, Progress& progress);

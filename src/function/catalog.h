@@ -58,10 +58,14 @@ struct DeployCommit {
   std::string expected_revision;
 };
 
+// A second version that an alias sends calls to, and its share of them, 0.0 to 1.0.
+using VersionShare = std::pair<std::uint64_t, double>;
+
 struct DeployOutcome {
   VersionPtr version;
-  bool unchanged = false;           // same code and settings as the live version: no new version
-  std::vector<VersionPtr> cleaned;  // older deployed versions that are gone now
+  bool unchanged = false;              // same code and settings as the live version: no new version
+  std::vector<VersionPtr> cleaned;     // older deployed versions that are gone now
+  std::optional<VersionShare> shared;  // what a second version got of `live` until now
 };
 
 class Catalog {
@@ -129,12 +133,16 @@ class Catalog {
   struct LiveMove {
     VersionPtr from;  // may be null
     VersionPtr to;
+    std::optional<VersionShare> shared;  // what a second version got until now
   };
   // To `number`, or without one to the newest version below the current that was ever live; from ==
-  // to when it is there already. Errors: not_found, invalid (nothing to roll back to).
+  // to when it is there already. All calls go there then. Errors: not_found, invalid (nothing to
+  // roll back to).
   Result<LiveMove> rollback(std::string_view name, std::optional<std::uint64_t> number);
-  // Publishes $LATEST if needed, or takes `number`, and moves `live` to it.
-  Result<LiveMove> promote(std::string_view name, std::optional<std::uint64_t> number);
+  // Publishes $LATEST if needed, or takes `number`, and moves `live` to it. Errors: not_found,
+  // conflict (`expected_draft` is not "" and not $LATEST's revision any more).
+  Result<LiveMove> promote(std::string_view name, std::optional<std::uint64_t> number,
+                           std::string_view expected_draft = {});
 
   // Asked about a deployed version before it is cleaned up, in a transaction on the store thread:
   // whether something outside of the catalog still needs it. Set before the first change.

@@ -35,6 +35,11 @@ VersionPtr live_version(const Function& function) {
   return live == nullptr ? nullptr : function.version(live->version);
 }
 
+std::optional<VersionShare> live_share(const Function& function) {
+  const auto* live = function.live();
+  return live == nullptr ? std::nullopt : live->additional;
+}
+
 // The deployed versions but the newest `keep`, and but what an alias uses.
 std::vector<VersionPtr> superseded(const Function& function, std::size_t keep) {
   std::vector<VersionPtr> deployed;
@@ -137,6 +142,7 @@ Result<DeployOutcome> Catalog::commit_deploy(DeployCommit commit) {
   }
 
   DeployOutcome outcome;
+  outcome.shared = live_share(after);
   const auto live = live_version(after);
   outcome.unchanged = live && !live->is_latest() && is_same(*live, commit);
   if (!after.latest || !is_same(*after.latest, commit)) {
@@ -181,6 +187,7 @@ Result<Catalog::LiveMove> Catalog::rollback(std::string_view name,
   Function after = **before;
   LiveMove move;
   move.from = live_version(after);
+  move.shared = live_share(after);
   const bool moved = impl_->move_live(after, *number);
   move.to = after.version(*number);
   if (!moved) return move;
@@ -191,12 +198,20 @@ Result<Catalog::LiveMove> Catalog::rollback(std::string_view name,
 }
 
 Result<Catalog::LiveMove> Catalog::promote(std::string_view name,
-                                           std::optional<std::uint64_t> number) {
+                                           std::optional<std::uint64_t> number,
+                                           std::string_view expected_draft) {
   auto before = impl_->find(name);
   if (!before) return fail(std::move(before.error()));
   Function after = **before;
+  if (!number && !expected_draft.empty() && after.latest->revision_id != expected_draft) {
+    return fail(ErrorCode::conflict,
+                "$LATEST of {} was changed by somebody else meanwhile, and nothing was made live: "
+                "promote again",
+                name);
+  }
   LiveMove move;
   move.from = live_version(after);
+  move.shared = live_share(after);
   if (!number) {
     auto version = Impl::published_already(after);
     if (!version) version = impl_->publish(after, {});

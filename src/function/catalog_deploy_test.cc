@@ -87,8 +87,28 @@ TEST_F(CatalogTest, ADeployEndsASplitOfLive) {
     return alias;
   };
   ASSERT_TRUE(catalog_->update_alias("greet", "live", split, ""));
-  EXPECT_TRUE(deploy("b").unchanged);
+  const auto outcome = deploy("b");
+  EXPECT_TRUE(outcome.unchanged);
+  EXPECT_EQ(outcome.shared, VersionShare(1, 0.5));
   EXPECT_FALSE(get()->live()->additional);
+  EXPECT_FALSE(deploy("c").shared);
+}
+
+TEST_F(CatalogTest, WhatMovesLiveTellsTheSplitThatItEnds) {
+  deploy("a");
+  deploy("b");
+  auto split = [](Alias alias) -> Result<Alias> {
+    alias.additional.emplace(1, 0.5);
+    return alias;
+  };
+  ASSERT_TRUE(catalog_->update_alias("greet", "live", split, ""));
+  const auto stay = catalog_->promote("greet", 2);
+  EXPECT_EQ(stay->from, stay->to);
+  EXPECT_EQ(stay->shared, VersionShare(1, 0.5));
+  EXPECT_FALSE(get()->live()->additional);
+  ASSERT_TRUE(catalog_->update_alias("greet", "live", split, ""));
+  EXPECT_EQ(catalog_->rollback("greet", std::nullopt)->shared, VersionShare(1, 0.5));
+  EXPECT_FALSE(catalog_->promote("greet", 2)->shared);
 }
 
 TEST_F(CatalogTest, DeployRefusesNamesWithoutAUrl) {
@@ -342,6 +362,8 @@ TEST_F(CatalogTest, PromotePublishesTheDraftWhenItChanged) {
   EXPECT_EQ(catalog_->promote("greet", std::nullopt)->to->number, 2u);
   EXPECT_EQ(catalog_->promote("greet", 1)->to->number, 1u);
   EXPECT_EQ(catalog_->promote("greet", 7).error().code(), ErrorCode::not_found);
+  EXPECT_EQ(catalog_->promote("greet", std::nullopt, "another").error().code(),
+            ErrorCode::conflict);
   EXPECT_EQ(catalog_->promote("greet", 2)->to->number, 2u);
   EXPECT_EQ(catalog_->rollback("greet", std::nullopt)->to->number, 1u);
 }

@@ -91,8 +91,9 @@ class OneKey final : public access::KeyChecker {
 
 class Lease final : public invoke::HttpLease {
  public:
-  Lease(UniqueFd socket, std::atomic<int>& open, std::atomic<bool>& discarded)
-      : socket_(std::move(socket)), open_(open), discarded_(discarded) {
+  Lease(UniqueFd socket, std::atomic<int>& open, std::atomic<bool>& discarded,
+        std::vector<std::string>& noted)
+      : socket_(std::move(socket)), open_(open), discarded_(discarded), noted_(noted) {
     ++open_;
   }
   ~Lease() override { --open_; }
@@ -100,11 +101,16 @@ class Lease final : public invoke::HttpLease {
   const invoke::Timing& timing() const override { return timing_; }
   void discard_instance() override { discarded_ = true; }
   Task<bool> ended_soon() override { co_return false; }
+  Task<void> note_failure(std::string, std::string reason) override {
+    noted_.push_back(std::move(reason));
+    co_return;
+  }
 
  private:
   UniqueFd socket_;
   std::atomic<int>& open_;
   std::atomic<bool>& discarded_;
+  std::vector<std::string>& noted_;
   invoke::Timing timing_;
 };
 
@@ -118,7 +124,7 @@ class Script final : public invoke::RefusingInvoker {
                                                              std::string) override {
     if (upstream_port == 0) co_return fail(ErrorCode::function_failed, "secret words of its log");
     std::unique_ptr<invoke::HttpLease> lease =
-        std::make_unique<Lease>(connect_to(upstream_port), open_leases, discarded);
+        std::make_unique<Lease>(connect_to(upstream_port), open_leases, discarded, noted);
     co_return lease;
   }
 
@@ -127,6 +133,7 @@ class Script final : public invoke::RefusingInvoker {
   std::uint16_t upstream_port = 0;
   std::atomic<int> open_leases = 0;
   std::atomic<bool> discarded = false;
+  std::vector<std::string> noted;  // in the function's log
 };
 
 class Api final : public http::Handler {

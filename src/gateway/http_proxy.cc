@@ -79,6 +79,13 @@ Task<void> send_failure(const Reply& reply, const Error& error, http::ResponseWr
   co_await writer.send(std::move(answer));
 }
 
+// The function's doing.
+Task<void> send_function_failure(const ProxiedRequest& proxied, invoke::HttpLease& lease,
+                                 Error error, http::ResponseWriter& writer) {
+  co_await lease.note_failure(proxied.reply.request_id(), error.message());
+  co_await send_failure(proxied.reply, error, writer);
+}
+
 // The request's own body could not be read: the client's doing.
 Task<void> refuse_body(const Reply& reply, const Error& error, http::ResponseWriter& writer) {
   if (error.code() == ErrorCode::unavailable) co_return;  // it is gone
@@ -101,16 +108,20 @@ bool has_small_body(const http::Request& request, const http::Response& head,
   return length && *length <= kSmallBody && request.method != "HEAD" && head.status != 304;
 }
 
+std::string cut_short(const Error& error) {
+  return "its response ended early: " + error.message();
+}
+
 Task<void> send_response(const ProxiedRequest& proxied, http::ClientConnection& upstream,
-                         http::Response head, steady_clock::duration idle,
-                         http::ResponseWriter& writer) {
+                         http::Response head, steady_clock::duration idle, invoke::HttpLease& lease,
+                         const ClosesWithClient& client, http::ResponseWriter& writer) {
   auto& body = upstream.body(idle);
   if (has_small_body(proxied.request, head, body.declared_length())) {
     auto all = co_await http::read_all(body, kSmallBody);
+    if (!all && client.gone()) co_return;
     if (!all) {
-      const Error cut(ErrorCode::function_failed,
-                      "its response ended early: " + all.error().message());
-      co_return co_await send_failure(proxied.reply, cut, writer);
+      Error cut(ErrorCode::function_failed, cut_short(all.error()));
+      co_return co_await send_function_failure(proxied, lease, std::move(cut), writer);
     }
     head.body = std::move(*all);
     co_await writer.send(std::move(head));
@@ -121,6 +132,8 @@ Task<void> send_response(const ProxiedRequest& proxied, http::ClientConnection& 
     auto piece = co_await body.read_some();
     // Without finish() the connection ends, which is how the client learns that something is
     // missing.
+    if (!piece && !client.gone())
+      co_await lease.note_failure(proxied.reply.request_id(), cut_short(piece.error()));
     if (!piece) co_return;
     if (piece->empty()) break;
     sent = co_await writer.write(std::move(*piece));
@@ -155,9 +168,9 @@ Task<void> converse(const ProxiedRequest& proxied, http::ClientConnection& upstr
   if (head && head->status == 101 && !asks_to_switch(proxied.request, body)) {
     // What the client sends next on this connection may be meant for another function.
     lease.discard_instance();
-    const Error error(ErrorCode::function_failed,
-                      "it answered 101 (Switching Protocols) to a request that did not ask for it");
-    co_await send_failure(proxied.reply, error, writer);
+    Error error(ErrorCode::function_failed,
+                "it answered 101 (Switching Protocols) to a request that did not ask for it");
+    co_await send_function_failure(proxied, lease, std::move(error), writer);
   } else if (head && head->status == 101) {
     auto switched = downstream_head(std::move(*head));
     proxied.reply.complete(switched.headers);
@@ -165,21 +178,22 @@ Task<void> converse(const ProxiedRequest& proxied, http::ClientConnection& upstr
   } else if (head) {
     auto passed = downstream_head(std::move(*head));
     proxied.reply.complete(passed.headers);
-    co_await send_response(proxied, upstream, std::move(passed), timeout, writer);
+    co_await send_response(proxied, upstream, std::move(passed), timeout, lease, client, writer);
   } else if (client.gone()) {
     // Nobody is left to be told.
   } else if (late) {
     lease.discard_instance();
-    const Error error(ErrorCode::timeout, fmt::format("no response within {} s", timeout.count()));
-    co_await send_failure(proxied.reply, error, writer);
+    Error error(ErrorCode::timeout, fmt::format("Task timed out after {:.2f} seconds",
+                                                std::chrono::duration<double>(timeout).count()));
+    co_await send_function_failure(proxied, lease, std::move(error), writer);
   } else if (upstream.request_body_failed()) {
     co_await refuse_body(proxied.reply, head.error(), writer);
   } else {
     const bool ended = co_await lease.ended_soon();
-    const Error error(ErrorCode::function_failed,
-                      fmt::format("{}: {}", ended ? "its HTTP server ended" : "no response",
-                                  head.error().message()));
-    co_await send_failure(proxied.reply, error, writer);
+    Error error(ErrorCode::function_failed,
+                fmt::format("{}: {}", ended ? "its HTTP server ended" : "no response",
+                            head.error().message()));
+    co_await send_function_failure(proxied, lease, std::move(error), writer);
   }
 }
 

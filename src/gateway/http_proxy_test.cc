@@ -15,7 +15,9 @@
 namespace lambda::gateway {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::StartsWith;
 using namespace std::chrono_literals;
@@ -225,6 +227,7 @@ TEST_F(GatewayTest, GivesUpAFunctionThatDoesNotAnswerInTime) {
   const auto reply = get("web.localhost", "/hang");
   EXPECT_THAT(reply, StartsWith("HTTP/1.1 504"));
   EXPECT_TRUE(script_.discarded);
+  EXPECT_THAT(script_.noted, ElementsAre("Task timed out after 1.00 seconds"));
 }
 
 TEST_F(GatewayTest, EndsTheCallOfAClientThatWent) {
@@ -238,6 +241,7 @@ TEST_F(GatewayTest, EndsTheCallOfAClientThatWent) {
   while (!upstream_.gone && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
   EXPECT_TRUE(upstream_.gone);
   EXPECT_FALSE(script_.discarded);
+  EXPECT_THAT(script_.noted, IsEmpty());
 }
 
 TEST_F(GatewayTest, SaysThatAnHttpFunctionDoesNotStartAndNoMore) {

@@ -86,6 +86,8 @@ class HttpLease {
   // a moment after its closed connections, and is waited for so long; whoever is told of the
   // failure only then is not sent to the same instance with the next call.
   virtual Task<bool> ended_soon() = 0;
+  // Into the function's log: whoever wrote the function looks there.
+  virtual Task<void> note_failure(std::string request_id, std::string reason) = 0;
 };
 
 class Invoker {

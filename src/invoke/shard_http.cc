@@ -41,6 +41,10 @@ class Shard::HttpSlot final : public HttpLease {
     auto wait = wait_for_end(held_);
     co_return co_await cross_to(home_, std::move(wait));
   }
+  Task<void> note_failure(std::string request_id, std::string reason) override {
+    auto note = note_at_home(held_, std::move(request_id), std::move(reason));
+    co_await cross_to(home_, std::move(note));
+  }
 
  private:
   struct Held {
@@ -52,6 +56,10 @@ class Shard::HttpSlot final : public HttpLease {
   static Task<bool> wait_for_end(std::shared_ptr<Held> held) {
     co_return co_await held->lease.instance().ended().wait_until(std::chrono::steady_clock::now() +
                                                                  pool::kExitGrace);
+  }
+  static Task<void> note_at_home(std::shared_ptr<Held> held, std::string request_id,
+                                 std::string reason) {
+    co_await held->lease.instance().note_failure(std::move(request_id), std::move(reason));
   }
   Loop& home_;
   std::shared_ptr<Held> held_;
@@ -149,9 +157,7 @@ Task<Result<http::Response>> exchange_event(http::ClientConnection& connection,
   co_return head;
 }
 
-FailurePayload failed_exchange(const Error& error, std::chrono::seconds timeout,
-                               std::string_view request_id) {
-  if (error.code() == ErrorCode::too_large) return response_too_large(request_id);
+pool::Failure failed_exchange(const Error& error, std::chrono::seconds timeout) {
   pool::Failure failure;
   if (error.code() == ErrorCode::timeout) {
     failure.kind = pool::Failure::Kind::timeout;
@@ -162,7 +168,7 @@ FailurePayload failed_exchange(const Error& error, std::chrono::seconds timeout,
     failure.type = "Runtime.ExitError";
     failure.reason = "the HTTP server ended the connection: " + error.message();
   }
-  return payload_of(failure, request_id);
+  return failure;
 }
 
 }  // namespace
@@ -197,12 +203,18 @@ Task<Result<Outcome>> Shard::call_http(Call call, std::unique_ptr<Admission> adm
   outcome.timing.handler = elapsed_since(sent);
   outcome.timing.total = elapsed_since(begin);
   if (!answer) {
-    if (answer.error().code() == ErrorCode::timeout) {
+    if (answer.error().code() == ErrorCode::too_large) {
+      describe(outcome, response_too_large(call.request_id));
+      co_return outcome;
+    }
+    const auto failure = failed_exchange(answer.error(), timeout);
+    if (failure.kind == pool::Failure::Kind::timeout) {
       (*lease)->discard_instance();
-    } else if (answer.error().code() != ErrorCode::too_large) {
+    } else {
       co_await (*lease)->ended_soon();
     }
-    describe(outcome, failed_exchange(answer.error(), timeout, call.request_id));
+    co_await (*lease)->note_failure(call.request_id, failure.reason);
+    describe(outcome, payload_of(failure, call.request_id));
     co_return outcome;
   }
   outcome.content_type = answer->headers.get("Content-Type", "application/octet-stream");

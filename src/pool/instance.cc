@@ -199,8 +199,7 @@ Task<CallResult> Instance::call(sandbox::RuntimeEvent event, milliseconds limit)
   result.handler = elapsed_since(begin);
   result.failure = co_await settle(result.reply, limit);
   if (result.failure && result.failure->kind == Failure::Kind::timeout) {
-    const auto now = std::chrono::time_point_cast<std::chrono::milliseconds>(services_.clock.now());
-    auto line = fmt::format("{}Z {} {}", format_iso(now), request_id, result.failure->reason);
+    auto line = failure_line(request_id, result.failure->reason);
     co_await log_->platform_line(std::move(line));
   }
   auto last = report(request_id, result.handler, result.failure);
@@ -208,6 +207,11 @@ Task<CallResult> Instance::call(sandbox::RuntimeEvent event, milliseconds limit)
   if (result.failure)
     asio::co_spawn(executor_, end_one(self), in_background("the end of an instance"));
   co_return result;
+}
+
+std::string Instance::failure_line(std::string_view request_id, std::string_view reason) const {
+  const auto now = std::chrono::time_point_cast<std::chrono::milliseconds>(services_.clock.now());
+  return fmt::format("{}Z {} {}", format_iso(now), request_id, reason);
 }
 
 std::string Instance::report(std::string_view request_id, microseconds duration,
@@ -247,6 +251,13 @@ Task<bool> Instance::wait_until_ready_again() {
 Task<Result<UniqueFd>> Instance::connect() {
   const auto self = shared_from_this();
   co_return co_await sandbox_->connect(http_port(*version_));
+}
+
+Task<void> Instance::note_failure(std::string request_id, std::string reason) {
+  const auto self = shared_from_this();
+  if (!log_) co_return;
+  auto line = failure_line(request_id, reason);
+  co_await log_->platform_line_of(std::move(request_id), std::move(line));
 }
 
 // Keeps the instance until then, whoever lets go of it.

@@ -76,6 +76,8 @@ class Instance : public std::enable_shared_from_this<Instance> {
   // HTTP functions: a new connection to $PORT. A call's log lines carry no request id: several may
   // run at once.
   Task<Result<UniqueFd>> connect();
+  // Why one of them failed, into the function's log.
+  Task<void> note_failure(std::string request_id, std::string reason);
 
   // Ends everything; resolves when nothing is left. May be called more than once.
   Task<void> end();
@@ -106,6 +108,8 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Task<Result<Done>> initialise_http();
   Task<std::optional<Failure>> settle(std::optional<sandbox::RuntimeReply>& reply,
                                       std::chrono::milliseconds limit);
+  [[nodiscard]] std::string failure_line(std::string_view request_id,
+                                         std::string_view reason) const;
   [[nodiscard]] std::string report(std::string_view request_id, std::chrono::microseconds duration,
                                    const std::optional<Failure>& failure);
 

@@ -240,6 +240,17 @@ Task<void> InstanceLog::platform_line(std::string text) {
   impl->give();
 }
 
+Task<void> InstanceLog::platform_line_of(std::string request_id, std::string text) {
+  const auto impl = impl_;
+  co_await impl->drain(impl);
+  impl->flush_partial();
+  impl->give();
+  const auto before = std::exchange(impl->origin, impl->origin_of(std::move(request_id)));
+  impl->line(text, impl->clock.now());
+  impl->give();
+  impl->origin = before;
+}
+
 Task<std::string> InstanceLog::end_call(std::string report) {
   const auto impl = impl_;
   co_await impl->drain(impl);

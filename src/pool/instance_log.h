@@ -44,6 +44,8 @@ class InstanceLog {
   // A line of the platform's own ("Task timed out ..."), after everything the function wrote so
   // far.
   Task<void> platform_line(std::string text);
+  // The same of one of several requests that run at once.
+  Task<void> platform_line_of(std::string request_id, std::string text);
   // Drains, writes END and `report`, and returns the call's tail.
   Task<std::string> end_call(std::string report);
   // Drains, and returns the end of what was written since the start or the last call (an init that

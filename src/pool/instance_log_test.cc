@@ -92,6 +92,18 @@ TEST_F(InstanceLogTest, GivesTheLinesOfAShortCallAtOnce) {
   EXPECT_LE(store_->batches, 2);
 }
 
+TEST_F(InstanceLogTest, ALineOfOneOfSeveralRequestsIsItsAlone) {
+  write("before\n");
+  run(log_->platform_line_of("r", "it failed"));
+  write("after\n");
+  run(log_->drain_outside_call());
+  ASSERT_EQ(store_->lines.size(), 3u);
+  EXPECT_EQ(store_->lines[0].request_id, "");
+  EXPECT_EQ(store_->lines[1].text, "it failed");
+  EXPECT_EQ(store_->lines[1].request_id, "r");
+  EXPECT_EQ(store_->lines[2].request_id, "");
+}
+
 TEST_F(InstanceLogTest, GivesAStartLineThatNothingFollows) {
   run(log_->begin_call("r"));
   run(sleep_for(200ms));

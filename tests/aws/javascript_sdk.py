@@ -39,7 +39,7 @@ def installed_sdk():
 
 
 class JavaScriptTest(AwsTest):
-    """Scripts of this folder, run by Node with the client, the server's address and its key."""
+    """Scripts of this folder, run by Node with the client and what `lambda config aws` prints."""
 
     @classmethod
     def setUpClass(cls):
@@ -49,9 +49,9 @@ class JavaScriptTest(AwsTest):
     def script(self, name, *arguments, timeout=120):
         """Runs the script; returns the JSON that it prints."""
         environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
-        environment.update({"SDK_HOME": str(self.sdk), "AWS_ENDPOINT_URL_LAMBDA": self.server.url, "AWS_REGION": "us-east-1",
-                            "AWS_ACCESS_KEY_ID": self.key_id, "AWS_SECRET_ACCESS_KEY": self.secret, "AWS_MAX_ATTEMPTS": "1"})
-        done = subprocess.run([node(), Path(__file__).with_name(name), *arguments], env=environment, stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=timeout, check=False)
+        environment.update({"SDK_HOME": str(self.sdk), "HOME": str(self.server.home), "AWS_MAX_ATTEMPTS": "1"})
+        in_shell = self.server.cli("config", "aws").stdout + '\nexec "$@"\n'
+        done = subprocess.run(["/bin/sh", "-euc", in_shell, "sh", node(), Path(__file__).with_name(name), *arguments], env=environment,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False)
         self.assertEqual(done.returncode, 0, f"{name}\n{done.stdout}{done.stderr}")
         return json.loads(done.stdout)

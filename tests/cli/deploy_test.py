@@ -109,6 +109,14 @@ class Output(ServerTest):
             digests.append(self.server.api("GET", f"/_lambda/functions/{name}").json()["codeSha256"])
         self.assertEqual(digests[0], digests[1])
 
+    def test_an_image_takes_no_handler_and_no_runtime(self):
+        for arguments, words in ((["--image", "x", "--handler", "app.handler"], "Leave out --handler (handler in lambda.toml)"),
+                                 (["--image", "x", "--runtime", "python3.11"], "Leave out --runtime"),
+                                 ([self.server.folder({"Dockerfile": "FROM x\n", "lambda.toml": 'handler = "app.handler"\n'})], "or name --runtime, too")):
+            done = self.server.cli("deploy", "--name", "image", *arguments, check=False)
+            self.assert_fails(done, 2, "function image is made of an image", words)
+            self.assertNotIn("[1/3]", done.stderr)
+
 
 class Progress(CommandLineTest):
     """What a server reports, word for word."""

@@ -15,6 +15,18 @@ def handler(event, context):
     return {"event": event, "version": "%s", "text": "grüße"}
 '''
 
+FAILING_SERVER = '''
+import http.server, os
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(503)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+'''
+
 
 class Functions(ServerTest):
     driver = "native"
@@ -64,7 +76,11 @@ class Functions(ServerTest):
         self.assert_fails(self.lambda_("invoke", "greet:1", "--qualifier", "2"), 2, "does not match the specified qualifier")
         self.assert_fails(self.lambda_("invoke", "greet:9"), 5, "greet:9", "There are: $LATEST, 3, 2, 1, live (3)")
         self.assert_fails(self.lambda_("invoke", "gret:1"), 5, 'there is no function "gret"; did you mean "greet"?')
-        self.assert_fails(self.lambda_("invoke", arn.replace("us-east-1", "eu-west-1")), 5, "eu-west-1")
+        for elsewhere in (arn.replace("us-east-1", "eu-west-1"), arn.replace("us-east-1", "eu-west-1") + ":9"):
+            done = self.lambda_("invoke", elsewhere)
+            self.assert_fails(done, 5, "eu-west-1")
+            self.assertNotIn("There are", done.stderr)
+        self.assert_fails(self.lambda_("invoke", f"{arn}:9"), 5, "There are: $LATEST, 3, 2, 1, live (3)")
         self.assert_fails(self.lambda_("invoke", "greet:1:2"), 5, 'there is no function "greet:1:2"')
         self.assert_fails(self.lambda_("invoke", "greet:2", "-d", '"fail"'), 3, "lambda logs greet)")
         self.assertRegex(self.server.cli("invoke", "greet:1", "--async", "--wait", "-d", "1").stdout, '"version": "1"')
@@ -86,6 +102,14 @@ class Functions(ServerTest):
         self.assert_fails(self.lambda_("invoke", "nobody", "--qualifier", "77", "-d", "1"), 5, "nobody")
         self.assert_fails(self.lambda_("invoke", "greet", "--qualifier", "a b&c", "-d", "1"), 5)
 
+    def test_invoke_of_an_http_function_that_fails_says_the_status(self):
+        self.server.deploy({"server.py": FAILING_SERVER}, "failing", "--kind", "http", "--handler", "server.py")
+        for body in ("{}", "[1]"):
+            done = self.lambda_("invoke", "failing", "-d", body)
+            self.assert_fails(done, 3, "lambda: the function failed: it answered with the status 503\n", "lambda logs failing)")
+            self.assertEqual(done.stdout, body)
+        self.assert_fails(self.lambda_("invoke", "failing", "-d", '{"errorType": "Mine"}'), 3, "lambda: the function failed: Mine\n")
+
     def test_invoke_tells_times_and_logs_on_standard_error(self):
         done = self.server.cli("invoke", "greet", "-d", "1", "--timing", "--logs")
         self.assertEqual(json.loads(done.stdout)["event"], 1)
@@ -102,8 +126,9 @@ class Functions(ServerTest):
     def test_list(self):
         table = self.server.cli("list").stdout.splitlines()
         self.assertRegex(table[0], r"^NAME +RUNTIME +LIVE +SIZE +CHANGED +URL$")
-        self.assertRegex(table[1], rf"^greet +python3\.11 +\d( \(\$LATEST is newer\))? +\d+ B +\d+ (second|minute)s? ago +http://greet\.localhost:{self.server.port}$")
-        self.assertEqual(json.loads(self.server.cli("list", "-o", "json").stdout)["functions"][0]["name"], "greet")
+        greet = next(row for row in table if row.startswith("greet "))
+        self.assertRegex(greet, rf"^greet +python3\.11 +\d( \(\$LATEST is newer\))? +\d+ B +\d+ (second|minute)s? ago +http://greet\.localhost:{self.server.port}$")
+        self.assertEqual(json.loads(self.server.cli("list", "-o", "json").stdout)["functions"][table.index(greet) - 1]["name"], "greet")
 
     def test_versions(self):
         table = self.server.cli("versions", "greet").stdout.splitlines()
@@ -111,6 +136,18 @@ class Functions(ServerTest):
         self.assertRegex(table[1], r"^3 .* number 3$")
         self.assertEqual([each["message"] for each in json.loads(self.server.cli("versions", "greet", "-o", "json").stdout)["versions"]],
                          ["number 3", "number 2", "number 1"])
+
+    def test_how_live_is_shared_is_shown(self):
+        for version in (1, 2, 3):
+            self.server.deploy({"app.py": CODE % version}, "shared")
+        live = "/2015-03-31/functions/shared/aliases/live"
+        self.assertEqual(self.server.api("PUT", live, {"RoutingConfig": {"AdditionalVersionWeights": {"1": 0.25}}}).status, 200)
+        self.assertRegex(self.server.cli("list").stdout, r"(?m)^shared +python3\.11 +3 75 %, 1 25 % ")
+        rows = self.server.cli("versions", "shared").stdout.splitlines()[1:]
+        for row, expected in zip(rows, (r"3 +live 75 % +\d", r"2 +\d", r"1 +live 25 % +\d")):
+            self.assertRegex(row, f"^{expected}")
+        self.server.api("PUT", live, {"RoutingConfig": {"AdditionalVersionWeights": {}}})
+        self.assertNotIn("%", self.server.cli("list").stdout + self.server.cli("versions", "shared").stdout)
 
     def test_logs(self):
         self.server.cli("invoke", "greet", "-d", '"in the log"')
@@ -149,11 +186,40 @@ class Functions(ServerTest):
         self.assertIn('Promoted "greet": version 1 → 3', self.server.cli("promote", "greet", "3").stdout)
         self.assertIn("Unchanged", self.server.cli("promote", "greet", "3").stdout)
 
+    def test_what_moves_live_says_which_share_it_ends(self):
+        for version in (1, 2):
+            self.server.deploy({"app.py": CODE % version}, "split")
+
+        def share():
+            live = "/2015-03-31/functions/split/aliases/live"
+            self.assertEqual(self.server.api("PUT", live, {"FunctionVersion": "2", "RoutingConfig": {"AdditionalVersionWeights": {"1": 0.1}}}).status, 200)
+
+        ended = "live was shared: 10 % of the calls went to version 1; all of them go to version {} now.\n"
+        for command, version, words in ((["promote", "split", "2"], 2, 'Promoted "split"'), (["rollback", "split"], 1, 'Rolled back "split": version 2 → 1'),
+                                        (["promote", "split", "2", "-o", "json"], 2, '"weight"')):
+            with self.subTest(command=command):
+                share()
+                done = self.server.cli(*command)
+                self.assertEqual(done.stderr, ended.format(version))
+                self.assertIn(words, done.stdout)
+                self.assertNotIn("Unchanged", done.stdout)
+        share()
+        done = self.server.deploy({"app.py": CODE % 2}, "split")
+        self.assertIn('Unchanged: version 2 of "split" has this code and these settings already.\n' + ended.format(2), done.stderr)
+        done = self.server.deploy({"app.py": CODE % 2}, "split")
+        self.assertIn('Unchanged: version 2 of "split" is live already.\n', done.stderr)
+        self.assertNotIn("shared", done.stderr)
+        share()
+        self.assertIn(ended.format(3), self.server.deploy({"app.py": CODE % 3}, "split").stderr)
+
     def test_url(self):
         self.server.deploy({"app.py": CODE % 1}, "door")
         self.assertIn("closed", self.server.cli("url", "door", "none").stdout)
         self.assertEqual(self.server.get("door").status, 403)
-        self.assertIn("lambda url door open", self.server.deploy({"app.py": CODE % 2}, "door").stderr)
+        done = self.server.deploy({"app.py": CODE % 2}, "door")
+        self.assertIn("\nYour function is live. Its URL is closed; open it with: lambda url door open\n", done.stderr)
+        self.assertNotIn("live at", done.stderr)
+        self.assertEqual(done.stdout, f"http://door.localhost:{self.server.port}\n")
         self.assertIn("open to everybody", self.server.cli("url", "door", "open").stdout)
         self.assertEqual(self.server.get("door").status, 200)
 

@@ -179,6 +179,35 @@ include = ["shared"]
         self.server.cli("rollback", "promo")
         self.assertNotIn("newer", self.server.cli("list").stdout)
 
+    def test_a_draft_that_does_not_load_is_not_made_live(self):
+        self.server.deploy(shows("live"), "loads", "--handler", "app.handler")
+        client = self.server.boto()
+        self.addCleanup(client.close)
+
+        def promote(*arguments):
+            return self.server.cli("promote", "loads", *arguments, check=False)
+
+        client.update_function_configuration(FunctionName="loads", Handler="gone.handler")
+        self.assert_fails(promote(), 3, "$latest of loads was not made live", "gone", "`lambda logs loads`")
+        self.assertIn("gone", self.server.cli("logs", "loads").stdout)
+        version = client.publish_version(FunctionName="loads")["Version"]
+        self.assert_fails(promote(version), 3, f"version {version} of loads was not made live")
+        self.assert_fails(self.server.cli("rollback", "loads", version, check=False), 3, f"version {version} of loads was not made live")
+        self.assert_fails(promote(), 3, f"version {version} of loads was not made live")
+        self.assertEqual(self.server.get("loads").json()["version"], "1")
+        # Mended, it is started for the first call.
+        client.update_function_configuration(FunctionName="loads", Handler="app.handler", Environment={"Variables": {"COLOR": "new"}})
+        self.assertEqual(promote().returncode, 0)
+        reply = self.server.invoke("loads", qualifier="live")
+        self.assertEqual((reply.json()["color"], reply.json()["version"]), ("new", "3"))
+        timing = dict(part.split("=") for part in reply.headers["x-lambda-timing"].split(";"))
+        self.assertLess(int(timing["total"]), int(timing["start"]) + int(timing["init"]))
+        # One that was live is known to load, and one that an alias makes live is not looked at.
+        client.update_alias(FunctionName="loads", Name="live", FunctionVersion=version)
+        self.assertEqual(self.server.cli("rollback", "loads").returncode, 0)
+        self.assertEqual(self.server.get("loads").json()["version"], "1")
+        self.assertEqual(promote(version).returncode, 0)
+
     def test_settings_after_a_rollback_are_those_that_are_live(self):
         self.server.deploy(shows("one"), "steps", "--handler", "app.handler", "-e", "COLOR=red")
         self.server.deploy(shows("two"), "steps", "--handler", "app.handler", "-e", "COLOR=broken", "--timeout", "9")
@@ -186,10 +215,25 @@ include = ["shared"]
         self.server.deploy(shows("three"), "steps", "--handler", "app.handler")
         self.assertEqual(self.server.get("steps").json(), {"code": "three", "color": "red", "memory": "128", "version": "3"})
         self.assertEqual(self.server.api("GET", "/2015-03-31/functions/steps/configuration").json()["Timeout"], 30)
-        # What AWS's tools changed since is wanted.
-        self.server.boto().update_function_configuration(FunctionName="steps", Environment={"Variables": {"COLOR": "blue"}})
-        self.server.deploy(shows("four"), "steps", "--handler", "app.handler")
+        # What AWS's tools changed since is wanted, and told.
+        self.server.boto().update_function_configuration(FunctionName="steps", Environment={"Variables": {"COLOR": "blue"}}, Timeout=7)
+        done = self.server.deploy(shows("four"), "steps", "--handler", "app.handler", "--timeout", "30")
+        self.assertIn("Note: not as live in version 3, but as in $LATEST, which was changed since: environment\n", done.stderr)
+        self.assertNotIn("Note:", self.server.deploy(shows("four"), "steps", "--handler", "app.handler").stderr)
         self.assertEqual(self.server.get("steps").json(), {"code": "four", "color": "blue", "memory": "128", "version": "4"})
+
+    def test_the_handler_after_a_rollback_is_the_one_that_is_live(self):
+        code = {"app.py": "def one(e, c): return 'one'\ndef two(e, c): return 'two'\n"}
+        for handler in ("app.one", "app.two"):
+            self.server.deploy(code, "hands", "--handler", handler)
+        self.server.cli("rollback", "hands")
+        self.server.deploy({**code, "more.py": ""}, "hands")
+        self.assertEqual(self.server.get("hands").text, "one")
+        # A draft that was changed since wins here, too.
+        self.server.boto().update_function_configuration(FunctionName="hands", Handler="app.two")
+        done = self.server.deploy(code, "hands")
+        self.assertEqual(self.server.get("hands").text, "two")
+        self.assertIn("Note: not as live in version 3, but as in $LATEST, which was changed since: handler\n", done.stderr)
 
     def test_settings_that_aws_tools_put_back_are_wanted(self):
         for color in ("red", "blue"):

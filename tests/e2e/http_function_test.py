@@ -2,8 +2,10 @@
 
 import base64
 import hashlib
+import http.client
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -21,6 +23,8 @@ import base64, hashlib, json, os, sys, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 BORN = time.time()
+RAW = {"/cut": b"Content-Length: 100\r\n\r\nten bytes.", "/twice": b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+       "/colonless": b"no colon\r\n\r\n", "/chunk": b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"}
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -48,6 +52,7 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/nap": time.sleep(2); self.echo()
         elif self.path == "/exit": os._exit(5)
         elif self.path == "/ws": self.websocket()
+        elif self.path in RAW: self.wfile.write(b"HTTP/1.1 200 OK\r\n" + RAW[self.path]); self.close_connection = True
         elif self.path == "/unasked": self.unasked()
         else: self.echo()
     def websocket(self):
@@ -192,6 +197,31 @@ class HttpFunctions(ServerTest):
         self.assertEqual(self.server.get("web", "/slow").status, 504)
         self.assertLess(time.monotonic() - began, 8)
         self.assertEqual(self.server.get("web", "/").status, 200)
+
+    def logs(self, pattern, name, *options):
+        """Waits until its log has that."""
+        until = time.monotonic() + 10
+        while not re.search(pattern, text := self.server.cli("logs", name, *options).stdout):
+            self.assertLess(time.monotonic(), until, f"{pattern}: not in {text}")
+            time.sleep(0.1)
+
+    def test_why_a_request_failed_is_in_the_function_s_log(self):
+        for path, status, reason in (("/cut", 502, "its response ended early"), ("/twice", 502, "no response: "), ("/colonless", 502, "no response: "),
+                                     ("/unasked", 502, "it answered 101"), ("/exit", 502, "its HTTP server ended: "), ("/slow", 504, "Task timed out after 3.00 seconds")):
+            with self.subTest(path=path):
+                reply = self.server.get("web", path)
+                self.assertEqual(reply.status, status)
+                request = reply.headers["x-amzn-requestid"]
+                self.logs(rf"\A\S+  \S+Z {request} {reason}.*\n\Z", "web", "--request-id", request)
+        with self.assertRaises((http.client.HTTPException, OSError)):
+            self.server.get("web", "/chunk")
+        self.logs(r"Z [0-9a-f-]{36} its response ended early: ", "web", "--lines", "5")
+
+    def test_why_an_event_failed_is_in_the_function_s_log(self):
+        self.server.deploy({"server.py": SERVER.replace("do_POST = do_PUT", "do_POST = lambda self: time.sleep(30)\n    do_PUT"), "Dockerfile": DOCKERFILE},
+                           "posted", "--timeout", "1")
+        self.assertEqual(self.server.cli("invoke", "posted", check=False).returncode, 3)
+        self.logs(r"Z [0-9a-f-]{36} Task timed out after 1\.00 seconds\n", "posted")
 
     def test_a_server_that_ends(self):
         for _ in range(5):

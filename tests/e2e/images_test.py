@@ -137,6 +137,18 @@ CMD ["python3", "look.py"]
         self.assert_fails(missing, missing.returncode, "no-such-image:1", "docker load")
         self.assertNotEqual(missing.returncode, 0)
 
+    def test_a_server_that_is_taken_for_a_handler_is_told_how_it_is_deployed(self):
+        name = f"lambda-test-port-{self.driver}:latest"
+        self.addCleanup(docker, "rmi", "-f", name, check=False)
+        build_image(name, {"Dockerfile": 'FROM lambda/python:3.11\nCOPY server.py /srv/\nEXPOSE 8081 8080\nCMD ["python3", "/srv/server.py"]\n',
+                           "server.py": LOOK})
+        done = self.server.cli("deploy", "--image", name, "--name", "port", check=False)
+        self.assert_fails(done, 3, "exposes port 8080", "deploy it with --kind http --port 8080")
+        self.server.cli("deploy", "--image", name, "--name", "port", "--kind", "http", "--port", "8080")
+        self.assertEqual(self.server.get("port").json()["port"], "8080")
+        done = self.server.deploy({"Dockerfile": f"FROM {name}\n"}, "based", check=False)
+        self.assert_fails(done, 3, "deploy it with --kind http --port 8080")
+
     def test_image_uri_of_aws_clients(self):
         name = f"lambda-test-uri-{self.driver}:latest"
         self.addCleanup(docker, "rmi", "-f", name, check=False)

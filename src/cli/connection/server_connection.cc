@@ -1,5 +1,7 @@
 #include "cli/connection/server_connection.h"
 
+#include "cli/connection/json_fields.h"
+
 #include <cerrno>
 #include <memory>
 #include <optional>
@@ -99,7 +101,11 @@ Error error_of(const http::Response& response) {
         "the server does not know this key: set another with `lambda config set-key`, or "
         "LAMBDA_API_KEY";
   }
-  return Error(code_of_status(response.status), message);
+  const bool function_failed =
+      !error && value.is_object() &&
+      text_in(value.as_object(), "code") == to_string(ErrorCode::function_failed);
+  return Error(function_failed ? ErrorCode::function_failed : code_of_status(response.status),
+               message);
 }
 
 http::Request ServerConnection::make_request(std::string method, std::string path,
