@@ -33,6 +33,11 @@ json::object function_json(Services& services, const function::Function& functio
   object["name"] = function.name;
   object["url"] = services.addresses.url_of(function);
   object["urlAuth"] = function::to_string(function.url.auth);
+  if (function.reserved_concurrency) {
+    object["reservedConcurrency"] = *function.reserved_concurrency;
+  } else {
+    object["reservedConcurrency"] = nullptr;
+  }
   const auto* live = function.live();
   if (live != nullptr && live->version != 0) {
     object["live"] = live->version;

@@ -121,7 +121,7 @@ class FirstSteps(RunTest):
 
     def test_1_it_ends_with_what_a_person_wants_to_know(self):
         said = self.starts(self.first)
-        self.assertIn('$ bin/lambda deploy examples/hello --name greet', said)
+        self.assertIn(f"$ LAMBDA_DATA_DIR={self.home.data} bin/lambda deploy examples/hello --name greet", said)
         self.assertIn('Your function is live at: http://greet.localhost\n', said)
         self.assertIn('$ curl "http://greet.localhost?name=World"\n  {"message": "Hello, World!"}', said)
         self.assertRegex(said, r"\n  URL +http://127\.0\.0\.1 +\(functions: http://NAME\.localhost\)\n")
@@ -135,8 +135,9 @@ class FirstSteps(RunTest):
         lines = lines_to_paste(self.first.said)
         kinds = set()
         for line in lines:
-            if line.startswith("./run logs"):
-                self.assertEqual(line, "./run logs · ./run stop · ./test")
+            if "./run logs" in line:
+                self.assertEqual(line, f"LAMBDA_DATA_DIR={self.home.data} ./run logs · LAMBDA_DATA_DIR={self.home.data} ./run stop · ./test")
+                self.assertIn(f"pid {self.home.pid()}", self.home.paste(line.split(" · ")[0].replace("logs", "status")).stdout)
                 continue
             with self.subTest(line=line):
                 done = self.home.paste(line)
@@ -224,7 +225,8 @@ class FirstSteps(RunTest):
         self.assertEqual(self.home.run("stop").returncode, 0)
         done = self.home.run("status")
         self.assertEqual(done.returncode, 1)
-        self.assertIn("not running", done.said)
+        self.assertEqual(done.said, f"lambdad is not running with the data directory {self.home.data}. Start it with "
+                                    f"LAMBDA_DATA_DIR={self.home.data} ./run\n")
         # A person who calls now is told what to do.
         done = self.home.paste(f"LAMBDA_DATA_DIR={self.home.data} bin/lambda list")
         self.assertEqual(done.returncode, 6)
@@ -234,7 +236,8 @@ class FirstSteps(RunTest):
 class OwnFunctions(RunTest):
     """What a person has made of greet, and ./run after it."""
 
-    KEPT = '"greet" is your own by now: it was left as it is.\n'
+    KEPT = '"greet" is your own by now ({}): it was left as it is.\n'
+    OTHER = "its versions or its draft are not the example's"
 
     def setUp(self):
         self.home = self.place()
@@ -260,12 +263,12 @@ class OwnFunctions(RunTest):
         """Draft, versions and the alias, to the revision."""
         return (self.aws("get-function-configuration"), self.aws("list-versions-by-function")["Versions"], self.aws("get-alias --name live"))
 
-    def is_left_alone(self, *words):
+    def is_left_alone(self, *words, changed=OTHER):
         before = self.state()
         for word in words or ("start", "restart"):
             said = self.starts(self.home.run(word))
-            self.assertNotIn("$ bin/lambda deploy", said)
-            self.assertIn(self.KEPT, said)
+            self.assertNotIn("bin/lambda deploy examples/hello", said)
+            self.assertIn(self.KEPT.format(changed), said)
             self.assertEqual(self.state(), before)
             lines = lines_to_paste(said)
             self.assertFalse([line for line in lines if "greet" in line], lines)
@@ -282,7 +285,7 @@ class OwnFunctions(RunTest):
         self.cli(f"deploy {self.folder('other')} --name other --handler app.handler")
         self.cli("delete greet -y")
         said = self.starts(self.home.run())
-        self.assertNotIn(self.KEPT, said)
+        self.assertNotIn("your own", said)
         self.assertEqual([function["name"] for function in json.loads(self.cli("list -o json"))["functions"]], ["other"])
 
     def test_a_draft_of_other_code(self):
@@ -313,9 +316,16 @@ class OwnFunctions(RunTest):
         for auth in ("key", "iam", "none"):
             self.cli(f"url greet {auth}")
             listed = self.cli("list -o json")
-            self.is_left_alone("start")
+            self.is_left_alone("start", changed="its URL is not open")
             self.assertEqual(self.cli("list -o json"), listed)
         self.cli("url greet open")
+        self.assertIn("Unchanged: version 1", self.starts(self.home.run()))
+
+    def test_no_calls_are_let_through(self):
+        self.aws("put-function-concurrency --reserved-concurrent-executions 0")
+        self.is_left_alone(changed="its reserved concurrency is 0, so it takes no calls")
+        self.assertEqual(self.aws("get-function-concurrency"), {"ReservedConcurrentExecutions": 0})
+        self.aws("put-function-concurrency --reserved-concurrent-executions 10")
         self.assertIn("Unchanged: version 1", self.starts(self.home.run()))
 
     def test_the_example_itself(self):
