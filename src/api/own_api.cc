@@ -165,7 +165,8 @@ Task<Answer> get_health(Services&, Exchange&) {
 }
 
 Task<Answer> get_status(Services& services, Exchange&) {
-  co_return json_response(200, services.status());
+  const auto status = co_await services.status();
+  co_return json_response(200, status);
 }
 
 Task<Answer> own_list_functions(Services& services, Exchange&) {

@@ -59,8 +59,7 @@ Result<fs::path> temporary_directory(const fs::path& data) {
 
 }  // namespace
 
-// What people are told of the drivers. It changes where Docker Engine answers later than at the
-// start. Any thread.
+// What people are told of the drivers. It changes with what Docker Engine answers. Any thread.
 class DriverFacts {
  public:
   struct Values {
@@ -105,6 +104,7 @@ struct Application::Parts {
   std::unique_ptr<events::EventQueue> events;
   std::unique_ptr<events::Scheduler> scheduler;
   DriverFacts driver_facts;
+  std::mutex telling;
   ServerFile server_file;
   BlockingPool store_thread{"store", 1};
   BlockingPool disk{"disk", 2};
@@ -127,10 +127,11 @@ struct Application::Parts {
   std::unique_ptr<http::Server> server;
 
   Result<Done> open_state();
-  Result<Done> make_drivers(const UniqueFd& init_program);
+  Result<Done> make_drivers(const UniqueFd& init_program, sandbox::docker::Groups groups);
   void make_native_driver();
-  void make_docker_driver(const UniqueFd& init_program);
+  void make_docker_driver(const UniqueFd& init_program, sandbox::docker::Groups groups);
   void describe_drivers(bool docker_works, const std::string& docker_text);
+  Task<bool> look_at_docker();
   Task<void> follow_docker();
   [[nodiscard]] Result<Done> tell_local_clients();
   void make_webhooks();
@@ -140,7 +141,7 @@ struct Application::Parts {
   Result<Done> make_services();
   [[nodiscard]] api::Services services();
   [[nodiscard]] Result<Done> check_runtime(std::string_view runtime) const;
-  [[nodiscard]] boost::json::object status() const;
+  Task<boost::json::object> status();
   [[nodiscard]] std::string base_url() const;
   Task<Result<api::TakenCode>> resolve_image(std::string reference, function::DriverName driver);
 };
@@ -197,8 +198,10 @@ void Application::Parts::make_native_driver() {
   native_text = *works;
 }
 
-void Application::Parts::make_docker_driver(const UniqueFd& init_program) {
-  auto made = DockerParts::make(configuration, init_program, runtimes, catalog->used_images());
+void Application::Parts::make_docker_driver(const UniqueFd& init_program,
+                                            sandbox::docker::Groups groups) {
+  auto made =
+      DockerParts::make(configuration, init_program, groups, runtimes, catalog->used_images());
   if (made) {
     docker = std::move(*made);
     drivers.docker = docker.driver.get();
@@ -208,8 +211,9 @@ void Application::Parts::make_docker_driver(const UniqueFd& init_program) {
   drivers.docker_missing = docker.text;
 }
 
-Result<Done> Application::Parts::make_drivers(const UniqueFd& init_program) {
-  make_docker_driver(init_program);
+Result<Done> Application::Parts::make_drivers(const UniqueFd& init_program,
+                                              sandbox::docker::Groups groups) {
+  make_docker_driver(init_program, groups);
   make_native_driver();
   using function::DriverName;
   drivers.standard = configuration.driver.value_or(drivers.native != nullptr ? DriverName::native
@@ -245,16 +249,29 @@ void Application::Parts::describe_drivers(bool docker_works, const std::string& 
   driver_facts.set(std::move(facts));
 }
 
+// Whether Docker Engine answers now; where that is news, people are told.
+Task<bool> Application::Parts::look_at_docker() {
+  const auto probed = co_await docker.driver->probe();
+  const auto text = probed ? *probed : probed.error().message();
+  if (text != driver_facts.values().docker) {
+    describe_drivers(probed.has_value(), text);
+    spdlog::info("docker: {}", text);
+    auto tell = [this] { return tell_local_clients(); };
+    auto told = co_await run_blocking(disk, std::move(tell));
+    if (!told) spdlog::warn("{}", told.error().message());
+  }
+  co_return probed.has_value();
+}
+
+// Where it did not answer at the start: a machine that boots starts it when it likes.
 Task<void> Application::Parts::follow_docker() {
-  const auto text = co_await docker.wait_for_engine();
-  describe_drivers(true, text);
-  auto tell = [this] { return tell_local_clients(); };
-  auto told = co_await run_blocking(disk, std::move(tell));
-  if (!told) spdlog::warn("{}", told.error().message());
+  while (!co_await look_at_docker()) co_await sleep_for(kAskDockerAgain);
   co_await docker.remove_earlier_containers();
 }
 
 Result<Done> Application::Parts::tell_local_clients() {
+  // In turn, so that the last to write has the newest.
+  const std::lock_guard guard(telling);
   const auto driver = driver_facts.values();
   ServerFacts facts;
   facts.url = base_url();
@@ -275,7 +292,8 @@ std::string Application::Parts::base_url() const {
   return local_url(listeners);
 }
 
-boost::json::object Application::Parts::status() const {
+Task<boost::json::object> Application::Parts::status() {
+  if (docker.driver) co_await look_at_docker();
   boost::json::object object;
   object["version"] = LAMBDA_VERSION;
   object["driver"] = function::to_string(drivers.standard);
@@ -303,7 +321,7 @@ boost::json::object Application::Parts::status() const {
   }
   object["insecure"] = configuration.insecure;
   object["dataDir"] = configuration.data_directory.string();
-  return object;
+  co_return object;
 }
 
 Task<Result<api::TakenCode>> Application::Parts::resolve_image(std::string reference,
@@ -480,12 +498,13 @@ Application::~Application() {
 
 Result<std::unique_ptr<Application>> Application::build(
     Configuration configuration, Listeners listeners,
-    std::unique_ptr<sandbox::native::SpawnClient> spawn, const UniqueFd& init_program) {
+    std::unique_ptr<sandbox::native::SpawnClient> spawn, const UniqueFd& init_program,
+    sandbox::docker::Groups groups) {
   auto parts = std::make_unique<Parts>(std::move(configuration));
   parts->listeners = std::move(listeners);
   parts->spawn = std::move(spawn);
   auto done = parts->open_state();
-  if (done) done = parts->make_drivers(init_program);
+  if (done) done = parts->make_drivers(init_program, groups);
   if (done) done = parts->make_services();
   if (!done) return fail(std::move(done.error()));
   return std::unique_ptr<Application>(new Application(std::move(parts)));

@@ -14,6 +14,7 @@ import time
 import unittest
 from pathlib import Path
 
+from docker_engine import EmptyEngine
 from lambda_server import ROOT
 from machine import Network, SmallDisk, User, must
 
@@ -681,6 +682,22 @@ class FullDisks(RunTest):
                               env={**os.environ, "LAMBDA_RUNTIMES_DIR": str(self.mount / "runtimes")})
         self.told(done, 400, self.mount / "runtimes")
         self.assertFalse((self.mount / "runtimes/.python3.11.new").exists())
+
+
+class DockerComesLater(RunTest):
+    def test_what_is_said_of_it_is_how_it_is_now(self):
+        place = self.place()
+        socket = place.home / "docker.sock"
+        place.environment["LAMBDA_DOCKER_HOST"] = f"unix://{socket}"
+        self.assertRegex(self.starts(place.run()), rf"\n  Docker +Docker Engine does not run here: there is no socket {socket}")
+        engine = EmptyEngine(socket, grp.getgrnam("games").gr_gid)
+        self.addCleanup(engine.close)
+        engine.refusals["/images/create"] = "no images today"
+        said = self.starts(place.run())
+        self.assertIn("running already", said)
+        self.assertIn("Docker Engine refused to import", said)
+        self.assertRegex(said, rf"\n  Docker +this lambdad may not use Docker Engine yet: {socket} is there and open to the group games.* \(\./run restart\)\n")
+        self.assertRegex(self.starts(place.run("restart")), rf"\n  Docker +Docker Engine 99.1 at {socket}\n")
 
 
 class DataDirectory(RunTest):
