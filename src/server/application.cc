@@ -278,6 +278,7 @@ Result<Done> Application::Parts::tell_local_clients() {
   facts.domain = configuration.domain;
   facts.port = listeners.port;
   facts.port_reason = listeners.port_reason;
+  facts.exposure = exposure(listeners, configuration.insecure);
   facts.addresses = listeners.addresses;
   facts.driver = function::to_string(drivers.standard);
   facts.driver_works = driver.works;
@@ -308,6 +309,7 @@ Task<boost::json::object> Application::Parts::status() {
   object["domain"] = configuration.domain;
   object["port"] = listeners.port;
   object["portReason"] = listeners.port_reason;
+  object["exposure"] = exposure(listeners, configuration.insecure);
   object["account"] = configuration.account;
   object["region"] = configuration.region;
   object["functions"] = catalog->snapshot()->functions.size();
@@ -530,13 +532,8 @@ Result<Done> Application::start() {
     asio::co_spawn(*parts.threads.loops().front(), parts.follow_docker(),
                    in_background("waiting for Docker Engine"));
   }
-  if (parts.listeners.beyond_loopback) {
-    spdlog::warn(
-        "lambdad listens beyond loopback: functions with an open URL can be called by whoever "
-        "reaches it. Keys over plain "
-        "HTTP are {} from there",
-        parts.configuration.insecure ? "ACCEPTED (--insecure)" : "refused");
-  }
+  if (const auto seen = exposure(parts.listeners, parts.configuration.insecure); !seen.empty())
+    spdlog::warn("{}", seen);
   return Done{};
 }
 

@@ -369,6 +369,14 @@ class Ports(RunTest):
         holder.wait()
         self.assertRegex(self.starts(place.run("restart")), r"\n  Port +80\n")
 
+    def test_beyond_this_machine(self):
+        place = self.place(LAMBDA_LISTEN="0.0.0.0:8080")
+        said = self.starts(place.run())
+        self.assertRegex(said, r"\n  WARNING +lambdad listens beyond loopback \(0\.0\.0\.0:8080\): functions with an open URL can be called by whoever "
+                               r"reaches it; the control API and all other URLs need a key\. Keys over plain HTTP are refused from there\n")
+        place.environment["LAMBDA_LISTEN"] = "127.0.0.1:8080"
+        self.assertNotIn("WARNING", self.starts(place.run("restart")))
+
     def test_both_taken(self):
         place = self.place()
         for taken in place.network.listen(("127.0.0.1", 80), ("127.0.0.1", 8080)):
