@@ -158,6 +158,10 @@ std::string EngineClient::why_closed(const struct stat& info) const {
 
 // Says what stands in the way of a connection; anything else passes as it is.
 Error EngineClient::explain(Error error) const {
+  if (error.code() == ErrorCode::timeout) {
+    return std::move(error).with_context(
+        fmt::format("Docker Engine at {} does not answer in time", socket_.string()));
+  }
   if (error.code() != ErrorCode::unavailable) return error;
   struct stat info {};
   const bool there = ::stat(socket_.c_str(), &info) == 0;
