@@ -93,6 +93,7 @@ server_fact() {
     url) form='http://[][A-Za-z0-9.:-]+' ;;
     domain) form='[A-Za-z0-9._-]+' ;;
     port) form='[0-9]{1,5}' ;;
+    socket) form='/.*' ;;
   esac
   value=$(data_file server.json | tr -d '\000' |
     sed -n 's/.*"'"$1"'": *\("\([^"\\]*\(\\.[^"\\]*\)*\)"\|[0-9]\+\|true\|false\).*/\1/p' |

@@ -377,6 +377,20 @@ class Ports(RunTest):
         place.environment["LAMBDA_LISTEN"] = "127.0.0.1:8080"
         self.assertNotIn("WARNING", self.starts(place.run("restart")))
 
+    def test_no_loopback_address_at_all(self):
+        other = Network()
+        self.addCleanup(other.close)
+        place = self.place(LAMBDA_LISTEN="10.231.7.1:8080")
+        place.network.join(other)
+        said = self.starts(place.run())
+        self.assertIn("Your function is live at: http://greet.localhost:8080\n", said)
+        self.assertIn("  WARNING  lambdad listens beyond loopback (10.231.7.1:8080)", said)
+        for line in lines_to_paste(said):
+            if "bin/lambda " in line:
+                done = place.paste(line)
+                self.assertEqual(done.returncode, 0, (line, done.stderr))
+        self.assertIn("running already", self.starts(place.run()))
+
     def test_both_taken(self):
         place = self.place()
         for taken in place.network.listen(("127.0.0.1", 80), ("127.0.0.1", 8080)):

@@ -100,15 +100,21 @@ Error no_server_in(const fs::path& directory) {
                            why, directory.string()));
 }
 
-// The server of a data directory: by its files where its key can be read, else by its socket.
+// The server of a data directory: by its files where its key can be read and sent, which over plain
+// HTTP is to loopback alone; else by its socket.
 Result<Local> local_in(const fs::path& directory) {
   const auto facts = facts_in(directory / "server.json");
-  if (text_in(facts, "url").empty()) return fail(no_server_in(directory));
+  const auto url = text_in(facts, "url");
+  if (url.empty()) return fail(no_server_in(directory));
   auto key = first_line(directory / "admin.key");
   const auto socket = text_in(facts, "socket");
   std::error_code error;
-  if (key.empty() && !socket.empty() && fs::exists(socket, error)) return local_at(socket);
-  return local_from(facts, std::move(key), directory);
+  const bool has_socket = !socket.empty() && fs::exists(socket, error);
+  if (key.empty() && has_socket) return local_at(socket);
+  auto local = local_from(facts, std::move(key), directory);
+  const auto parsed = http::parse_url(url);
+  if (has_socket && parsed && !is_loopback(parsed->endpoint)) local.url = "unix:" + socket;
+  return local;
 }
 
 // Nothing where there is none that could be called. Error: none in the directory that was named.

@@ -52,6 +52,19 @@ TEST_F(FindTarget, FindsTheServerOnThisMachine) {
   EXPECT_EQ(found().key, kOneKey);
 }
 
+// Where it listens on no loopback address, a key would be in the clear.
+TEST_F(FindTarget, TakesTheSocketOfAServerThatListensBeyondLoopbackAlone) {
+  local_server();
+  const auto socket = home_ / "lambda.sock";
+  std::ofstream(home_ / "data/server.json")
+      << R"({"url":"http://10.0.0.1:8080","socket":")" + socket.string() + R"("})";
+  const auto refused = find_target({});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::denied);
+  std::ofstream(socket) << "";
+  EXPECT_EQ(found().url.endpoint.unix_path, socket);
+}
+
 TEST_F(FindTarget, PrefersWhatIsNamedNearest) {
   local_server();
   configure("host = \"http://localhost:1\"\nkey = \"" + kOtherKey + "\"\n");
