@@ -29,6 +29,13 @@ name_of_place() {
   if [[ $real == /var/lib/lambda ]]; then echo lambdad; return; fi
   printf '%s-%s\n' "$(basename -- "$real" | LC_ALL=C tr -c 'A-Za-z0-9.\n-' _ | head -n 1 | cut -c 1-40)" "$(printf %s "$real" | sha256sum | cut -c 1-16)"
 }
+# ./run as a person has to write it to mean this server: with LAMBDA_DATA_DIR where it went elsewhere without.
+run_line() {
+  local usual
+  usual=$(unset LAMBDA_DATA_DIR; find_places; printf %s "$data")
+  [[ $data == "$usual" ]] || printf 'LAMBDA_DATA_DIR=%q ' "$data"
+  printf './run'
+}
 setting_in() { sed -n "s/^$2 = \"\(.*\)\"  # .*/\1/p" <<<"$1"; }
 find_places
 
@@ -86,6 +93,7 @@ server_fact() {
     url) form='http://[][A-Za-z0-9.:-]+' ;;
     domain) form='[A-Za-z0-9._-]+' ;;
     port) form='[0-9]{1,5}' ;;
+    socket) form='/.*' ;;
   esac
   value=$(data_file server.json | tr -d '\000' |
     sed -n 's/.*"'"$1"'": *\("\([^"\\]*\(\\.[^"\\]*\)*\)"\|[0-9]\+\|true\|false\).*/\1/p' |
@@ -209,7 +217,7 @@ wait_until_it_answers() {
 stop_server() {
   local pid turn began
   if ! pid=$(running_pid); then
-    say "No lambdad that ./run started is running."
+    say "No lambdad that ./run started is running with the data directory $data."
     rm -f "$pid_file"
     return
   fi
@@ -250,16 +258,16 @@ server_status() {
   if pid=$(running_pid); then
     say "lambdad runs (pid $pid) at $(server_fact url), driver $(server_fact driver); its log is $log"
   elif [[ -f $pid_file ]]; then
-    say "lambdad is not running: it ended, or was killed, without ./run stop; its log is $log. Start it with ./run"
+    say "lambdad is not running with the data directory $data: it ended, or was killed, without ./run stop; its log is $log. Start it with $(run_line)"
     exit 1
   else
-    say "lambdad is not running. Start it with ./run"
+    say "lambdad is not running with the data directory $data. Start it with $(run_line)"
     exit 1
   fi
 }
 
 follow_log() {
   [[ ! -f $log || -r $log ]] || { say "The log $log is for root and the members of the group lambda." >&2; exit 1; }
-  [[ -f $log ]] || { say "There is no log yet: $log. Start the server with ./run" >&2; exit 1; }
+  [[ -f $log ]] || { say "There is no log yet: $log. Start the server with $(run_line)" >&2; exit 1; }
   exec tail -n 200 -F "$log"
 }

@@ -72,7 +72,7 @@ struct Services {
   // Done when this server can run the runtime; else says why not and what to do.
   std::function<Result<Done>(std::string_view runtime)> check_runtime;
   // What GET /_lambda/status says.
-  std::function<boost::json::object()> status;
+  std::function<Task<boost::json::object>()> status;
   // Signs links for downloads; new at each start.
   std::string link_secret;
 };

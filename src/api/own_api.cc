@@ -34,6 +34,11 @@ json::object function_json(Services& services, const function::Function& functio
   object["name"] = function.name;
   object["url"] = services.addresses.url_of(function);
   object["urlAuth"] = function::to_string(function.url.auth);
+  if (function.reserved_concurrency) {
+    object["reservedConcurrency"] = *function.reserved_concurrency;
+  } else {
+    object["reservedConcurrency"] = nullptr;
+  }
   const auto* live = function.live();
   if (live != nullptr && live->version != 0) {
     object["live"] = live->version;
@@ -166,7 +171,8 @@ Task<Answer> get_health(Services&, Exchange&) {
 }
 
 Task<Answer> get_status(Services& services, Exchange&) {
-  co_return json_response(200, services.status());
+  const auto status = co_await services.status();
+  co_return json_response(200, status);
 }
 
 Task<Answer> own_list_functions(Services& services, Exchange&) {

@@ -6,6 +6,7 @@
 #include "base/result.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,17 @@ namespace lambda {
 // For `lambda deploy`, whose functions must have a URL. Error: invalid; says which rule, and a name
 // that would do.
 [[nodiscard]] Result<Done> check_deploy_name(std::string_view name);
+
+// The numbers that a setting may be.
+struct Range {
+  std::int64_t least;
+  std::int64_t most;
+};
+inline constexpr Range kTimeoutRange{1, 900};                // seconds
+inline constexpr Range kMemoryRange{128, 10'240};            // MB
+inline constexpr Range kEphemeralStorageRange{512, 10'240};  // MB
+inline constexpr Range kPortRange{1, 65'535};
+inline constexpr Range kConcurrencyRange{1, 1000};  // of an HTTP function
 
 // Of the line about a version, in characters.
 inline constexpr std::size_t kMaxDeployMessage = 1'000;

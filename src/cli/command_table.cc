@@ -1,5 +1,6 @@
 #include "cli/command_table.h"
 
+#include "base/deploy_rules.h"
 #include "cli/misplaced_word.h"
 
 #include <CLI/CLI.hpp>
@@ -11,14 +12,15 @@ namespace lambda::cli {
 namespace {
 
 // Checks, with words of our own.
-CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
-  const auto check = [least, most](const std::string& text) {
-    std::uint64_t number = 0;
+CLI::Validator whole_number(Range range) {
+  const auto check = [range](const std::string& text) {
+    std::int64_t number = 0;
     const bool digits = !text.empty() && text.size() < 19 &&
                         text.find_first_not_of("0123456789") == std::string::npos &&
                         CLI::detail::lexical_cast(text, number);
-    if (digits && number >= least && number <= most) return std::string();
-    return fmt::format("must be a whole number from {} to {}, not \"{}\"", least, most, text);
+    if (digits && number >= range.least && number <= range.most) return std::string();
+    return fmt::format("must be a whole number from {} to {}, not \"{}\"", range.least, range.most,
+                       text);
   };
   return CLI::Validator(check, "");
 }
@@ -64,11 +66,11 @@ void add_deploy_settings(CLI::App& command, DeployOptions& options) {
   text("--runtime", options.runtime, "NAME", "python3.11, nodejs22.x, provided.al2023, ...");
   text("--handler", options.handler, "FILE.FUNCTION", "such as app.handler");
   text("--timeout", options.timeout, "SECONDS", "how long a call may take (first: 30)")
-      ->check(whole_number(1, 900));
+      ->check(whole_number(kTimeoutRange));
   text("--memory", options.memory, "MB", "128 to 10240 (first: 128)")
-      ->check(whole_number(128, 10'240));
+      ->check(whole_number(kMemoryRange));
   text("--ephemeral-storage", options.ephemeral_storage, "MB", "of /tmp (first: 512)")
-      ->check(whole_number(512, 10'240));
+      ->check(whole_number(kEphemeralStorageRange));
   text("-e,--env", options.environment, "K=V", "an environment variable; may be repeated")
       ->allow_extra_args(false);
   text("--env-file", options.environment_file, "FILE", "K=V lines");
@@ -79,10 +81,10 @@ void add_deploy_settings(CLI::App& command, DeployOptions& options) {
   text("--kind", options.kind, "handler|http", "http: it serves HTTP itself on $PORT")
       ->check(one_of({"handler", "http"}));
   text("--port", options.port, "PORT", "where an HTTP function listens (else EXPOSE, or 8080)")
-      ->check(whole_number(1, 65'535));
+      ->check(whole_number(kPortRange));
   text("--concurrency", options.concurrency, "N",
        "requests at once in one instance of an HTTP function (first: 32)")
-      ->check(whole_number(1, 1000));
+      ->check(whole_number(kConcurrencyRange));
   text("--url", options.url, "open|iam|key|none", "who may call its URL (first: open)")
       ->check(one_of({"open", "iam", "key", "none"}));
   text("--driver", options.driver, "native|docker", "what isolates it (first: the server's)")
@@ -187,7 +189,7 @@ void add_logs(CLI::App& app, Arguments& arguments) {
   add_name(*command, options.name);
   command->add_option("-n,--lines", options.lines, "so many lines (default: 100)")
       ->option_text("LINES")
-      ->check(whole_number(1, 10'000));
+      ->check(whole_number({1, 10'000}));
   command->add_option("--request-id", options.request_id, "of one call alone")->option_text("ID");
   command->add_option("--version", options.version, "of one version alone")->option_text("VERSION");
   add_output(*command, arguments);
@@ -250,7 +252,7 @@ void add_move(CLI::App& app, Arguments& arguments, bool back) {
                          "  lambda promote greet\n  lambda promote greet 4");
   add_name(*moving, arguments.name);
   moving->add_option("VERSION", arguments.version, "a version's number")
-      ->check(whole_number(1, 1'000'000'000'000));
+      ->check(whole_number({1, 1'000'000'000'000}));
   add_output(*moving, arguments);
   moving->callback([&arguments, back] {
     arguments.command = [&arguments, back] {
@@ -313,7 +315,7 @@ void add_queue_config(CLI::App& queue_of, Arguments& arguments) {
     return option->excludes(clear);
   };
   add("--retries", options.retries, "0|1|2", "of a function that fails (default: 2)")
-      ->check(whole_number(0, 2));
+      ->check(whole_number({0, 2}));
   add("--max-age", options.max_age, "TIME",
       "an older event is dead: 60s to 6h, or seconds (default: 6h)");
   add("--on-success", options.on_success, "DEST", "where the results go")->check(not_empty());
@@ -361,7 +363,7 @@ void add_queue(CLI::App& app, Arguments& arguments) {
       ->check(one_of({"waiting", "running", "succeeded", "dead"}));
   listing->add_option("-n,--limit", options.limit, "so many (default: 50)")
       ->option_text("N")
-      ->check(whole_number(1, 1'000));
+      ->check(whole_number({1, 1'000}));
   listing->add_option("--before", options.before, "only those that came before this one")
       ->option_text("ID");
   add_output(*listing, arguments);

@@ -59,6 +59,8 @@ int doctor(const ConnectionOptions& connection, bool as_json) {
                          (text_in(*status, "portReason").empty()
                               ? ""
                               : " (not 80: " + text_in(*status, "portReason") + ")")});
+  const auto exposure = text_in(*status, "exposure");
+  table.add({"reach", exposure.empty() ? "this machine alone" : "WARNING: " + exposure});
   table.add({"driver", can_run
                            ? text_in(*status, "driver") + ": " + text_in(*status, "driverReason")
                            : text_in(*status, "driverReason") +

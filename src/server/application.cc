@@ -59,8 +59,7 @@ Result<fs::path> temporary_directory(const fs::path& data) {
 
 }  // namespace
 
-// What people are told of the drivers. It changes where Docker Engine answers later than at the
-// start. Any thread.
+// What people are told of the drivers. It changes with what Docker Engine answers. Any thread.
 class DriverFacts {
  public:
   struct Values {
@@ -106,6 +105,7 @@ struct Application::Parts {
   std::unique_ptr<events::EventQueue> events;
   std::unique_ptr<events::Scheduler> scheduler;
   DriverFacts driver_facts;
+  std::mutex telling;
   ServerFile server_file;
   BlockingPool store_thread{"store", 1};
   BlockingPool disk{"disk", 2};
@@ -128,10 +128,11 @@ struct Application::Parts {
   std::unique_ptr<http::Server> server;
 
   Result<Done> open_state();
-  Result<Done> make_drivers(const UniqueFd& init_program);
+  Result<Done> make_drivers(const UniqueFd& init_program, sandbox::docker::Groups groups);
   void make_native_driver();
-  void make_docker_driver(const UniqueFd& init_program);
+  void make_docker_driver(const UniqueFd& init_program, sandbox::docker::Groups groups);
   void describe_drivers(bool docker_works, const std::string& docker_text);
+  Task<bool> look_at_docker();
   Task<void> follow_docker();
   [[nodiscard]] Result<Done> tell_local_clients();
   void make_webhooks();
@@ -141,7 +142,7 @@ struct Application::Parts {
   Result<Done> make_services();
   [[nodiscard]] api::Services services();
   [[nodiscard]] Result<Done> check_runtime(std::string_view runtime) const;
-  [[nodiscard]] boost::json::object status() const;
+  Task<boost::json::object> status();
   [[nodiscard]] std::string base_url() const;
   Task<Result<api::TakenCode>> resolve_image(std::string reference, function::DriverName driver);
 };
@@ -198,8 +199,10 @@ void Application::Parts::make_native_driver() {
   native_text = *works;
 }
 
-void Application::Parts::make_docker_driver(const UniqueFd& init_program) {
-  auto made = DockerParts::make(configuration, init_program, runtimes, catalog->used_images());
+void Application::Parts::make_docker_driver(const UniqueFd& init_program,
+                                            sandbox::docker::Groups groups) {
+  auto made =
+      DockerParts::make(configuration, init_program, groups, runtimes, catalog->used_images());
   if (made) {
     docker = std::move(*made);
     drivers.docker = docker.driver.get();
@@ -209,8 +212,9 @@ void Application::Parts::make_docker_driver(const UniqueFd& init_program) {
   drivers.docker_missing = docker.text;
 }
 
-Result<Done> Application::Parts::make_drivers(const UniqueFd& init_program) {
-  make_docker_driver(init_program);
+Result<Done> Application::Parts::make_drivers(const UniqueFd& init_program,
+                                              sandbox::docker::Groups groups) {
+  make_docker_driver(init_program, groups);
   make_native_driver();
   using function::DriverName;
   drivers.standard = configuration.driver.value_or(drivers.native != nullptr ? DriverName::native
@@ -246,22 +250,36 @@ void Application::Parts::describe_drivers(bool docker_works, const std::string& 
   driver_facts.set(std::move(facts));
 }
 
+// Whether Docker Engine answers now; where that is news, people are told.
+Task<bool> Application::Parts::look_at_docker() {
+  const auto probed = co_await docker.driver->probe();
+  const auto text = probed ? *probed : probed.error().message();
+  if (text != driver_facts.values().docker) {
+    describe_drivers(probed.has_value(), text);
+    spdlog::info("docker: {}", text);
+    auto tell = [this] { return tell_local_clients(); };
+    auto told = co_await run_blocking(disk, std::move(tell));
+    if (!told) spdlog::warn("{}", told.error().message());
+  }
+  co_return probed.has_value();
+}
+
+// Where it did not answer at the start: a machine that boots starts it when it likes.
 Task<void> Application::Parts::follow_docker() {
-  const auto text = co_await docker.wait_for_engine();
-  describe_drivers(true, text);
-  auto tell = [this] { return tell_local_clients(); };
-  auto told = co_await run_blocking(disk, std::move(tell));
-  if (!told) spdlog::warn("{}", told.error().message());
+  while (!co_await look_at_docker()) co_await sleep_for(kAskDockerAgain);
   co_await docker.remove_earlier_containers();
 }
 
 Result<Done> Application::Parts::tell_local_clients() {
+  // In turn, so that the last to write has the newest.
+  const std::lock_guard guard(telling);
   const auto driver = driver_facts.values();
   ServerFacts facts;
   facts.url = base_url();
   facts.domain = configuration.domain;
   facts.port = listeners.port;
   facts.port_reason = listeners.port_reason;
+  facts.exposure = exposure(listeners, configuration.insecure);
   facts.addresses = listeners.addresses;
   facts.driver = function::to_string(drivers.standard);
   facts.driver_works = driver.works;
@@ -276,7 +294,8 @@ std::string Application::Parts::base_url() const {
   return local_url(listeners);
 }
 
-boost::json::object Application::Parts::status() const {
+Task<boost::json::object> Application::Parts::status() {
+  if (docker.driver) co_await look_at_docker();
   boost::json::object object;
   object["version"] = LAMBDA_VERSION;
   object["driver"] = function::to_string(drivers.standard);
@@ -291,6 +310,7 @@ boost::json::object Application::Parts::status() const {
   object["domain"] = configuration.domain;
   object["port"] = listeners.port;
   object["portReason"] = listeners.port_reason;
+  object["exposure"] = exposure(listeners, configuration.insecure);
   object["account"] = configuration.account;
   object["region"] = configuration.region;
   object["functions"] = catalog->snapshot()->functions.size();
@@ -304,7 +324,7 @@ boost::json::object Application::Parts::status() const {
   }
   object["insecure"] = configuration.insecure;
   object["dataDir"] = configuration.data_directory.string();
-  return object;
+  co_return object;
 }
 
 Task<Result<api::TakenCode>> Application::Parts::resolve_image(std::string reference,
@@ -481,12 +501,13 @@ Application::~Application() {
 
 Result<std::unique_ptr<Application>> Application::build(
     Configuration configuration, Listeners listeners,
-    std::unique_ptr<sandbox::native::SpawnClient> spawn, const UniqueFd& init_program) {
+    std::unique_ptr<sandbox::native::SpawnClient> spawn, const UniqueFd& init_program,
+    sandbox::docker::Groups groups) {
   auto parts = std::make_unique<Parts>(std::move(configuration));
   parts->listeners = std::move(listeners);
   parts->spawn = std::move(spawn);
   auto done = parts->open_state();
-  if (done) done = parts->make_drivers(init_program);
+  if (done) done = parts->make_drivers(init_program, groups);
   if (done) done = parts->make_services();
   if (!done) return fail(std::move(done.error()));
   return std::unique_ptr<Application>(new Application(std::move(parts)));
@@ -512,13 +533,8 @@ Result<Done> Application::start() {
     asio::co_spawn(*parts.threads.loops().front(), parts.follow_docker(),
                    in_background("waiting for Docker Engine"));
   }
-  if (parts.listeners.beyond_loopback) {
-    spdlog::warn(
-        "lambdad listens beyond loopback: functions with an open URL can be called by whoever "
-        "reaches it. Keys over plain "
-        "HTTP are {} from there",
-        parts.configuration.insecure ? "ACCEPTED (--insecure)" : "refused");
-  }
+  if (const auto seen = exposure(parts.listeners, parts.configuration.insecure); !seen.empty())
+    spdlog::warn("{}", seen);
   return Done{};
 }
 

@@ -6,6 +6,7 @@
 #include "base/blocking.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "sandbox/docker/engine_client.h"
 #include "sandbox/native/spawn_client.h"
 #include "server/configuration.h"
 #include "server/listeners.h"
@@ -17,11 +18,12 @@ namespace lambda::server {
 
 class Application {
  public:
-  // `spawn` is null when lambdad was not started as root. `init_program` is lambda-init, if it is
-  // there.
+  // `spawn` is null where there is no native driver. `init_program` is lambda-init, if it is there.
+  // `groups`: where this process has them from.
   static Result<std::unique_ptr<Application>> build(
       Configuration configuration, Listeners listeners,
-      std::unique_ptr<sandbox::native::SpawnClient> spawn, const UniqueFd& init_program);
+      std::unique_ptr<sandbox::native::SpawnClient> spawn, const UniqueFd& init_program,
+      sandbox::docker::Groups groups);
   ~Application();
   Application(const Application&) = delete;
   Application& operator=(const Application&) = delete;

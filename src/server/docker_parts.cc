@@ -12,7 +12,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::seconds kAskAgain{5};
 constexpr const char* kSystemSocket = "/var/run/docker.sock";
 
 // Runs one coroutine to its end, before there are loops.
@@ -70,7 +69,7 @@ bool is_system_socket(const fs::path& path) {
 }
 
 Result<DockerParts> DockerParts::make(const Configuration& configuration,
-                                      const UniqueFd& init_program,
+                                      const UniqueFd& init_program, sandbox::docker::Groups groups,
                                       const sandbox::RuntimeCatalog& runtimes,
                                       std::vector<std::string> used_images) {
   auto socket = docker_socket(configuration.docker_host,
@@ -83,7 +82,7 @@ Result<DockerParts> DockerParts::make(const Configuration& configuration,
   auto mark = sandbox::docker::ServerMark::load(configuration.data_directory);
   if (!mark) return fail(std::move(mark.error()));
   DockerParts parts;
-  parts.engine = std::make_shared<sandbox::docker::EngineClient>(*socket);
+  parts.engine = std::make_shared<sandbox::docker::EngineClient>(*socket, groups);
   auto image_of = [&runtimes](std::string_view name) -> Result<std::string> {
     auto runtime = runtimes.find(name);
     if (!runtime) return fail(std::move(runtime.error()));
@@ -107,22 +106,15 @@ Result<DockerParts> DockerParts::make(const Configuration& configuration,
   return parts;
 }
 
-Task<std::string> DockerParts::wait_for_engine() const {
-  auto probed = co_await driver->probe();
-  while (!probed) {
-    co_await sleep_for(kAskAgain);
-    probed = co_await driver->probe();
-  }
-  spdlog::info("{} answers now", *probed);
-  co_return std::move(*probed);
-}
-
 Task<void> DockerParts::remove_earlier_containers() const {
   using Leftovers = sandbox::docker::DockerDriver::Leftovers;
   auto reaped = co_await driver->reap_leftovers(Leftovers::earlier);
+  std::string said;
   while (!reaped) {
-    spdlog::warn("containers of an earlier server: {}", reaped.error().message());
-    co_await sleep_for(kAskAgain);
+    const auto why = reaped.error().message();
+    if (why != said) spdlog::warn("containers of an earlier server: {}", why);
+    said = why;
+    co_await sleep_for(kAskDockerAgain);
     reaped = co_await driver->reap_leftovers(Leftovers::earlier);
   }
 }

@@ -10,6 +10,7 @@
 #include "sandbox/runtime_catalog.h"
 #include "server/configuration.h"
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -27,6 +28,8 @@ Result<std::filesystem::path> docker_socket(const std::string& configured,
 // "docker".
 [[nodiscard]] bool is_system_socket(const std::filesystem::path& path);
 
+inline constexpr std::chrono::seconds kAskDockerAgain{5};
+
 struct DockerParts {
   std::shared_ptr<sandbox::docker::EngineClient> engine;
   std::unique_ptr<sandbox::docker::DockerDriver> driver;
@@ -36,16 +39,15 @@ struct DockerParts {
   bool works = false;
   std::string text;  // "Docker Engine 20.10.24 at /run/docker.sock", or why not
 
-  // `init_program`: lambda-init, opened before privileges were dropped. `runtimes` outlives it.
+  // `init_program`: lambda-init, opened before privileges were dropped. `groups`: whether root
+  // started this server. `runtimes` outlives it.
   // Removes containers and images that an earlier server of this data directory left behind.
   static Result<DockerParts> make(const Configuration& configuration, const UniqueFd& init_program,
+                                  sandbox::docker::Groups groups,
                                   const sandbox::RuntimeCatalog& runtimes,
                                   std::vector<std::string> used_images);
-  // Where the Engine did not answer at the start (a machine that boots starts it when it likes):
-  // asks until it does. The new `text`. On one loop.
-  Task<std::string> wait_for_engine() const;
-  // Then: an earlier server's containers go, tried until that was done (its images wait for the
-  // next start). On one loop.
+  // Where the Engine answers only now: an earlier server's containers go, tried until that was done
+  // (its images wait for the next start). On one loop.
   Task<void> remove_earlier_containers() const;
 };
 

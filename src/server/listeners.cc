@@ -1,5 +1,7 @@
 #include "server/listeners.h"
 
+#include <spdlog/fmt/ranges.h>
+
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
@@ -33,7 +35,7 @@ Result<Done> add(Listeners& listeners, const http::ListenAddress& address) {
   const auto port = http::bound_port(socket->get());
   if (listeners.port == 0) listeners.port = port;
   listeners.addresses.push_back(text_of(address, port));
-  if (!is_loopback(address.host)) listeners.beyond_loopback = true;
+  if (!is_loopback(address.host)) listeners.beyond_loopback.push_back(listeners.addresses.back());
   listeners.sockets.push_back(std::move(*socket));
   return Done{};
 }
@@ -93,6 +95,15 @@ std::string local_url(const Listeners& listeners) {
   if (host == "[::]") host = "[::1]";
   return listeners.port == 80 ? "http://" + host
                               : fmt::format("http://{}:{}", host, listeners.port);
+}
+
+std::string exposure(const Listeners& listeners, bool insecure) {
+  if (listeners.beyond_loopback.empty()) return {};
+  return fmt::format(
+      "lambdad listens beyond loopback ({}): functions with an open URL can be called by whoever "
+      "reaches it; the control API and all other URLs need a key. Keys over plain HTTP are {} from "
+      "there",
+      fmt::join(listeners.beyond_loopback, ", "), insecure ? "ACCEPTED (--insecure)" : "refused");
 }
 
 Result<UniqueFd> open_unix_socket(const std::string& path, unsigned group) {

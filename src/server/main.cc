@@ -91,6 +91,7 @@ struct Privileged {
   Listeners listeners;
   std::unique_ptr<sandbox::native::SpawnClient> spawn;
   UniqueFd init_program;  // for the Docker driver, from where lambdad alone may not look
+  sandbox::docker::Groups groups = sandbox::docker::Groups::of_login;
 };
 
 // An instance costs descriptors; the soft limit of a login shell would be a limit of a few of them.
@@ -170,6 +171,7 @@ Result<Privileged> prepare(const Configuration& configuration) {
   if (user) {
     auto dropped = drop_privileges(configuration, *user);
     if (!dropped) return fail(std::move(dropped.error()));
+    made.groups = sandbox::docker::Groups::of_start;
   }
   return made;
 }
@@ -197,8 +199,9 @@ int serve(Configuration configuration) {
   ::pthread_sigmask(SIG_BLOCK, &endings, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   if (prepared->spawn) end_without(*prepared->spawn, spawn_lost);
-  auto application = Application::build(std::move(configuration), std::move(prepared->listeners),
-                                        std::move(prepared->spawn), prepared->init_program);
+  auto application =
+      Application::build(std::move(configuration), std::move(prepared->listeners),
+                         std::move(prepared->spawn), prepared->init_program, prepared->groups);
   if (!application) return refuse(application.error());
   auto started = (*application)->start();
   if (!started) return refuse(started.error());

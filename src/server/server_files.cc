@@ -34,6 +34,7 @@ Result<Done> ServerFile::write(const ServerFacts& facts) {
   file["domain"] = facts.domain;
   file["port"] = facts.port;
   file["portReason"] = facts.port_reason;
+  file["exposure"] = facts.exposure;
   file["addresses"] = boost::json::array(facts.addresses.begin(), facts.addresses.end());
   file["driver"] = facts.driver;
   file["driverWorks"] = facts.driver_works;

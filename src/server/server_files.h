@@ -23,6 +23,7 @@ struct ServerFacts {
   std::string domain;
   std::uint16_t port = 0;
   std::string port_reason;  // why not 80
+  std::string exposure;     // what other machines may do; "" where none reaches it
   std::vector<std::string> addresses;
   std::string driver;
   bool driver_works = false;

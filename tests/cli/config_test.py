@@ -20,6 +20,9 @@ class Settings(CommandLineTest):
     def file(self):
         return self.home / ".config/lambda/config.toml"
 
+    def run_lambda(self, *arguments, **more):
+        return super().run_lambda(*arguments, **{"LAMBDA_DATA_DIR": "", **more})
+
     def shown(self, **environment):
         return json.loads(self.run_lambda("config", "show", "-o", "json", **environment).stdout)
 

@@ -71,7 +71,7 @@ class Servers(CommandLineTest):
             return self.run_lambda("list", LAMBDA_HOST=f"http://127.0.0.1:{server.port}")
 
     def test_that_are_not_there(self):
-        self.assert_ends(self.run_lambda("list", alone=True), 6, "on this machine", "LAMBDA_HOST")
+        self.assert_ends(self.run_lambda("list", alone=True, LAMBDA_DATA_DIR=""), 6, "on this machine", "LAMBDA_HOST")
         self.assert_ends(self.run_lambda("list", LAMBDA_HOST="http://127.0.0.1:1"), 6, "127.0.0.1:1", "LAMBDA_HOST", "refused")
         self.assert_ends(self.run_lambda("list", LAMBDA_HOST="unix:/no/such.sock"), 6, "/no/such.sock")
         self.assert_ends(self.run_lambda("list", "--host", "https://no-such-host.invalid"), 6, "no-such-host.invalid", "--host")
@@ -123,6 +123,22 @@ class LocalServer(CommandLineTest):
             self.assertEqual((shown["host"], shown["hostSource"]), (f"http://127.0.0.1:{server.port}", str(server.data)))
             self.assertNotIn(server.key, done.stdout)
             self.assert_ends(self.run_lambda("list", LAMBDA_DATA_DIR=str(server.data)), 0)
+
+    def test_a_directory_that_is_named_is_the_only_one_looked_at(self):
+        """Another server's files lie in a usual place; a host is kept for all commands."""
+        with LambdaServer() as server:
+            usual = self.home / ".local/share/lambda"
+            usual.parent.mkdir(parents=True)
+            usual.symlink_to(server.data)
+            (self.home / ".config/lambda").mkdir(parents=True)
+            (self.home / ".config/lambda/config.toml").write_text(f'host = "{server.url}"\nkey = "{server.key}"\n')
+            self.assert_ends(self.run_lambda("list", LAMBDA_DATA_DIR=""), 0)
+            commands = (["list"], ["doctor"], ["config", "show"], ["config", "aws"], ["delete", "greet", "-y"], ["deploy", self.folder({"app.py": ""})])
+            for words in commands:
+                with self.subTest(words=words):
+                    done = self.run_lambda(*words, LAMBDA_DATA_DIR="elsewhere")
+                    self.assert_ends(done, 6, f"there is no {self.home}/elsewhere/server.json", "./run", f"lambdad --data-dir {self.home}/elsewhere")
+                    self.assertEqual(done.stdout, "")
 
     def test_is_reached_over_its_socket(self):
         socket = self.home / "lambda.sock"

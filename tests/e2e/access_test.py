@@ -163,10 +163,13 @@ class Addresses(unittest.TestCase):
             with self.assertRaises(OSError):
                 self.from_afar("GET", "/_lambda/health", 80, timeout=5)
             self.assertNotIn("beyond loopback", server.log_text())
+            self.assertRegex(server.cli("doctor").stdout, r"\nreach +this machine alone\n")
 
     def test_other_addresses_are_a_choice_with_a_warning_and_no_place_for_keys(self):
         with ServerInNetwork(self.network, listen=("127.0.0.1:7001", "10.231.7.1:7001")) as server:
             self.assertRegex(server.log_text(), r"warning .*beyond loopback.*refused")
+            self.assertRegex(server.cli("doctor").stdout, r"\nreach +WARNING: lambdad listens beyond loopback \(10\.231\.7\.1:7001\): functions with an open URL "
+                                                          "can be called by whoever reaches it; the control API and all other URLs need a key.*refused from there\n")
             server.deploy(ECHO, "open", "--handler", "app.handler")
             server.deploy(ECHO, "keyed", "--handler", "app.handler", "--url", "key")
             self.assertEqual(self.from_afar("GET", "/_lambda/health", 7001).status, 200)
@@ -187,6 +190,7 @@ class Addresses(unittest.TestCase):
     def test_the_command_line_does_not_send_a_key_in_the_clear_either(self):
         with ServerInNetwork(self.network, listen=("10.231.7.1:7001", "127.0.0.1:7001"), flags=["--insecure"]) as server:
             self.assertRegex(server.log_text(), r"warning .*beyond loopback.*ACCEPTED")
+            self.assertRegex(server.cli("--insecure", "doctor").stdout, r"\nreach +WARNING: .*ACCEPTED")
             environment = {**os.environ, "LAMBDA_HOST": "http://10.231.7.1:7001", "LAMBDA_API_KEY": server.key, "HOME": str(server.home)}
             refused = self.far.run(BIN / "lambda", "list", env=environment)
             self.assertEqual(refused.returncode, 4, refused.stdout)

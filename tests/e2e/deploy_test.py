@@ -358,7 +358,8 @@ class OneChange(ServerTest):
     def test_none_of_several_is_deployed_where_one_is_wrong(self):
         self.assertEqual(self.deploy(self.ONE + self.TWO, "v1", "--all").returncode, 0)
         before = self.state("one", "two")
-        for wrong, *words in [("memory = 64", '"two"', "memorySize"), ('runtime = "python2.7"', '"two"', "python2.7"), ('kind = "htp"', '"two"', "handler or http"),
+        for wrong, *words in [("memory = 64", "lambda.toml line ", "memory must be a whole number of MB from 128 to 10240, not 64"),
+                              ('runtime = "python2.7"', '"two"', "python2.7"), ('kind = "htp"', '"two"', "handler or http"),
                               ('url = "opn"', '"two"', "open, iam, key"), ('handler = "nowhere.handler"', '"two"', "nowhere.py"),
                               ("retries = 9", '"two"', "0, 1 or 2 times"), ('on_success = "nobody"', '"two"', "nobody"),
                               ('environment = { AWS_REGION = "x" }', '"two"', "AWS_REGION"), ('[[function.schedule]]\ncron = "x"', '"two"', "schedule")]:

@@ -14,6 +14,7 @@ import time
 import unittest
 from pathlib import Path
 
+from docker_engine import EmptyEngine
 from lambda_server import ROOT
 from machine import Network, SmallDisk, User, must
 
@@ -121,7 +122,7 @@ class FirstSteps(RunTest):
 
     def test_1_it_ends_with_what_a_person_wants_to_know(self):
         said = self.starts(self.first)
-        self.assertIn('$ bin/lambda deploy examples/hello --name greet', said)
+        self.assertIn(f"$ LAMBDA_DATA_DIR={self.home.data} bin/lambda deploy examples/hello --name greet", said)
         self.assertIn('Your function is live at: http://greet.localhost\n', said)
         self.assertIn('$ curl "http://greet.localhost?name=World"\n  {"message": "Hello, World!"}', said)
         self.assertRegex(said, r"\n  URL +http://127\.0\.0\.1 +\(functions: http://NAME\.localhost\)\n")
@@ -135,8 +136,9 @@ class FirstSteps(RunTest):
         lines = lines_to_paste(self.first.said)
         kinds = set()
         for line in lines:
-            if line.startswith("./run logs"):
-                self.assertEqual(line, "./run logs · ./run stop · ./test")
+            if "./run logs" in line:
+                self.assertEqual(line, f"LAMBDA_DATA_DIR={self.home.data} ./run logs · LAMBDA_DATA_DIR={self.home.data} ./run stop · ./test")
+                self.assertIn(f"pid {self.home.pid()}", self.home.paste(line.split(" · ")[0].replace("logs", "status")).stdout)
                 continue
             with self.subTest(line=line):
                 done = self.home.paste(line)
@@ -224,7 +226,8 @@ class FirstSteps(RunTest):
         self.assertEqual(self.home.run("stop").returncode, 0)
         done = self.home.run("status")
         self.assertEqual(done.returncode, 1)
-        self.assertIn("not running", done.said)
+        self.assertEqual(done.said, f"lambdad is not running with the data directory {self.home.data}. Start it with "
+                                    f"LAMBDA_DATA_DIR={self.home.data} ./run\n")
         # A person who calls now is told what to do.
         done = self.home.paste(f"LAMBDA_DATA_DIR={self.home.data} bin/lambda list")
         self.assertEqual(done.returncode, 6)
@@ -234,7 +237,8 @@ class FirstSteps(RunTest):
 class OwnFunctions(RunTest):
     """What a person has made of greet, and ./run after it."""
 
-    KEPT = '"greet" is your own by now: it was left as it is.\n'
+    KEPT = '"greet" is your own by now ({}): it was left as it is.\n'
+    OTHER = "its versions or its draft are not the example's"
 
     def setUp(self):
         self.home = self.place()
@@ -260,12 +264,12 @@ class OwnFunctions(RunTest):
         """Draft, versions and the alias, to the revision."""
         return (self.aws("get-function-configuration"), self.aws("list-versions-by-function")["Versions"], self.aws("get-alias --name live"))
 
-    def is_left_alone(self, *words):
+    def is_left_alone(self, *words, changed=OTHER):
         before = self.state()
         for word in words or ("start", "restart"):
             said = self.starts(self.home.run(word))
-            self.assertNotIn("$ bin/lambda deploy", said)
-            self.assertIn(self.KEPT, said)
+            self.assertNotIn("bin/lambda deploy examples/hello", said)
+            self.assertIn(self.KEPT.format(changed), said)
             self.assertEqual(self.state(), before)
             lines = lines_to_paste(said)
             self.assertFalse([line for line in lines if "greet" in line], lines)
@@ -282,7 +286,7 @@ class OwnFunctions(RunTest):
         self.cli(f"deploy {self.folder('other')} --name other --handler app.handler")
         self.cli("delete greet -y")
         said = self.starts(self.home.run())
-        self.assertNotIn(self.KEPT, said)
+        self.assertNotIn("your own", said)
         self.assertEqual([function["name"] for function in json.loads(self.cli("list -o json"))["functions"]], ["other"])
 
     def test_a_draft_of_other_code(self):
@@ -313,9 +317,16 @@ class OwnFunctions(RunTest):
         for auth in ("key", "iam", "none"):
             self.cli(f"url greet {auth}")
             listed = self.cli("list -o json")
-            self.is_left_alone("start")
+            self.is_left_alone("start", changed="its URL is not open")
             self.assertEqual(self.cli("list -o json"), listed)
         self.cli("url greet open")
+        self.assertIn("Unchanged: version 1", self.starts(self.home.run()))
+
+    def test_no_calls_are_let_through(self):
+        self.aws("put-function-concurrency --reserved-concurrent-executions 0")
+        self.is_left_alone(changed="its reserved concurrency is 0, so it takes no calls")
+        self.assertEqual(self.aws("get-function-concurrency"), {"ReservedConcurrentExecutions": 0})
+        self.aws("put-function-concurrency --reserved-concurrent-executions 10")
         self.assertIn("Unchanged: version 1", self.starts(self.home.run()))
 
     def test_the_example_itself(self):
@@ -357,6 +368,28 @@ class Ports(RunTest):
         holder.kill()
         holder.wait()
         self.assertRegex(self.starts(place.run("restart")), r"\n  Port +80\n")
+
+    def test_beyond_this_machine(self):
+        place = self.place(LAMBDA_LISTEN="0.0.0.0:8080")
+        said = self.starts(place.run())
+        self.assertRegex(said, r"\n  WARNING +lambdad listens beyond loopback \(0\.0\.0\.0:8080\): functions with an open URL can be called by whoever "
+                               r"reaches it; the control API and all other URLs need a key\. Keys over plain HTTP are refused from there\n")
+        place.environment["LAMBDA_LISTEN"] = "127.0.0.1:8080"
+        self.assertNotIn("WARNING", self.starts(place.run("restart")))
+
+    def test_no_loopback_address_at_all(self):
+        other = Network()
+        self.addCleanup(other.close)
+        place = self.place(LAMBDA_LISTEN="10.231.7.1:8080")
+        place.network.join(other)
+        said = self.starts(place.run())
+        self.assertIn("Your function is live at: http://greet.localhost:8080\n", said)
+        self.assertIn("  WARNING  lambdad listens beyond loopback (10.231.7.1:8080)", said)
+        for line in lines_to_paste(said):
+            if "bin/lambda " in line:
+                done = place.paste(line)
+                self.assertEqual(done.returncode, 0, (line, done.stderr))
+        self.assertIn("running already", self.starts(place.run()))
 
     def test_both_taken(self):
         place = self.place()
@@ -671,6 +704,22 @@ class FullDisks(RunTest):
                               env={**os.environ, "LAMBDA_RUNTIMES_DIR": str(self.mount / "runtimes")})
         self.told(done, 400, self.mount / "runtimes")
         self.assertFalse((self.mount / "runtimes/.python3.11.new").exists())
+
+
+class DockerComesLater(RunTest):
+    def test_what_is_said_of_it_is_how_it_is_now(self):
+        place = self.place()
+        socket = place.home / "docker.sock"
+        place.environment["LAMBDA_DOCKER_HOST"] = f"unix://{socket}"
+        self.assertRegex(self.starts(place.run()), rf"\n  Docker +Docker Engine does not run here: there is no socket {socket}")
+        engine = EmptyEngine(socket, grp.getgrnam("games").gr_gid)
+        self.addCleanup(engine.close)
+        engine.refusals["/images/create"] = "no images today"
+        said = self.starts(place.run())
+        self.assertIn("running already", said)
+        self.assertIn("Docker Engine refused to import", said)
+        self.assertRegex(said, rf"\n  Docker +this lambdad may not use Docker Engine yet: {socket} is there and open to the group games.* \(\./run restart\)\n")
+        self.assertRegex(self.starts(place.run("restart")), rf"\n  Docker +Docker Engine 99.1 at {socket}\n")
 
 
 class DataDirectory(RunTest):

@@ -16,7 +16,9 @@ import time
 import unittest
 from pathlib import Path
 
+from docker_engine import EmptyEngine
 from lambda_server import BIN, RUNTIMES, LambdaServer, ServerTest, on_both_drivers
+from machine import User
 
 
 def start_fails(*flags, environment=None):
@@ -288,6 +290,79 @@ class DockerComesLater(unittest.TestCase):
                 server.docker = False
                 with server:
                     self.assertEqual(set(server.groups()) - {own}, groups)
+
+
+class DockerChanges(unittest.TestCase):
+    """Docker is installed, fails and goes while the server runs: what is said is how it is when it is asked."""
+
+    def setUp(self):
+        self.server = LambdaServer("native")
+        self.addCleanup(self.server.close)
+        self.socket = self.server.home / "docker.sock"
+        self.server.flags += ["--docker-host", f"unix://{self.socket}"]
+        self.server.start()
+
+    def engine(self):
+        engine = EmptyEngine(self.socket, grp.getgrnam("games").gr_gid)
+        self.addCleanup(engine.close)
+        return engine
+
+    def docker(self):
+        """The answer of the status, which the doctor and the server's own file say as well."""
+        text = self.server.api("GET", "/_lambda/status").json()["docker"]
+        self.assertEqual(json.loads((self.server.data / "server.json").read_text())["docker"], text)
+        self.assertIn(f"\ndocker {text}\n", re.sub(" +", " ", self.server.cli("doctor").stdout))
+        return text
+
+    def test_a_socket_whose_group_is_taken_only_at_a_start(self):
+        self.assertIn(f"there is no socket {self.socket}", self.docker())
+        engine = self.engine()
+        self.assertEqual(self.docker(), f"this lambdad may not use Docker Engine yet: {self.socket} is there and open to the group games, but lambdad takes that "
+                                        "group only when it starts, and the socket or its group came later. Start lambdad again (./run restart)")
+        self.server.stop()
+        self.server.start()
+        self.assertEqual(self.docker(), f"Docker Engine 99.1 at {self.socket}")
+        engine.close()
+        self.assertIn(f"there is no socket {self.socket}", self.docker())
+
+    def test_a_socket_of_root_alone_is_not_promised_for_a_start(self):
+        engine = EmptyEngine(self.socket, 0)
+        self.addCleanup(engine.close)
+        text = self.docker()
+        self.assertIn(f"{self.socket} belongs to root, group root. Have Docker make it for a group of its own", text)
+        self.assertNotIn("adduser", text)
+
+    def test_a_person_who_joins_the_group_later(self):
+        user = User()
+        self.addCleanup(user.close)
+        server = LambdaServer("docker")
+        server.data = user.home / "data"
+        server.command = lambda: user.acting(str(BIN / "lambdad"), "--data-dir", str(server.data), "--listen", "127.0.0.1:0", "--socket", "none",
+                                             "--docker-host", f"unix://{self.socket}")
+        self.engine()
+        with server:
+            said = []
+            for _ in range(2):
+                said.append(server.api("GET", "/_lambda/status").json()["docker"])
+                user.join("games")
+            self.assertIn(f"(adduser {user.name} games), log in again and start lambdad again (./run restart)", said[0])
+            self.assertIn(f"of which user {user.name} is a member only since after its login or lambdad's start. Log in again", said[1])
+
+    def test_what_an_earlier_server_left_is_asked_for_again_and_each_reason_said_once(self):
+        engine = EmptyEngine(self.socket, 0, mode=0o666)
+        self.addCleanup(engine.close)
+
+        def said(words):
+            return sum("containers of an earlier server" in line and words in line for line in self.server.log_lines)
+
+        for words in ("no disk", "no memory"):
+            engine.refusals["/containers/json"] = words
+            deadline = time.monotonic() + 15
+            while not said(words):
+                self.assertLess(time.monotonic(), deadline, self.server.log_text())
+                time.sleep(0.1)
+            time.sleep(6)  # it is asked every 5 s
+            self.assertEqual(said(words), 1, self.server.log_text())
 
 
 class SpawnGone(unittest.TestCase):

@@ -1,5 +1,6 @@
-// Steps: a host by name (--host, LAMBDA_HOST, the configuration file) -> else the server on this
-// machine -> a key for it -> no key in the clear to another machine.
+// Steps: a host by name (--host, LAMBDA_HOST) -> else the data directory that LAMBDA_DATA_DIR
+// names, and no other -> else the configuration file -> else the server on this machine -> a key
+// for it -> no key in the clear to another machine.
 #include "cli/connection/target.h"
 
 #include "base/blocking.h"
@@ -36,11 +37,9 @@ std::string first_line(const fs::path& path) {
   return line;
 }
 
-// Where a server on this machine keeps its files.
-std::vector<fs::path> data_directories() {
+// Where a server on this machine keeps its files when nobody says where.
+std::vector<fs::path> usual_directories() {
   std::vector<fs::path> directories;
-  if (const auto named = variable("LAMBDA_DATA_DIR"); !named.empty())
-    directories.emplace_back(named);
   if (const auto home = variable("HOME"); !home.empty())
     directories.push_back(fs::path(home) / ".local/share/lambda");
   directories.emplace_back("/var/lib/lambda");
@@ -86,20 +85,54 @@ Local local_at(const std::string& socket) {
   return local;
 }
 
-// The server on this machine: by its files where its key can be read, else by its socket.
-std::optional<Local> find_local() {
+Error no_server_in(const fs::path& directory) {
+  const auto file = directory / "server.json";
   std::error_code error;
-  for (const auto& directory : data_directories()) {
-    const auto facts = facts_in(directory / "server.json");
-    const auto url = text_in(facts, "url");
-    if (url.empty()) continue;
-    auto key = first_line(directory / "admin.key");
-    if (!key.empty()) return local_from(facts, std::move(key), directory);
-    const auto socket = text_in(facts, "socket");
-    if (!socket.empty() && fs::exists(socket, error)) return local_at(socket);
+  const bool there = fs::exists(file, error);
+  const auto why = error ? fmt::format("{} cannot be looked at: {}", file.string(), error.message())
+                   : there ? fmt::format("{} cannot be read, or names no URL", file.string())
+                           : fmt::format("there is no {}", file.string());
+  return Error(ErrorCode::unavailable,
+               fmt::format("no server runs on this machine with the data directory that "
+                           "LAMBDA_DATA_DIR names: {}. Start one there (./run with the same "
+                           "LAMBDA_DATA_DIR, or lambdad --data-dir {}), or reach another: unset "
+                           "LAMBDA_DATA_DIR, or name its URL with LAMBDA_HOST",
+                           why, directory.string()));
+}
+
+// The server of a data directory: by its files where its key can be read and sent, which over plain
+// HTTP is to loopback alone; else by its socket.
+Result<Local> local_in(const fs::path& directory) {
+  const auto facts = facts_in(directory / "server.json");
+  const auto url = text_in(facts, "url");
+  if (url.empty()) return fail(no_server_in(directory));
+  auto key = first_line(directory / "admin.key");
+  const auto socket = text_in(facts, "socket");
+  std::error_code error;
+  const bool has_socket = !socket.empty() && fs::exists(socket, error);
+  if (key.empty() && has_socket) return local_at(socket);
+  auto local = local_from(facts, std::move(key), directory);
+  const auto parsed = http::parse_url(url);
+  if (has_socket && parsed && !is_loopback(parsed->endpoint)) local.url = "unix:" + socket;
+  return local;
+}
+
+// Nothing where there is none that could be called. Error: none in the directory that was named.
+Result<std::optional<Local>> find_local() {
+  std::error_code error;
+  if (const auto named = variable("LAMBDA_DATA_DIR"); !named.empty()) {
+    auto directory = fs::absolute(named, error);
+    auto local = local_in(error ? fs::path(named) : directory);
+    if (!local) return fail(std::move(local.error()));
+    return std::optional(std::move(*local));
   }
-  if (fs::exists(kSocket, error)) return local_at(kSocket);
-  return std::nullopt;
+  for (const auto& directory : usual_directories()) {
+    auto local = local_in(directory);
+    if (local && (!local->key.empty() || local->place == local->socket))
+      return std::optional(std::move(*local));
+  }
+  if (fs::exists(kSocket, error)) return std::optional(local_at(kSocket));
+  return std::optional<Local>();
 }
 
 struct Host {
@@ -107,10 +140,12 @@ struct Host {
   std::string source;
 };
 
-// As somebody named it, or nothing.
+// As somebody named it, or nothing. A directory that is named for this command comes before a host
+// that is kept for all.
 std::optional<Host> named_host(const ConnectionOptions& options, const SettingsFile& settings) {
   if (!options.host.empty()) return Host{options.host, "--host"};
   if (auto host = variable("LAMBDA_HOST"); !host.empty()) return Host{host, "LAMBDA_HOST"};
+  if (!variable("LAMBDA_DATA_DIR").empty()) return std::nullopt;
   if (!settings.host.empty()) return Host{settings.host, settings_path().string()};
   return std::nullopt;
 }
@@ -168,10 +203,14 @@ bool is_loopback(const http::Endpoint& endpoint) {
 Result<Target> find_target(const ConnectionOptions& options) {
   auto settings = read_settings();
   if (!settings) return fail(std::move(settings.error()));
-  const auto local = find_local();
   auto host = named_host(options, *settings);
+  auto found = find_local();
+  if (!host && !found) return fail(std::move(found.error()));
+  const auto local = found ? std::move(*found) : std::nullopt;
   Target target;
   target.named = host.has_value();
+  // A key that is kept with a host is that host's.
+  if (!target.named && !settings->host.empty()) settings->key.clear();
   if (!host && !local) {
     return fail(ErrorCode::unavailable,
                 "no server was found on this machine. Start one (./run, or systemctl start "
@@ -185,6 +224,12 @@ Result<Target> find_target(const ConnectionOptions& options) {
   if (!url) return fail(std::move(url.error()), "the host from {}", target.source);
   target.url = std::move(*url);
   choose_key(*settings, local, target);
+  if (!target.named && target.key.empty() && target.url.endpoint.unix_path.empty()) {
+    return fail(ErrorCode::denied,
+                "the server of {0} runs at {1}, but this user may not read its key {0}/admin.key: "
+                "be its owner or root, or give a key of it with LAMBDA_API_KEY",
+                target.source, target.url.host_header);
+  }
   if (!target.key.empty() && !looks_like_key(target.key)) {
     return fail(ErrorCode::denied,
                 "the key from {} is no key of Lambda's: one is lam_, 20 characters, _, and 40 "

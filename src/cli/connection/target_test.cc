@@ -52,10 +52,27 @@ TEST_F(FindTarget, FindsTheServerOnThisMachine) {
   EXPECT_EQ(found().key, kOneKey);
 }
 
+// Where it listens on no loopback address, a key would be in the clear.
+TEST_F(FindTarget, TakesTheSocketOfAServerThatListensBeyondLoopbackAlone) {
+  local_server();
+  const auto socket = home_ / "lambda.sock";
+  std::ofstream(home_ / "data/server.json")
+      << R"({"url":"http://10.0.0.1:8080","socket":")" + socket.string() + R"("})";
+  const auto refused = find_target({});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::denied);
+  std::ofstream(socket) << "";
+  EXPECT_EQ(found().url.endpoint.unix_path, socket);
+}
+
 TEST_F(FindTarget, PrefersWhatIsNamedNearest) {
   local_server();
-  configure("host = \"http://localhost:1\"\n");
+  configure("host = \"http://localhost:1\"\nkey = \"" + kOtherKey + "\"\n");
+  EXPECT_EQ(found().url.endpoint.port, 8080);
+  EXPECT_EQ(found().key, kOneKey);
+  ::unsetenv("LAMBDA_DATA_DIR");
   EXPECT_EQ(found().url.endpoint.port, 1);
+  EXPECT_EQ(found().key, kOtherKey);
   ::setenv("LAMBDA_HOST", "localhost:2", 1);
   EXPECT_EQ(found().url.endpoint.port, 2);
   ConnectionOptions options;
@@ -63,6 +80,43 @@ TEST_F(FindTarget, PrefersWhatIsNamedNearest) {
   EXPECT_EQ(found(options).url.endpoint.port, 3);
   ::setenv("LAMBDA_API_KEY", kOtherKey.c_str(), 1);
   EXPECT_EQ(found(options).key, kOtherKey);
+}
+
+// What a server has left in one of the usual places.
+TEST_F(FindTarget, LooksIntoNoDirectoryButTheOneThatIsNamed) {
+  local_server();
+  fs::create_directories(home_ / ".local/share");
+  fs::rename(home_ / "data", home_ / ".local/share/lambda");
+  configure("host = \"http://localhost:1\"\nkey = \"" + kOtherKey + "\"\n");
+  const auto refused = [this](const char* why) {
+    const auto target = find_target({});
+    ASSERT_FALSE(target);
+    EXPECT_EQ(target.error().code(), ErrorCode::unavailable);
+    const auto& message = target.error().message();
+    for (const auto& words : {(home_ / "data/server.json").string(), std::string(why),
+                              "lambdad --data-dir " + (home_ / "data").string()})
+      EXPECT_NE(message.find(words), std::string::npos) << message;
+  };
+  refused("there is no ");
+  fs::create_directories(home_ / "data");
+  std::ofstream(home_ / "data/server.json") << "{}";
+  refused("names no URL");
+  // Who names a host as well calls that.
+  ::setenv("LAMBDA_HOST", "localhost:2", 1);
+  EXPECT_EQ(found().url.endpoint.port, 2);
+}
+
+TEST_F(FindTarget, KeepsAnotherHostsKeyFromTheNamedDirectorysServer) {
+  local_server();
+  fs::remove(home_ / "data/admin.key");
+  configure("host = \"http://localhost:1\"\nkey = \"" + kOtherKey + "\"\n");
+  const auto refused = find_target({});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::denied);
+  EXPECT_NE(refused.error().message().find((home_ / "data/admin.key").string()), std::string::npos);
+  ::setenv("LAMBDA_API_KEY", kOneKey.c_str(), 1);
+  EXPECT_EQ(found().url.endpoint.port, 8080);
+  EXPECT_EQ(found().key, kOneKey);
 }
 
 TEST_F(FindTarget, GivesTheLocalKeyToTheLocalServerAlone) {

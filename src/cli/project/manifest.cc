@@ -1,5 +1,6 @@
 #include "cli/project/manifest.h"
 
+#include "base/deploy_rules.h"
 #include "base/nearest_word.h"
 
 #include <spdlog/fmt/ranges.h>
@@ -43,6 +44,15 @@ std::string meant_key(const std::string& name, const std::vector<std::string>& k
   return longer.size() == 1 ? longer.front() : std::string();
 }
 
+// By a ".." or by a link.
+bool leads_out(const fs::path& folder, const fs::path& path) {
+  std::error_code error;
+  const auto root = fs::weakly_canonical(folder, error);
+  const auto inside = fs::weakly_canonical(folder / path, error).lexically_relative(root);
+  return path.lexically_normal().begin()->string() == ".." ||
+         (!inside.empty() && inside.begin()->string() == "..");
+}
+
 struct Reader {
   const fs::path& file;
 
@@ -61,7 +71,8 @@ struct Reader {
   }
   // `such_as` is a number that a person may have meant, in `unit`: "seconds".
   Result<Done> number(const toml::table& table, const char* key, std::optional<std::int64_t>& into,
-                      std::string_view such_as, std::string_view unit = {}) const {
+                      std::string_view such_as, std::optional<Range> range,
+                      std::string_view unit = {}) const {
     const auto* node = table.get(key);
     if (node == nullptr) return Done{};
     if (!node->is_integer()) {
@@ -70,6 +81,11 @@ struct Reader {
                                unit.empty() ? "" : " of ", unit, key, such_as));
     }
     into = node->as_integer()->get();
+    if (range && (*into < range->least || *into > range->most)) {
+      return wrong(*node, key,
+                   fmt::format("must be a whole number{}{} from {} to {}, not {}",
+                               unit.empty() ? "" : " of ", unit, range->least, range->most, *into));
+    }
     return Done{};
   }
   // "1h", or seconds.
@@ -97,7 +113,17 @@ struct Reader {
     if (!node->is_array()) return wrong(*node, "include", "must be a list of paths");
     for (const auto& item : *node->as_array()) {
       if (!item.is_string()) return wrong(item, "include", "must be a list of paths");
-      manifest.include.push_back(folder / item.as_string()->get());
+      const fs::path path = item.as_string()->get();
+      if (path.is_absolute() || leads_out(folder, path)) {
+        return wrong(
+            item, "include",
+            fmt::format("names \"{}\", which {}: only what lies in the folder of "
+                        "lambda.toml is packaged. Copy it there, or put lambda.toml into a "
+                        "folder that holds both and name the function's own with path",
+                        path.string(),
+                        path.is_absolute() ? "is an absolute path" : "leads out of the folder"));
+      }
+      manifest.include.push_back(folder / path);
     }
     return Done{};
   }
@@ -190,12 +216,14 @@ Result<Manifest> Reader::read(const toml::table& table, const fs::path& folder,
   if (done) done = text(table, "description", manifest.description);
   if (done) done = text(table, "url", manifest.url);
   if (done) done = text(table, "driver", manifest.driver);
-  if (done) done = number(table, "port", manifest.port, "8080");
-  if (done) done = number(table, "concurrency", manifest.concurrency, "32");
-  if (done) done = number(table, "timeout", manifest.timeout, "30", "seconds");
-  if (done) done = number(table, "memory", manifest.memory, "256", "MB");
-  if (done) done = number(table, "ephemeral_storage", manifest.ephemeral_storage, "512", "MB");
-  if (done) done = number(table, "retries", manifest.retries, "2");
+  if (done) done = number(table, "port", manifest.port, "8080", kPortRange);
+  if (done) done = number(table, "concurrency", manifest.concurrency, "32", kConcurrencyRange);
+  if (done) done = number(table, "timeout", manifest.timeout, "30", kTimeoutRange, "seconds");
+  if (done) done = number(table, "memory", manifest.memory, "256", kMemoryRange, "MB");
+  if (done)
+    done = number(table, "ephemeral_storage", manifest.ephemeral_storage, "512",
+                  kEphemeralStorageRange, "MB");
+  if (done) done = number(table, "retries", manifest.retries, "2", std::nullopt);
   if (done) done = age(table, "max_age", manifest.max_age);
   if (done) done = text(table, "on_success", manifest.on_success);
   if (done) done = text(table, "on_failure", manifest.on_failure);

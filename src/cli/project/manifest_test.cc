@@ -29,6 +29,34 @@ TEST_F(ManifestFile, HoldsSettings) {
   EXPECT_EQ(read->at(0).environment.at("A_B"), "1");
 }
 
+TEST_F(ManifestFile, NamesTheKeyAndTheLineOfANumberOutOfRange) {
+  for (const auto& [line, words] :
+       {std::pair("memory = 100", "memory must be a whole number of MB from 128 to 10240, not 100"),
+        {"memory = 10241", "not 10241"},
+        {"timeout = -5", "timeout must be a whole number of seconds from 1 to 900, not -5"},
+        {"ephemeral_storage = 5",
+         "ephemeral_storage must be a whole number of MB from 512 to 10240"},
+        {"port = 0", "port must be a whole number from 1 to 65535, not 0"},
+        {"concurrency = 5000", "concurrency must be a whole number from 1 to 1000, not 5000"}}) {
+    const auto message = refused("\n" + std::string(line) + "\n");
+    EXPECT_NE(message.find((root_ / "lambda.toml").string() + " line 2: "), std::string::npos)
+        << message;
+    EXPECT_NE(message.find(words), std::string::npos) << message;
+  }
+}
+
+TEST_F(ManifestFile, IncludesNothingFromOutsideOfItsFolder) {
+  std::filesystem::create_directory_symlink("/etc", root_ / "link");
+  for (const char* path : {"/etc/hostname", "..", "../x", "in/../../x", "link", "link/hostname"}) {
+    const auto message = refused(fmt::format("\ninclude = [\"{}\"]\n", path));
+    EXPECT_NE(message.find(fmt::format(" line 2: include names \"{}\", which ", path)),
+              std::string::npos)
+        << message;
+  }
+  for (const char* path : {"shared", "./shared/", "a/../shared", "..data", "."})
+    EXPECT_EQ(refused(fmt::format("include = [\"{}\"]\n", path)), "accepted") << path;
+}
+
 TEST_F(ManifestFile, SaysWhereResultsGo) {
   write("lambda.toml",
         "retries = 1\nmax_age = 3600\non_success = \"next\"\non_failure = \"https://a.org/\"\n");

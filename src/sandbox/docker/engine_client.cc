@@ -4,6 +4,8 @@
 
 #include <boost/json.hpp>
 
+#include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <grp.h>
 #include <pwd.h>
@@ -46,6 +48,15 @@ std::string group_name(gid_t gid) {
   std::vector<char> text(kMaxEntry);
   ::getgrgid_r(gid, &entry, text.data(), text.size(), &found);
   return found != nullptr ? std::string(found->gr_name) : std::to_string(gid);
+}
+
+// By the user and group database, which a process that runs does not follow.
+bool is_member(const std::string& user, gid_t group) {
+  std::vector<gid_t> groups(256);
+  int count = static_cast<int>(groups.size());
+  if (::getgrouplist(user.c_str(), ::getegid(), groups.data(), &count) < 0) return false;
+  groups.resize(static_cast<std::size_t>(count));
+  return std::ranges::find(groups, group) != groups.end();
 }
 
 // A body is read to its end only for its words: cut what is no JSON.
@@ -114,25 +125,61 @@ std::string url_encode(std::string_view text) {
   return encoded;
 }
 
+// Of a socket that is there and that this process may not use.
+std::string EngineClient::why_closed(const struct stat& info) const {
+  const auto user = user_name();
+  const auto group = group_name(info.st_gid);
+  const bool open_to_group = (info.st_mode & 0060) == 0060 && info.st_gid != 0;
+  if (open_to_group && groups_ == Groups::of_start) {
+    return fmt::format(
+        "this lambdad may not use Docker Engine yet: {} is there and open to the group {}, but "
+        "lambdad takes that group only when it starts, and the socket or its group came later. "
+        "Start lambdad again (./run restart)",
+        socket_.string(), group);
+  }
+  if (open_to_group && is_member(user, info.st_gid)) {
+    return fmt::format(
+        "this lambdad may not use Docker Engine yet: {} is there and open to the group {}, of "
+        "which user {} is a member only since after its login or lambdad's start. Log in again and "
+        "start "
+        "lambdad again (./run restart)",
+        socket_.string(), group, user);
+  }
+  return fmt::format(
+      "user {} may not use Docker Engine: {} belongs to {}, group {}. {}", user, socket_.string(),
+      info.st_uid == 0 ? "root" : "another user", group,
+      open_to_group
+          ? fmt::format("Put the user into that group (adduser {} {}), log in again and "
+                        "start lambdad again (./run restart)",
+                        user, group)
+          : "Have Docker make it for a group of its own (as root: groupadd --system "
+            "docker; systemctl restart docker), then start lambdad again (./run restart)");
+}
+
 // Says what stands in the way of a connection; anything else passes as it is.
 Error EngineClient::explain(Error error) const {
+  if (error.code() == ErrorCode::timeout) {
+    return std::move(error).with_context(
+        fmt::format("Docker Engine at {} does not answer in time", socket_.string()));
+  }
   if (error.code() != ErrorCode::unavailable) return error;
   struct stat info {};
-  if (::stat(socket_.c_str(), &info) != 0) {
+  const bool there = ::stat(socket_.c_str(), &info) == 0;
+  const int why = errno;
+  if (!there && why != ENOENT && why != ENOTDIR) {
+    return Error(
+        ErrorCode::unavailable,
+        Error::from_errno("look for Docker Engine's socket " + socket_.string(), why).message());
+  }
+  if (!there) {
     return Error(ErrorCode::unavailable,
                  fmt::format("Docker Engine does not run here: there is no socket {}. Install "
                              "and start it (apt-get install docker.io; systemctl start docker), "
                              "or name its socket with --docker-host unix://PATH",
                              socket_.string()));
   }
-  if (::access(socket_.c_str(), R_OK | W_OK) != 0) {
-    const auto user = user_name();
-    return Error(ErrorCode::unavailable,
-                 fmt::format("user {} may not use Docker Engine: {} belongs to {}, group {}. Put "
-                             "the user into that group (adduser {} {}) and start lambdad again",
-                             user, socket_.string(), info.st_uid == 0 ? "root" : "another user",
-                             group_name(info.st_gid), user, group_name(info.st_gid)));
-  }
+  if (::access(socket_.c_str(), R_OK | W_OK) != 0)
+    return Error(ErrorCode::unavailable, why_closed(info));
   return std::move(error).with_context(fmt::format(
       "Docker Engine does not answer at {} (is the daemon running? systemctl start docker)",
       socket_.string()));

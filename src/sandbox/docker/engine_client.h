@@ -18,6 +18,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <sys/stat.h>
 
 namespace lambda::http {
 class ClientConnection;
@@ -43,11 +44,16 @@ class EngineStream {
   std::unique_ptr<http::ClientConnection> connection_;
 };
 
+// Where this process has its groups from: its login; or its start, at which a lambdad of root's
+// took over the group that the socket had then.
+enum class Groups { of_login, of_start };
+
 class EngineClient {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  explicit EngineClient(std::filesystem::path socket) : socket_(std::move(socket)) {}
+  explicit EngineClient(std::filesystem::path socket, Groups groups = Groups::of_login)
+      : socket_(std::move(socket)), groups_(groups) {}
 
   // `path` begins behind the version ("/containers/json?all=1"); `body` is JSON or "". The answer's
   // body. Errors: unavailable (no daemon, no right to its socket: what to do), timeout, and the
@@ -70,8 +76,10 @@ class EngineClient {
  private:
   Task<Result<std::string>> versioned(std::string path, TimePoint deadline);
   [[nodiscard]] Error explain(Error error) const;
+  [[nodiscard]] std::string why_closed(const struct stat& info) const;
 
   std::filesystem::path socket_;
+  Groups groups_;
   std::atomic<int> api_{0};  // 1.N; 0: not negotiated yet
 };
 

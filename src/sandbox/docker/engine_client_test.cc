@@ -3,18 +3,25 @@
 #include "sandbox/docker/engine_client.h"
 
 #include "base/loop_runner.h"
+#include "base/temporary_directory.h"
+#include "base/unique_fd.h"
 #include "sandbox/docker/container.h"
 
 #include <gmock/gmock.h>
 
+#include <chrono>
 #include <string>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 
 namespace lambda::sandbox::docker {
 namespace {
+
+using namespace std::chrono_literals;
 
 constexpr uid_t kNobody = 65534;
 
@@ -50,12 +57,11 @@ TEST(EngineClient, EncodesWhatStandsInAQuery) {
   EXPECT_EQ(url_encode("a-b_c.d~e"), "a-b_c.d~e");
 }
 
-Error error_of_call(const std::string& socket) {
+Error error_of_call(const std::string& socket, std::chrono::milliseconds patience = 5s) {
   Loop loop{1};
   EngineClient engine(socket);
-  const auto answer =
-      run_on(loop, engine.call("GET", "/info", std::string(),
-                               std::chrono::steady_clock::now() + std::chrono::seconds(5)));
+  const auto answer = run_on(loop, engine.call("GET", "/info", std::string(),
+                                               std::chrono::steady_clock::now() + patience));
   if (answer) return Error(ErrorCode::internal, "the call was answered");
   return answer.error();
 }
@@ -74,6 +80,21 @@ TEST(EngineClient, SaysThatNobodyListens) {
   ::unlink(path);
   EXPECT_EQ(error.code(), ErrorCode::unavailable);
   EXPECT_NE(error.message().find("does not answer"), std::string::npos) << error.message();
+}
+
+TEST(EngineClient, SaysWhoIsSilent) {
+  const TemporaryDirectory directory;
+  const auto path = (directory.path() / "docker.sock").string();
+  const UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  path.copy(name.sun_path, sizeof name.sun_path - 1);
+  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name), 0);
+  ASSERT_EQ(::listen(listener.get(), 1), 0);
+  const auto error = error_of_call(path, 100ms);
+  EXPECT_EQ(error.code(), ErrorCode::timeout);
+  EXPECT_THAT(error.message(),
+              testing::StartsWith("Docker Engine at " + path + " does not answer in time"));
 }
 
 // In processes that may not use it; on two loops at once, as the server has them.
