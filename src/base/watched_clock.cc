@@ -1,28 +1,41 @@
 #include "base/watched_clock.h"
 
+#include <algorithm>
+
 namespace lambda {
 
-WallTime WatchedClock::now() const {
+WallTime WatchedClock::look() const {
   // In this order: a thread that is held up between the two sees no jump ahead.
   const auto now = clock_.now();
   const auto steady = clock_.steady_now();
   const auto since_start =
       std::chrono::duration_cast<std::chrono::milliseconds>(steady.time_since_epoch());
-  const auto offset = (now.time_since_epoch() - since_start).count();
-  constexpr auto kSet = std::chrono::milliseconds(kWasSet).count();
-  auto largest = largest_.load();
-  while (largest == kNone || offset > largest || offset + kSet < largest) {
-    if (!largest_.compare_exchange_weak(largest, offset)) continue;
-    if (largest == kNone) break;
-    if (offset < largest) ++set_back_;
-    if (offset > largest + kSet) trusted_from_ = steady + kDistrust;
-    break;
+  const auto offset = now.time_since_epoch() - since_start;
+  if (!largest_) largest_ = offset;
+  if (offset > *largest_ + kWasSet) trusted_from_ = steady + kDistrust;
+  if (offset + kWasSet < *largest_) {
+    ++set_back_;
+    largest_ = offset;
   }
+  largest_ = std::max(*largest_, offset);
   return now;
 }
 
+WallTime WatchedClock::now() const {
+  const std::lock_guard lock(mutex_);
+  return look();
+}
+
+std::uint64_t WatchedClock::times_set_back() const {
+  const std::lock_guard lock(mutex_);
+  look();
+  return set_back_;
+}
+
 bool WatchedClock::is_trusted() const {
-  return clock_.steady_now() >= trusted_from_.load();
+  const std::lock_guard lock(mutex_);
+  look();
+  return clock_.steady_now() >= trusted_from_;
 }
 
 }  // namespace lambda

@@ -7,10 +7,10 @@
 
 #include "base/clock.h"
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <limits>
+#include <mutex>
+#include <optional>
 
 namespace lambda {
 
@@ -27,20 +27,21 @@ class WatchedClock final : public Clock {
   [[nodiscard]] WallTime now() const override;
   [[nodiscard]] SteadyTime steady_now() const override { return clock_.steady_now(); }
 
-  // By more than kWasSet. What was written with an earlier time may lie in the future.
-  [[nodiscard]] std::uint64_t times_set_back() const { return set_back_; }
-  // False where it may be wrong: nothing is over, or too old, because of it.
+  // As it is now. By more than kWasSet: what was written with an earlier time may lie in the
+  // future.
+  [[nodiscard]] std::uint64_t times_set_back() const;
+  // As it is now. False where it may be wrong: nothing is over, or too old, because of it.
   [[nodiscard]] bool is_trusted() const;
 
  private:
-  using Offset = std::chrono::milliseconds::rep;
-  static constexpr auto kNone = std::numeric_limits<Offset>::min();
+  WallTime look() const;
 
   const Clock& clock_;
+  mutable std::mutex mutex_;  // of all below, and of looks at the two clocks
   // Of the time of day before the steady clock: the largest since it was set back last.
-  mutable std::atomic<Offset> largest_{kNone};
-  mutable std::atomic<std::uint64_t> set_back_{0};
-  mutable std::atomic<SteadyTime> trusted_from_{SteadyTime::min()};
+  mutable std::optional<std::chrono::milliseconds> largest_;
+  mutable std::uint64_t set_back_ = 0;
+  mutable SteadyTime trusted_from_ = SteadyTime::min();
 };
 
 }  // namespace lambda

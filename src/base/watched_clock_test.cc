@@ -38,11 +38,8 @@ TEST_F(WatchedClockTest, OneThatIsKeptRightIsNotSet) {
 
 TEST_F(WatchedClockTest, AJumpAheadIsNotBelievedForAnHour) {
   fake_.set(61s);
-  EXPECT_TRUE(clock_.is_trusted());  // nobody has seen it yet
-  see();
   EXPECT_FALSE(clock_.is_trusted());
   fake_.advance(1h - 1s);
-  see();
   EXPECT_FALSE(clock_.is_trusted());
   fake_.advance(1s);
   EXPECT_TRUE(clock_.is_trusted());
@@ -52,13 +49,10 @@ TEST_F(WatchedClockTest, ATimeThatWasSeenOnceIsMissedWhenItIsTakenBack) {
   fake_.set(72h);
   see();
   fake_.set(-72h);
-  EXPECT_EQ(clock_.times_set_back(), 0u);
-  see();
   EXPECT_EQ(clock_.times_set_back(), 1u);
   see();
   EXPECT_EQ(clock_.times_set_back(), 1u);
   fake_.set(-61s);
-  see();
   EXPECT_EQ(clock_.times_set_back(), 2u);
 }
 

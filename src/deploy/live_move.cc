@@ -33,6 +33,14 @@ function::VersionPtr to_start(const function::Function& function,
   return version;
 }
 
+// The revision of what the move is decided by: the draft, or the version that is named.
+std::string looked_at(const function::Function& function, std::optional<std::uint64_t> number,
+                      Direction direction) {
+  if (!number) return direction == Direction::back ? "" : function.latest->revision_id;
+  const auto version = function.version(*number);
+  return version ? version->revision_id : "";
+}
+
 tl::unexpected<Error> not_started(const function::Version& target, Error error) {
   const auto& name = target.function;
   const auto what = target.is_latest() ? target.label() : "version " + target.label();
@@ -63,9 +71,9 @@ Task<Result<function::Catalog::LiveMove>> move_live(LiveMoveParts parts, std::st
     if (!prepared) co_return not_started(*target, std::move(prepared.error()));
   }
   auto job = [&catalog = parts.catalog, name, number, direction,
-              draft = function ? function->latest->revision_id : std::string()] {
-    return direction == Direction::back ? catalog.rollback(name, number)
-                                        : catalog.promote(name, number, draft);
+              looked_at = function ? looked_at(*function, number, direction) : std::string()] {
+    return direction == Direction::back ? catalog.rollback(name, number, looked_at)
+                                        : catalog.promote(name, number, looked_at);
   };
   auto moved = co_await run_blocking(parts.store_thread, std::move(job));
   if (started && moved) parts.invoker.adopt_prepared(started, moved->to);

@@ -136,13 +136,14 @@ class Catalog {
     std::optional<VersionShare> shared;  // what a second version got until now
   };
   // To `number`, or without one to the newest version below the current that was ever live; from ==
-  // to when it is there already. All calls go there then. Errors: not_found, invalid (nothing to
-  // roll back to).
-  Result<LiveMove> rollback(std::string_view name, std::optional<std::uint64_t> number);
-  // Publishes $LATEST if needed, or takes `number`, and moves `live` to it. Errors: not_found,
-  // conflict (`expected_draft` is not "" and not $LATEST's revision any more).
+  // to when it is there already. All calls go there then. `expected`: the revision of `number`; "":
+  // any. Errors: not_found, invalid (nothing to roll back to), conflict (another revision).
+  Result<LiveMove> rollback(std::string_view name, std::optional<std::uint64_t> number,
+                            std::string_view expected = {});
+  // Publishes $LATEST if needed, or takes `number`, and moves `live` to it. `expected`: the
+  // revision of that one. Errors: not_found, conflict.
   Result<LiveMove> promote(std::string_view name, std::optional<std::uint64_t> number,
-                           std::string_view expected_draft = {});
+                           std::string_view expected = {});
 
   // Asked about a deployed version before it is cleaned up, in a transaction on the store thread:
   // whether something outside of the catalog still needs it. Set before the first change.

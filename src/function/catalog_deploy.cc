@@ -54,6 +54,15 @@ std::vector<VersionPtr> superseded(const Function& function, std::size_t keep) {
   return deployed;
 }
 
+// Where somebody has looked at what is made live: it is still that.
+Result<Done> check_revision(const Version& version, std::string_view expected) {
+  if (expected.empty() || version.revision_id == expected) return Done{};
+  return fail(
+      ErrorCode::conflict,
+      "{} of {} was changed by somebody else meanwhile, and nothing was made live: try again",
+      version.is_latest() ? "$LATEST" : "version " + version.label(), version.function);
+}
+
 tl::unexpected<Error> no_such_version(const Function& function, std::uint64_t number) {
   std::vector<std::uint64_t> numbers;
   numbers.reserve(function.versions.size());
@@ -175,7 +184,8 @@ Result<DeployOutcome> Catalog::commit_deploy(DeployCommit commit) {
 }
 
 Result<Catalog::LiveMove> Catalog::rollback(std::string_view name,
-                                            std::optional<std::uint64_t> number) {
+                                            std::optional<std::uint64_t> number,
+                                            std::string_view expected) {
   auto before = impl_->find(name);
   if (!before) return fail(std::move(before.error()));
   if (!number) {
@@ -184,6 +194,8 @@ Result<Catalog::LiveMove> Catalog::rollback(std::string_view name,
     number = *target;
   }
   if (*number == 0 || !(*before)->version(*number)) return no_such_version(**before, *number);
+  if (auto same = check_revision(*(*before)->version(*number), expected); !same)
+    return fail(std::move(same.error()));
   Function after = **before;
   LiveMove move;
   move.from = live_version(after);
@@ -199,16 +211,14 @@ Result<Catalog::LiveMove> Catalog::rollback(std::string_view name,
 
 Result<Catalog::LiveMove> Catalog::promote(std::string_view name,
                                            std::optional<std::uint64_t> number,
-                                           std::string_view expected_draft) {
+                                           std::string_view expected) {
   auto before = impl_->find(name);
   if (!before) return fail(std::move(before.error()));
   Function after = **before;
-  if (!number && !expected_draft.empty() && after.latest->revision_id != expected_draft) {
-    return fail(ErrorCode::conflict,
-                "$LATEST of {} was changed by somebody else meanwhile, and nothing was made live: "
-                "promote again",
-                name);
-  }
+  if (number && (*number == 0 || !after.version(*number)))
+    return no_such_version(**before, *number);
+  const auto target = number ? after.version(*number) : after.latest;
+  if (auto same = check_revision(*target, expected); !same) return fail(std::move(same.error()));
   LiveMove move;
   move.from = live_version(after);
   move.shared = live_share(after);
@@ -217,7 +227,6 @@ Result<Catalog::LiveMove> Catalog::promote(std::string_view name,
     if (!version) version = impl_->publish(after, {});
     number = version->number;
   }
-  if (*number == 0 || !after.version(*number)) return no_such_version(**before, *number);
   const bool moved = impl_->move_live(after, *number);
   move.to = after.version(*number);
   if (!moved) return move;

@@ -364,6 +364,8 @@ TEST_F(CatalogTest, PromotePublishesTheDraftWhenItChanged) {
   EXPECT_EQ(catalog_->promote("greet", 7).error().code(), ErrorCode::not_found);
   EXPECT_EQ(catalog_->promote("greet", std::nullopt, "another").error().code(),
             ErrorCode::conflict);
+  EXPECT_EQ(catalog_->promote("greet", 2, "another").error().code(), ErrorCode::conflict);
+  EXPECT_EQ(catalog_->rollback("greet", 1, "another").error().code(), ErrorCode::conflict);
   EXPECT_EQ(catalog_->promote("greet", 2)->to->number, 2u);
   EXPECT_EQ(catalog_->rollback("greet", std::nullopt)->to->number, 1u);
 }

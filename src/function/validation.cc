@@ -1,6 +1,7 @@
 // Names first, then the settings of a version, then tags and weights.
 #include "function/validation.h"
 
+#include "base/deploy_rules.h"
 #include "base/encoding.h"
 #include "base/environment_rules.h"
 
@@ -228,9 +229,11 @@ Result<Done> check_environment(const std::map<std::string, std::string>& variabl
 Result<Done> check_configuration(const Configuration& configuration) {
   ValidationErrors errors;
   check_text_fields(configuration, errors);
-  errors.check_range("timeout", configuration.timeout_seconds, 1, 900);
-  errors.check_range("memorySize", configuration.memory_mb, 128, 10240);
-  errors.check_range("ephemeralStorage.size", configuration.ephemeral_storage_mb, 512, 10240);
+  errors.check_range("timeout", configuration.timeout_seconds, kTimeoutRange.least,
+                     kTimeoutRange.most);
+  errors.check_range("memorySize", configuration.memory_mb, kMemoryRange.least, kMemoryRange.most);
+  errors.check_range("ephemeralStorage.size", configuration.ephemeral_storage_mb,
+                     kEphemeralStorageRange.least, kEphemeralStorageRange.most);
   if (auto good = errors.result(); !good) return good;
   if (configuration.architecture != host_architecture()) {
     return fail(ErrorCode::invalid,

@@ -205,8 +205,9 @@ Task<void> Dispatcher::put_back(const ClaimedEvent& event, std::string reason) {
   spdlog::error("event {} of {} was not carried out, and is tried again: {}", event.event.id,
                 event.event.function, reason);
   try {
-    auto verdict = verdict_of(event, limits_.retries, fail(ErrorCode::internal, "{}", reason),
-                              parts_.clock.now());
+    const auto now = parts_.clock.now();
+    auto verdict =
+        verdict_of(event, in_time(limits_.retries), fail(ErrorCode::internal, "{}", reason), now);
     co_await record(event, std::move(verdict), {});
   } catch (const std::exception& error) {
     spdlog::error("event {} waits for the next start: {}", event.event.id, error.what());
@@ -215,8 +216,7 @@ Task<void> Dispatcher::put_back(const ClaimedEvent& event, std::string reason) {
 
 Task<void> Dispatcher::call_function(const ClaimedEvent& event) {
   const auto config = config_of(event.event);
-  const auto rules = in_time(rules_for(limits_.retries, config));
-  auto verdict = co_await attempt(event, rules);
+  auto verdict = co_await attempt(event, config);
   if (was_cut_off(verdict)) co_return;
   auto next = co_await onward(event, verdict, config);
   verdict.success.problem = std::move(next.problem);
@@ -226,16 +226,17 @@ Task<void> Dispatcher::call_function(const ClaimedEvent& event) {
 }
 
 Task<Lanes::Ending> Dispatcher::deliver(const ClaimedEvent& event) {
-  const auto rules = in_time(limits_.deliveries);
   Lanes::Ending ending;
   Verdict verdict;
-  if (too_old(event, rules, parts_.clock.now())) {
-    verdict = verdict_too_old(event, rules);
+  const auto now = parts_.clock.now();
+  if (too_old(event, in_time(limits_.deliveries), now)) {
+    verdict = verdict_too_old(event, limits_.deliveries);
   } else {
     const auto began = std::chrono::steady_clock::now();
     auto answer = co_await parts_.webhooks.send(event);
     ending.took = time_since(began);
-    verdict = verdict_of(event, rules, std::move(answer), parts_.clock.now());
+    const auto end = parts_.clock.now();
+    verdict = verdict_of(event, in_time(limits_.deliveries), std::move(answer), end);
   }
   ending.well = verdict.state == EventState::succeeded;
   if (was_cut_off(verdict)) co_return ending;
@@ -255,9 +256,12 @@ Result<function::Resolved> Dispatcher::target_of(const NewEvent& event) const {
                                  : parts_.catalog.resolve(event.function, event.qualifier);
 }
 
-Task<Verdict> Dispatcher::attempt(const ClaimedEvent& event, const RetryRules& rules) {
+Task<Verdict> Dispatcher::attempt(const ClaimedEvent& event,
+                                  const std::optional<InvokeConfig>& config) {
+  const auto rules = rules_for(limits_.retries, config);
+  const auto now = parts_.clock.now();
   if (event.event.hops > kMostHops) co_return verdict_in_circles(event);
-  if (too_old(event, rules, parts_.clock.now())) co_return verdict_too_old(event);
+  if (too_old(event, in_time(rules), now)) co_return verdict_too_old(event);
   const auto& submitted = event.event;
   auto target = target_of(submitted);
   if (!target) co_return verdict_missing(event, target.error());
@@ -269,7 +273,8 @@ Task<Verdict> Dispatcher::attempt(const ClaimedEvent& event, const RetryRules& r
   call.invoked_arn = parts_.catalog.function_arn(submitted.function, target->qualifier);
   call.target = std::move(*target);
   auto outcome = co_await parts_.invoker.invoke(std::move(call));
-  co_return verdict_of(event, rules, std::move(outcome), parts_.clock.now());
+  const auto end = parts_.clock.now();
+  co_return verdict_of(event, in_time(rules), std::move(outcome), end);
 }
 
 // Without a payload.

@@ -91,12 +91,12 @@ class Dispatcher {
   [[nodiscard]] bool was_cut_off(const Verdict& verdict) const {
     return cut_ && verdict.state != EventState::succeeded;
   }
-  // The rules as they are, or without an age where the clock may be wrong.
+  // The rules as they are, or without an age where the clock may be wrong now.
   template <class Rules>
   [[nodiscard]] Rules in_time(Rules rules) const;
   [[nodiscard]] std::optional<InvokeConfig> config_of(const NewEvent& event) const;
   [[nodiscard]] Result<function::Resolved> target_of(const NewEvent& event) const;
-  Task<Verdict> attempt(const ClaimedEvent& event, const RetryRules& rules);
+  Task<Verdict> attempt(const ClaimedEvent& event, const std::optional<InvokeConfig>& config);
   // The events that the result goes on as: to a destination, and as a dead letter.
   struct Onward {
     std::vector<NewEvent> events;

@@ -315,38 +315,41 @@ std::chrono::milliseconds EventQueue::longest_wait() const {
        wait_after(kManyFailures, limits_.dispatch.deliveries)});
 }
 
-// Until it says that there is no more. False where it could not be written.
-Task<bool> EventQueue::in_steps(const char* what, Step step) {
+// Until it says that there is no more.
+Task<Result<Done>> EventQueue::in_steps(const char* what, Step step) {
   while (true) {
     auto work = [&step](SQLite::Database& database) { return step(database); };
-    const auto more = co_await parts_.commits.run(what, std::move(work));
-    if (!more) co_return false;
-    if (!*more || stopping_) co_return true;
+    auto more = co_await parts_.commits.run(what, std::move(work));
+    if (!more) co_return fail(std::move(more.error()));
+    if (!*more || stopping_) co_return Done{};
   }
 }
 
 // What was given a time by a clock that was ahead would wait until that one is there, and what
 // ended then would be none of what ended before now.
-Task<void> EventQueue::follow_clock() {
+Task<Result<Done>> EventQueue::follow_clock() {
   constexpr auto kWhat = "set the queue to the clock";
   const auto now = parts_.clock.now();
   const auto times = parts_.clock.times_set_back();
-  if (times == followed_) co_return;
+  if (times == followed_) co_return Done{};
   Step release = [this, now](SQLite::Database& database) {
     return table_.release_ahead(database, now, longest_wait(), kStep.rows);
   };
-  if (!co_await in_steps(kWhat, std::move(release))) co_return;
+  auto released = co_await in_steps(kWhat, std::move(release));
+  if (!released) co_return released;
   auto look = [this](SQLite::Database& database) { return table_.due_times(database); };
-  const auto due = co_await parts_.commits.run(kWhat, std::move(look));
-  if (!due) co_return;
+  auto due = co_await parts_.commits.run(kWhat, std::move(look));
+  if (!due) co_return fail(std::move(due.error()));
   dispatcher_.load(*due);
   for (const auto state : {EventState::succeeded, EventState::dead}) {
     Step pull_back = [this, now, state](SQLite::Database& database) {
       return table_.pull_back(database, state, now, kStep.rows);
     };
-    if (!co_await in_steps(kWhat, std::move(pull_back))) co_return;
+    auto pulled = co_await in_steps(kWhat, std::move(pull_back));
+    if (!pulled) co_return pulled;
   }
   followed_ = times;
+  co_return Done{};
 }
 
 // A clock that jumped ahead may be wrong: nothing is removed for its age until it has stood so for
@@ -360,10 +363,16 @@ Task<void> EventQueue::clean_up() {
       const auto results = table_.expire(database, succeeded, now - limits_.keep_results, kStep);
       return results.more || table_.expire(database, dead, now - limits_.keep_dead, kStep).more;
     };
-    if (parts_.clock.is_trusted() && !co_await in_steps("remove old events", std::move(expire)))
-      spdlog::warn("old events cannot be removed now; they are in {} s", kCleanUpEvery.count());
+    Result<Done> removed;
+    if (parts_.clock.is_trusted())
+      removed = co_await in_steps("remove old events", std::move(expire));
+    if (!removed) spdlog::warn("old events cannot be removed now: {}", removed.error().message());
+    bool told = false;
     while (!stopping_ && parts_.clock.steady_now() < next) {
-      co_await follow_clock();
+      const auto followed = co_await follow_clock();
+      if (!followed && !told)
+        spdlog::warn("the queue goes by a clock that was wrong: {}", followed.error().message());
+      told = !followed;
       co_await stop_.wait_until(std::chrono::steady_clock::now() + kLookAtClockEvery);
     }
   }

@@ -142,8 +142,8 @@ class EventQueue {
   // In small transactions: what is accepted meanwhile waits for none of them long. Each says
   // whether there is more.
   using Step = std::function<bool(SQLite::Database&)>;
-  Task<bool> in_steps(const char* what, Step step);
-  Task<void> follow_clock();
+  Task<Result<Done>> in_steps(const char* what, Step step);
+  Task<Result<Done>> follow_clock();
   Task<void> clean_up();
   Task<void> stop_here(SteadyTime deadline);
   Task<Result<Done>> configure_here(std::string function, std::string qualifier,

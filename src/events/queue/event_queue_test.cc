@@ -30,8 +30,8 @@ class ScriptedInvoker final : public invoke::RefusingInvoker {
   Task<Result<invoke::Outcome>> invoke(invoke::Call call) override {
     calls.push_back(call.request_id);
     if (throws) throw std::runtime_error("a defect");
-    if (throttles) co_return fail(ErrorCode::overloaded, "no room");
     if (hold) co_await release.wait();
+    if (throttles) co_return fail(ErrorCode::overloaded, "no room");
     invoke::Outcome outcome;
     outcome.payload = "\"done\"";
     if (fails) outcome.error = invoke::FunctionError::exit;
@@ -215,6 +215,20 @@ TEST_F(EventQueueTest, NothingIsTooOldByAClockThatJumpedAhead) {
   invoker_.throws = false;
   clock_.set(72h);
   until("a", EventState::succeeded);
+}
+
+TEST_F(EventQueueTest, AJumpDuringACallDoesNotUseUpItsRetries) {
+  invoker_.hold = invoker_.throttles = true;
+  accept("a");
+  until("a", EventState::running);
+  clock_.set(72h);
+  invoker_.release.set();
+  const auto tried = [this] { return find("a").throttles > 0; };
+  ASSERT_TRUE(run_until(loop_, tried));
+  run_for(300ms);
+  EXPECT_EQ(find("a").throttles, 1);
+  EXPECT_EQ(find("a").state, EventState::waiting);
+  EXPECT_EQ(find("a").due, clock_.now() + 1s);
 }
 
 TEST_F(EventQueueTest, WhatIsTooOldByATimeThatPassedIsDead) {
