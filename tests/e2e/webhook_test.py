@@ -319,6 +319,21 @@ class Settings(WebhookTest):
             self.assertLess(time.monotonic(), deadline)
         self.assertEqual(self.server.api("GET", f"/_lambda/events/{found[0]['id']}/payload").json(), {"fail": "x", "n": 7})
 
+    def test_an_event_whose_places_are_gone_says_so(self):
+        for name in ("heir", "grave", "alone"):
+            self.function(name)
+        self.server.boto().update_function_configuration(FunctionName="alone", DeadLetterConfig={"TargetArn": f"{LAMBDA_ARN}grave"})
+        self.configure("alone", success=f"{LAMBDA_ARN}heir", failure=f"{LAMBDA_ARN}heir")
+        for name in ("heir", "grave"):
+            self.assertEqual(self.server.api("DELETE", f"/2015-03-31/functions/{name}").status, 204)
+        heir = f"the result went nowhere: The destination ARN {LAMBDA_ARN}heir is invalid: there is no such function"
+        event = self.event(self.submit("alone", {}), "succeeded")
+        self.assertEqual((event["errorType"], event["errorMessage"]), ("Destination.NotFound", heir))
+        event = self.event(self.submit("alone", {"fail": "too bad"}), "dead")
+        self.assertEqual(event["errorMessage"], f"too bad; Destination.NotFound: {heir}; DeadLetterConfig: {heir.replace('heir', 'grave')}")
+        self.assertNotEqual(event["errorType"], "Destination.NotFound")
+        self.assertIn(heir, self.server.cli("queue", "show", event["id"]).stdout)
+
     def test_a_target_of_dead_letters_that_is_none_is_refused(self):
         self.function("lost")
         for target, words in ((f"{LAMBDA_ARN}nobody", "no such function"), (f"{LAMBDA_ARN}lost", "its own dead letters"),
