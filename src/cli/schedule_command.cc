@@ -9,6 +9,7 @@
 #include "cli/unknown_name.h"
 
 #include <cstdio>
+#include <cstdlib>
 #include <unistd.h>
 
 namespace lambda::cli {
@@ -127,8 +128,8 @@ std::string lateness_text(const object& firing) {
   const auto* late = firing.if_contains("latenessMs");
   if (late == nullptr || !late->is_number()) return "";
   const auto ms = late->to_number<std::int64_t>();
-  return ms < 1'000 ? fmt::format("{} ms", ms)
-                    : fmt::format("{:.1f} s", static_cast<double>(ms) / 1e3);
+  return std::abs(ms) < 1'000 ? fmt::format("{} ms", ms)
+                              : fmt::format("{:.1f} s", static_cast<double>(ms) / 1e3);
 }
 
 // Above it the server has not counted to the end.

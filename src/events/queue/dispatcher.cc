@@ -219,7 +219,7 @@ Task<void> Dispatcher::call_function(const ClaimedEvent& event) {
   auto verdict = co_await attempt(event, config);
   if (was_cut_off(verdict)) co_return;
   auto next = co_await onward(event, verdict, config);
-  verdict.success.problem = std::move(next.problem);
+  verdict.success.problem = verdict.failure.problem = std::move(next.problem);
   if (verdict.failure.throttles > event.throttles)
     functions_.rest(event.event.lane(), parts_.clock.steady_now() + kRest);
   co_await record(event, std::move(verdict), std::move(next.events));
@@ -334,6 +334,9 @@ Task<Dispatcher::Onward> Dispatcher::onward(const ClaimedEvent& event, const Ver
     letter->payload = event.event.payload;
     letter->client_context = dead_letter_attributes(event, verdict);
     onward.events.push_back(std::move(*letter));
+  } else {
+    onward.problem += onward.problem.empty() ? "" : "; ";
+    onward.problem += "DeadLetterConfig: " + letter.error().message();
   }
   co_return onward;
 }

@@ -100,7 +100,7 @@ class Dispatcher {
   // The events that the result goes on as: to a destination, and as a dead letter.
   struct Onward {
     std::vector<NewEvent> events;
-    std::string problem;  // why one is missing
+    std::string problem;  // why some are missing
   };
   Task<Onward> onward(const ClaimedEvent& event, const Verdict& verdict,
                       const std::optional<InvokeConfig>& config) const;

@@ -5,6 +5,7 @@
 #include "function/validation.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
+#include <spdlog/fmt/fmt.h>
 
 #include <limits>
 
@@ -16,6 +17,8 @@ namespace {
 // name.
 constexpr std::size_t kLongestError = 1'024;
 constexpr std::size_t kLongestErrorType = 256;
+// Of a result that did not go where it should.
+constexpr const char* kNotFound = "Destination.NotFound";
 
 std::int64_t to_ms(WallTime time) {
   return time.time_since_epoch().count();
@@ -42,6 +45,14 @@ void bind_blob(store::Statements::Use& statement, int index, std::string_view by
 // No half character at its end, and nothing that is none.
 std::string shortened(std::string_view text, std::size_t size) {
   return std::string(first_of_utf8(repair_utf8(first_of_utf8(text, size)), size));
+}
+
+// What happened, as long as there is room, and then that nobody could be told.
+std::string with_problem(const std::string& message, const std::string& problem) {
+  if (problem.empty()) return message;
+  auto told = fmt::format("{}: {}", kNotFound, problem);
+  if (message.empty() || told.size() + 2 >= kLongestError) return told;
+  return shortened(message, kLongestError - told.size() - 2) + "; " + told;
 }
 
 void bind_text(store::Statements::Use& statement, int index, std::string_view text) {
@@ -223,7 +234,7 @@ bool EventTable::succeed(SQLite::Database& database, const ClaimedEvent& event,
   ending.throttles = event.throttles;
   ending.executed_version = success.executed_version;
   ending.payload = success.payload;
-  if (!success.problem.empty()) ending.error_type = "Destination.NotFound";
+  if (!success.problem.empty()) ending.error_type = kNotFound;
   ending.error_message = success.problem;
   return finish(database, event, ending, now);
 }
@@ -244,12 +255,13 @@ bool EventTable::retry(SQLite::Database& database, const ClaimedEvent& event,
 
 bool EventTable::die(SQLite::Database& database, const ClaimedEvent& event, const Failure& failure,
                      WallTime now) {
+  const auto message = with_problem(failure.error_message, failure.problem);
   Ending ending;
   ending.state = EventState::dead;
   ending.attempts = failure.attempts;
   ending.throttles = failure.throttles;
   ending.error_type = failure.error_type;
-  ending.error_message = failure.error_message;
+  ending.error_message = message;
   ending.executed_version = failure.executed_version;
   ending.payload = failure.payload;
   return finish(database, event, ending, now);

@@ -70,6 +70,7 @@ class EventTable {
     std::string error_message;
     std::string executed_version;
     std::string payload;  // what the function answered, or ""
+    std::string problem;  // as above
   };
   bool retry(SQLite::Database& database, const ClaimedEvent& event, const Failure& failure,
              WallTime due);

@@ -177,6 +177,26 @@ TEST_F(EventTableTest, WhoseLeaseIsOverChangesNothing) {
   EXPECT_EQ(find("a").state, EventState::succeeded);
 }
 
+TEST_F(EventTableTest, WhatADeadOneCouldNotTellFitsBehindALongError) {
+  const std::string problem = "the result went nowhere";
+  for (const auto size : {0u, 3u, 5'000u}) {
+    const auto id = std::to_string(size);
+    insert(id);
+    EventTable::Failure failure;
+    failure.error_message = std::string(size, 'x');
+    failure.problem = problem;
+    const auto claimed = claim("work", 1);
+    with([&](SQLite::Database& database) {
+      return table_.die(database, claimed.events.at(0), failure, kNow);
+    });
+    const auto told = find(id).error_message;
+    const auto* between = size == 0 ? "" : "; ";
+    EXPECT_THAT(told, testing::EndsWith(between + ("Destination.NotFound: " + problem)));
+    EXPECT_LE(told.size(), 1'024u);
+    EXPECT_EQ(told.starts_with("x"), size > 0);
+  }
+}
+
 TEST_F(EventTableTest, ATokenMakesARepeatedSubmissionTheSameEvent) {
   EXPECT_FALSE(insert("a", "work", kNow, "k").duplicate);
   const auto again = insert("b", "work", kNow, "k");

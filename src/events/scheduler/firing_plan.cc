@@ -49,7 +49,7 @@ class Course {
  public:
   Course(const Schedule& schedule, WallTime decided, bool runs, std::size_t most)
       : overlap_(schedule.definition.overlap), runs_(runs), queued_(schedule.queued), most_(most) {
-    decisions_.decided = decided;
+    decisions_.since = decisions_.decided = decided;
     if (queued_ > 0 && !runs_) {
       decisions_.release = true;
       runs_ = true;
@@ -136,10 +136,10 @@ std::optional<WallTime> FiringTimes::next(WallTime after) const {
 namespace {
 
 // A clock that is beyond the fence at a bound has come right again; one that got there by going on
-// decided everything on its way.
+// was seen on its way.
 WallTime decided_by(const Schedule& schedule, WallTime now) {
   const bool came_right =
-      schedule.fenced <= now && schedule.fenced - schedule.decided > kClockWasWrong;
+      schedule.decides_anew() && schedule.fenced <= now && now - schedule.decided > kClockWasWrong;
   return came_right ? schedule.fenced : schedule.decided;
 }
 
@@ -165,6 +165,8 @@ Decisions decide(const Schedule& schedule, const FiringTimes& times, bool runs, 
     next = times.next(*next);
   }
   decisions.next = next;
+  const bool all = !next || *next > now;
+  if (all && schedule.decides_anew()) decisions.decided = std::max(decisions.decided, now);
   return std::move(decisions);
 }
 

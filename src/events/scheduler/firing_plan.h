@@ -9,7 +9,9 @@
 //                                                    before is over, unless Overlap is allow
 //
 // Every time is decided once, in order: `decided` only grows, but for a clock that went back more
-// than kClockWasWrong. Where that one comes right again, what was decided before stands (`fenced`).
+// than kClockWasWrong. From there on times are decided anew, up to what had been decided
+// (`fenced`); where the clock leaps beyond that, it has come right again, and what was decided
+// before stands. A leap and a server that was down so long look alike.
 #pragma once
 
 #include "base/clock.h"
@@ -70,6 +72,7 @@ struct Decision {
 };
 
 struct Decisions {
+  WallTime since{};               // everything after this
   bool release = false;           // the oldest of those that are queued begins
   std::vector<Decision> firings;  // in order
   WallTime decided{};             // everything up to here

@@ -80,9 +80,11 @@ struct Schedule {
   bool paused = false;
   WallTime created{};  // where @every and rate(...) count from, unless `from` says
   WallTime decided{};  // every time up to this one is decided
-  WallTime fenced{};   // decided by another clock: up to here once the time is beyond it
+  WallTime fenced{};   // every time up to this one was decided by some clock
   std::uint64_t queued = 0;
 
+  // By a clock that was set far back, or is wrong.
+  [[nodiscard]] bool decides_anew() const { return fenced > decided; }
   // One that was made while the clock was far ahead counts from where it is now.
   [[nodiscard]] WallTime anchor() const {
     return definition.from.value_or(std::min(created, decided));

@@ -35,12 +35,21 @@ constexpr const char* kRemove =
 constexpr const char* kPause =
     "UPDATE schedules SET paused = ?4, decided = max(decided, ?5), fenced = max(fenced, ?5) WHERE "
     "account = ?1 AND region = ?2 AND id = ?3";
+constexpr const char* kLatest =
+    "SELECT max(decided) FROM schedules WHERE account = ?1 AND region = ?2";
 constexpr const char* kRebase =
-    "UPDATE schedules SET fenced = max(fenced, decided), decided = ?4 WHERE account = ?1 AND "
-    "region = ?2 AND decided > ?3";
+    "UPDATE schedules SET fenced = max(fenced, decided), decided = ?3, created = min(created, ?3) "
+    "WHERE account = ?1 AND region = ?2 AND decided > ?3";
+constexpr const char* kAhead =
+    "SELECT f.schedule, f.time FROM schedules s JOIN firings f ON f.account = s.account AND "
+    "f.region = s.region AND f.schedule = s.id WHERE s.account = ?1 AND s.region = ?2 AND "
+    "s.fenced > s.decided AND f.time > s.decided AND f.outcome < 2";
 constexpr const char* kAdvance =
     "UPDATE schedules SET decided = ?5 WHERE account = ?1 AND region = ?2 AND id = ?3 AND decided "
     "= ?4 AND paused = 0";
+constexpr const char* kDecideAnew =
+    "DELETE FROM firings WHERE account = ?1 AND region = ?2 AND schedule = ?3 AND time > ?4 AND "
+    "time <= ?5 AND outcome > 1";
 constexpr const char* kRuns =
     "SELECT 1 FROM schedules s JOIN events e ON e.account = s.account AND e.region = s.region AND "
     "e.id = s.last_event WHERE s.account = ?1 AND s.region = ?2 AND s.id = ?3 AND e.state < 2";
@@ -58,13 +67,14 @@ constexpr const char* kRelease =
 constexpr const char* kTrim =
     "DELETE FROM firings WHERE account = ?1 AND region = ?2 AND schedule = ?3 AND outcome <> 1 AND "
     "time < (SELECT time FROM firings WHERE account = ?1 AND region = ?2 AND schedule = ?3 "
-    "ORDER BY time DESC LIMIT 1 OFFSET ?4)";
+    "AND time <= ?5 ORDER BY time DESC LIMIT 1 OFFSET ?4)";
 constexpr const char* kFirings =
     "SELECT f.time, f.outcome, f.count, f.decided, f.event, coalesce(e.state, f.state), "
     "coalesce(e.finished, f.finished), coalesce(e.error_type || CASE WHEN e.error_type = '' OR "
     "e.error_message = '' THEN '' ELSE ': ' END || e.error_message, f.error) FROM firings f LEFT "
     "JOIN events e ON e.account = f.account AND e.region = f.region AND e.id = f.event WHERE "
-    "f.account = ?1 AND f.region = ?2 AND f.schedule = ?3 ORDER BY f.time DESC LIMIT ?4";
+    "f.account = ?1 AND f.region = ?2 AND f.schedule = ?3 AND f.time <= ?5 ORDER BY f.time DESC "
+    "LIMIT ?4";
 
 constexpr int kCancelled = 4;  // of firings.state alone: the event was taken away
 
@@ -175,11 +185,23 @@ bool ScheduleTable::set_paused(SQLite::Database& database, const std::string& id
   return pause->exec() > 0;
 }
 
-void ScheduleTable::rebase(SQLite::Database& database, WallTime ahead_of, WallTime now) {
+std::optional<WallTime> ScheduleTable::latest(SQLite::Database& database) {
+  auto latest = take(database, kLatest);
+  if (!latest->executeStep()) return std::nullopt;
+  return time_at(latest, 0);
+}
+
+void ScheduleTable::rebase(SQLite::Database& database, WallTime now) {
   auto rebase = take(database, kRebase);
-  rebase->bind(3, to_ms(ahead_of));
-  rebase->bind(4, to_ms(now));
+  rebase->bind(3, to_ms(now));
   rebase->exec();
+}
+
+ScheduleTable::Ahead ScheduleTable::fired_ahead(SQLite::Database& database) {
+  Ahead ahead;
+  auto rows = take(database, kAhead);
+  while (rows->executeStep()) ahead[rows->getColumn(0).getString()].insert(known_time_at(rows, 1));
+  return ahead;
 }
 
 bool ScheduleTable::advance(SQLite::Database& database, const Schedule& schedule,
@@ -189,6 +211,15 @@ bool ScheduleTable::advance(SQLite::Database& database, const Schedule& schedule
   advance->bind(4, to_ms(schedule.decided));
   advance->bind(5, to_ms(decided));
   return advance->exec() > 0;
+}
+
+void ScheduleTable::decide_anew(SQLite::Database& database, const std::string& id, WallTime after,
+                                WallTime last) {
+  auto anew = take(database, kDecideAnew);
+  anew->bind(3, id);
+  anew->bind(4, to_ms(after));
+  anew->bind(5, to_ms(last));
+  anew->exec();
 }
 
 bool ScheduleTable::runs(SQLite::Database& database, const std::string& id) {
@@ -239,19 +270,22 @@ std::optional<WallTime> ScheduleTable::release(SQLite::Database& database, const
   return time;
 }
 
-void ScheduleTable::trim(SQLite::Database& database, const std::string& id, std::size_t count) {
+void ScheduleTable::trim(SQLite::Database& database, const std::string& id, std::size_t count,
+                         WallTime last) {
   auto trim = take(database, kTrim);
   trim->bind(3, id);
   trim->bind(4, static_cast<std::int64_t>(count));
+  trim->bind(5, to_ms(last));
   trim->exec();
 }
 
 std::vector<FiringInfo> ScheduleTable::firings(SQLite::Database& database, const std::string& id,
-                                               std::size_t count) {
+                                               std::size_t count, WallTime last) {
   std::vector<FiringInfo> firings;
   auto rows = take(database, kFirings);
   rows->bind(3, id);
   rows->bind(4, static_cast<std::int64_t>(count));
+  rows->bind(5, to_ms(last));
   while (rows->executeStep()) {
     FiringInfo firing;
     firing.time = known_time_at(rows, 0);

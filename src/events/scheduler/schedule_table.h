@@ -10,7 +10,9 @@
 #include "store/statements.h"
 
 #include <cstddef>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,14 +30,23 @@ class ScheduleTable {
   void refresh(SQLite::Database& database, Schedule& schedule);
   bool remove(SQLite::Database& database, const std::string& id);
   bool set_paused(SQLite::Database& database, const std::string& id, bool paused, WallTime decided);
-  // The clock was set far back: schedules whose decisions are far ahead of `now` go on from `now`,
-  // with a fence at what was decided, for the clock may come right again.
-  void rebase(SQLite::Database& database, WallTime ahead_of, WallTime now);
+  // Up to where the one that is furthest is decided. nullopt: there is none.
+  [[nodiscard]] std::optional<WallTime> latest(SQLite::Database& database);
+  // The clock was set far back: schedules whose decisions are ahead of `now` go on from `now`, with
+  // a fence at what was decided, for the clock may come right again.
+  void rebase(SQLite::Database& database, WallTime now);
+  // Times that were fired, or stand in line, before they have come. By the schedule's id.
+  using Ahead = std::map<std::string, std::set<WallTime>>;
+  [[nodiscard]] Ahead fired_ahead(SQLite::Database& database);
 
   // --- firing
   // Takes the schedule from one decision to the next. False: it is not as it was (deleted, paused
   // or decided meanwhile), and nothing may be fired.
   bool advance(SQLite::Database& database, const Schedule& schedule, WallTime decided);
+  // What was left out or missed in (after, last] by another clock is decided by this one. What was
+  // fired stays.
+  void decide_anew(SQLite::Database& database, const std::string& id, WallTime after,
+                   WallTime last);
   // Whether the event of its last firing waits or runs.
   bool runs(SQLite::Database& database, const std::string& id);
   // Writes one decision. False: that time was decided before, and is not fired again. `event` is
@@ -46,12 +57,13 @@ class ScheduleTable {
   // The oldest of those that are queued becomes a firing.
   std::optional<WallTime> release(SQLite::Database& database, const std::string& id,
                                   const std::string& event, WallTime now);
-  // Keeps the newest `count` firings, and those that are queued.
-  void trim(SQLite::Database& database, const std::string& id, std::size_t count);
+  // Keeps the newest `count` firings up to `last`, those that are queued, and those that a clock
+  // ahead has fired: their time comes.
+  void trim(SQLite::Database& database, const std::string& id, std::size_t count, WallTime last);
 
-  // The newest first.
+  // Up to `last`, the newest first.
   [[nodiscard]] std::vector<FiringInfo> firings(SQLite::Database& database, const std::string& id,
-                                                std::size_t count);
+                                                std::size_t count, WallTime last);
 
  private:
   store::Statements::Use take(SQLite::Database& database, const char* text);

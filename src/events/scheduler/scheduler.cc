@@ -35,7 +35,17 @@ constexpr std::chrono::seconds kDatabaseRetry{1};
 constexpr std::chrono::seconds kLookAtQueued{5};
 // Where another change came between.
 constexpr std::chrono::seconds kLookAgain{1};
+// While times are decided anew: how far the clock has gone on is written down so often, so that a
+// leap (decided_by()) can be told from it.
+constexpr std::chrono::hours kNoteClock{12};
+static_assert(kNoteClock < kClockWasWrong);
 constexpr std::size_t kTrimAfter = 20;
+
+// When it is due, or its clock is to be noted.
+std::optional<WallTime> looked_at(const Schedule& schedule, std::optional<WallTime> next) {
+  if (!next || !schedule.decides_anew()) return next;
+  return std::min(*next, schedule.decided + kNoteClock);
+}
 
 }  // namespace
 
@@ -47,14 +57,15 @@ Scheduler::Scheduler(Parts parts)
 Result<Done> Scheduler::load() {
   const auto now = parts_.clock.now();
   latest_ = now;
-  std::vector<Schedule> schedules;
+  Stock found;
   auto work = [&](SQLite::Database& database) {
-    table_.rebase(database, now + kClockWasWrong, now);
-    schedules = table_.load(database);
+    if (table_.latest(database) > now + kClockWasWrong) table_.rebase(database, now);
+    found = stock(database);
   };
   auto loaded = parts_.database.change("load the schedules", work);
   if (!loaded) return loaded;
-  for (auto& schedule : schedules) put(std::move(schedule));
+  for (auto& schedule : found.schedules) put(std::move(schedule));
+  for (auto& [key, entry] : entries_) entry.ahead = std::move(found.ahead[entry.schedule.id]);
   return Done{};
 }
 
@@ -142,8 +153,8 @@ Task<void> Scheduler::rebase_where_clock_went_back(WallTime now) {
   if (!back) co_return;
   spdlog::warn("the clock was set back by more than a day: schedules go on from now");
   auto work = [this, now](SQLite::Database& database) {
-    table_.rebase(database, now + kClockWasWrong, now);
-    return table_.load(database);
+    table_.rebase(database, now);
+    return stock(database);
   };
   auto loaded = co_await parts_.commits.run("set schedules to the clock", std::move(work));
   if (!loaded) {
@@ -151,10 +162,11 @@ Task<void> Scheduler::rebase_where_clock_went_back(WallTime now) {
     latest_ = now + 2 * kClockWasWrong;  // and again
     co_return;
   }
-  for (auto& schedule : *loaded) {
+  for (auto& schedule : loaded->schedules) {
     const auto found = entries_.find({schedule.definition.function, schedule.definition.name});
-    if (found != entries_.end() && found->second.schedule.id == schedule.id)
-      put(std::move(schedule));
+    if (found == entries_.end() || found->second.schedule.id != schedule.id) continue;
+    found->second.ahead = std::move(loaded->ahead[schedule.id]);
+    put(std::move(schedule));
   }
 }
 
@@ -193,6 +205,8 @@ Scheduler::Settled Scheduler::settle(SQLite::Database& database, const Job& job,
   room.counted -= std::min(room.counted, decisions.counted);
   settled.stale = !table_.advance(database, schedule, decisions.decided);
   if (settled.stale) return settled;
+  if (schedule.fenced > decisions.since)
+    table_.decide_anew(database, schedule.id, decisions.since, decisions.decided);
   if (decisions.release) {
     const auto event_id = random_uuid();
     const auto time = table_.release(database, schedule.id, event_id, now);
@@ -206,7 +220,7 @@ Scheduler::Settled Scheduler::settle(SQLite::Database& database, const Job& job,
     if (fires) settled.due.push_back(write_event(database, schedule, event_id, decision.time, now));
     if (decision.outcome == Outcome::queued) ++settled.queued;
   }
-  if (job.trim) table_.trim(database, schedule.id, kFiringsKept);
+  if (job.trim) table_.trim(database, schedule.id, kFiringsKept, std::max(now, decisions.decided));
   return settled;
 }
 
@@ -239,7 +253,8 @@ void Scheduler::take_in(const Settled& settled, WallTime now) {
   entry.schedule.decided = settled.decisions.decided;
   entry.schedule.queued = settled.queued;
   entry.next = settled.decisions.next;
-  auto due = entry.next;
+  entry.ahead.erase(entry.ahead.begin(), entry.ahead.upper_bound(entry.schedule.decided));
+  auto due = looked_at(entry.schedule, entry.next);
   if (settled.queued > 0) due = std::min(due.value_or(WallTime::max()), now + kLookAtQueued);
   set_due(settled.key, entry, due);
 }
@@ -255,8 +270,16 @@ void Scheduler::look_at_queued(const std::string& function) {
 
 // ---- what is in memory
 
+Scheduler::Stock Scheduler::stock(SQLite::Database& database) {
+  Stock stock;
+  stock.schedules = table_.load(database);
+  stock.ahead = table_.fired_ahead(database);
+  return stock;
+}
+
 void Scheduler::put(Schedule schedule) {
   Key key{schedule.definition.function, schedule.definition.name};
+  latest_ = std::max(latest_, schedule.decided);
   auto& entry = entries_[key];
   auto times = FiringTimes::parse(schedule);
   entry.schedule = std::move(schedule);
@@ -270,7 +293,7 @@ void Scheduler::put(Schedule schedule) {
     entry.problem = times.error().message();
     spdlog::error("the schedule {} of {} cannot fire: {}", key.second, key.first, entry.problem);
   }
-  auto due = entry.next;
+  auto due = looked_at(entry.schedule, entry.next);
   if (entry.times && !entry.schedule.paused && entry.schedule.queued > 0) due = parts_.clock.now();
   set_due(key, entry, due);
 }
@@ -304,15 +327,17 @@ void Scheduler::forget(std::string function) {
 
 std::vector<WallTime> Scheduler::times_of(const Entry& entry, std::size_t count) const {
   std::vector<WallTime> times;
-  for (auto time = entry.next; time && times.size() < count; time = entry.times->next(*time))
-    times.push_back(*time);
+  for (auto time = entry.next; time && times.size() < count; time = entry.times->next(*time)) {
+    if (!entry.ahead.contains(*time)) times.push_back(*time);
+  }
   return times;
 }
 
 Scheduler::Info Scheduler::info_of(const Entry& entry) const {
   Info info;
   info.schedule = entry.schedule;
-  info.next = entry.next;
+  const auto times = times_of(entry, 1);
+  if (!times.empty()) info.next = times.front();
   info.problem = entry.problem;
   return info;
 }

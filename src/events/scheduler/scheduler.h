@@ -117,6 +117,7 @@ class Scheduler {
     std::string problem;
     std::optional<WallTime> next;
     std::optional<WallTime> due;  // when it is looked at again: its place in due_
+    std::set<WallTime> ahead;     // fired by a clock that was ahead: not again when they come
     std::size_t since_trim = 0;
   };
   struct Job {
@@ -150,6 +151,12 @@ class Scheduler {
                        WallTime time, WallTime now);
   void take_in(const Settled& settled, WallTime now);
 
+  // What the database has.
+  struct Stock {
+    std::vector<Schedule> schedules;
+    ScheduleTable::Ahead ahead;
+  };
+  Stock stock(SQLite::Database& database);
   void put(Schedule schedule);
   void erase(const Key& key);
   void set_due(const Key& key, Entry& entry, std::optional<WallTime> due);

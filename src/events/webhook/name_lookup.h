@@ -13,18 +13,21 @@
 // This machine's own addresses are read anew at each call, whatever is known of the name, on a
 // thread that nothing else uses.
 // Threads: find() on one loop, which has stopped when this is destroyed. The destructor waits for
-// look-ups that run.
+// no name that is looked up.
 #pragma once
 
 #include "base/async.h"
 #include "base/blocking.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "events/webhook/lookup_threads.h"
 #include "events/webhook/name_memory.h"
 #include "events/webhook/system_addresses.h"
 
 #include <array>
+#include <chrono>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -33,7 +36,7 @@ namespace lambda::events {
 
 class NameLookup {
  public:
-  // `clock` outlives this.
+  // `clock` outlives this; what `system` asks of a host may go on when this is gone.
   NameLookup(const Clock& clock, unsigned threads, AddressSystem system = AddressSystem());
 
   struct Found {
@@ -65,19 +68,21 @@ class NameLookup {
   void leave_line(const std::string& host);
   void start_those_with_room(LoopExecutor executor);
   void start(const std::string& host, LoopExecutor executor);
+  void take_in(const std::string& host, Standing standing, Result<Addresses> found,
+               std::chrono::microseconds took);
   [[nodiscard]] bool has_room(Standing standing);
   unsigned& running(Standing standing) { return running_.at(static_cast<std::size_t>(standing)); }
 
   const Clock& clock_;
   const unsigned threads_;
-  const AddressSystem system_;
+  const std::function<Result<Addresses>()> read_own_;
   NameMemory memory_;
   std::map<std::string, std::shared_ptr<Pending>, std::less<>> pending_;  // in line, or running
   std::deque<std::string> line_;
   std::array<unsigned, 3> running_{};  // by standing
   std::shared_ptr<Answer> own_;        // while it is read
   BlockingPool own_pool_;
-  BlockingPool pool_;
+  LookupThreads names_;
 };
 
 }  // namespace lambda::events

@@ -50,7 +50,7 @@ class WebhookSender {
   // What the function's webhooks are signed with: "whsec_...". Errors: not_found.
   [[nodiscard]] Result<std::string> secret(std::string_view function) const;
   [[nodiscard]] const AddressRules& rules() const { return options_.rules; }
-  // Waits for what still runs.
+  // Nothing of it touches the loop any more. A look-up that still runs is left behind.
   void finish() { names_.finish(); }
 
  private:
