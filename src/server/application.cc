@@ -152,6 +152,7 @@ Result<Done> Application::Parts::open_state() {
   auto opened = store::Database::open(data);
   if (!opened) return fail(std::move(opened.error()));
   database = std::move(*opened);
+  server_file.remove_earlier();
   auto table =
       store::KeyTable::load(*database, clock, data, configuration.account, configuration.region);
   if (!table) return fail(std::move(table.error()));
@@ -286,6 +287,7 @@ Result<Done> Application::Parts::tell_local_clients() {
   facts.driver_reason = driver.reason;
   facts.docker = driver.docker;
   facts.socket = configuration.socket.string();
+  facts.socket_file = listeners.unix_socket_file;
   facts.version = LAMBDA_VERSION;
   return server_file.write(facts);
 }
