@@ -4,6 +4,7 @@
 #include "cli/connection/target.h"
 
 #include "base/blocking.h"
+#include "base/encoding.h"
 #include "cli/connection/local_server.h"
 #include "cli/connection/settings_file.h"
 
@@ -49,6 +50,17 @@ bool is_same_server(const http::Endpoint& endpoint, const LocalServer& local) {
   return false;
 }
 
+// Whether the key that is kept belongs to that endpoint: one that is kept with a host is that
+// host's alone.
+bool is_key_of(const SettingsFile& settings, const http::Endpoint& endpoint) {
+  if (settings.host.empty()) return true;
+  const auto kept = parse_host(settings.host);
+  if (!kept) return false;
+  const auto& host = kept->endpoint;
+  return to_lower(host.host) == to_lower(endpoint.host) && host.port == endpoint.port &&
+         host.tls == endpoint.tls && host.unix_path == endpoint.unix_path;
+}
+
 void choose_key(const SettingsFile& settings, const std::optional<LocalServer>& local,
                 Target& target) {
   target.key = variable("LAMBDA_API_KEY");
@@ -60,7 +72,7 @@ void choose_key(const SettingsFile& settings, const std::optional<LocalServer>& 
     target.key_source = local->place + "/admin.key";
   };
   if (!target.named) take_local();
-  if (target.key.empty() && !settings.key.empty()) {
+  if (target.key.empty() && !settings.key.empty() && is_key_of(settings, target.url.endpoint)) {
     target.key = settings.key;
     target.key_source = settings_path().string();
   }
@@ -94,8 +106,6 @@ Result<Target> find_target(const ConnectionOptions& options) {
   const auto local = found ? std::move(*found) : std::nullopt;
   Target target;
   target.named = host.has_value();
-  // A key that is kept with a host is that host's.
-  if (!target.named && !settings->host.empty()) settings->key.clear();
   if (!host && !local) {
     return fail(ErrorCode::unavailable,
                 "no server was found on this machine. Start one (./run, or systemctl start "
@@ -116,6 +126,13 @@ Result<Target> find_target(const ConnectionOptions& options) {
         "{0}/lambda.lock, which shows that it runs: be its owner or root, or give a key of "
         "it with LAMBDA_API_KEY",
         target.source, target.url.host_header);
+  }
+  if (target.named && target.key.empty() && !settings->key.empty() &&
+      target.url.endpoint.unix_path.empty()) {
+    return fail(ErrorCode::denied,
+                "the key that is kept in {} is for {}, and is sent to no other host: give the key "
+                "of {} (from {}) with LAMBDA_API_KEY",
+                settings_path().string(), settings->host, target.url.host_header, target.source);
   }
   if (!target.key.empty() && !looks_like_key(target.key)) {
     return fail(ErrorCode::denied,

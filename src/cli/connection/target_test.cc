@@ -153,13 +153,14 @@ TEST_F(FindTarget, PrefersWhatIsNamedNearest) {
   ::unsetenv("LAMBDA_DATA_DIR");
   EXPECT_EQ(found().url.endpoint.port, 1);
   EXPECT_EQ(found().key, kOtherKey);
+  ::setenv("LAMBDA_API_KEY", kOneKey.c_str(), 1);
+  EXPECT_EQ(found().key, kOneKey);
   ::setenv("LAMBDA_HOST", "localhost:2", 1);
   EXPECT_EQ(found().url.endpoint.port, 2);
   ConnectionOptions options;
   options.host = "[::1]:3";
   EXPECT_EQ(found(options).url.endpoint.port, 3);
-  ::setenv("LAMBDA_API_KEY", kOtherKey.c_str(), 1);
-  EXPECT_EQ(found(options).key, kOtherKey);
+  EXPECT_EQ(found(options).key, kOneKey);
 }
 
 // What a server has left in one of the usual places.
@@ -182,6 +183,7 @@ TEST_F(FindTarget, LooksIntoNoDirectoryButTheOneThatIsNamed) {
   std::ofstream(home_ / "data/server.json") << "{}";
   refused("names no URL");
   // Who names a host as well calls that.
+  ::setenv("LAMBDA_API_KEY", kOtherKey.c_str(), 1);
   ::setenv("LAMBDA_HOST", "localhost:2", 1);
   EXPECT_EQ(found().url.endpoint.port, 2);
 }
@@ -221,6 +223,46 @@ TEST_F(FindTarget, GivesTheLocalKeyToTheLocalServerAlone) {
     options.host = host;
     EXPECT_EQ(found(options).key, "") << host;
   }
+}
+
+TEST_F(FindTarget, SendsTheKeyOfOneHostToNoOther) {
+  configure("host = \"https://prod.example:8443\"\nkey = \"" + kOtherKey + "\"\n");
+  ConnectionOptions options;
+  for (const char* host : {"https://prod.example:8443", "https://PROD.example:8443/behind"}) {
+    options.host = host;
+    EXPECT_EQ(found(options).key, kOtherKey) << host;
+  }
+  const auto refused = [&](const char* host) {
+    options.host = host;
+    const auto target = find_target(options);
+    ASSERT_FALSE(target) << host;
+    EXPECT_EQ(target.error().code(), ErrorCode::denied);
+    for (const char* words : {"config.toml is for https://prod.example:8443", "LAMBDA_API_KEY"})
+      EXPECT_NE(target.error().message().find(words), std::string::npos)
+          << target.error().message();
+  };
+  for (const char* host : {"localhost:8080", "https://prod.example", "http://prod.example:8443",
+                           "https://prod.example.attacker.example:8443"})
+    refused(host);
+  ::setenv("LAMBDA_HOST", "localhost:8080", 1);
+  refused("");
+  // A server on this machine is given its own.
+  local_server();
+  EXPECT_EQ(found().key, kOneKey);
+  refused("localhost:8081");
+  ::setenv("LAMBDA_API_KEY", kOneKey.c_str(), 1);
+  EXPECT_EQ(found(options).key, kOneKey);
+  // A unix socket needs none.
+  ::unsetenv("LAMBDA_API_KEY");
+  options.host = "unix:/run/x.sock";
+  EXPECT_EQ(found(options).key, "");
+}
+
+TEST_F(FindTarget, SendsAKeyThatIsKeptForNoHostToWhoeverIsNamed) {
+  configure("key = \"" + kOtherKey + "\"\n");
+  ConnectionOptions options;
+  options.host = "https://lambda.example.com";
+  EXPECT_EQ(found(options).key, kOtherKey);
 }
 
 TEST_F(FindTarget, SendsNoKeyInTheClearToOthers) {
