@@ -211,8 +211,8 @@ void Application::Parts::make_native_driver() {
 
 void Application::Parts::make_docker_driver(const UniqueFd& init_program,
                                             sandbox::docker::Groups groups) {
-  auto made =
-      DockerParts::make(configuration, init_program, groups, runtimes, catalog->used_images());
+  auto made = DockerParts::make(configuration, init_program, groups, runtimes,
+                                catalog->used_images(), users);
   if (made) {
     docker = std::move(*made);
     drivers.docker = docker.driver.get();
