@@ -132,7 +132,7 @@ class ApiHandlerTest : public testing::Test {
                       return image_for(driver);
                     },
                     [](std::string_view) -> Result<Done> { return Done{}; },
-                    []() -> Task<boost::json::object> { co_return boost::json::object(); },
+                    [](bool) -> Task<boost::json::object> { co_return boost::json::object(); },
                     "secret"};
   }
 

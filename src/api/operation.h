@@ -71,8 +71,8 @@ struct Services {
   ResolveImage resolve_image;
   // Done when this server can run the runtime; else says why not and what to do.
   std::function<Result<Done>(std::string_view runtime)> check_runtime;
-  // What GET /_lambda/status says.
-  std::function<Task<boost::json::object>()> status;
+  // What GET /_lambda/status says. `look`: of Docker as it is now, else as it was seen last.
+  std::function<Task<boost::json::object>(bool look)> status;
   // Signs links for downloads; new at each start.
   std::string link_secret;
 };

@@ -170,8 +170,8 @@ Task<Answer> get_health(Services&, Exchange&) {
   co_return json_response(200, json::object{{"status", "ok"}});
 }
 
-Task<Answer> get_status(Services& services, Exchange&) {
-  const auto status = co_await services.status();
+Task<Answer> get_status(Services& services, Exchange& exchange) {
+  const auto status = co_await services.status(exchange.request.query_value("docker") == "now");
   co_return json_response(200, status);
 }
 

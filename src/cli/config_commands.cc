@@ -8,6 +8,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <termios.h>
 #include <unistd.h>
 
@@ -40,6 +41,14 @@ std::optional<std::string> read_secret(const char* prompt) {
   return line;
 }
 
+// What comes before the configuration file, in the order in which it does.
+const char* named_before() {
+  for (const char* name : {"LAMBDA_HOST", "LAMBDA_DATA_DIR"}) {
+    if (const char* value = std::getenv(name); value != nullptr && *value != '\0') return name;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 int config_set_host(const std::string& url) {
@@ -59,6 +68,12 @@ int config_set_host(const std::string& url) {
   if (!written) return explain(written.error());
   std::fprintf(stderr, "Commands go to %s from now on (%s).\n",
                local ? "the server on this machine" : url.c_str(), settings_path().c_str());
+  if (const char* name = named_before(); name != nullptr) {
+    std::fprintf(
+        stderr,
+        "But %s is set here, and comes first: until `unset %s` commands go where it says.\n", name,
+        name);
+  }
   if (forget_key) {
     std::fprintf(stderr,
                  "The key of %s is forgotten; set this one's with `lambda config set-key`.\n",

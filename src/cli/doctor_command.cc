@@ -39,7 +39,7 @@ std::string runtimes_text(const std::string& built, const std::string& missing) 
 int doctor(const ConnectionOptions& connection, bool as_json) {
   auto connected = connect(connection);
   if (!connected.server) return connected.code;
-  auto status = connected.server->json("GET", "/_lambda/status");
+  auto status = connected.server->json("GET", "/_lambda/status?docker=now");
   if (!status) return explain(status.error());
   const auto domain = text_in(*status, "domain");
   const auto probe = "doctor." + domain;

@@ -5,6 +5,7 @@
 #include "api/api_handler.h"
 #include "base/background.h"
 #include "base/crypto.h"
+#include "base/deadline.h"
 #include "base/encoding.h"
 #include "base/watched_clock.h"
 #include "deploy/image_code.h"
@@ -36,6 +37,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <future>
 #include <mutex>
@@ -45,6 +48,10 @@ namespace lambda::server {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::chrono::seconds kDockerLimit{10};
+// Somebody waits for it.
+constexpr std::chrono::seconds kDockerLimitWhenAsked{2};
 
 // Emptied at the start: what is in it belonged to deploys of a server that is gone.
 Result<fs::path> temporary_directory(const fs::path& data) {
@@ -105,6 +112,7 @@ struct Application::Parts {
   std::unique_ptr<events::EventQueue> events;
   std::unique_ptr<events::Scheduler> scheduler;
   DriverFacts driver_facts;
+  std::atomic<bool> following_docker = false;
   std::mutex telling;
   ServerFile server_file;
   BlockingPool store_thread{"store", 1};
@@ -132,8 +140,9 @@ struct Application::Parts {
   void make_native_driver();
   void make_docker_driver(const UniqueFd& init_program, sandbox::docker::Groups groups);
   void describe_drivers(bool docker_works, const std::string& docker_text);
-  Task<bool> look_at_docker();
+  Task<bool> look_at_docker(std::chrono::seconds limit);
   Task<void> follow_docker();
+  Task<void> wait_for_docker();
   [[nodiscard]] Result<Done> tell_local_clients();
   void make_webhooks();
   Result<Done> make_events();
@@ -142,7 +151,7 @@ struct Application::Parts {
   Result<Done> make_services();
   [[nodiscard]] api::Services services();
   [[nodiscard]] Result<Done> check_runtime(std::string_view runtime) const;
-  Task<boost::json::object> status();
+  Task<boost::json::object> status(bool look);
   [[nodiscard]] std::string base_url() const;
   Task<Result<api::TakenCode>> resolve_image(std::string reference, function::DriverName driver);
 };
@@ -152,6 +161,7 @@ Result<Done> Application::Parts::open_state() {
   auto opened = store::Database::open(data);
   if (!opened) return fail(std::move(opened.error()));
   database = std::move(*opened);
+  server_file.remove_earlier();
   auto table =
       store::KeyTable::load(*database, clock, data, configuration.account, configuration.region);
   if (!table) return fail(std::move(table.error()));
@@ -201,8 +211,8 @@ void Application::Parts::make_native_driver() {
 
 void Application::Parts::make_docker_driver(const UniqueFd& init_program,
                                             sandbox::docker::Groups groups) {
-  auto made =
-      DockerParts::make(configuration, init_program, groups, runtimes, catalog->used_images());
+  auto made = DockerParts::make(configuration, init_program, groups, runtimes,
+                                catalog->used_images(), users);
   if (made) {
     docker = std::move(*made);
     drivers.docker = docker.driver.get();
@@ -251,22 +261,29 @@ void Application::Parts::describe_drivers(bool docker_works, const std::string& 
 }
 
 // Whether Docker Engine answers now; where that is news, people are told.
-Task<bool> Application::Parts::look_at_docker() {
-  const auto probed = co_await docker.driver->probe();
-  const auto text = probed ? *probed : probed.error().message();
+Task<bool> Application::Parts::look_at_docker(std::chrono::seconds limit) {
+  const auto described = co_await docker.engine->describe(in(limit));
+  const auto text = described ? *described : described.error().message();
   if (text != driver_facts.values().docker) {
-    describe_drivers(probed.has_value(), text);
+    describe_drivers(described.has_value(), text);
     spdlog::info("docker: {}", text);
     auto tell = [this] { return tell_local_clients(); };
     auto told = co_await run_blocking(disk, std::move(tell));
     if (!told) spdlog::warn("{}", told.error().message());
   }
-  co_return probed.has_value();
+  co_return described.has_value();
+}
+
+// Asks until it answers, where nobody does so already.
+Task<void> Application::Parts::follow_docker() {
+  if (following_docker.exchange(true)) co_return;
+  while (!co_await look_at_docker(kDockerLimit)) co_await sleep_for(kAskDockerAgain);
+  following_docker = false;
 }
 
 // Where it did not answer at the start: a machine that boots starts it when it likes.
-Task<void> Application::Parts::follow_docker() {
-  while (!co_await look_at_docker()) co_await sleep_for(kAskDockerAgain);
+Task<void> Application::Parts::wait_for_docker() {
+  co_await follow_docker();
   co_await docker.remove_earlier_containers();
 }
 
@@ -286,6 +303,7 @@ Result<Done> Application::Parts::tell_local_clients() {
   facts.driver_reason = driver.reason;
   facts.docker = driver.docker;
   facts.socket = configuration.socket.string();
+  facts.socket_file = listeners.unix_socket_file;
   facts.version = LAMBDA_VERSION;
   return server_file.write(facts);
 }
@@ -294,8 +312,11 @@ std::string Application::Parts::base_url() const {
   return local_url(listeners);
 }
 
-Task<boost::json::object> Application::Parts::status() {
-  if (docker.driver) co_await look_at_docker();
+Task<boost::json::object> Application::Parts::status(bool look) {
+  if (look && docker.driver && !co_await look_at_docker(kDockerLimitWhenAsked)) {
+    asio::co_spawn(*threads.loops().front(), follow_docker(),
+                   in_background("waiting for Docker Engine"));
+  }
   boost::json::object object;
   object["version"] = LAMBDA_VERSION;
   object["driver"] = function::to_string(drivers.standard);
@@ -374,7 +395,7 @@ api::Services Application::Parts::services() {
                          return resolve_image(std::move(reference), driver);
                        },
                        [this](std::string_view runtime) { return check_runtime(runtime); },
-                       [this] { return status(); },
+                       [this](bool look) { return status(look); },
                        random_bytes(32)};
 }
 
@@ -530,7 +551,7 @@ Result<Done> Application::start() {
                fmt::join(parts.listeners.addresses, ", "), parts.configuration.domain,
                function::to_string(parts.drivers.standard), parts.driver_facts.values().reason);
   if (parts.docker.driver && !parts.docker.works) {
-    asio::co_spawn(*parts.threads.loops().front(), parts.follow_docker(),
+    asio::co_spawn(*parts.threads.loops().front(), parts.wait_for_docker(),
                    in_background("waiting for Docker Engine"));
   }
   if (const auto seen = exposure(parts.listeners, parts.configuration.insecure); !seen.empty())

@@ -71,7 +71,7 @@ bool is_system_socket(const fs::path& path) {
 Result<DockerParts> DockerParts::make(const Configuration& configuration,
                                       const UniqueFd& init_program, sandbox::docker::Groups groups,
                                       const sandbox::RuntimeCatalog& runtimes,
-                                      std::vector<std::string> used_images) {
+                                      std::vector<std::string> used_images, BlockingPool& users) {
   auto socket = docker_socket(configuration.docker_host,
                               [](const char* name) -> const char* { return std::getenv(name); });
   if (!socket) return fail(std::move(socket.error()));
@@ -82,7 +82,7 @@ Result<DockerParts> DockerParts::make(const Configuration& configuration,
   auto mark = sandbox::docker::ServerMark::load(configuration.data_directory);
   if (!mark) return fail(std::move(mark.error()));
   DockerParts parts;
-  parts.engine = std::make_shared<sandbox::docker::EngineClient>(*socket, groups);
+  parts.engine = std::make_shared<sandbox::docker::EngineClient>(*socket, users, groups);
   auto image_of = [&runtimes](std::string_view name) -> Result<std::string> {
     auto runtime = runtimes.find(name);
     if (!runtime) return fail(std::move(runtime.error()));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/async.h"
+#include "base/blocking.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "sandbox/docker/docker_driver.h"
@@ -40,12 +41,12 @@ struct DockerParts {
   std::string text;  // "Docker Engine 20.10.24 at /run/docker.sock", or why not
 
   // `init_program`: lambda-init, opened before privileges were dropped. `groups`: whether root
-  // started this server. `runtimes` outlives it.
+  // started this server. `runtimes` and `users`, for the user and group database, outlive it.
   // Removes containers and images that an earlier server of this data directory left behind.
   static Result<DockerParts> make(const Configuration& configuration, const UniqueFd& init_program,
                                   sandbox::docker::Groups groups,
                                   const sandbox::RuntimeCatalog& runtimes,
-                                  std::vector<std::string> used_images);
+                                  std::vector<std::string> used_images, BlockingPool& users);
   // Where the Engine answers only now: an earlier server's containers go, tried until that was done
   // (its images wait for the next start). On one loop.
   Task<void> remove_earlier_containers() const;

@@ -1,5 +1,7 @@
 #include "server/listeners.h"
 
+#include "base/file_identity.h"
+
 #include <spdlog/fmt/ranges.h>
 
 #include <algorithm>
@@ -106,7 +108,7 @@ std::string exposure(const Listeners& listeners, bool insecure) {
       fmt::join(listeners.beyond_loopback, ", "), insecure ? "ACCEPTED (--insecure)" : "refused");
 }
 
-Result<UniqueFd> open_unix_socket(const std::string& path, unsigned group) {
+Result<Done> open_unix_socket(const std::string& path, unsigned group, Listeners& listeners) {
   std::error_code error;
   const auto directory = std::filesystem::path(path).parent_path();
   std::filesystem::create_directories(directory, error);
@@ -148,8 +150,11 @@ Result<UniqueFd> open_unix_socket(const std::string& path, unsigned group) {
   }
   if (::chown(path.c_str(), static_cast<uid_t>(-1), group) != 0)
     return fail(Error::from_errno("give " + path + " to its group"));
+  if (::stat(path.c_str(), &there) != 0) return fail(Error::from_errno("look at " + path));
   if (::listen(socket.get(), 512) != 0) return fail(Error::from_errno("listen on " + path));
-  return socket;
+  listeners.unix_socket = std::move(socket);
+  listeners.unix_socket_file = file_identity(there);
+  return Done{};
 }
 
 }  // namespace lambda::server

@@ -14,6 +14,7 @@ namespace lambda::server {
 struct Listeners {
   std::vector<UniqueFd> sockets;             // TCP
   UniqueFd unix_socket;                      // or none
+  std::string unix_socket_file;              // file_identity() of its file
   std::uint16_t port = 0;                    // of the URLs that are printed
   std::string port_reason;                   // why not 80; "" when it is 80 or was chosen
   std::vector<std::string> addresses;        // "127.0.0.1:8080"
@@ -33,6 +34,6 @@ Result<Listeners> open_listeners(const Configuration& configuration);
 
 // 0660, for the given group; the directory is made. A socket file left by a server that is gone is
 // replaced.
-Result<UniqueFd> open_unix_socket(const std::string& path, unsigned group);
+Result<Done> open_unix_socket(const std::string& path, unsigned group, Listeners& listeners);
 
 }  // namespace lambda::server

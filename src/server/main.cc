@@ -151,9 +151,9 @@ Result<Privileged> prepare(const Configuration& configuration) {
   if (!configuration.socket.empty()) {
     // Only root may give a file to a group that it is not in.
     const auto group = root ? find_group("lambda") : std::nullopt;
-    auto socket = open_unix_socket(configuration.socket.string(), group.value_or(::getegid()));
-    if (!socket) return fail(std::move(socket.error()));
-    made.listeners.unix_socket = std::move(*socket);
+    auto opened = open_unix_socket(configuration.socket.string(), group.value_or(::getegid()),
+                                   made.listeners);
+    if (!opened) return fail(std::move(opened.error()));
   }
   if (root && configuration.driver != function::DriverName::docker) {
     sandbox::native::SpawnOptions options;

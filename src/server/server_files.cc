@@ -28,6 +28,10 @@ Result<Done> write_file(const fs::path& path, std::string_view text, mode_t mode
   return Done{};
 }
 
+void ServerFile::remove_earlier() {
+  ::unlink(path_.c_str());
+}
+
 Result<Done> ServerFile::write(const ServerFacts& facts) {
   boost::json::object file;
   file["url"] = facts.url;
@@ -41,6 +45,7 @@ Result<Done> ServerFile::write(const ServerFacts& facts) {
   file["driverReason"] = facts.driver_reason;
   file["docker"] = facts.docker;
   file["socket"] = facts.socket;
+  file["socketFile"] = facts.socket_file;
   file["version"] = facts.version;
   file["pid"] = ::getpid();
   const std::scoped_lock lock(mutex_);

@@ -30,6 +30,7 @@ struct ServerFacts {
   std::string driver_reason;
   std::string docker;
   std::string socket;
+  std::string socket_file;  // file_identity() of the one that this server made
   std::string version;
 };
 // <data>/server.json. Written under another name and renamed, 0644: it holds no secret. Once it was
@@ -39,6 +40,8 @@ class ServerFile {
  public:
   explicit ServerFile(const std::filesystem::path& data_directory)
       : path_(data_directory / "server.json") {}
+  // That of a server which was killed. The directory's lock is held.
+  void remove_earlier();
   Result<Done> write(const ServerFacts& facts);
   void remove();
 

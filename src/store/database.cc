@@ -10,12 +10,14 @@
 #include <sqlite3.h>
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <fcntl.h>
 #include <mutex>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
 #include <utility>
 
@@ -88,12 +90,22 @@ Result<Done> make_file(const fs::path& path) {
   return Done{};
 }
 
+// A program that only looks whether a server holds it has it for a moment.
+bool lock_now(const UniqueFd& file) {
+  constexpr int kTries = 10;
+  for (int turn = 1; ::flock(file.get(), LOCK_EX | LOCK_NB) != 0; ++turn) {
+    if (turn == kTries) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  return true;
+}
+
 // Held as long as the descriptor is open; the kernel lets go of it however the process ends.
 Result<UniqueFd> take_lock(const fs::path& directory) {
   const fs::path path = directory / "lambda.lock";
   UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!file) return fail(Error::from_errno(fmt::format("open {}", path.string())));
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+  if (!lock_now(file)) {
     std::array<char, 64> holder{};
     const auto length = ::pread(file.get(), holder.data(), holder.size() - 1, 0);
     std::string_view pid(holder.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
@@ -105,7 +117,8 @@ Result<UniqueFd> take_lock(const fs::path& directory) {
         directory.string(), pid.empty() ? "unknown" : pid);
   }
   const std::string pid = std::to_string(::getpid()) + "\n";
-  // Only a hint for people: a failure to write it changes nothing.
+  // For people, and for whoever looks whether server.json is this server's. A failure to write it
+  // changes nothing.
   if (::ftruncate(file.get(), 0) == 0) (void)!::pwrite(file.get(), pid.data(), pid.size(), 0);
   return file;
 }

@@ -1,4 +1,5 @@
 #include "base/temporary_directory.h"
+#include "base/unique_fd.h"
 #include "store/database.h"
 #include "store/key_table.h"
 #include "store/master_key.h"
@@ -14,9 +15,11 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <fcntl.h>
 #include <fstream>
 #include <future>
 #include <regex>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -230,6 +233,23 @@ TEST(Database, ASecondServerIsToldWhoHoldsTheDirectory) {
   EXPECT_THAT(second.error().message(), HasSubstr(std::to_string(::getpid())));
   first->reset();
   EXPECT_TRUE(Database::open(directory.path()));
+}
+
+// As the command line does to see whether a server runs.
+TEST(Database, AProgramThatLooksAtTheLockStopsNoStart) {
+  const TemporaryDirectory directory;
+  { ASSERT_TRUE(Database::open(directory.path())); }
+  UniqueFd looking(::open((directory.path() / "lambda.lock").c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_EQ(::flock(looking.get(), LOCK_SH | LOCK_NB), 0);
+  std::promise<void> begun;
+  std::thread ends_later([&] {
+    begun.set_value();
+    std::this_thread::sleep_for(std::chrono::milliseconds(150));
+    looking.reset();
+  });
+  begun.get_future().wait();
+  EXPECT_TRUE(Database::open(directory.path()));
+  ends_later.join();
 }
 
 TEST(Database, AnErrorRollsTheWholeChangeBack) {

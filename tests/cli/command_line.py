@@ -93,7 +93,7 @@ class Received:
 class ScriptedServer:
     """`answer(received)` returns (status, headers, body); what it was asked stands in `received`."""
 
-    def __init__(self, answer, tls=None):
+    def __init__(self, answer, tls=None, port=0):
         self.received = []
         outer = self
 
@@ -124,7 +124,7 @@ class ScriptedServer:
             def log_message(self, *_):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]
         if tls:

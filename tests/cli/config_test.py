@@ -50,6 +50,15 @@ class Settings(CommandLineTest):
         self.assert_ends(self.run_lambda("config", "set-host", "local"), 0, "this machine")
         self.assert_ends(self.run_lambda("list", alone=True), 6, "on this machine")
 
+    def test_what_comes_before_the_host_that_is_kept_is_said(self):
+        host = "https://one.example.com"
+        self.assertNotIn("But", self.run_lambda("config", "set-host", host).stderr)
+        for name, value in (("LAMBDA_HOST", "http://127.0.0.1:1"), ("LAMBDA_DATA_DIR", "/no/data")):
+            for words in (host, "local"):
+                with self.subTest(name=name, words=words):
+                    done = self.run_lambda("config", "set-host", words, **{name: value})
+                    self.assert_ends(done, 0, f"\nBut {name} is set here, and comes first: until `unset {name}` commands go where it says.\n")
+
     def test_what_is_wrong_is_not_kept(self):
         self.assert_ends(self.run_lambda("config", "set-host", "ftp://x"), 2, "http://")
         done = self.run_lambda("config", "set-key", stdin="my-secret\n")

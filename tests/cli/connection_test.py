@@ -5,7 +5,8 @@ import subprocess
 import time
 import unittest
 
-from command_line import KEY, CommandLineTest, LambdaServer, ScriptedServer, answer_json
+from command_line import KEY, PROGRAM, CommandLineTest, LambdaServer, ScriptedServer, answer_json
+from machine import User
 
 
 def listing(_):
@@ -151,6 +152,62 @@ class LocalServer(CommandLineTest):
             self.assert_ends(self.run_lambda("config", "aws", LAMBDA_HOST=f"unix:{socket}"), 4, "set-key")
             with_key = self.run_lambda("config", "aws", LAMBDA_HOST=f"unix:{socket}", LAMBDA_API_KEY=server.key)
             self.assertIn(f"AWS_ENDPOINT_URL_LAMBDA=http://localhost:{server.port}\n", with_key.stdout)
+
+
+class KilledServer(CommandLineTest):
+    """What kill -9 leaves of a server names nobody any more: others may have its port and its socket by now."""
+
+    def killed(self, **more):
+        server = LambdaServer(**more)
+        self.addCleanup(server.close)
+        server.start().kill()
+        self.assertTrue((server.data / "server.json").exists())
+        return server
+
+    def test_its_key_goes_to_nobody_who_listens_on_its_port(self):
+        server = self.killed()
+        usual = self.home / ".local/share/lambda"
+        usual.parent.mkdir(parents=True)
+        usual.symlink_to(server.data)
+        with ScriptedServer(listing, port=server.port) as stranger:
+            self.assert_ends(self.run_lambda("list", LAMBDA_DATA_DIR=str(server.data)), 6, "server.json is there, but no server runs with it",
+                             "kill -9", f"lambdad --data-dir {server.data}")
+            self.assert_ends(self.run_lambda("list", alone=True, LAMBDA_DATA_DIR=""), 6, "no server was found on this machine")
+            self.assertEqual(stranger.received, [])
+            self.run_lambda("list", LAMBDA_DATA_DIR=str(server.data), LAMBDA_HOST=f"localhost:{server.port}")
+            self.assertEqual([each.headers["Authorization"] for each in stranger.received], [None])
+        server.start()
+        self.assert_ends(self.run_lambda("list", LAMBDA_DATA_DIR=str(server.data)), 0)
+
+    def test_its_socket_is_not_that_of_the_server_which_has_its_path_now(self):
+        self.home.chmod(0o777)
+        socket = self.home / "lambda.sock"
+        killed = self.killed(flags=["--socket", str(socket)])
+        # May read no key and see no lock, but use the socket.
+        member = User("lambda")
+        self.addCleanup(member.close)
+
+        def command(server, *words):
+            return member.run(PROGRAM, *words, environment={"LAMBDA_DATA_DIR": str(server.data)})
+        with LambdaServer(flags=["--socket", str(socket)]) as other:
+            other.deploy({"app.py": "def handler(e, c): return 1"}, "precious", "--handler", "app.handler")
+            self.assert_ends(command(killed, "delete", "precious", "-y"), 6, "server.json is there, but", "kill -9")
+            done = command(other, "list")
+            self.assert_ends(done, 0)
+            self.assertIn("precious", done.stdout)
+
+
+class ClosedDirectory(CommandLineTest):
+    def test_what_cannot_be_seen_is_not_said_to_be_absent(self):
+        data = self.home / "data"
+        data.mkdir(mode=0o700)
+        (data / "server.json").write_text('{"url": "http://127.0.0.1:1"}')
+        self.home.chmod(0o711)
+        stranger = User()
+        self.addCleanup(stranger.close)
+        done = stranger.run(PROGRAM, "list", environment={"LAMBDA_DATA_DIR": str(data)})
+        self.assert_ends(done, 4, f"cannot be seen: read {data}/server.json: Permission denied", "Its owner and root may see it")
+        self.assertNotIn("no server runs", done.stderr)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ class DockerHost final : public DriverHost {
     char pattern[] = "/tmp/lambda-contract-XXXXXX";
     directory_ = ::mkdtemp(pattern);
     fs::permissions(directory_, fs::perms(0711));
-    engine_ = std::make_shared<docker::EngineClient>("/var/run/docker.sock");
+    engine_ = std::make_shared<docker::EngineClient>("/var/run/docker.sock", users_);
     const char* runtimes = std::getenv("LAMBDA_RUNTIMES_DIR");
     catalog_ =
         need(RuntimeCatalog::load(runtimes != nullptr ? runtimes : "/var/lib/lambda-runtimes"));
@@ -68,6 +68,7 @@ class DockerHost final : public DriverHost {
   fs::path directory_;
   RuntimeCatalog catalog_;
   docker::ServerMark mark_;
+  BlockingPool users_{"users", 1};
   std::shared_ptr<docker::EngineClient> engine_;
   std::unique_ptr<docker::DockerDriver> driver_;
 };

@@ -10,6 +10,9 @@ from socketserver import ThreadingMixIn, UnixStreamServer
 class Server(ThreadingMixIn, UnixStreamServer):
     daemon_threads = True
 
+    def handle_error(self, *_):
+        """Whoever asked has gone."""
+
 
 class EmptyEngine:
     """`refusals`: the daemon's words by the end of a path, "/containers/json"; those calls fail."""
@@ -42,7 +45,14 @@ class EmptyEngine:
         self.server = Server(str(socket), Handler)
         os.chown(socket, 0, group)
         os.chmod(socket, mode)
+        self.go_on()
+
+    def go_on(self):
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def hang(self):
+        """Connections are taken by the kernel, and nobody answers, until it may go on."""
+        self.server.shutdown()
 
     def close(self):
         self.server.shutdown()

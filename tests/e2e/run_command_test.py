@@ -500,6 +500,16 @@ class Processes(RunTest):
         said = self.starts(place.run())
         self.assertNotEqual(place.pid(), pid)
         self.assertIn("Unchanged: version 1", said)
+        pid = place.pid()
+        os.kill(pid, signal.SIGKILL)
+        while alive(pid):
+            time.sleep(0.05)
+        listed = place.paste(f"LAMBDA_DATA_DIR={place.data} bin/lambda list")
+        self.assertEqual(listed.returncode, 6, listed.stderr)
+        self.assertIn("server.json is there, but no server runs with it", listed.stderr)
+        done = place.run("stop")
+        self.assertEqual(done.returncode, 0, done.said)
+        self.assertIn("No lambdad that ./run started is running", done.said)
 
     def test_the_process_of_somebody_else_is_never_touched(self):
         place = self.place()

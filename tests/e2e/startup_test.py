@@ -309,7 +309,8 @@ class DockerChanges(unittest.TestCase):
 
     def docker(self):
         """The answer of the status, which the doctor and the server's own file say as well."""
-        text = self.server.api("GET", "/_lambda/status").json()["docker"]
+        text = self.server.api("GET", "/_lambda/status?docker=now").json()["docker"]
+        self.assertEqual(self.server.api("GET", "/_lambda/status").json()["docker"], text)
         self.assertEqual(json.loads((self.server.data / "server.json").read_text())["docker"], text)
         self.assertIn(f"\ndocker {text}\n", re.sub(" +", " ", self.server.cli("doctor").stdout))
         return text
@@ -332,6 +333,31 @@ class DockerChanges(unittest.TestCase):
         self.assertIn(f"{self.socket} belongs to root, group root. Have Docker make it for a group of its own", text)
         self.assertNotIn("adduser", text)
 
+    def test_one_that_hangs_is_waited_for_by_those_alone_who_ask_for_it(self):
+        engine = EmptyEngine(self.socket, 0, mode=0o666)
+        self.addCleanup(engine.close)
+        works = self.docker()
+        self.assertEqual(works, f"Docker Engine 99.1 at {self.socket}")
+        folder = self.server.folder({"app.py": "def handler(e, c): return 1"})
+        engine.hang()
+
+        def lasts(words):
+            began = time.monotonic()
+            self.server.cli(*words)
+            return time.monotonic() - began
+        for words in (("config", "aws"), ("deploy", folder, "--name", "quick", "--runtime", "python3.11", "--handler", "app.handler")):
+            self.assertLess(lasts(words), 1.9, words)
+        self.assertEqual(self.server.api("GET", "/_lambda/status").json()["docker"], works)
+        began = time.monotonic()
+        self.assertIn(f"Docker Engine at {self.socket} does not answer in time", self.server.api("GET", "/_lambda/status?docker=now").json()["docker"])
+        self.assertLess(time.monotonic() - began, 4)
+        self.assertLess(lasts(("doctor",)), 4)
+        engine.go_on()
+        deadline = time.monotonic() + 20
+        while self.server.api("GET", "/_lambda/status").json()["docker"] != works:
+            self.assertLess(time.monotonic(), deadline, self.server.log_text())
+            time.sleep(0.1)
+
     def test_a_person_who_joins_the_group_later(self):
         user = User()
         self.addCleanup(user.close)
@@ -343,7 +369,7 @@ class DockerChanges(unittest.TestCase):
         with server:
             said = []
             for _ in range(2):
-                said.append(server.api("GET", "/_lambda/status").json()["docker"])
+                said.append(server.api("GET", "/_lambda/status?docker=now").json()["docker"])
                 user.join("games")
             self.assertIn(f"(adduser {user.name} games), log in again and start lambdad again (./run restart)", said[0])
             self.assertIn(f"of which user {user.name} is a member only since after its login or lambdad's start. Log in again", said[1])

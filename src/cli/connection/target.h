@@ -26,8 +26,8 @@ struct Target {
 // --host, LAMBDA_HOST, the data directory that LAMBDA_DATA_DIR names, the configuration file, then
 // the server on this machine (its server.json and admin.key, or its unix socket). Errors:
 // unavailable (none found, or none in the named directory; says how to name one), denied (a key
-// over plain HTTP to another machine; no key at all by its shape; a key that cannot be read),
-// invalid (no URL).
+// over plain HTTP to another machine; no key at all by its shape; a key, or a named directory, that
+// cannot be read), invalid (no URL).
 Result<Target> find_target(const ConnectionOptions& options);
 
 // "http://HOST:PORT", "https://HOST", "unix:/PATH", or "HOST:PORT" alone.

@@ -59,7 +59,7 @@ class LateContainers : public testing::Test {
     ASSERT_TRUE(listening) << listening.error().message();
     server_.emplace(std::vector<Loop*>{&loop_}, engine_, http::ServerLimits{});
     server_->add_listener(std::move(*listening));
-    client_ = std::make_shared<EngineClient>(address.unix_path);
+    client_ = std::make_shared<EngineClient>(address.unix_path, users_);
   }
   void TearDown() override {
     engine_.answer_at_last.set();
@@ -77,6 +77,7 @@ class LateContainers : public testing::Test {
     return container;
   }
 
+  BlockingPool users_{"users", 1};
   Loop loop_{1};
   const TemporaryDirectory directory_;
   Engine engine_;

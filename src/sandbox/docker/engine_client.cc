@@ -125,7 +125,7 @@ std::string url_encode(std::string_view text) {
   return encoded;
 }
 
-// Of a socket that is there and that this process may not use.
+// Of a socket that is there and that this process may not use. Blocking.
 std::string EngineClient::why_closed(const struct stat& info) const {
   const auto user = user_name();
   const auto group = group_name(info.st_gid);
@@ -157,30 +157,33 @@ std::string EngineClient::why_closed(const struct stat& info) const {
 }
 
 // Says what stands in the way of a connection; anything else passes as it is.
-Error EngineClient::explain(Error error) const {
+Task<Error> EngineClient::explain(Error error) const {
   if (error.code() == ErrorCode::timeout) {
-    return std::move(error).with_context(
+    co_return std::move(error).with_context(
         fmt::format("Docker Engine at {} does not answer in time", socket_.string()));
   }
-  if (error.code() != ErrorCode::unavailable) return error;
+  if (error.code() != ErrorCode::unavailable) co_return error;
   struct stat info {};
   const bool there = ::stat(socket_.c_str(), &info) == 0;
   const int why = errno;
   if (!there && why != ENOENT && why != ENOTDIR) {
-    return Error(
+    co_return Error(
         ErrorCode::unavailable,
         Error::from_errno("look for Docker Engine's socket " + socket_.string(), why).message());
   }
   if (!there) {
-    return Error(ErrorCode::unavailable,
-                 fmt::format("Docker Engine does not run here: there is no socket {}. Install "
-                             "and start it (apt-get install docker.io; systemctl start docker), "
-                             "or name its socket with --docker-host unix://PATH",
-                             socket_.string()));
+    co_return Error(ErrorCode::unavailable,
+                    fmt::format("Docker Engine does not run here: there is no socket {}. Install "
+                                "and start it (apt-get install docker.io; systemctl start docker), "
+                                "or name its socket with --docker-host unix://PATH",
+                                socket_.string()));
   }
-  if (::access(socket_.c_str(), R_OK | W_OK) != 0)
-    return Error(ErrorCode::unavailable, why_closed(info));
-  return std::move(error).with_context(fmt::format(
+  if (::access(socket_.c_str(), R_OK | W_OK) != 0) {
+    auto look = [this, info] { return why_closed(info); };
+    auto closed = co_await run_blocking(users_, std::move(look));
+    co_return Error(ErrorCode::unavailable, std::move(closed));
+  }
+  co_return std::move(error).with_context(fmt::format(
       "Docker Engine does not answer at {} (is the daemon running? systemctl start docker)",
       socket_.string()));
 }
@@ -191,7 +194,10 @@ Task<Result<std::string>> EngineClient::versioned(std::string path, TimePoint de
     endpoint.unix_path = socket_.string();
     auto answer = co_await http::fetch(endpoint, request_for("GET", "/_ping"), std::string(),
                                        deadline, kMaxAnswer);
-    if (!answer) co_return fail(explain(std::move(answer.error())));
+    if (!answer) {
+      auto why = co_await explain(std::move(answer.error()));
+      co_return fail(std::move(why));
+    }
     if (answer->status != 200) co_return fail(engine_error(answer->status, answer->body));
     auto chosen = choose_api(answer->headers.get("Api-Version"));
     if (!chosen) co_return fail(std::move(chosen.error()), "{}", socket_.string());
@@ -209,11 +215,17 @@ Task<Result<std::string>> EngineClient::call(std::string method, std::string pat
   http::Endpoint endpoint;
   endpoint.unix_path = socket_.string();
   auto connection = co_await http::ClientConnection::connect(endpoint, deadline);
-  if (!connection) co_return fail(explain(std::move(connection.error())));
+  if (!connection) {
+    auto why = co_await explain(std::move(connection.error()));
+    co_return fail(std::move(why));
+  }
   if (sent != nullptr) *sent = true;
   auto answer = co_await http::fetch_over(**connection, std::move(request), std::move(body),
                                           deadline, kMaxAnswer);
-  if (!answer) co_return fail(explain(std::move(answer.error())));
+  if (!answer) {
+    auto why = co_await explain(std::move(answer.error()));
+    co_return fail(std::move(why));
+  }
   // 304: it is already so (started, stopped).
   if (answer->status < 300 || answer->status == 304) co_return std::move(answer->body);
   // Another daemon may answer there by now.
@@ -230,7 +242,10 @@ Task<Result<std::unique_ptr<EngineStream>>> EngineClient::open(std::string metho
   http::Endpoint endpoint;
   endpoint.unix_path = socket_.string();
   auto connection = co_await http::ClientConnection::connect(endpoint, deadline);
-  if (!connection) co_return fail(explain(std::move(connection.error())));
+  if (!connection) {
+    auto why = co_await explain(std::move(connection.error()));
+    co_return fail(std::move(why));
+  }
   auto request = request_for(std::move(method), std::move(*target));
   if (!content_type.empty()) request.headers.add("Content-Type", std::move(content_type));
   request.headers.add("Connection", "close");

@@ -52,8 +52,10 @@ class EngineClient {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  explicit EngineClient(std::filesystem::path socket, Groups groups = Groups::of_login)
-      : socket_(std::move(socket)), groups_(groups) {}
+  // `users` looks into the machine's user and group database, which may be slow to answer; it
+  // outlives this.
+  EngineClient(std::filesystem::path socket, BlockingPool& users, Groups groups = Groups::of_login)
+      : socket_(std::move(socket)), users_(users), groups_(groups) {}
 
   // `path` begins behind the version ("/containers/json?all=1"); `body` is JSON or "". The answer's
   // body. Errors: unavailable (no daemon, no right to its socket: what to do), timeout, and the
@@ -75,10 +77,11 @@ class EngineClient {
 
  private:
   Task<Result<std::string>> versioned(std::string path, TimePoint deadline);
-  [[nodiscard]] Error explain(Error error) const;
+  Task<Error> explain(Error error) const;
   [[nodiscard]] std::string why_closed(const struct stat& info) const;
 
   std::filesystem::path socket_;
+  BlockingPool& users_;
   Groups groups_;
   std::atomic<int> api_{0};  // 1.N; 0: not negotiated yet
 };

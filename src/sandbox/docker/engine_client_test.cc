@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 
 #include <chrono>
+#include <future>
 #include <string>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -59,7 +60,8 @@ TEST(EngineClient, EncodesWhatStandsInAQuery) {
 
 Error error_of_call(const std::string& socket, std::chrono::milliseconds patience = 5s) {
   Loop loop{1};
-  EngineClient engine(socket);
+  BlockingPool users("users", 1);
+  EngineClient engine(socket, users);
   const auto answer = run_on(loop, engine.call("GET", "/info", std::string(),
                                                std::chrono::steady_clock::now() + patience));
   if (answer) return Error(ErrorCode::internal, "the call was answered");
@@ -116,6 +118,33 @@ TEST(EngineClient, NamesTheUserWhoMayNotUseTheSocket) {
         ::_exit(1);
     }
     ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ::unlink(path);
+  EXPECT_EQ(status, 0);
+}
+
+// The machine's user and group database may be on the network, and slow.
+TEST(EngineClient, NoLoopWaitsForTheNamesOfUsersAndGroups) {
+  char path[] = "/tmp/lambda-engine-XXXXXX";
+  ::close(::mkstemp(path));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::getuid() == 0 && ::setuid(kNobody) != 0) ::_exit(2);
+    if (::getuid() != kNobody && ::chmod(path, 0) != 0) ::_exit(2);
+    BlockingPool users("users", 1);
+    std::promise<void> answer;
+    users.post([&answer] { answer.get_future().wait(); });
+    Loop loop{1};
+    EngineClient engine(path, users);
+    const auto call = begin_on(
+        loop, engine.call("GET", "/info", "", std::chrono::steady_clock::now() + 10s, nullptr));
+    const auto ended = [&call] { return call->done(); };
+    if (run_until(loop, ended, 1s)) ::_exit(3);
+    answer.set_value();
+    if (!run_until(loop, ended)) ::_exit(4);
+    ::_exit(call->value->error().message().find("may not use Docker") == std::string::npos ? 5 : 0);
   }
   int status = 0;
   ::waitpid(child, &status, 0);

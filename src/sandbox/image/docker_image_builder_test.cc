@@ -58,7 +58,7 @@ class ForgettingTest : public testing::Test {
     mark.id = "me";
     mark.run = "now";
     auto made = DockerImageBuilder::create(
-        std::make_shared<docker::EngineClient>(address.unix_path), mark, directory_);
+        std::make_shared<docker::EngineClient>(address.unix_path, users_), mark, directory_);
     ASSERT_TRUE(made) << made.error().message();
     builder_ = std::move(*made);
     fs::create_directories(root());
@@ -74,6 +74,7 @@ class ForgettingTest : public testing::Test {
   }
   [[nodiscard]] fs::path root() const { return directory_ / "images" / "0123" / "rootfs"; }
 
+  BlockingPool users_{"users", 1};
   Loop loop_{1};
   TemporaryDirectory temporary_;
   fs::path directory_ = temporary_.path();
