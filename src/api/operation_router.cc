@@ -179,6 +179,7 @@ void OperationRouter::add_own() {
   add("GET", "/_lambda/functions/*/events", list_events);
   add("DELETE", "/_lambda/functions/*/events", purge_events);
   add("POST", "/_lambda/functions/*/events/redrive", redrive_events);
+  add("GET", "/_lambda/functions/*/event-settings", get_event_settings);
   add("GET", "/_lambda/functions/*/webhook-secret", get_webhook_secret);
   add("GET", "/_lambda/events/*", get_event);
   add("DELETE", "/_lambda/events/*", cancel_event);
