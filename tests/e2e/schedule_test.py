@@ -100,6 +100,13 @@ class Making(ScheduleTest):
         self.assertEqual(reply.status, 413, reply)
         reply = self.server.api("PUT", "/_lambda/functions/strict/schedules/default", {"cron": "@hourly", "when": "x"})
         self.assertEqual(reply.status, 400, reply)
+        reply = self.server.api("PUT", "/_lambda/functions/strict/schedules/one", {"cron": "@hourly", "name": "two"})
+        self.assertEqual(reply.status, 400, reply)
+        self.assertIn('the path names the schedule "one" and the body "two"', reply.json()["message"])
+        for named in ({}, {"name": None}, {"name": "one"}):
+            reply = self.server.api("PUT", "/_lambda/functions/strict/schedules/one", {"cron": "@hourly", **named})
+            self.assertEqual((reply.status, reply.json()["name"]), (200, "one"))
+        self.assertEqual(self.server.api("DELETE", "/_lambda/functions/strict/schedules/one").status, 204)
         self.assertEqual(self.names("strict"), {})
 
     def test_the_lists(self):

@@ -314,10 +314,18 @@ Task<Answer> put_schedule(Services& services, Exchange& exchange) {
   if (!function) co_return fail(std::move(function.error()));
   auto body = co_await read_object(services, exchange, 2 * events::kMaxEventBytes);
   if (!body) co_return fail(std::move(body.error()));
+  const auto& name = exchange.captures.at(1);
   auto definition = read_definition(*body);
   if (!definition) co_return fail(std::move(definition.error()));
+  const auto named = text_member(*body, "name");
+  if (named && *named && **named != name) {
+    co_return fail(ErrorCode::invalid,
+                   "the path names the schedule \"{}\" and the body \"{}\": leave the body's name "
+                   "away, or write the same",
+                   name, **named);
+  }
   definition->function = std::move(*function);
-  definition->name = exchange.captures.at(1);
+  definition->name = name;
   auto saved = co_await services.scheduler.save(std::move(*definition));
   if (!saved) co_return fail(std::move(saved.error()));
   const auto zone = zone_of(saved->info.schedule.definition);
