@@ -62,7 +62,9 @@ class Making(ScheduleTest):
         self.function("twice")
         self.schedule("twice", "--cron", "0 * * * *")
         self.assertIn("0 * * * *", self.schedule("twice", "--cron", "5 * * * *").stderr)
-        self.schedule("twice", "--cron", "@daily", "--name", "nightly", "--tz", "Europe/Berlin")
+        self.schedule("twice", "--cron", "@weekly", "--name", "nightly", "--tz", "America/New_York", "--overlap", "queue", "--data", "{}")
+        said = self.schedule("twice", "--cron", "@daily", "--name", "nightly", "--tz", "Europe/Berlin").stderr
+        self.assertIn('"nightly" as it was (@weekly, America/New_York, overlap queue, with data)', said)
         known = self.names("twice")
         self.assertEqual({name: each["cron"] for name, each in known.items()}, {"default": "5 * * * *", "nightly": "@daily"})
         self.assertRegex(known["nightly"]["next"], r"T00:00:00\+0[12]:00$")
