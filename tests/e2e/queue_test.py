@@ -43,7 +43,10 @@ class CommandLine(QueueTest):
         done = self.server.cli("invoke", "counter", "--async", "--wait", "--data", '{"key": "wait", "failures": 1}')
         said = json.loads(done.stdout)
         self.assertEqual(len(said["ids"]), 2)
-        self.assertRegex(done.stderr, rf"^lambda: event {said['ids'][0]}: attempt 1 failed \(.*\); the next is due at 20")
+        identity = said["ids"][0]
+        accepted, failed = done.stderr.splitlines()
+        self.assertEqual(accepted, f"Accepted as {identity}; lambda result {identity} --wait goes on")
+        self.assertRegex(failed, rf"^lambda: event {identity}: attempt 1 failed \(.*\); the next is due at 20")
         self.assertGreater(time.monotonic() - began, 1)
 
     def test_the_result_of_a_dead_one(self):
