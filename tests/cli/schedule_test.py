@@ -92,6 +92,18 @@ class Schedules(CommandLineTest):
         done, _ = self.schedule(answer([FIRING]), "delete", "greet", "--name", "default")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
+    def test_an_option_is_no_value(self):
+        for arguments, said in ((("--name", "--tz", "UTC"), "--name needs a value, and --tz looks like an option; if it is meant, write --name=--tz"),
+                                (("--tz", "--name", "x"), "--tz needs a value"), (("--from", "--until"), "--from needs a value"),
+                                (("--jitter", "--name", "x"), "--jitter needs a value")):
+            done, sent = self.schedule(SCHEDULE, "greet", "--cron", "@daily", *arguments)
+            self.assert_ends(done, 2, said)
+            self.assertEqual(sent, [])
+        done, sent = self.schedule(SCHEDULE, "show", "greet", "--name", "--output")
+        self.assert_ends(done, 2, "--name needs a value, and --output looks like an option")
+        done, (sent,) = self.schedule(SCHEDULE, "greet", "--cron", "@daily", "--name=--tz")
+        self.assertEqual(sent.path, "/_lambda/functions/greet/schedules/--tz")
+
     def test_no_command_leaves_a_word_to_the_one_above(self):
         for command in ("show", "pause", "resume", "run", "delete"):
             self.refused(command, "greet", "once", said=f'`lambda schedule {command}` does not take "once"; did you mean --name once?')
