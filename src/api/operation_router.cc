@@ -41,6 +41,21 @@ bool matches(const std::vector<std::string>& pattern, const std::vector<std::str
                             });
 }
 
+// A word that is passed over may have been the one that spares something.
+Result<Done> check_parameters(const OperationRouter::Route& route, const http::Request& request) {
+  if (!route.parameters) return Done{};
+  for (const auto& [name, value] : http::parse_query(request.query())) {
+    const bool of_signature = name.starts_with("X-Amz-");
+    if (of_signature || std::ranges::find(*route.parameters, name) != route.parameters->end())
+      continue;
+    return fail(
+        ErrorCode::invalid, "{} {} has no parameter \"{}\"; it takes {}", request.method,
+        request.path(), name,
+        route.parameters->empty() ? "none" : fmt::format("{}", fmt::join(*route.parameters, ", ")));
+  }
+  return Done{};
+}
+
 }  // namespace
 
 OperationRouter::OperationRouter() {
@@ -57,6 +72,12 @@ void OperationRouter::add(std::string method, std::string_view path, Operation o
   route.when_query = std::move(when_query);
   route.operation = std::move(operation);
   routes_.push_back(std::move(route));
+}
+
+void OperationRouter::add_own(std::string method, std::string_view path, Operation operation,
+                              std::vector<std::string> parameters) {
+  add(std::move(method), path, std::move(operation));
+  routes_.back().parameters = std::move(parameters);
 }
 
 void OperationRouter::add_aws() {
@@ -163,42 +184,43 @@ void OperationRouter::add_own() {
   routes_.back().needs_key = false;
   add("GET", "/_lambda/code/*", download_code);
   routes_.back().needs_key = false;
-  add("GET", "/_lambda/status", get_status);
-  add("GET", "/_lambda/functions", own_list_functions);
-  add("GET", "/_lambda/functions/*", own_get_function);
-  add("DELETE", "/_lambda/functions/*", own_delete_function);
-  add("GET", "/_lambda/functions/*/versions", own_list_versions);
-  add("POST", "/_lambda/functions/*/deploy", deploy_function);
-  add("POST", "/_lambda/functions/*/deploy/check", check_deploy);
-  add("POST", "/_lambda/functions/*/rollback", rollback);
-  add("POST", "/_lambda/functions/*/promote", promote);
-  add("PUT", "/_lambda/functions/*/url", put_url);
-  add("POST", "/_lambda/functions/*/invocations", invoke_live);
-  add("GET", "/_lambda/functions/*/logs", get_logs);
-  add("GET", "/_lambda/queue", get_queue);
-  add("GET", "/_lambda/functions/*/events", list_events);
-  add("DELETE", "/_lambda/functions/*/events", purge_events);
-  add("POST", "/_lambda/functions/*/events/redrive", redrive_events);
-  add("GET", "/_lambda/functions/*/webhook-secret", get_webhook_secret);
-  add("GET", "/_lambda/events/*", get_event);
-  add("DELETE", "/_lambda/events/*", cancel_event);
-  add("GET", "/_lambda/events/*/payload", get_event_payload);
-  add("GET", "/_lambda/events/*/result", get_event_result);
-  add("POST", "/_lambda/events/*/redrive", redrive_event);
+  add_own("GET", "/_lambda/status", get_status);
+  add_own("GET", "/_lambda/functions", own_list_functions);
+  add_own("GET", "/_lambda/functions/*", own_get_function);
+  add_own("DELETE", "/_lambda/functions/*", own_delete_function);
+  add_own("GET", "/_lambda/functions/*/versions", own_list_versions);
+  add_own("POST", "/_lambda/functions/*/deploy", deploy_function);
+  add_own("POST", "/_lambda/functions/*/deploy/check", check_deploy);
+  add_own("POST", "/_lambda/functions/*/rollback", rollback);
+  add_own("POST", "/_lambda/functions/*/promote", promote);
+  add_own("PUT", "/_lambda/functions/*/url", put_url);
+  add_own("POST", "/_lambda/functions/*/invocations", invoke_live, {"qualifier"});
+  add_own("GET", "/_lambda/functions/*/logs", get_logs, {"limit", "requestId", "version"});
+  add_own("GET", "/_lambda/queue", get_queue, {"function"});
+  add_own("GET", "/_lambda/functions/*/events", list_events, {"state", "limit", "before"});
+  add_own("DELETE", "/_lambda/functions/*/events", purge_events, {"state"});
+  add_own("POST", "/_lambda/functions/*/events/redrive", redrive_events);
+  add_own("GET", "/_lambda/functions/*/event-settings", get_event_settings);
+  add_own("GET", "/_lambda/functions/*/webhook-secret", get_webhook_secret);
+  add_own("GET", "/_lambda/events/*", get_event);
+  add_own("DELETE", "/_lambda/events/*", cancel_event);
+  add_own("GET", "/_lambda/events/*/payload", get_event_payload);
+  add_own("GET", "/_lambda/events/*/result", get_event_result);
+  add_own("POST", "/_lambda/events/*/redrive", redrive_event);
   add_schedules();
 }
 
 void OperationRouter::add_schedules() {
-  add("GET", "/_lambda/schedules", list_schedules);
-  add("POST", "/_lambda/schedules/check", check_schedules);
-  add("GET", "/_lambda/functions/*/schedules", list_function_schedules);
-  add("PUT", "/_lambda/functions/*/schedules", declare_schedules);
-  add("GET", "/_lambda/functions/*/schedules/*", get_schedule);
-  add("PUT", "/_lambda/functions/*/schedules/*", put_schedule);
-  add("DELETE", "/_lambda/functions/*/schedules/*", delete_schedule);
-  add("POST", "/_lambda/functions/*/schedules/*/pause", pause_schedule);
-  add("POST", "/_lambda/functions/*/schedules/*/resume", resume_schedule);
-  add("POST", "/_lambda/functions/*/schedules/*/run", run_schedule);
+  add_own("GET", "/_lambda/schedules", list_schedules);
+  add_own("POST", "/_lambda/schedules/check", check_schedules);
+  add_own("GET", "/_lambda/functions/*/schedules", list_function_schedules);
+  add_own("PUT", "/_lambda/functions/*/schedules", declare_schedules);
+  add_own("GET", "/_lambda/functions/*/schedules/*", get_schedule);
+  add_own("PUT", "/_lambda/functions/*/schedules/*", put_schedule);
+  add_own("DELETE", "/_lambda/functions/*/schedules/*", delete_schedule);
+  add_own("POST", "/_lambda/functions/*/schedules/*/pause", pause_schedule);
+  add_own("POST", "/_lambda/functions/*/schedules/*/resume", resume_schedule);
+  add_own("POST", "/_lambda/functions/*/schedules/*/run", run_schedule);
 }
 
 Result<Matched> OperationRouter::match(const http::Request& request) const {
@@ -209,6 +231,7 @@ Result<Matched> OperationRouter::match(const http::Request& request) const {
     methods.insert(route.method);
     if (route.method != request.method) continue;
     if (!route.when_query.empty() && !request.query_value(route.when_query)) continue;
+    if (auto good = check_parameters(route, request); !good) return fail(std::move(good.error()));
     Matched matched;
     matched.operation = &route.operation;
     matched.needs_key = route.needs_key;

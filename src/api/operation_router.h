@@ -23,7 +23,7 @@ class OperationRouter {
   OperationRouter();  // with every operation of this server
 
   // Errors: not_found (UnknownOperationException), invalid (a known path with another method; names
-  // those there are).
+  // those there are; or a query parameter that the operation does not take).
   [[nodiscard]] Result<Matched> match(const http::Request& request) const;
 
   struct Route {
@@ -32,12 +32,17 @@ class OperationRouter {
     std::string when_query;             // only where this query parameter is there
     Operation operation;
     bool needs_key = true;
+    // All query parameters that it takes. Nothing: others are passed over, as AWS does.
+    std::optional<std::vector<std::string>> parameters;
   };
   [[nodiscard]] const std::vector<Route>& routes() const { return routes_; }
 
  private:
   void add(std::string method, std::string_view path, Operation operation,
            std::string when_query = {});
+  // One of ours, which takes these query parameters and no others.
+  void add_own(std::string method, std::string_view path, Operation operation,
+               std::vector<std::string> parameters = {});
   void add_aws();
   void add_refused();
   void add_refused_families();

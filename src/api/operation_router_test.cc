@@ -59,6 +59,31 @@ TEST_F(Router, AKnownPathWithAnotherMethodNamesThoseThereAre) {
   EXPECT_NE(matched.error().message().find("PUT"), std::string::npos);
 }
 
+TEST_F(Router, AnOwnOperationRefusesAParameterThatItDoesNotTake) {
+  const std::string path = "/_lambda/functions/f/events";
+  const auto misspelt = router_.match(asking("DELETE", path + "?sate=waiting"));
+  ASSERT_FALSE(misspelt);
+  EXPECT_EQ(misspelt.error().code(), ErrorCode::invalid);
+  EXPECT_EQ(misspelt.error().message(),
+            "DELETE " + path + " has no parameter \"sate\"; it takes state");
+  EXPECT_TRUE(router_.match(asking("DELETE", path + "?state=waiting")));
+  EXPECT_TRUE(router_.match(asking("GET", path + "?state=dead&limit=5&before=x")));
+  EXPECT_FALSE(router_.match(asking("GET", path + "?state=dead&Limit=5")));
+  const auto none = router_.match(asking("DELETE", "/_lambda/functions/f?version=1"));
+  ASSERT_FALSE(none);
+  EXPECT_NE(none.error().message().find("\"version\"; it takes none"), std::string::npos);
+  // Of a request that is signed in its URL.
+  EXPECT_TRUE(router_.match(asking("GET", "/_lambda/queue?function=f&X-Amz-Algorithm=A")));
+  EXPECT_TRUE(router_.match(asking("GET", "/2015-03-31/functions?Unknown=1")));
+}
+
+TEST_F(Router, EveryOwnOperationThatNeedsAKeySaysWhichParametersItTakes) {
+  for (const auto& route : router_.routes()) {
+    const bool own = route.segments.front() == "_lambda";
+    EXPECT_EQ(route.parameters.has_value(), own && route.needs_key) << route.segments.back();
+  }
+}
+
 TEST_F(Router, AnUnknownPathIsNoOperation) {
   for (const char* path :
        {"/none", "/2015-03-31", "/2015-03-31/functions/f/none", "/2014-01-01/functions",

@@ -97,6 +97,19 @@ std::string given_twice(const CLI::App& command) {
   return "";
 }
 
+// The command's option that a word names, or one of those above it that takes it.
+const CLI::Option* option_of(const CLI::App& command, const std::string& word) {
+  for (const auto* at = &command; at != nullptr; at = at->get_parent()) {
+    if (const auto* option = at->get_option_no_throw(word)) return option;
+  }
+  return nullptr;
+}
+
+// What a person writes in their own words may begin with anything.
+bool takes_any_text(const CLI::Option& option) {
+  return option.get_option_text() == "TEXT" || option.get_option_text() == "K=V";
+}
+
 // The words of an expression for --cron that stood in no quotes; none where it is not that.
 std::vector<std::string> parts_of_schedule(const CLI::App& command,
                                            const std::vector<std::string>& left) {
@@ -136,8 +149,29 @@ std::string stray_argument(const CLI::App& app, const std::vector<std::string>& 
   return "";
 }
 
+std::string swallowed_option(const CLI::App& app, const std::vector<std::string>& words) {
+  const auto& command = reached(app);
+  for (std::size_t i = 0; i + 1 < words.size() && words[i] != "--"; ++i) {
+    const auto& value = words[i + 1];
+    if (words[i].starts_with("--") && words[i].ends_with('=')) {
+      const auto name = words[i].substr(0, words[i].size() - 1);
+      if (option_of(command, name) != nullptr)
+        return fmt::format("{} has no value; if it is to be empty, write {} ''", words[i], name);
+    }
+    if (!words[i].starts_with('-') || !value.starts_with("--")) continue;
+    const auto* option = option_of(command, words[i]);
+    if (option == nullptr || option->get_items_expected_max() == 0 || takes_any_text(*option))
+      continue;
+    return fmt::format(
+        "{0} needs a value, and {1} looks like an option; if it is meant, write {2}={1}", words[i],
+        value, option->get_name());
+  }
+  return "";
+}
+
 std::string argument_error(const CLI::App& app, const std::vector<std::string>& words,
                            const CLI::ParseError& error) {
+  if (auto swallowed = swallowed_option(app, words); !swallowed.empty()) return swallowed;
   const auto& command = reached(app);
   const auto left = app.remaining(true);
   for (auto word : left) {

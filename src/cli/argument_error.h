@@ -18,6 +18,10 @@ namespace lambda::cli {
 // the command above what a command does not take. In one sentence; "" where there is nothing.
 [[nodiscard]] std::string stray_argument(const CLI::App& app,
                                          const std::vector<std::string>& words);
+// A word that CLI11 takes for an option's value although it is an option, or the option ends in
+// "=". In one sentence; "" where there is nothing.
+[[nodiscard]] std::string swallowed_option(const CLI::App& app,
+                                           const std::vector<std::string>& words);
 // "lambda config set-host": the command that the arguments had reached.
 [[nodiscard]] std::string reached_command(const CLI::App& app);
 

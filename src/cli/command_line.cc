@@ -58,6 +58,8 @@ int run_command_line(int argc, char** argv) {
     }
     return refuse(app, argument_error(app, words, error));
   }
+  if (const auto swallowed = swallowed_option(app, words); !swallowed.empty())
+    return refuse(app, swallowed);
   if (const auto stray = stray_argument(app, words); !stray.empty()) return refuse(app, stray);
   return arguments.command();
 }

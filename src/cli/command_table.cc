@@ -174,7 +174,8 @@ void add_invoke(CLI::App& app, Arguments& arguments) {
       ->add_option("--idempotency-key", options.token,
                    "with --async: repeated with the same key, it is the same event")
       ->option_text("KEY")
-      ->needs(async);
+      ->needs(async)
+      ->check(not_empty());
   command->callback([&arguments] {
     arguments.command = [&arguments] { return invoke(arguments.connection, arguments.invoke); };
   });
@@ -314,10 +315,10 @@ void add_queue_config(CLI::App& queue_of, Arguments& arguments) {
     auto* option = command->add_option(flag, into, description)->option_text(value);
     return option->excludes(clear);
   };
-  add("--retries", options.retries, "0|1|2", "of a function that fails (default: 2)")
+  add("--retries", options.retries, "0|1|2", "of a function that fails (default: the server's, 2)")
       ->check(whole_number({0, 2}));
   add("--max-age", options.max_age, "TIME",
-      "an older event is dead: 60s to 6h, or seconds (default: 6h)");
+      "an older event is dead: 60s to 6h, or seconds (default: the server's, 6h)");
   add("--on-success", options.on_success, "DEST", "where the results go")->check(not_empty());
   add("--on-failure", options.on_failure, "DEST", "where it is told that an event is dead")
       ->check(not_empty());

@@ -24,8 +24,10 @@ constexpr std::array<Unit, 3> kUnits = {{{'h', 3'600}, {'m', 60}, {'s', 1}}};
 constexpr std::int64_t kShortestAge = 60;
 constexpr std::int64_t kLongestAge = 21'600;
 
-std::string config_path(const std::string& name) {
-  return "/2019-09-25/functions/" + percent_encode(name) + "/event-invoke-config";
+// `qualifier` "": of $LATEST.
+std::string config_path(const std::string& name, const std::string& qualifier) {
+  return "/2019-09-25/functions/" + percent_encode(name) + "/event-invoke-config" +
+         (qualifier.empty() ? "" : "?Qualifier=" + percent_encode(qualifier));
 }
 
 // Of a function, a version or an alias.
@@ -130,11 +132,7 @@ std::string age_text(std::int64_t seconds) {
 }
 
 Result<json::object> event_settings_of(ServerConnection& server, const std::string& name) {
-  auto there = server.json("GET", function_path(name));
-  if (!there) return there;
-  auto config = server.json("GET", config_path(name));
-  if (!config && config.error().code() == ErrorCode::not_found) return json::object();
-  return config;
+  return server.json("GET", function_path(name, "/event-settings"));
 }
 
 Result<json::object> event_settings_json(ServerConnection& server, const EventSettings& settings) {
@@ -153,24 +151,28 @@ Result<json::object> event_settings_json(ServerConnection& server, const EventSe
   return body;
 }
 
-Result<json::object> set_event_settings(ServerConnection& server, const std::string& name,
-                                        const EventSettings& settings) {
+Result<Done> set_event_settings(ServerConnection& server, const std::string& name,
+                                const EventSettings& settings) {
   auto body = event_settings_json(server, settings);
-  if (!body) return body;
+  if (!body) return fail(std::move(body.error()));
   auto before = event_settings_of(server, name);
-  if (!before) return before;
+  if (!before) return fail(std::move(before.error()));
+  const auto qualifier = text_in(*before, "of");
   // POST adds to what is there; PUT makes the first.
-  auto set = server.json(before->empty() ? "PUT" : "POST", config_path(name), &*body);
+  auto set = server.json(qualifier.empty() ? "PUT" : "POST", config_path(name, qualifier), &*body);
   if (!set) return tl::unexpected(in_words(set.error()));
-  return set;
+  return Done{};
 }
 
-Result<json::object> clear_event_settings(ServerConnection& server, const std::string& name) {
-  auto before = event_settings_of(server, name);
-  if (!before || before->empty()) return before;
-  auto removed = server.call("DELETE", config_path(name));
-  if (!removed) return fail(std::move(removed.error()));
-  return json::object();
+Result<Done> clear_event_settings(ServerConnection& server, const std::string& name) {
+  while (true) {
+    auto now = event_settings_of(server, name);
+    if (!now) return fail(std::move(now.error()));
+    const auto qualifier = text_in(*now, "of");
+    if (qualifier.empty()) return Done{};
+    auto removed = server.call("DELETE", config_path(name, qualifier));
+    if (!removed) return fail(std::move(removed.error()));
+  }
 }
 
 }  // namespace lambda::cli

@@ -40,14 +40,16 @@ Result<Done> check_retries(std::int64_t retries);
 // "6 h", "90 s"
 [[nodiscard]] std::string age_text(std::int64_t seconds);
 
-// AWS's EventInvokeConfig of the function, or {} where there is none.
+// What is in effect for events that follow `live`:
+// {"of","retries","maxAge","onSuccess","onFailure", "standard"} as docs/control-api.md has it.
 Result<boost::json::object> event_settings_of(ServerConnection& server, const std::string& name);
-// AWS's form of them. Functions are asked for by name, and must be there.
+// AWS's EventInvokeConfig of them. Functions are asked for by name, and must be there.
 Result<boost::json::object> event_settings_json(ServerConnection& server,
                                                 const EventSettings& settings);
-// The configuration as it is then.
-Result<boost::json::object> set_event_settings(ServerConnection& server, const std::string& name,
-                                               const EventSettings& settings);
-Result<boost::json::object> clear_event_settings(ServerConnection& server, const std::string& name);
+// Into the configuration that is in effect, be it of `live` or of $LATEST.
+Result<Done> set_event_settings(ServerConnection& server, const std::string& name,
+                                const EventSettings& settings);
+// Whatever is in effect, until nothing is but the server's own rules.
+Result<Done> clear_event_settings(ServerConnection& server, const std::string& name);
 
 }  // namespace lambda::cli

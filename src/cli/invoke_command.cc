@@ -134,7 +134,12 @@ int submit(ServerConnection& server, const InvokeOptions& options, std::string p
   auto response = server.call("POST", std::move(path), std::move(payload), std::move(headers));
   if (!response) return explain(response.error());
   const std::string id(response->headers.get("x-amzn-RequestId"));
-  if (options.wait) return show_result(server, id, true);
+  if (options.wait) {
+    // Whatever becomes of the wait, the event is known by it.
+    std::fprintf(stderr, "Accepted as %s; lambda result %s --wait goes on\n", id.c_str(),
+                 id.c_str());
+    return show_result(server, id, true);
+  }
   std::printf("%s\n", id.c_str());
   if (is_terminal(STDOUT_FILENO))
     std::fprintf(stderr, "Accepted. What came of it: lambda result %s --wait\n", id.c_str());

@@ -12,28 +12,27 @@ namespace {
 
 using boost::json::object;
 
-constexpr std::int64_t kRetries = 2;
-constexpr std::int64_t kMaxAge = 21'600;
+std::string value_of(const object& settings, std::string_view name, std::string value) {
+  for (const auto& standard : array_in(settings, "standard")) {
+    if (standard.is_string() && standard.get_string() == name) value += " (the server's)";
+  }
+  return value;
+}
 
-std::string destination_in(const object& config, std::string_view name) {
-  const auto* destinations = config.if_contains("DestinationConfig");
-  if (destinations == nullptr || !destinations->is_object()) return "none";
-  const auto* one = destinations->get_object().if_contains(name);
-  if (one == nullptr || !one->is_object()) return "none";
-  const auto address = text_in(one->get_object(), "Destination");
+std::string destination_in(const object& settings, std::string_view name) {
+  auto address = text_in(settings, name);
   return address.empty() ? "none" : address;
 }
 
-void show_config(const object& config) {
-  const auto number = [&config](std::string_view name, std::int64_t standard) {
-    return config.contains(name) ? number_in(config, name) : standard;
+void show_config(const object& settings) {
+  const auto row = [](const char* name, const std::string& value) {
+    std::printf("%-12s %s\n", name, value.c_str());
   };
-  std::printf("%-12s %lld\n", "Retries",
-              static_cast<long long>(number("MaximumRetryAttempts", kRetries)));
-  std::printf("%-12s %s\n", "Maximum age",
-              age_text(number("MaximumEventAgeInSeconds", kMaxAge)).c_str());
-  std::printf("%-12s %s\n", "On success", destination_in(config, "OnSuccess").c_str());
-  std::printf("%-12s %s\n", "On failure", destination_in(config, "OnFailure").c_str());
+  if (text_in(settings, "of") == "live") row("Settings", "of live, which has its own");
+  row("Retries", value_of(settings, "retries", std::to_string(number_in(settings, "retries"))));
+  row("Maximum age", value_of(settings, "maxAge", age_text(number_in(settings, "maxAge"))));
+  row("On success", destination_in(settings, "onSuccess"));
+  row("On failure", destination_in(settings, "onFailure"));
 }
 
 }  // namespace
@@ -51,9 +50,11 @@ int queue_config(const ConnectionOptions& connection, const QueueConfigOptions& 
   auto connected = connect(connection);
   if (!connected.server) return connected.code;
   auto& server = *connected.server;
-  auto config = options.clear      ? clear_event_settings(server, options.name)
-                : settings.empty() ? event_settings_of(server, options.name)
-                                   : set_event_settings(server, options.name, settings);
+  Result<Done> done = Done{};
+  if (options.clear) done = clear_event_settings(server, options.name);
+  if (!settings.empty()) done = set_event_settings(server, options.name, settings);
+  if (!done) return explain(done.error());
+  auto config = event_settings_of(server, options.name);
   if (!config) return explain(config.error());
   if (options.json) {
     print_json(*config);

@@ -8,6 +8,7 @@
 #include "cli/schedule_text.h"
 #include "cli/unknown_name.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <unistd.h>
@@ -81,9 +82,10 @@ int save(const ConnectionOptions& connection, const ScheduleOptions& options) {
   std::printf("Scheduled function \"%s\" with cron: %s\n", options.function.c_str(),
               text_in(*saved, "cron").c_str());
   show_next(*saved);
-  if (const auto before = text_in(*saved, "replaced"); !before.empty()) {
+  const auto* before = saved->if_contains("replaced");
+  if (before != nullptr && before->is_object()) {
     std::fprintf(stderr, "It replaces the schedule \"%s\" as it was (%s); --name makes another.\n",
-                 name.c_str(), before.c_str());
+                 name.c_str(), replaced_text(before->get_object(), *saved).c_str());
   }
   if (flag_in(*saved, "paused")) {
     std::fprintf(stderr, "It is paused; go on with: lambda schedule resume %s --name %s\n",
@@ -182,6 +184,19 @@ void show_schedule(const object& schedule) {
   show_firings(schedule);
 }
 
+// Its firings that are events already stay in the queue when it goes.
+void tell_what_waits(const object& schedule, const std::string& function) {
+  const auto waiting =
+      std::ranges::count_if(array_in(schedule, "firings"), [](const boost::json::value& firing) {
+        return text_in(firing.as_object(), "state") == "waiting";
+      });
+  if (waiting == 0) return;
+  std::fprintf(stderr,
+               "Of its newest firings %s in the queue yet, to be carried out all the same: lambda "
+               "queue list %s --state waiting\n",
+               waiting == 1 ? "one is" : fmt::format("{} are", waiting).c_str(), function.c_str());
+}
+
 // POST to the schedule's path and this.
 int steer(const ConnectionOptions& connection, const ScheduleOptions& options,
           std::string_view what, const char* said) {
@@ -239,9 +254,13 @@ int schedule_delete(const ConnectionOptions& connection, const ScheduleOptions& 
   if (!connected.server) return connected.code;
   auto name = chosen_name(*connected.server, options);
   if (!name) return explain(name.error());
-  auto done = connected.server->call("DELETE", schedule_path(options.function, *name));
+  const auto path = schedule_path(options.function, *name);
+  auto shown = connected.server->json("GET", path);
+  if (!shown) return explain(shown.error());
+  auto done = connected.server->call("DELETE", path);
   if (!done) return explain(done.error());
   std::printf("Deleted the schedule \"%s\" of \"%s\".\n", name->c_str(), options.function.c_str());
+  tell_what_waits(*shown, options.function);
   return kDone;
 }
 

@@ -20,4 +20,22 @@ std::string next_text(const boost::json::object& schedule) {
   return next.empty() ? "never again" : shown_time(next);
 }
 
+std::string replaced_text(const boost::json::object& before, const boost::json::object& now) {
+  auto text = text_in(before, "cron");
+  const auto add = [&](const char* member, const char* label) {
+    const auto value = text_in(before, member);
+    if (!value.empty() && value != text_in(now, member))
+      text += std::string(", ") + label + shown_time(value);
+  };
+  add("timezone", "");
+  add("overlap", "overlap ");
+  add("misfire", "misfire ");
+  add("jitter", "jitter ");
+  add("from", "from ");
+  add("until", "until ");
+  if (const auto* data = before.if_contains("dataBytes"); data != nullptr && data->is_number())
+    text += ", with data";
+  return text;
+}
+
 }  // namespace lambda::cli

@@ -12,5 +12,8 @@ namespace lambda::cli {
 [[nodiscard]] std::string shown_time(std::string_view text);
 // When it fires next, or why it does not.
 [[nodiscard]] std::string next_text(const boost::json::object& schedule);
+// What it was before, as far as that is otherwise now: "@daily, Europe/Berlin, with data".
+[[nodiscard]] std::string replaced_text(const boost::json::object& before,
+                                        const boost::json::object& now);
 
 }  // namespace lambda::cli

@@ -68,5 +68,27 @@ class Queue(CommandLineTest):
         self.assert_ends(done, 2, "lambda: on failure: The destination is invalid: localhost is 127.0.0.1\n")
 
 
+class Submission(CommandLineTest):
+    def test_the_id_is_told_before_the_wait(self):
+        def answer(sent):
+            return (202, {"x-amzn-RequestId": "an-id"}, b"") if sent.method == "POST" else answer_json({"message": "the server goes away"}, 503)
+
+        with ScriptedServer(answer) as server:
+            done = self.run_lambda("invoke", "greet", "--async", "--wait", "-d", "{}", LAMBDA_HOST=f"http://127.0.0.1:{server.port}", LAMBDA_API_KEY=KEY)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertEqual(done.stdout, "")
+        self.assertTrue(done.stderr.startswith("Accepted as an-id; lambda result an-id --wait goes on\n"), done.stderr)
+        self.assertIn("the server goes away", done.stderr)
+
+    def test_a_key_is_no_option_and_not_empty(self):
+        for key, said in ((["--idempotency-key", "--wait"], "--idempotency-key needs a value, and --wait looks like an option"),
+                          (["--idempotency-key", "--timing"], "if it is meant, write --idempotency-key=--timing"),
+                          (["--idempotency-key", ""], "--idempotency-key: must not be empty"), (["--idempotency-key="], "--idempotency-key= has no value")):
+            with ScriptedServer(lambda _: answer_json({})) as server:
+                done = self.run_lambda("invoke", "greet", "--async", *key, "-d", "{}", LAMBDA_HOST=f"http://127.0.0.1:{server.port}", LAMBDA_API_KEY=KEY)
+            self.assert_ends(done, 2, said)
+            self.assertEqual((done.stdout, server.received), ("", []))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -70,6 +70,40 @@ class Schedules(CommandLineTest):
             self.assert_ends(done, 2, said)
             self.assertEqual(sent, [])
 
+    def test_what_is_replaced_is_told_whole(self):
+        before = {"cron": "30 2 * * *", "timezone": "Europe/Berlin", "overlap": "queue", "misfire": "all", "jitter": "5m", "dataBytes": 2,
+                  "from": "2026-01-31T00:00:00+01:00", "until": None}
+        done, _ = self.schedule({**SCHEDULE, "replaced": before}, "greet", "--cron", "0 * * * *")
+        self.assert_ends(done, 0, 'It replaces the schedule "default" as it was (30 2 * * *, Europe/Berlin, overlap queue, misfire all, jitter 5m, '
+                                  "from 2026-01-31 00:00:00 +01:00, with data); --name makes another.")
+        same = {name: SCHEDULE[name] for name in before}
+        done, _ = self.schedule({**SCHEDULE, "replaced": {**same, "cron": "@daily"}}, "greet", "--cron", "0 * * * *")
+        self.assert_ends(done, 0, 'as it was (@daily); --name')
+
+    def test_what_waits_when_it_is_deleted_is_told(self):
+        def answer(firings):
+            return lambda sent: (204, {}, b"") if sent.method == "DELETE" else answer_json({**SCHEDULE, "firings": firings})
+
+        waiting = {**FIRING, "state": "waiting"}
+        for firings, said in (([waiting, FIRING], "Of its newest firings one is in the queue yet"), ([waiting, waiting], "firings 2 are in the queue yet")):
+            done, _ = self.schedule(answer(firings), "delete", "greet", "--name", "default")
+            self.assert_ends(done, 0, said, "lambda queue list greet --state waiting")
+            self.assertEqual(done.stdout, 'Deleted the schedule "default" of "greet".\n')
+        done, _ = self.schedule(answer([FIRING]), "delete", "greet", "--name", "default")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def test_an_option_is_no_value(self):
+        for arguments, said in ((("--name", "--tz", "UTC"), "--name needs a value, and --tz looks like an option; if it is meant, write --name=--tz"),
+                                (("--tz", "--name", "x"), "--tz needs a value"), (("--from", "--until"), "--from needs a value"),
+                                (("--jitter", "--name", "x"), "--jitter needs a value")):
+            done, sent = self.schedule(SCHEDULE, "greet", "--cron", "@daily", *arguments)
+            self.assert_ends(done, 2, said)
+            self.assertEqual(sent, [])
+        done, sent = self.schedule(SCHEDULE, "show", "greet", "--name", "--output")
+        self.assert_ends(done, 2, "--name needs a value, and --output looks like an option")
+        done, (sent,) = self.schedule(SCHEDULE, "greet", "--cron", "@daily", "--name=--tz")
+        self.assertEqual(sent.path, "/_lambda/functions/greet/schedules/--tz")
+
     def test_no_command_leaves_a_word_to_the_one_above(self):
         for command in ("show", "pause", "resume", "run", "delete"):
             self.refused(command, "greet", "once", said=f'`lambda schedule {command}` does not take "once"; did you mean --name once?')

@@ -43,7 +43,10 @@ class CommandLine(QueueTest):
         done = self.server.cli("invoke", "counter", "--async", "--wait", "--data", '{"key": "wait", "failures": 1}')
         said = json.loads(done.stdout)
         self.assertEqual(len(said["ids"]), 2)
-        self.assertRegex(done.stderr, rf"^lambda: event {said['ids'][0]}: attempt 1 failed \(.*\); the next is due at 20")
+        identity = said["ids"][0]
+        accepted, failed = done.stderr.splitlines()
+        self.assertEqual(accepted, f"Accepted as {identity}; lambda result {identity} --wait goes on")
+        self.assertRegex(failed, rf"^lambda: event {identity}: attempt 1 failed \(.*\); the next is due at 20")
         self.assertGreater(time.monotonic() - began, 1)
 
     def test_the_result_of_a_dead_one(self):
@@ -140,6 +143,24 @@ class CommandLine(QueueTest):
         self.assertEqual(self.server.cli("queue", "redrive", first, "--data", "{", check=False).returncode, 2)
         self.assert_fails(self.server.cli("queue", "redrive", first, "extra", check=False), 2, "extra")
 
+    def test_a_misspelt_parameter_purges_nothing(self):
+        self.failing("spared")
+        self.dead("spared")
+        reply = self.server.api("DELETE", "/_lambda/functions/spared/events?sate=waiting")
+        self.assertEqual((reply.status, reply.json()["message"]),
+                         (400, 'DELETE /_lambda/functions/spared/events has no parameter "sate"; it takes state'))
+        self.assertEqual(len(self.dead("spared")), 1)
+
+    def test_redrive_of_all_takes_no_payload(self):
+        self.failing("stubborn")
+        self.dead("stubborn")
+        path = "/_lambda/functions/stubborn/events/redrive"
+        for body in ({"payload": {}}, b"[1]", b"x"):
+            reply = self.server.api("POST", path, body)
+            self.assertEqual(reply.status, 400, reply)
+        self.assertIn("POST /_lambda/events/ID/redrive", self.server.api("POST", path, {"good": "now"}).json()["message"])
+        self.assertEqual(self.server.api("POST", path, {}).json(), {"redriven": 1})
+
     def test_redrive_of_all(self):
         self.failing("everything")
         identities = self.dead("everything", 5)
@@ -193,7 +214,10 @@ class Api(QueueTest):
                                      ("GET", "/_lambda/functions/counter/events?state=late", 400), ("GET", "/_lambda/functions/counter/events?limit=0", 400),
                                      ("GET", "/_lambda/functions/counter/events?limit=1001", 400), ("GET", "/_lambda/functions/counter/events?limit=x", 400),
                                      ("DELETE", "/_lambda/functions/counter/events?state=running", 400), ("GET", "/_lambda/queue?function=nobody", 404),
-                                     ("DELETE", "/_lambda/functions/counter/events?state=succeeded", 400)):
+                                     ("DELETE", "/_lambda/functions/counter/events?state=succeeded", 400),
+                                     ("GET", "/_lambda/queue?name=counter", 400), ("DELETE", "/_lambda/functions/counter?version=1", 400),
+                                     ("GET", "/_lambda/functions/counter/logs?lines=5", 400),
+                                     ("POST", "/_lambda/functions/counter/invocations?Qualifier=1", 400)):
             with self.subTest(method=method, path=path):
                 reply = self.server.api(method, path)
                 self.assertEqual(reply.status, status, reply)

@@ -62,7 +62,9 @@ class Making(ScheduleTest):
         self.function("twice")
         self.schedule("twice", "--cron", "0 * * * *")
         self.assertIn("0 * * * *", self.schedule("twice", "--cron", "5 * * * *").stderr)
-        self.schedule("twice", "--cron", "@daily", "--name", "nightly", "--tz", "Europe/Berlin")
+        self.schedule("twice", "--cron", "@weekly", "--name", "nightly", "--tz", "America/New_York", "--overlap", "queue", "--data", "{}")
+        said = self.schedule("twice", "--cron", "@daily", "--name", "nightly", "--tz", "Europe/Berlin").stderr
+        self.assertIn('"nightly" as it was (@weekly, America/New_York, overlap queue, with data)', said)
         known = self.names("twice")
         self.assertEqual({name: each["cron"] for name, each in known.items()}, {"default": "5 * * * *", "nightly": "@daily"})
         self.assertRegex(known["nightly"]["next"], r"T00:00:00\+0[12]:00$")
@@ -100,6 +102,13 @@ class Making(ScheduleTest):
         self.assertEqual(reply.status, 413, reply)
         reply = self.server.api("PUT", "/_lambda/functions/strict/schedules/default", {"cron": "@hourly", "when": "x"})
         self.assertEqual(reply.status, 400, reply)
+        reply = self.server.api("PUT", "/_lambda/functions/strict/schedules/one", {"cron": "@hourly", "name": "two"})
+        self.assertEqual(reply.status, 400, reply)
+        self.assertIn('the path names the schedule "one" and the body "two"', reply.json()["message"])
+        for named in ({}, {"name": None}, {"name": "one"}):
+            reply = self.server.api("PUT", "/_lambda/functions/strict/schedules/one", {"cron": "@hourly", **named})
+            self.assertEqual((reply.status, reply.json()["name"]), (200, "one"))
+        self.assertEqual(self.server.api("DELETE", "/_lambda/functions/strict/schedules/one").status, 204)
         self.assertEqual(self.names("strict"), {})
 
     def test_the_lists(self):

@@ -365,15 +365,15 @@ class Settings(WebhookTest):
         self.function("told")
         self.function("listener")
         shown = self.server.cli("queue", "config", "told").stdout
-        for row in (r"Retries +2", r"Maximum age +6 h", r"On success +none", r"On failure +none"):
+        for row in (r"Retries +2 \(the server's\)\n", r"Maximum age +6 h \(the server's\)\n", r"On success +none", r"On failure +none"):
             self.assertRegex(shown, row)
+        self.assertNotIn("live", shown)
         self.server.cli("queue", "config", "told", "--retries", "1", "--max-age", "1h", "--on-failure", "http://127.0.0.1:9/x")
         shown = self.server.cli("queue", "config", "told", "--on-success", "listener").stdout
-        for row in (r"Retries +1", r"Maximum age +1 h", rf"On success +{LAMBDA_ARN}listener", r"On failure +http://127.0.0.1:9/x"):
+        for row in (r"Retries +1\n", r"Maximum age +1 h\n", rf"On success +{LAMBDA_ARN}listener", r"On failure +http://127.0.0.1:9/x"):
             self.assertRegex(shown, row)
         kept = json.loads(self.server.cli("queue", "config", "told", "--on-failure", "none", "-o", "json").stdout)
-        self.assertEqual((kept["MaximumRetryAttempts"], kept["DestinationConfig"]),
-                         (1, {"OnSuccess": {"Destination": f"{LAMBDA_ARN}listener"}, "OnFailure": {}}))
+        self.assertEqual(kept, {"of": "$LATEST", "retries": 1, "maxAge": 3600, "onSuccess": f"{LAMBDA_ARN}listener", "onFailure": "", "standard": []})
         self.assertRegex(self.server.cli("queue", "config", "told", "--clear").stdout, r"Retries +2")
         self.assertEqual(self.server.api("GET", "/2019-09-25/functions/told/event-invoke-config").status, 404)
         self.assert_fails(self.server.cli("queue", "config", "nobody", check=False), 5, "nobody")
@@ -381,6 +381,38 @@ class Settings(WebhookTest):
         self.assert_fails(self.server.cli("queue", "config", "told", "--on-success", "http://10.0.0.1/", check=False), 2, "private address")
         self.assert_fails(self.server.cli("queue", "config", "told", "--max-age", "soon", check=False), 2, "not a time")
         self.assert_fails(self.server.cli("queue", "config", "told", "--max-age", "1s", check=False), 2, "60")
+
+    def config_of_live(self, name, body):
+        path = f"/2019-09-25/functions/{name}/event-invoke-config?Qualifier=live"
+        self.assertEqual(self.server.api("PUT", path, body).status, 200)
+
+    def test_what_is_shown_set_and_cleared_is_what_is_in_effect(self):
+        self.function("followed")
+        self.function("listener")
+        self.put_config("followed", {"MaximumRetryAttempts": 2})
+        self.config_of_live("followed", {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 90})
+        shown = self.server.cli("queue", "config", "followed").stdout
+        for row in (r"of live", r"Retries +0\n", r"Maximum age +90 s\n"):
+            self.assertRegex(shown, row)
+        shown = self.server.cli("queue", "config", "followed", "--on-success", "listener").stdout
+        for row in (r"of live", r"Retries +0\n", rf"On success +{LAMBDA_ARN}listener"):
+            self.assertRegex(shown, row)
+        self.server.cli("invoke", "followed", "--async", "--wait", "--data", "{}")
+        self.assertEqual(len(self.events("listener", "waiting") + self.events("listener", "running") + self.events("listener", "succeeded")), 1)
+        path = "/2019-09-25/functions/followed/event-invoke-config"
+        self.assertEqual(self.server.api("GET", path).json()["DestinationConfig"], {"OnSuccess": {}, "OnFailure": {}})
+        cleared = json.loads(self.server.cli("queue", "config", "followed", "--clear", "-o", "json").stdout)
+        self.assertEqual(cleared, {"of": None, "retries": 2, "maxAge": 21600, "onSuccess": "", "onFailure": "", "standard": ["retries", "maxAge"]})
+        self.assertEqual([self.server.api("GET", path + query).status for query in ("", "?Qualifier=live")], [404, 404])
+
+    def test_a_deploy_sets_what_is_in_effect(self):
+        folder = self.server.folder({"lambda.toml": 'name = "declared"\nretries = 1\nmax_age = "2m"\n', "app.py": ECHO})
+        self.server.cli("deploy", folder)
+        self.config_of_live("declared", {"MaximumRetryAttempts": 0, "DestinationConfig": {"OnFailure": {"Destination": "http://127.0.0.1:9/x"}}})
+        self.server.cli("deploy", folder)
+        shown = self.server.cli("queue", "config", "declared").stdout
+        for row in (r"of live", r"Retries +1\n", r"Maximum age +2 min\n", r"On failure +http://127.0.0.1:9/x"):
+            self.assertRegex(shown, row)
 
     def test_lambda_toml_says_where_results_go(self):
         manifest = '[[function]]\nname = "first"\npath = "a"\nretries = 0\nmax_age = "2m"\non_success = "second"\n' \
@@ -391,6 +423,21 @@ class Settings(WebhookTest):
         self.assertEqual((kept["MaximumRetryAttempts"], kept["MaximumEventAgeInSeconds"], kept["DestinationConfig"]["OnSuccess"]),
                          (0, 120, {"Destination": f"{LAMBDA_ARN}second"}))
         self.assertEqual(self.server.api("GET", "/2019-09-25/functions/second/event-invoke-config").status, 404)
+
+
+class ServersOwnRules(WebhookTest):
+    flags = [*QUICK, *LOOPBACK, "--retries", "1", "--max-event-age", "600"]
+
+    def test_what_is_not_configured_is_shown_as_the_server_has_it(self):
+        self.function("plain")
+        shown = self.server.cli("queue", "config", "plain").stdout
+        for row in (r"Retries +1 \(the server's\)\n", r"Maximum age +10 min \(the server's\)\n"):
+            self.assertRegex(shown, row)
+        told = json.loads(self.server.cli("queue", "config", "plain", "--retries", "0", "-o", "json").stdout)
+        self.assertEqual((told["retries"], told["maxAge"], told["standard"]), (0, 600, ["maxAge"]))
+        shown = self.server.cli("queue", "config", "plain").stdout
+        for row in (r"Retries +0\n", r"Maximum age +10 min \(the server's\)\n"):
+            self.assertRegex(shown, row)
 
 
 class GivenUp(WebhookTest):

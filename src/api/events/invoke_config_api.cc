@@ -2,6 +2,7 @@
 
 #include "api/function_name.h"
 #include "api/paging.h"
+#include "events/queue/attempt.h"
 #include "function/validation.h"
 
 #include <climits>
@@ -179,6 +180,25 @@ Task<Answer> list_event_invoke_configs(Services& services, Exchange& exchange) {
   }
   json::object reply{{"FunctionEventInvokeConfigs", std::move(configs)}};
   if (!page->next.empty()) reply["NextMarker"] = page->next;
+  co_return json_response(200, reply);
+}
+
+Task<Answer> get_event_settings(Services& services, Exchange& exchange) {
+  auto function = known_function(services, exchange);
+  if (!function) co_return fail(std::move(function.error()));
+  const auto found = services.events.configs().in_effect(*function);
+  const auto config = found ? found->config : InvokeConfig();
+  const auto rules = events::rules_for(services.events.retry_rules(), config);
+  json::array standard;
+  if (!config.max_retries) standard.emplace_back("retries");
+  if (!config.max_age_seconds) standard.emplace_back("maxAge");
+  json::object reply;
+  reply["of"] = found ? json::value(found->qualifier) : json::value(nullptr);
+  reply["retries"] = rules.max_retries;
+  reply["maxAge"] = rules.max_age.count();
+  reply["onSuccess"] = config.on_success;
+  reply["onFailure"] = config.on_failure;
+  reply["standard"] = std::move(standard);
   co_return json_response(200, reply);
 }
 

@@ -118,6 +118,15 @@ Task<Answer> purge_events(Services& services, Exchange& exchange) {
 Task<Answer> redrive_events(Services& services, Exchange& exchange) {
   auto function = known_function(services, exchange);
   if (!function) co_return fail(std::move(function.error()));
+  auto body = co_await read_object(services, exchange);
+  if (!body) co_return fail(std::move(body.error()));
+  if (!body->empty()) {
+    co_return fail(
+        ErrorCode::invalid,
+        "all dead events of \"{}\" are redriven as they are, so the body must be {{}} or "
+        "nothing; another payload is for one event: POST /_lambda/events/ID/redrive",
+        *function);
+  }
   auto redriven = co_await services.events.redrive_all(std::move(*function));
   if (!redriven) co_return fail(std::move(redriven.error()));
   co_return json_response(200, json::object{{"redriven", *redriven}});

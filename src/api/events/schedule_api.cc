@@ -41,11 +41,9 @@ TimeZone zone_of(const ScheduleDefinition& definition) {
   return zone ? std::move(*zone) : TimeZone();
 }
 
-json::object schedule_json(const Scheduler::Info& info, const TimeZone& zone) {
-  const auto& definition = info.schedule.definition;
-  json::object object;
-  object["function"] = definition.function;
-  object["name"] = definition.name;
+// But its names and the data itself.
+void add_definition(json::object& object, const ScheduleDefinition& definition,
+                    const TimeZone& zone) {
   object["cron"] = definition.expression;
   object["timezone"] = definition.zone;
   object["overlap"] = to_string(definition.overlap);
@@ -55,6 +53,14 @@ json::object schedule_json(const Scheduler::Info& info, const TimeZone& zone) {
       definition.data ? json::value(definition.data->size()) : json::value(nullptr);
   object["from"] = time_json(definition.from, zone);
   object["until"] = time_json(definition.until, zone);
+}
+
+json::object schedule_json(const Scheduler::Info& info, const TimeZone& zone) {
+  const auto& definition = info.schedule.definition;
+  json::object object;
+  object["function"] = definition.function;
+  object["name"] = definition.name;
+  add_definition(object, definition, zone);
   object["declared"] = definition.declared;
   object["paused"] = info.schedule.paused;
   object["queued"] = info.schedule.queued;
@@ -314,18 +320,29 @@ Task<Answer> put_schedule(Services& services, Exchange& exchange) {
   if (!function) co_return fail(std::move(function.error()));
   auto body = co_await read_object(services, exchange, 2 * events::kMaxEventBytes);
   if (!body) co_return fail(std::move(body.error()));
+  const auto& name = exchange.captures.at(1);
   auto definition = read_definition(*body);
   if (!definition) co_return fail(std::move(definition.error()));
+  const auto named = text_member(*body, "name");
+  if (named && *named && **named != name) {
+    co_return fail(ErrorCode::invalid,
+                   "the path names the schedule \"{}\" and the body \"{}\": leave the body's name "
+                   "away, or write the same",
+                   name, **named);
+  }
   definition->function = std::move(*function);
-  definition->name = exchange.captures.at(1);
+  definition->name = name;
   auto saved = co_await services.scheduler.save(std::move(*definition));
   if (!saved) co_return fail(std::move(saved.error()));
   const auto zone = zone_of(saved->info.schedule.definition);
   auto object = schedule_json(saved->info, zone);
   add_data(object, saved->info.schedule.definition);
   object["times"] = times_json(saved->times, zone);
-  object["replaced"] =
-      saved->replaced ? json::value(saved->replaced->definition.expression) : json::value(nullptr);
+  object["replaced"] = nullptr;
+  if (saved->replaced) {
+    const auto& before = saved->replaced->definition;
+    add_definition(object["replaced"].emplace_object(), before, zone_of(before));
+  }
   co_return json_response(200, object);
 }
 

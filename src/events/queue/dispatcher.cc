@@ -244,11 +244,11 @@ Task<Lanes::Ending> Dispatcher::deliver(const ClaimedEvent& event) {
   co_return ending;
 }
 
-// What follows `live` obeys what is configured for `live`, else for the draft.
 std::optional<InvokeConfig> Dispatcher::config_of(const NewEvent& event) const {
   if (!event.qualifier.empty()) return parts_.configs.find(event.function, event.qualifier);
-  auto config = parts_.configs.find(event.function, function::kLiveAlias);
-  return config ? config : parts_.configs.find(event.function, "$LATEST");
+  auto found = parts_.configs.in_effect(event.function);
+  if (!found) return std::nullopt;
+  return std::move(found->config);
 }
 
 Result<function::Resolved> Dispatcher::target_of(const NewEvent& event) const {

@@ -114,6 +114,8 @@ class EventQueue {
 
   // --- EventInvokeConfig; `config` nullopt removes it.
   [[nodiscard]] const InvokeConfigs& configs() const { return configs_; }
+  // What holds where a configuration says nothing.
+  [[nodiscard]] const RetryRules& retry_rules() const { return limits_.dispatch.retries; }
   Task<Result<Done>> configure(std::string function, std::string qualifier,
                                std::optional<InvokeConfig> config);
 

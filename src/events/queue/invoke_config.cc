@@ -53,6 +53,14 @@ std::optional<InvokeConfig> InvokeConfigs::find(std::string_view function,
   return found->second;
 }
 
+std::optional<InvokeConfigs::InEffect> InvokeConfigs::in_effect(std::string_view function) const {
+  for (const std::string_view qualifier : {function::kLiveAlias, std::string_view("$LATEST")}) {
+    if (auto config = find(function, qualifier))
+      return InEffect{std::string(qualifier), std::move(*config)};
+  }
+  return std::nullopt;
+}
+
 std::map<std::string, InvokeConfig> InvokeConfigs::list(std::string_view function) const {
   std::map<std::string, InvokeConfig> listed;
   const std::lock_guard guard(mutex_);

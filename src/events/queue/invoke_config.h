@@ -39,6 +39,12 @@ class InvokeConfigs {
   void load(SQLite::Database& database);
   [[nodiscard]] std::optional<InvokeConfig> find(std::string_view function,
                                                  std::string_view qualifier) const;
+  // What events obey that follow `live`: its own, else the draft's.
+  struct InEffect {
+    std::string qualifier;
+    InvokeConfig config;
+  };
+  [[nodiscard]] std::optional<InEffect> in_effect(std::string_view function) const;
   // Of all qualifiers.
   [[nodiscard]] std::map<std::string, InvokeConfig> list(std::string_view function) const;
 
