@@ -184,7 +184,7 @@ void OperationRouter::add_own() {
   routes_.back().needs_key = false;
   add("GET", "/_lambda/code/*", download_code);
   routes_.back().needs_key = false;
-  add_own("GET", "/_lambda/status", get_status);
+  add_own("GET", "/_lambda/status", get_status, {"docker"});
   add_own("GET", "/_lambda/functions", own_list_functions);
   add_own("GET", "/_lambda/functions/*", own_get_function);
   add_own("DELETE", "/_lambda/functions/*", own_delete_function);
