@@ -72,6 +72,7 @@ TEST_F(Router, AnOwnOperationRefusesAParameterThatItDoesNotTake) {
   const auto none = router_.match(asking("DELETE", "/_lambda/functions/f?version=1"));
   ASSERT_FALSE(none);
   EXPECT_NE(none.error().message().find("\"version\"; it takes none"), std::string::npos);
+  EXPECT_TRUE(router_.match(asking("GET", "/_lambda/status?docker=now")));
   // Of a request that is signed in its URL.
   EXPECT_TRUE(router_.match(asking("GET", "/_lambda/queue?function=f&X-Amz-Algorithm=A")));
   EXPECT_TRUE(router_.match(asking("GET", "/2015-03-31/functions?Unknown=1")));

@@ -171,7 +171,10 @@ Task<Answer> get_health(Services&, Exchange&) {
 }
 
 Task<Answer> get_status(Services& services, Exchange& exchange) {
-  const auto status = co_await services.status(exchange.request.query_value("docker") == "now");
+  const auto docker = exchange.request.query_value("docker");
+  if (docker && *docker != "now")
+    co_return fail(ErrorCode::invalid, "docker must be now, not \"{}\"", *docker);
+  const auto status = co_await services.status(docker.has_value());
   co_return json_response(200, status);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <mutex>
@@ -34,11 +35,20 @@ class WatchedClock final : public Clock {
   [[nodiscard]] bool is_trusted() const;
 
  private:
-  WallTime look() const;
+  // Of the time of day before the steady clock, where it was an instant ago.
+  struct Reading {
+    WallTime now;
+    SteadyTime steady;
+    std::chrono::milliseconds offset;
+  };
+  [[nodiscard]] Reading read() const;
+  void note(const Reading& reading) const;
 
   const Clock& clock_;
-  mutable std::mutex mutex_;  // of all below, and of looks at the two clocks
-  // Of the time of day before the steady clock: the largest since it was set back last.
+  // The offset that was noted last: readings like it are no news, and take no lock.
+  mutable std::atomic<std::chrono::milliseconds> noted_{std::chrono::milliseconds::min()};
+  mutable std::mutex mutex_;  // of all below
+  // The largest offset since the time of day was set back last.
   mutable std::optional<std::chrono::milliseconds> largest_;
   mutable std::uint64_t set_back_ = 0;
   mutable SteadyTime trusted_from_ = SteadyTime::min();

@@ -158,13 +158,15 @@ std::string swallowed_option(const CLI::App& app, const std::vector<std::string>
       if (option_of(command, name) != nullptr)
         return fmt::format("{} has no value; if it is to be empty, write {} ''", words[i], name);
     }
-    if (!words[i].starts_with('-') || !value.starts_with("--")) continue;
+    if (!words[i].starts_with('-')) continue;
     const auto* option = option_of(command, words[i]);
-    if (option == nullptr || option->get_items_expected_max() == 0 || takes_any_text(*option))
-      continue;
-    return fmt::format(
-        "{0} needs a value, and {1} looks like an option; if it is meant, write {2}={1}", words[i],
-        value, option->get_name());
+    if (option == nullptr || option->get_items_expected_max() == 0) continue;
+    if (value.starts_with("--") && !takes_any_text(*option)) {
+      return fmt::format(
+          "{0} needs a value, and {1} looks like an option; if it is meant, write {2}={1}",
+          words[i], value, option->get_name());
+    }
+    ++i;  // a value is no option, whatever it looks like
   }
   return "";
 }

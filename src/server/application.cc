@@ -277,8 +277,10 @@ Task<bool> Application::Parts::look_at_docker(std::chrono::seconds limit) {
 // Asks until it answers, where nobody does so already.
 Task<void> Application::Parts::follow_docker() {
   if (following_docker.exchange(true)) co_return;
+  // However it ends.
+  auto end = [](std::atomic<bool>* following) { *following = false; };
+  const std::unique_ptr<std::atomic<bool>, decltype(end)> ending(&following_docker, end);
   while (!co_await look_at_docker(kDockerLimit)) co_await sleep_for(kAskDockerAgain);
-  following_docker = false;
 }
 
 // Where it did not answer at the start: a machine that boots starts it when it likes.

@@ -196,6 +196,19 @@ class KilledServer(CommandLineTest):
             self.assert_ends(done, 0)
             self.assertIn("precious", done.stdout)
 
+    def test_no_key_goes_to_its_port_where_nothing_shows_that_it_lives(self):
+        self.home.chmod(0o777)
+        socket = self.home / "lambda.sock"
+        member = User("lambda")
+        self.addCleanup(member.close)
+        for flags in (["--socket", str(socket)], ["--socket", "none"]):
+            killed = self.killed(flags=flags)
+            socket.unlink(missing_ok=True)
+            with ScriptedServer(listing, port=killed.port) as stranger:
+                done = member.run(PROGRAM, "list", environment={"LAMBDA_DATA_DIR": str(killed.data), "LAMBDA_API_KEY": KEY})
+                self.assert_ends(done, 4, "cannot be seen", "lambda.lock", "LAMBDA_HOST")
+                self.assertEqual(stranger.received, [])
+
 
 class ClosedDirectory(CommandLineTest):
     def test_what_cannot_be_seen_is_not_said_to_be_absent(self):

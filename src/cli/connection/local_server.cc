@@ -142,6 +142,14 @@ Result<LocalServer> local_in(const fs::path& directory) {
     const auto parsed = http::parse_url(local.url);
     if (parsed && !is_loopback(parsed->endpoint)) local.url = "unix:" + local.socket;
   }
+  // Nothing shows that it lives: its port may be another's by now.
+  if (socket == Socket::none && life == Life::unknown) {
+    return fail(
+        ErrorCode::denied,
+        "this user may not look at {}/lambda.lock, and there is no socket of the server that "
+        "would show that it runs",
+        directory.string());
+  }
   if (socket == Socket::another && life == Life::unknown) {
     return fail(ErrorCode::unavailable,
                 "{} is there, but its socket {} is not the one that its server made (or that was "

@@ -329,8 +329,9 @@ Task<Result<Done>> EventQueue::in_steps(const char* what, Step step) {
 // ended then would be none of what ended before now.
 Task<Result<Done>> EventQueue::follow_clock() {
   constexpr auto kWhat = "set the queue to the clock";
-  const auto now = parts_.clock.now();
+  // In this order: what is set back between the two is seen at the next look.
   const auto times = parts_.clock.times_set_back();
+  const auto now = parts_.clock.now();
   if (times == followed_) co_return Done{};
   Step release = [this, now](SQLite::Database& database) {
     return table_.release_ahead(database, now, longest_wait(), kStep.rows);

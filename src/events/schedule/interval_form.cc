@@ -115,8 +115,10 @@ Parsed<milliseconds> parse_rate(const Word& inside) {
 }
 
 WallTime next_tick(WallTime anchor, milliseconds interval, WallTime after) {
-  if (after < anchor) return anchor + interval;
-  return anchor + ((after - anchor) / interval + 1) * interval;
+  const auto passed = after - anchor;
+  auto whole = passed / interval;
+  if (passed % interval < milliseconds(0)) --whole;
+  return anchor + (whole + 1) * interval;
 }
 
 }  // namespace lambda::events

@@ -15,7 +15,8 @@ namespace lambda::events {
 // What stands between the parentheses of rate(...): "5 minutes"; the singular for 1 alone.
 [[nodiscard]] Parsed<std::chrono::milliseconds> parse_rate(const Word& inside);
 
-// The first of anchor + interval, anchor + 2 * interval, ... that is after `after`.
+// The first that is after `after` of the times that lie a number of intervals from the anchor, on
+// either side of it.
 [[nodiscard]] WallTime next_tick(WallTime anchor, std::chrono::milliseconds interval,
                                  WallTime after);
 

@@ -25,10 +25,14 @@ class ScheduleExpression {
 
   // As it was written, without blanks around it.
   [[nodiscard]] const std::string& text() const { return text_; }
+  // @every and rate(...).
+  [[nodiscard]] bool is_interval() const {
+    return std::holds_alternative<std::chrono::milliseconds>(kind_);
+  }
 
   // The first firing strictly after `after`; nullopt: there is none any more (at() has passed, the
-  // year field is over, or it is the year 9999). `anchor` is where @every and rate(...) count from:
-  // their first firing is one interval later. Costs at most a walk over the months of 400 years,
+  // year field is over, or it is the year 9999). `anchor` is where @every and rate(...) count from,
+  // to both sides. Costs at most a walk over the months of 400 years,
   // and that for rare dates alone.
   [[nodiscard]] std::optional<WallTime> next(WallTime after, const TimeZone& zone,
                                              WallTime anchor) const;

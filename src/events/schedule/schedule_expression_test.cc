@@ -151,7 +151,9 @@ TEST(ScheduleExpression, CountsIntervalsFromTheirAnchor) {
   EXPECT_EQ(every.next(anchor + seconds(90), TimeZone(), anchor), anchor + seconds(180));
   EXPECT_EQ(every.next(anchor + seconds(90) - milliseconds(1), TimeZone(), anchor),
             anchor + seconds(90));
-  EXPECT_EQ(every.next(anchor - days(400), TimeZone(), anchor), anchor + seconds(90));
+  EXPECT_EQ(every.next(anchor - days(400), TimeZone(), anchor), anchor - days(400) + seconds(90));
+  EXPECT_EQ(every.next(anchor - seconds(91), TimeZone(), anchor), anchor - seconds(90));
+  EXPECT_EQ(every.next(anchor - milliseconds(1), TimeZone(), anchor), anchor);
   const auto rate = parsed("rate(5 minutes)");
   EXPECT_EQ(rate.next(anchor + minutes(7), TimeZone(), anchor), anchor + minutes(10));
 }

@@ -126,8 +126,9 @@ Result<FiringTimes> FiringTimes::parse(const Schedule& schedule) {
 }
 
 std::optional<WallTime> FiringTimes::next(WallTime after) const {
-  // The time that `from` names is one of those.
-  if (from_) after = std::max(after, *from_ - std::chrono::milliseconds(1));
+  // The time that `from` names is one of those; an interval that counts from there is over later.
+  const std::chrono::milliseconds itself(expression_.is_interval() ? 0 : 1);
+  if (from_) after = std::max(after, *from_ - itself);
   const auto time = expression_.next(after, zone_, anchor_);
   if (!time || (until_ && *time > *until_)) return std::nullopt;
   return time;

@@ -85,10 +85,7 @@ struct Schedule {
 
   // By a clock that was set far back, or is wrong.
   [[nodiscard]] bool decides_anew() const { return fenced > decided; }
-  // One that was made while the clock was far ahead counts from where it is now.
-  [[nodiscard]] WallTime anchor() const {
-    return definition.from.value_or(std::min(created, decided));
-  }
+  [[nodiscard]] WallTime anchor() const { return definition.from.value_or(created); }
 };
 
 // One time at which a schedule was due, and what came of it.

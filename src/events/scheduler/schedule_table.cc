@@ -38,8 +38,8 @@ constexpr const char* kPause =
 constexpr const char* kLatest =
     "SELECT max(decided) FROM schedules WHERE account = ?1 AND region = ?2";
 constexpr const char* kRebase =
-    "UPDATE schedules SET fenced = max(fenced, decided), decided = ?3, created = min(created, ?3) "
-    "WHERE account = ?1 AND region = ?2 AND decided > ?3";
+    "UPDATE schedules SET fenced = max(fenced, decided), decided = ?3 WHERE account = ?1 AND "
+    "region = ?2 AND decided > ?3";
 constexpr const char* kAhead =
     "SELECT f.schedule, f.time FROM schedules s JOIN firings f ON f.account = s.account AND "
     "f.region = s.region AND f.schedule = s.id WHERE s.account = ?1 AND s.region = ?2 AND "

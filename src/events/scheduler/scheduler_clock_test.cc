@@ -103,6 +103,19 @@ TEST_F(SchedulerClockTest, AnIntervalOfAClockThatWasAheadGoesOn) {
   EXPECT_EQ(waiting().size(), 1u);
 }
 
+TEST_F(SchedulerClockTest, AnIntervalKeepsToItsTimesOverAStartWithAClockThatWasBehind) {
+  save(definition("@every 24h"));
+  const auto before = next();
+  clock_.advance(-77h);
+  make();
+  fire_at(1ms);
+  EXPECT_EQ((before - next()) % 24h, 0ms);
+  clock_.advance(77h - 1ms);
+  make();
+  fire_at(0ms);
+  EXPECT_EQ(next(), before);
+}
+
 // The clock is ahead for a moment, and the days that it has seen come then.
 TEST_F(SchedulerClockTest, EachTimeThatAClockAheadLeftOutIsFiredWhenItComes) {
   for (const char* expression : {"5 4 4 * * *", "5 4 4 */2 * *", "5 4 4 * * SAT"}) {
