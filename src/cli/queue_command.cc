@@ -18,6 +18,9 @@ namespace {
 
 using boost::json::object;
 
+// By one call.
+constexpr std::uint64_t kMostListed = 1'000;
+
 std::string event_path(const std::string& id, std::string_view rest = {}) {
   return "/_lambda/events/" + percent_encode(id) + std::string(rest);
 }
@@ -104,15 +107,20 @@ int queue_list(const ConnectionOptions& connection, const QueueOptions& options)
   if (!connected.server) return connected.code;
   const auto before =
       options.before.empty() ? std::string() : "&before=" + percent_encode(options.before);
-  auto reply = connected.server->json(
-      "GET", function_path(options.subject, "/events") + "?state=" + options.state +
-                 "&limit=" + std::to_string(options.limit) + before);
+  // One more says whether there are more; of the most there can be, that is not known.
+  const auto asked = std::min(options.limit + 1, kMostListed);
+  auto reply = connected.server->json("GET", function_path(options.subject, "/events") +
+                                                 "?state=" + options.state +
+                                                 "&limit=" + std::to_string(asked) + before);
   if (!reply) return explain(reply.error());
+  auto events = array_in(*reply, "events");
+  const bool more = events.size() > options.limit || events.size() == kMostListed;
+  if (events.size() > options.limit) events.resize(options.limit);
   if (options.json) {
+    (*reply)["events"] = events;
     print_json(*reply);
     return kDone;
   }
-  const auto& events = array_in(*reply, "events");
   if (events.empty()) {
     std::fprintf(stderr, "No event of \"%s\" is %s.\n", options.subject.c_str(),
                  options.state.c_str());
@@ -128,7 +136,7 @@ int queue_list(const ConnectionOptions& connection, const QueueOptions& options)
                type + (type.empty() || message.empty() ? "" : ": ") + shortened(message, 60)});
   }
   std::fputs(table.text().c_str(), stdout);
-  if (events.size() == options.limit) {
+  if (more) {
     const auto state = options.state == "dead" ? "" : " --state " + options.state;
     std::fprintf(stderr, "Older ones: lambda queue list %s%s -n %llu --before %s\n",
                  options.subject.c_str(), state.c_str(),

@@ -24,8 +24,9 @@ std::string replaced_text(const boost::json::object& before, const boost::json::
   auto text = text_in(before, "cron");
   const auto add = [&](const char* member, const char* label) {
     const auto value = text_in(before, member);
-    if (!value.empty() && value != text_in(now, member))
-      text += std::string(", ") + label + shown_time(value);
+    if (value.empty() || value == text_in(now, member)) return;
+    const bool time = member == std::string_view("from") || member == std::string_view("until");
+    text += std::string(", ") + label + (time ? shown_time(value) : value);
   };
   add("timezone", "");
   add("overlap", "overlap ");

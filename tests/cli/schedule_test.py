@@ -76,6 +76,8 @@ class Schedules(CommandLineTest):
         done, _ = self.schedule({**SCHEDULE, "replaced": before}, "greet", "--cron", "0 * * * *")
         self.assert_ends(done, 0, 'It replaces the schedule "default" as it was (30 2 * * *, Europe/Berlin, overlap queue, misfire all, jitter 5m, '
                                   "from 2026-01-31 00:00:00 +01:00, with data); --name makes another.")
+        done, _ = self.schedule({**SCHEDULE, "timezone": "Europe/Berlin", "replaced": {**before, "timezone": "UTC"}}, "greet", "--cron", "0 * * * *")
+        self.assert_ends(done, 0, "(30 2 * * *, UTC, overlap queue")
         same = {name: SCHEDULE[name] for name in before}
         done, _ = self.schedule({**SCHEDULE, "replaced": {**same, "cron": "@daily"}}, "greet", "--cron", "0 * * * *")
         self.assert_ends(done, 0, 'as it was (@daily); --name')
