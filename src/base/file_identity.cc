@@ -5,8 +5,8 @@
 namespace lambda {
 
 std::string file_identity(const struct stat& info) {
-  return fmt::format("{}.{}.{}.{}", info.st_dev, info.st_ino, info.st_ctim.tv_sec,
-                     info.st_ctim.tv_nsec);
+  return fmt::format("{}.{}.{}.{}", info.st_dev, info.st_ino, info.st_mtim.tv_sec,
+                     info.st_mtim.tv_nsec);
 }
 
 }  // namespace lambda

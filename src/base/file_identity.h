@@ -6,7 +6,8 @@
 
 namespace lambda {
 
-// "device.inode.seconds.nanoseconds" of its last change. A new mode or owner makes it another, too.
+// "device.inode.seconds.nanoseconds" of when it was last written to: of a socket, when it was made.
+// A new mode or owner makes it no other.
 [[nodiscard]] std::string file_identity(const struct stat& info);
 
 }  // namespace lambda

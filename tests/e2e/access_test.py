@@ -439,7 +439,12 @@ class Keys(unittest.TestCase):
             self.assertNotIn(server.key.split("_")[2], shown)
             # The environment wins over the file, each for itself.
             self.assertEqual(server.cli("list", env={**alone, "LAMBDA_API_KEY": WRONG_KEY}, check=False).returncode, 4)
-            self.assertEqual(server.cli("list", env={**alone, "LAMBDA_HOST": "http://127.0.0.1:1"}, check=False).returncode, 6)
+            other = {**alone, "LAMBDA_HOST": "http://127.0.0.1:1"}
+            self.assertEqual(server.cli("list", env={**other, "LAMBDA_API_KEY": server.key}, check=False).returncode, 6)
+            # The key is kept for one host.
+            refused = server.cli("list", env=other, check=False)
+            self.assertEqual(refused.returncode, 4)
+            self.assertIn("is sent to no other host", refused.stderr)
             # No argument takes a key: it would be in the shell's history.
             self.assertEqual(server.cli("config", "set-key", server.key, env=alone, check=False).returncode, 2)
 

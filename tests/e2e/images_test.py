@@ -66,8 +66,8 @@ def build_image(name, files):
         docker("build", "-q", "-t", name, directory)
 
 
-def handler_image(name, number):
-    build_image(name, {"Dockerfile": 'FROM lambda/python:3.11\nCOPY app.py /var/task/\nCMD ["app.handler"]\n',
+def handler_image(name, number, label="test.prune=never"):
+    build_image(name, {"Dockerfile": f'FROM lambda/python:3.11\nLABEL {label}\nCOPY app.py /var/task/\nCMD ["app.handler"]\n',
                        "app.py": HANDLER.replace("NUMBER", str(number))})
 
 
@@ -124,10 +124,12 @@ CMD ["python3", "look.py"]
     def test_a_named_image_stays_when_its_name_moves_on(self):
         name = f"lambda-test-{self.driver}:latest"
         self.addCleanup(docker, "rmi", "-f", name, check=False)
-        handler_image(name, 1)
+        # Only these are pruned: tests that build meanwhile need theirs.
+        label = f"test.prune={self.driver}"
+        handler_image(name, 1, label)
         self.server.cli("deploy", "--image", name, "--name", "byname")
-        handler_image(name, 2)
-        docker("image", "prune", "-f")
+        handler_image(name, 2, label)
+        docker("image", "prune", "-f", "--filter", f"label={label}")
         self.assertEqual(self.server.invoke("byname").json()["number"], 1)
         self.server.cli("deploy", "--image", name, "--name", "byname")
         self.assertEqual(self.server.invoke("byname").json()["number"], 2)

@@ -152,8 +152,8 @@ Result<LocalServer> local_in(const fs::path& directory) {
   }
   if (socket == Socket::another && life == Life::unknown) {
     return fail(ErrorCode::unavailable,
-                "{} is there, but its socket {} is not the one that its server made (or that was "
-                "given another mode or owner since): it ended without removing it (kill -9?)",
+                "{} is there, but its socket {} is not the one that its server made: it ended "
+                "without removing it (kill -9?)",
                 server_file.string(), text_in(*facts, "socket"));
   }
   return local;
