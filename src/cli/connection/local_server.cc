@@ -146,7 +146,7 @@ Result<LocalServer> local_in(const fs::path& directory) {
   if (socket == Socket::none && life == Life::unknown) {
     return fail(
         ErrorCode::denied,
-        "this user may not look at {}/lambda.lock, and there is no socket of the server that "
+        "this user may not look at {}/lambda.lock, and no socket of the server can be seen that "
         "would show that it runs",
         directory.string());
   }

@@ -137,8 +137,9 @@ std::optional<Error> not_allowed(const Target& target) {
   return Error(
       ErrorCode::denied,
       fmt::format("{}: permission denied: use sudo, or become a member of the group lambda "
-                  "(sudo adduser USER lambda, then log in anew), or name the server and a "
-                  "key of it: `lambda config set-host URL` and `lambda config set-key`",
+                  "(sudo adduser USER lambda, then log in anew), or name the server's URL "
+                  "with LAMBDA_HOST, and a key of it with LAMBDA_API_KEY (`lambda config set-host` "
+                  "and `set-key` keep them)",
                   path));
 }
 

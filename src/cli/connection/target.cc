@@ -122,9 +122,9 @@ Result<Target> find_target(const ConnectionOptions& options) {
   if (!target.named && target.key.empty() && target.url.endpoint.unix_path.empty()) {
     return fail(
         ErrorCode::denied,
-        "the server of {0} is at {1}, but this user may not read its key {0}/admin.key, and "
-        "{0}/lambda.lock, which shows that it runs: be its owner or root, or give a key of "
-        "it with LAMBDA_API_KEY",
+        "the server of {0} runs at {1}, but its key {0}/admin.key is not there, or this user may "
+        "not read it: give a key of it with LAMBDA_API_KEY, or restart the server, which writes "
+        "that file again",
         target.source, target.url.host_header);
   }
   if (target.named && target.key.empty() && !settings->key.empty() &&
