@@ -185,7 +185,9 @@ TEST_F(SchedulerClockTest, WhatHasNotComeYetIsNotShownAndPushesNothingOut) {
     fire_at(-48h - 25s);
     for (int i = 1; i <= 150; ++i) {
       fire_at(1s);
-      if (i == 90) EXPECT_THAT(firings(), SizeIs(90));
+      if (i == 90) {
+        EXPECT_THAT(firings(), SizeIs(90));
+      }
     }
     const auto shown = firings();
     EXPECT_GE(shown.size(), kFiringsKept);
