@@ -14,4 +14,8 @@ std::string format_iso(WallTime time) {
                      clock.subseconds().count());
 }
 
+std::string timed_out_text(std::chrono::duration<double> limit) {
+  return fmt::format("Task timed out after {:.2f} seconds", limit.count());
+}
+
 }  // namespace lambda

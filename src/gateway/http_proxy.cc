@@ -3,6 +3,7 @@
 // -> the response's head, within the timeout -> tunnel | small body whole | stream.
 #include "gateway/http_proxy.h"
 
+#include "base/time_text.h"
 #include "gateway/proxy_headers.h"
 #include "http/client.h"
 #include "http/deadline.h"
@@ -183,8 +184,7 @@ Task<void> converse(const ProxiedRequest& proxied, http::ClientConnection& upstr
     // Nobody is left to be told.
   } else if (late) {
     lease.discard_instance();
-    Error error(ErrorCode::timeout, fmt::format("Task timed out after {:.2f} seconds",
-                                                std::chrono::duration<double>(timeout).count()));
+    Error error(ErrorCode::timeout, timed_out_text(timeout));
     co_await send_function_failure(proxied, lease, std::move(error), writer);
   } else if (upstream.request_body_failed()) {
     co_await refuse_body(proxied.reply, head.error(), writer);

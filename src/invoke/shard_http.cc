@@ -158,16 +158,10 @@ Task<Result<http::Response>> exchange_event(http::ClientConnection& connection,
 }
 
 pool::Failure failed_exchange(const Error& error, std::chrono::seconds timeout) {
+  if (error.code() == ErrorCode::timeout) return pool::timed_out(timeout);
   pool::Failure failure;
-  if (error.code() == ErrorCode::timeout) {
-    failure.kind = pool::Failure::Kind::timeout;
-    failure.type = "Sandbox.Timedout";
-    failure.reason = fmt::format("Task timed out after {:.2f} seconds",
-                                 std::chrono::duration<double>(timeout).count());
-  } else {
-    failure.type = "Runtime.ExitError";
-    failure.reason = "the HTTP server ended the connection: " + error.message();
-  }
+  failure.type = "Runtime.ExitError";
+  failure.reason = "the HTTP server ended the connection: " + error.message();
   return failure;
 }
 

@@ -110,12 +110,7 @@ Task<Result<Done>> Instance::initialise_handler() {
   } else if (ended_.is_set()) {
     init_failure_ = exit_failure();
   } else {
-    Failure failure;
-    failure.kind = Failure::Kind::timeout;
-    failure.type = "Sandbox.Timedout";
-    failure.reason =
-        fmt::format("Task timed out after {:.2f} seconds", static_cast<double>(kInitLimit.count()));
-    init_failure_ = std::move(failure);
+    init_failure_ = timed_out(kInitLimit);
   }
   co_return Done{};
 }
@@ -145,6 +140,14 @@ Task<Result<Done>> Instance::initialise_http() {
                                http_port(*version_), kInitLimit.count());
   init_failure_ = std::move(failure);
   co_return Done{};
+}
+
+Failure timed_out(std::chrono::duration<double> limit) {
+  Failure failure;
+  failure.kind = Failure::Kind::timeout;
+  failure.type = "Sandbox.Timedout";
+  failure.reason = timed_out_text(limit);
+  return failure;
 }
 
 Failure Instance::exit_failure() const {
@@ -179,12 +182,7 @@ Task<std::optional<Failure>> Instance::settle(std::optional<sandbox::RuntimeRepl
                                               milliseconds limit) {
   if (reply) co_return std::nullopt;
   if (ended_.is_set()) co_return exit_failure();
-  Failure failure;
-  failure.kind = Failure::Kind::timeout;
-  failure.type = "Sandbox.Timedout";
-  failure.reason = fmt::format("Task timed out after {:.2f} seconds",
-                               static_cast<double>(limit.count()) / 1000.0);
-  co_return failure;
+  co_return timed_out(limit);
 }
 
 Task<CallResult> Instance::call(sandbox::RuntimeEvent event, milliseconds limit) {

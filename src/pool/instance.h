@@ -43,6 +43,9 @@ struct Failure {
   std::string payload;  // the runtime's own error object, verbatim, where it sent one; else ""
 };
 
+// It took longer than this.
+[[nodiscard]] Failure timed_out(std::chrono::duration<double> limit);
+
 // What one event came to.
 struct CallResult {
   std::optional<sandbox::RuntimeReply> reply;
