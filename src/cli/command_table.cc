@@ -364,7 +364,7 @@ void add_queue(CLI::App& app, Arguments& arguments) {
       ->check(one_of({"waiting", "running", "succeeded", "dead"}));
   listing->add_option("-n,--limit", options.limit, "so many (default: 50)")
       ->option_text("N")
-      ->check(whole_number({1, 1'000}));
+      ->check(whole_number({1, kMostListed}));
   listing->add_option("--before", options.before, "only those that came before this one")
       ->option_text("ID");
   add_output(*listing, arguments);

@@ -57,6 +57,9 @@ struct LogsOptions {
 };
 int logs(const ConnectionOptions& connection, const LogsOptions& options);
 
+// Events, by one call: the server lists no more.
+inline constexpr std::uint64_t kMostListed = 1'000;
+
 struct QueueOptions {
   std::string subject;                // a function's name, or an event's id
   std::vector<std::string> commands;  // of `lambda queue`: a name that is none may be meant for one

@@ -18,9 +18,6 @@ namespace {
 
 using boost::json::object;
 
-// By one call.
-constexpr std::uint64_t kMostListed = 1'000;
-
 std::string event_path(const std::string& id, std::string_view rest = {}) {
   return "/_lambda/events/" + percent_encode(id) + std::string(rest);
 }
