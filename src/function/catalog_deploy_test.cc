@@ -13,6 +13,15 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
+// Half of the calls of `live` go to version 1.
+auto split_live(Catalog& catalog) {
+  auto split = [](Alias alias) -> Result<Alias> {
+    alias.additional.emplace(1, 0.5);
+    return alias;
+  };
+  return catalog.update_alias("greet", "live", split, "");
+}
+
 // --- deploys
 
 TEST_F(CatalogTest, ADeployPublishesAndMovesLive) {
@@ -82,11 +91,7 @@ TEST_F(CatalogTest, ADeployOfWhatWasLiveBeforeARollbackIsANewVersion) {
 TEST_F(CatalogTest, ADeployEndsASplitOfLive) {
   deploy("a");
   deploy("b");
-  auto split = [](Alias alias) -> Result<Alias> {
-    alias.additional.emplace(1, 0.5);
-    return alias;
-  };
-  ASSERT_TRUE(catalog_->update_alias("greet", "live", split, ""));
+  ASSERT_TRUE(split_live(*catalog_));
   const auto outcome = deploy("b");
   EXPECT_TRUE(outcome.unchanged);
   EXPECT_EQ(outcome.shared, VersionShare(1, 0.5));
@@ -97,16 +102,12 @@ TEST_F(CatalogTest, ADeployEndsASplitOfLive) {
 TEST_F(CatalogTest, WhatMovesLiveTellsTheSplitThatItEnds) {
   deploy("a");
   deploy("b");
-  auto split = [](Alias alias) -> Result<Alias> {
-    alias.additional.emplace(1, 0.5);
-    return alias;
-  };
-  ASSERT_TRUE(catalog_->update_alias("greet", "live", split, ""));
+  ASSERT_TRUE(split_live(*catalog_));
   const auto stay = catalog_->promote("greet", 2);
   EXPECT_EQ(stay->from, stay->to);
   EXPECT_EQ(stay->shared, VersionShare(1, 0.5));
   EXPECT_FALSE(get()->live()->additional);
-  ASSERT_TRUE(catalog_->update_alias("greet", "live", split, ""));
+  ASSERT_TRUE(split_live(*catalog_));
   EXPECT_EQ(catalog_->rollback("greet", std::nullopt)->shared, VersionShare(1, 0.5));
   EXPECT_FALSE(catalog_->promote("greet", 2)->shared);
 }

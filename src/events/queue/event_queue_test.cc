@@ -103,6 +103,12 @@ class EventQueueTest : public testing::Test {
     ASSERT_TRUE(run_until(loop_, there)) << to_string(find(id).state);
   }
 
+  // Its only attempt so far called nothing.
+  void until_not_called(const std::string& id) {
+    const auto tried = [&] { return find(id).throttles == 1; };
+    ASSERT_TRUE(run_until(loop_, tried)) << find(id).throttles;
+  }
+
   FakeClock clock_;
   WatchedClock watched_{clock_};
   std::unique_ptr<store::Database> database_;
@@ -126,8 +132,7 @@ TEST_F(EventQueueTest, CarriesOutWhatIsAccepted) {
 TEST_F(EventQueueTest, AnExceptionCostsOneAttemptAndNotTheQueue) {
   invoker_.throws = true;
   accept("a");
-  const auto tried = [this] { return find("a").throttles == 1; };
-  ASSERT_TRUE(run_until(loop_, tried));
+  until_not_called("a");
   EXPECT_EQ(find("a").state, EventState::waiting);
   EXPECT_EQ(find("a").attempts, 0);
   EXPECT_THAT(find("a").error_message, ::testing::HasSubstr("a defect"));
@@ -187,8 +192,7 @@ TEST_F(EventQueueTest, AClockThatIsAheadForAMomentPutsNothingOff) {
   invoker_.throws = true;
   clock_.set(72h);
   accept("a");
-  const auto tried = [this] { return find("a").throttles == 1; };
-  ASSERT_TRUE(run_until(loop_, tried));
+  until_not_called("a");
   clock_.set(-72h);
   invoker_.throws = false;
   until("a", EventState::succeeded);
@@ -198,8 +202,7 @@ TEST_F(EventQueueTest, AFunctionThatRestsIsNotPutOffByTheClock) {
   invoker_.throttles = true;
   clock_.set(72h);
   accept("a");
-  const auto tried = [this] { return find("a").throttles == 1; };
-  ASSERT_TRUE(run_until(loop_, tried));
+  until_not_called("a");
   clock_.set(-72h);
   invoker_.throttles = false;
   clock_.advance(1s);
@@ -210,8 +213,7 @@ TEST_F(EventQueueTest, AFunctionThatRestsIsNotPutOffByTheClock) {
 TEST_F(EventQueueTest, NothingIsTooOldByAClockThatJumpedAhead) {
   invoker_.throws = true;
   accept("a");
-  const auto tried = [this] { return find("a").throttles == 1; };
-  ASSERT_TRUE(run_until(loop_, tried));
+  until_not_called("a");
   invoker_.throws = false;
   clock_.set(72h);
   until("a", EventState::succeeded);
@@ -234,8 +236,7 @@ TEST_F(EventQueueTest, AJumpDuringACallDoesNotUseUpItsRetries) {
 TEST_F(EventQueueTest, WhatIsTooOldByATimeThatPassedIsDead) {
   invoker_.throws = true;
   accept("a");
-  const auto tried = [this] { return find("a").throttles == 1; };
-  ASSERT_TRUE(run_until(loop_, tried));
+  until_not_called("a");
   clock_.advance(7h);
   until("a", EventState::dead);
 }

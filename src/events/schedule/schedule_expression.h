@@ -32,8 +32,8 @@ class ScheduleExpression {
 
   // The first firing strictly after `after`; nullopt: there is none any more (at() has passed, the
   // year field is over, or it is the year 9999). `anchor` is where @every and rate(...) count from,
-  // to both sides. Costs at most a walk over the months of 400 years,
-  // and that for rare dates alone.
+  // to both sides. Costs at most a walk over the months of 400 years, and that for rare dates
+  // alone.
   [[nodiscard]] std::optional<WallTime> next(WallTime after, const TimeZone& zone,
                                              WallTime anchor) const;
 
