@@ -315,9 +315,12 @@ std::string Application::Parts::base_url() const {
 }
 
 Task<boost::json::object> Application::Parts::status(bool look) {
-  if (look && docker.driver && !co_await look_at_docker(kDockerLimitWhenAsked)) {
-    asio::co_spawn(*threads.loops().front(), follow_docker(),
-                   in_background("waiting for Docker Engine"));
+  if (look && docker.driver) {
+    const bool answers = co_await look_at_docker(kDockerLimitWhenAsked);
+    if (!answers) {
+      asio::co_spawn(*threads.loops().front(), follow_docker(),
+                     in_background("waiting for Docker Engine"));
+    }
   }
   boost::json::object object;
   object["version"] = LAMBDA_VERSION;
