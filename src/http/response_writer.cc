@@ -233,13 +233,18 @@ void ConnectionWriter::on_client_gone(std::function<void()> action) {
 }
 
 Task<void> ConnectionWriter::watch(std::shared_ptr<Socket> socket, std::shared_ptr<Watch> state) {
-  auto [error] = co_await socket->async_wait(asio::socket_base::wait_read, kAsTuple);
-  if (!state->active) co_return;
+  bool gone = false;
+  bool pipelined = false;  // a byte: it waits for its turn, and hides the end behind it
+  while (!gone && !pipelined) {
+    auto [error] = co_await socket->async_wait(asio::socket_base::wait_read, kAsTuple);
+    if (!state->active) co_return;
+    char byte = 0;
+    const auto count = ::recv(socket->native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    pipelined = !error && count > 0;
+    // The loop may wake for nothing (EAGAIN).
+    gone = error || count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR);
+  }
   state->active = false;
-  char byte = 0;
-  const auto count = ::recv(socket->native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  // A byte is a pipelined request; it waits for its turn and hides the end behind it.
-  const bool gone = error || count == 0 || (count < 0 && errno != EAGAIN);
   if (!gone) co_return;
   state->gone.set();
   if (state->action) std::exchange(state->action, {})();

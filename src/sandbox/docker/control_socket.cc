@@ -5,6 +5,7 @@
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 
+#include <cerrno>
 #include <cstring>
 #include <fcntl.h>
 #include <memory>
@@ -80,11 +81,16 @@ Task<Result<UniqueFd>> ControlSocket::accept(std::chrono::steady_clock::time_poi
     if (!error) waiting->cancel();
   };
   timer.async_wait(give_up);
-  auto [error] = co_await waiting->async_wait(asio::posix::descriptor_base::wait_read, kAsTuple);
+  UniqueFd connection;
+  while (!connection) {
+    auto [error] = co_await waiting->async_wait(asio::posix::descriptor_base::wait_read, kAsTuple);
+    if (error) co_return UniqueFd();
+    connection = UniqueFd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    // The loop may wake without anybody being there: with what came for a descriptor closed before.
+    if (!connection && errno != EAGAIN && errno != EINTR)
+      co_return fail(Error::from_errno("accept a sandbox's init"));
+  }
   timer.cancel();
-  if (error) co_return UniqueFd();
-  UniqueFd connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-  if (!connection) co_return fail(Error::from_errno("accept a sandbox's init"));
   remove();
   co_return connection;
 }
