@@ -77,8 +77,10 @@ Task<Result<UniqueFd>> ControlSocket::accept(std::chrono::steady_clock::time_poi
   auto given = give_to(*waiting, std::move(copy), "a sandbox's control socket");
   if (!given) co_return fail(std::move(given.error()));
   Timer timer(executor, deadline);
+  // Closed, not cancelled: a wait that begins after the deadline ends, too.
   auto give_up = [waiting](const boost::system::error_code& error) {
-    if (!error) waiting->cancel();
+    boost::system::error_code ignored;
+    if (!error) waiting->close(ignored);
   };
   timer.async_wait(give_up);
   UniqueFd connection;
