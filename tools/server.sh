@@ -156,7 +156,7 @@ what_is_in_the_way() {
 }
 
 start_server() {
-  local pid from
+  local pid from keeper
   if pid=$(running_pid); then
     if was_asked_to_end; then
       say "lambdad (pid $pid) is ending: starting another after it."
@@ -178,8 +178,12 @@ start_server() {
   fi
   rm -f "$data/server.json" || true
   from=$(($(wc -c <"$log") + 1))
-  setsid nohup bin/lambdad >>"$log" 2>&1 </dev/null 9>&- &
+  # By exec: what a redirected function shadows, the shell keeps open: the caller's output and the lock of this turn.
+  exec 8> >(exec >/dev/null 2>&1 9>&-; trap '' HUP INT TERM; keep_log)
+  keeper=$!
+  setsid nohup bin/lambdad >&8 2>&8 </dev/null 8>&- 9>&- &
   pid=$!
+  exec 8>&-
   printf '%s %s %s\n' "$pid" "$(began_at "$pid")" "$(build_mark)" >"$pid_file"
   chmod 0644 "$pid_file"
   wait_until_it_answers "$pid" "$from"
@@ -187,10 +191,24 @@ start_server() {
 
 # The log tells of functions and callers: it is read by root and the group lambda, or by its owner. One that has become large
 # is put aside.
+log_limit=$((64 << 20))
 open_log() {
-  if [[ $(stat -c %s "$log" 2>/dev/null || echo 0) -gt $((64 << 20)) ]]; then mv -f "$log" "$log.1"; fi
+  if [[ $(stat -c %s "$log" 2>/dev/null || echo 0) -gt $log_limit ]]; then mv -f "$log" "$log.1"; fi
   (umask 077 && : >>"$log") 2>/dev/null || return 1
   if [[ $EUID -eq 0 ]] && chgrp lambda "$log" 2>/dev/null; then chmod 0640 "$log"; else chmod 0600 "$log"; fi
+}
+
+# keep_log: what the server says, from standard input into the log until the server has ended. It, not the server, may write
+# where the log is. A full disk costs what is said meanwhile.
+keep_log() {
+  local before
+  while true; do
+    open_log || true
+    before=$(stat -c %s "$log" 2>/dev/null || echo 0)
+    # A message is one read or more: the size is looked at after 4096 of them at the least, and 16 MB at the most.
+    dd bs=4k count=4096 of="$log" oflag=append conv=notrunc status=none || continue
+    [[ $(stat -c %s "$log" 2>/dev/null || echo 0) -ne $before ]] || return 0
+  done
 }
 
 wait_until_it_answers() {
@@ -201,6 +219,11 @@ wait_until_it_answers() {
       return
     fi
     kill -0 "$pid" 2>/dev/null || break
+    sleep 0.1
+  done
+  # Its last words may be on their way yet.
+  for ((turn = 0; turn < 20; ++turn)); do
+    ! kill -0 "$pid" 2>/dev/null && kill -0 "$keeper" 2>/dev/null || break
     sleep 0.1
   done
   if kill -0 "$pid" 2>/dev/null; then

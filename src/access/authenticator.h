@@ -3,6 +3,7 @@
 // reads the group database, on a worker thread.
 #pragma once
 
+#include "access/failure_limit.h"
 #include "access/key_checker.h"
 #include "access/sigv4.h"
 #include "base/blocking.h"
@@ -25,13 +26,13 @@ class Authenticator final : public KeyChecker {
     std::string account;
     std::optional<gid_t> group;  // "lambda": its members may use the unix socket
   };
-  // `keys` and `clock` outlive it.
-  Authenticator(const store::KeyTable& keys, const Clock& clock, Options options);
+  // `keys` and `clock` outlive it. Blocking: looks up the name of the server's own user.
+  Authenticator(store::KeyTable& keys, const Clock& clock, Options options);
 
   // True for a signed request, whose body read_signed() reads: a signature covers it.
   [[nodiscard]] static bool is_signed(const http::Request& request);
   // A key by either spelling; `body` is that of a signed request. Errors: unauthenticated with
-  // AWS's texts, denied (plain HTTP from afar).
+  // AWS's texts, denied (plain HTTP from afar), overloaded (too many wrong ones).
   [[nodiscard]] Result<Caller> verify(const http::Request& request, std::string_view body) const;
   // root and the server's own user; nothing for others, whom admit_socket_peer() may know.
   [[nodiscard]] std::optional<Caller> find_socket_peer(const http::Peer& peer) const;
@@ -44,19 +45,30 @@ class Authenticator final : public KeyChecker {
   [[nodiscard]] Result<Done> check_before_body(const http::Request& request) const override;
   [[nodiscard]] Result<Caller> check_signature(const http::Request& request,
                                                std::string_view body) const override;
+  [[nodiscard]] std::unique_ptr<KeyWatch> watch(
+      const Caller& caller, LoopExecutor executor,
+      std::function<void(const Error&)> on_end) const override;
 
  private:
   struct Signer {
     Signature signature;
-    store::Key key;
+    store::KeyPtr key;  // null: unknown
+    std::string_view secret;
   };
   [[nodiscard]] Result<Signer> find_signer(const http::Request& request) const;
   [[nodiscard]] Result<Done> check_transport(const http::Request& request) const;
-  [[nodiscard]] Caller caller_of(std::string_view key_id) const;
+  // `error`, or that there were too many of its kind.
+  [[nodiscard]] Error wrong(const http::Request& request, Error error) const;
+  [[nodiscard]] Caller holder_of(const store::Key& key, const http::Request& request) const;
+  [[nodiscard]] Caller person(std::string_view user) const;
 
-  const store::KeyTable& keys_;
+  store::KeyTable& keys_;
   const Clock& clock_;
   Options options_;
+  std::string own_user_;
+  // Compared with where there is no such key: that takes as long.
+  std::string decoy_;
+  mutable FailureLimit failures_;
 };
 
 }  // namespace lambda::access

@@ -54,7 +54,7 @@ class SignedBodies : public testing::Test {
     database_ = std::move(*store::Database::open_in_memory());
     keys_ = std::move(*store::KeyTable::load(*database_, clock_, store::MasterKey::ephemeral(),
                                              "000000000000", "us-east-1"));
-    key_ = *keys_->create("test", "*");
+    key_ = **keys_->create("test", store::Grants::everything());
     authenticator_ = std::make_unique<Authenticator>(*keys_, clock_, Authenticator::Options());
   }
 
@@ -132,6 +132,48 @@ TEST_F(SignedBodies, AreNotReadForAWrongScopeTimeOrKey) {
   const auto late = ask("{}", false);
   EXPECT_EQ(late->code(), ErrorCode::unauthenticated);
   EXPECT_EQ(late->body.reads, 0);
+}
+
+TEST_F(SignedBodies, AreNotReadForARevokedKey) {
+  ASSERT_TRUE(keys_->revoke(key_.id));
+  const auto asked = ask("{}", false);
+  EXPECT_EQ(asked->code(), ErrorCode::unauthenticated);
+  EXPECT_EQ(asked->read->error().aws_type(), "UnrecognizedClientException");
+  EXPECT_EQ(asked->body.reads, 0);
+}
+
+TEST_F(SignedBodies, TellWhatBecameOfAKeyOnlyToWhoShowedItsSecret) {
+  ASSERT_TRUE(keys_->revoke(key_.id));
+  EXPECT_EQ(ask("{}", false, spoil)->read->error().message(),
+            "The security token included in the request is invalid.");
+  EXPECT_NE(ask("{}", true)->read->error().message().find("was revoked at"), std::string::npos);
+  auto ending = keys_->create("ending", key_.grants, clock_.now() + std::chrono::minutes(1));
+  ASSERT_TRUE(ending);
+  key_ = **ending;
+  clock_.advance(std::chrono::minutes(2));
+  const auto late = ask("{}", false, spoil);
+  EXPECT_EQ(late->read->error().message(), "The security token included in the request is expired");
+  EXPECT_EQ(late->read->error().aws_type(), "ExpiredTokenException");
+  EXPECT_NE(ask("{}", true)->read->error().message().find("\"ending\" ended at"),
+            std::string::npos);
+}
+
+TEST_F(SignedBodies, AreRefusedWhereTheKeyWasRevokedWhileTheyCame) {
+  const auto asked = ask("{}", false);
+  ASSERT_TRUE(keys_->revoke(key_.id));
+  asked->body.may_end.set();
+  poll();
+  EXPECT_EQ(asked->code(), ErrorCode::unauthenticated);
+}
+
+TEST_F(SignedBodies, AWrongClockIsNoGuess) {
+  clock_.advance(std::chrono::minutes(10));
+  for (int i = 0; i < 2 * kFailuresAtOnce; ++i) {
+    const auto late = ask("{}", false);
+    EXPECT_EQ(late->read->error().aws_type(), "InvalidSignatureException");
+    EXPECT_NE(late->read->error().message().find("It is 2026-01-02 03:14:05 UTC on the server"),
+              std::string::npos);
+  }
 }
 
 TEST_F(SignedBodies, AreReadWhereOnlyTheBodyCanTell) {

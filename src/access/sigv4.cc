@@ -4,11 +4,13 @@
 
 #include "base/crypto.h"
 #include "base/encoding.h"
+#include "base/time_text.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <ctime>
+#include <functional>
 
 namespace lambda::access {
 namespace {
@@ -132,28 +134,6 @@ std::string format_time(WallTime time) {
   return {text, length};
 }
 
-Result<Done> check_time(const Signature& signature, WallTime now) {
-  const auto signed_at = parse_time(signature.time);
-  if (!signed_at || signature.time.substr(0, 8) != signature.date) {
-    return invalid(
-        "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from "
-        "HTTP.");
-  }
-  const auto latest =
-      *signed_at + (signature.presigned
-                        ? std::chrono::minutes(0) + std::chrono::seconds(signature.expires_seconds)
-                        : std::chrono::seconds(kSkew));
-  if (now > latest) {
-    return invalid(fmt::format("Signature expired: {} is now earlier than {} ({} - 5 min.)",
-                               signature.time, format_time(now - kSkew), format_time(now)));
-  }
-  if (*signed_at > now + kSkew) {
-    return invalid(fmt::format("Signature not yet current: {} is still later than {} ({} + 5 min.)",
-                               signature.time, format_time(now + kSkew), format_time(now)));
-  }
-  return Done{};
-}
-
 std::string canonical_query(const http::Request& request) {
   auto pairs = http::parse_query(request.query(), false);
   std::erase_if(pairs, [](const auto& pair) { return pair.first == "X-Amz-Signature"; });
@@ -218,7 +198,39 @@ std::string scope(const Signature& signature) {
   return fmt::format("{}/{}/{}/aws4_request", signature.date, signature.region, signature.service);
 }
 
+// "2026-01-02 03:04:05 UTC"
+std::string spoken_time(WallTime time) {
+  auto text = format_iso(std::chrono::floor<std::chrono::seconds>(time)).substr(0, 19);
+  text[10] = ' ';
+  return text + " UTC";
+}
+
 }  // namespace
+
+Result<Done> check_time(const Signature& signature, WallTime now) {
+  const auto signed_at = parse_time(signature.time);
+  if (!signed_at || signature.time.substr(0, 8) != signature.date) {
+    return invalid(
+        "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from "
+        "HTTP.");
+  }
+  const std::chrono::seconds life =
+      signature.presigned ? std::chrono::seconds(signature.expires_seconds) : kSkew;
+  const auto remedy =
+      fmt::format("It is {} on the server: set this machine's clock", spoken_time(now));
+  if (now > *signed_at + life) {
+    const auto minutes = std::chrono::ceil<std::chrono::minutes>(life).count();
+    return invalid(fmt::format("Signature expired: {} is now earlier than {} ({} - {} min.)",
+                               signature.time, format_time(now - life), format_time(now), minutes) +
+                   (signature.presigned ? std::string() : ". " + remedy));
+  }
+  if (*signed_at > now + kSkew) {
+    return invalid(
+        fmt::format("Signature not yet current: {} is still later than {} ({} + 5 min.). {}",
+                    signature.time, format_time(now + kSkew), format_time(now), remedy));
+  }
+  return Done{};
+}
 
 Result<std::optional<Signature>> find_signature(const http::Request& request) {
   const auto header = request.headers.get("Authorization");
@@ -227,13 +239,39 @@ Result<std::optional<Signature>> find_signature(const http::Request& request) {
   return std::optional<Signature>();
 }
 
+namespace {
+
+// What is signed, but for the path, which stands between the two.
+struct Canonical {
+  std::string after_path;
+  [[nodiscard]] std::string with(const http::Request& request, std::string_view path) const {
+    return fmt::format("{}\n{}\n{}", request.method, path.empty() ? "/" : percent_encode(path, "/"),
+                       after_path);
+  }
+};
+
+Canonical canonical_parts(const http::Request& request, const Signature& signature,
+                          std::string_view body) {
+  return {fmt::format("{}\n{}\n{}\n{}", canonical_query(request),
+                      canonical_headers(request, signature), join(signature.signed_headers),
+                      payload_hash(request, body))};
+}
+
+// Without its empty segments and those that are ".": so AWS's clients sign a path, whatever they
+// send. ".." stays: it would let what was signed for one function be sent to another.
+std::string plain_path(std::string_view path) {
+  std::string plain;
+  for (const auto& segment : split(path, '/')) {
+    if (!segment.empty() && segment != ".") plain.append("/").append(segment);
+  }
+  return plain.empty() || path.ends_with('/') ? plain + "/" : plain;
+}
+
+}  // namespace
+
 std::string canonical_request(const http::Request& request, const Signature& signature,
                               std::string_view body) {
-  const auto path = request.path();
-  return fmt::format("{}\n{}\n{}\n{}\n{}\n{}", request.method,
-                     path.empty() ? "/" : percent_encode(path, "/"), canonical_query(request),
-                     canonical_headers(request, signature), join(signature.signed_headers),
-                     payload_hash(request, body));
+  return canonical_parts(request, signature, body).with(request, request.path());
 }
 
 std::string string_to_sign(const Signature& signature, std::string_view canonical) {
@@ -257,6 +295,11 @@ Result<Done> check_scope(const http::Request& request, const Signature& signatur
   if (std::ranges::find(signature.signed_headers, "host") == signature.signed_headers.end()) {
     return invalid("'Host' must be a 'SignedHeader' in the AWS Authorization.");
   }
+  // As AWS has them. One that is named often would be canonicalised as often.
+  if (std::ranges::adjacent_find(signature.signed_headers, std::greater_equal()) !=
+      signature.signed_headers.end()) {
+    return invalid("SignedHeaders must be lower-case names in their order, each named once.");
+  }
   const auto* declared = request.headers.find(kHashHeader);
   if (declared != nullptr && *declared != kUnsignedBody && !is_hash(*declared)) {
     return invalid(
@@ -267,9 +310,15 @@ Result<Done> check_scope(const http::Request& request, const Signature& signatur
 
 Result<Done> compare(const http::Request& request, const Signature& signature,
                      std::string_view secret, std::string_view body) {
-  const auto text = string_to_sign(signature, canonical_request(request, signature, body));
-  const auto expected = hex_encode(hmac_sha256(signing_key(signature, secret), text));
-  if (!equals_in_constant_time(expected, signature.signature)) {
+  const auto key = signing_key(signature, secret);
+  const auto canonical = canonical_parts(request, signature, body);
+  const auto fits = [&](std::string_view path) {
+    const auto text = string_to_sign(signature, canonical.with(request, path));
+    return equals_in_constant_time(hex_encode(hmac_sha256(key, text)), signature.signature);
+  };
+  const auto path = request.path();
+  const auto plain = plain_path(path);
+  if (!fits(path) && (plain == path || !fits(plain))) {
     return invalid(
         "The request signature we calculated does not match the signature you provided. Check your "
         "AWS Secret Access Key "

@@ -32,6 +32,9 @@ struct Signature {
 // (IncompleteSignatureException), naming what is missing.
 Result<std::optional<Signature>> find_signature(const http::Request& request);
 
+// Whether it was made lately, or is good for longer (presigned). The server's time is in the error.
+Result<Done> check_time(const Signature& signature, WallTime now);
+
 // Errors: unauthenticated, with AWS's texts (InvalidSignatureException).
 Result<Done> verify_signature(const http::Request& request, const Signature& signature,
                               std::string_view secret, std::string_view body, WallTime now);

@@ -45,6 +45,54 @@ TEST(SigV4, AgreesWithTheVector) {
   EXPECT_TRUE(verified) << verified.error().message();
 }
 
+// Signed by botocore, for http://greet.localhost at that time.
+struct Vector {
+  const char* name;
+  const char* target;
+  const char* signature;
+  bool unsigned_body = false;
+};
+class Vectors : public testing::TestWithParam<Vector> {
+ public:
+  static bool verifies(const std::string& target) {
+    const auto& vector = GetParam();
+    http::Request request;
+    request.method = "GET";
+    request.target = target;
+    request.headers.add("Host", "greet.localhost");
+    request.headers.add("X-Amz-Date", "20260102T030405Z");
+    if (vector.unsigned_body) request.headers.add("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD");
+    request.headers.add(
+        "Authorization",
+        fmt::format("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260102/us-east-1/lambda/"
+                    "aws4_request, SignedHeaders=host{};x-amz-date, Signature={}",
+                    vector.unsigned_body ? ";x-amz-content-sha256" : "", vector.signature));
+    const auto signature = find_signature(request);
+    return signature && *signature &&
+           verify_signature(request, **signature, kSecret, "", at(kSigned)).has_value();
+  }
+};
+
+TEST_P(Vectors, Verify) {
+  const std::string target = GetParam().target;
+  EXPECT_TRUE(verifies(target));
+  EXPECT_FALSE(verifies("/x" + target));
+  EXPECT_FALSE(verifies("/x/.." + target));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Requests, Vectors,
+    testing::Values(Vector{"EmptySegments", "/a//b/./c/",
+                           "fe23b2da857e11afcfd8a35201084202be90ae4e438ac412f18cff0a2c2657e3"},
+                    Vector{"EncodedSlash", "/x%2Fy/z",
+                           "e8768429c2b7bac2e5287d53a722d5692549aa186819c92cb39287e86d8757b9"},
+                    Vector{"RepeatedNames", "/?b=2&a=2&a=1&c=&B=x%20y",
+                           "3d2cdeb35689814221977073daf97a5ac1c99c8bca8c684144ce9914d782420e"},
+                    Vector{"UnsignedBody", "/",
+                           "effab425702b9465543e64a39d55b90895f96fc4da1d1b5d36e0945ef293900c",
+                           true}),
+    [](const auto& vector) { return vector.param.name; });
+
 struct Change {
   const char* name;
   void (*change)(http::Request&);
@@ -82,7 +130,8 @@ TEST(SigV4, RefusesAnotherBodySecretOrTime) {
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().message(),
             "Signature expired: 20260102T030405Z is now earlier than 20260102T030406Z "
-            "(20260102T030906Z - 5 min.)");
+            "(20260102T030906Z - 5 min.). It is 2026-01-02 03:09:06 UTC on the server: set this "
+            "machine's clock");
   EXPECT_FALSE(verify_signature(request, signature, kSecret, kBody, at(kSigned - 301)));
 }
 
@@ -94,6 +143,21 @@ TEST(SigV4, NamesWhatIsMissing) {
   const auto found = find_signature(request);
   ASSERT_FALSE(found);
   EXPECT_NE(found.error().message().find("'Signature'"), std::string::npos);
+}
+
+TEST(SigV4, RefusesHeadersThatAreNamedTwiceOrOutOfOrder) {
+  using Names = std::vector<std::string>;
+  for (const auto& names : {Names{"host", "x-amz-date", "x-amz-date"}, Names{"x-amz-date", "host"},
+                            Names{"host", "host"}}) {
+    auto request = vector_request();
+    auto signature = find_signature(request);
+    ASSERT_TRUE(signature && *signature);
+    (*signature)->signed_headers = names;
+    request.headers.add("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD");
+    const auto refused = verify_before_body(request, **signature, kSecret, at(kSigned));
+    ASSERT_FALSE(refused) << testing::PrintToString(names);
+    EXPECT_NE(refused.error().message().find("each named once"), std::string::npos);
+  }
 }
 
 TEST(SigV4, IsNothingWithoutASignature) {
@@ -118,7 +182,34 @@ TEST(SigV4, VerifiesPresignedUrls) {
       hex_encode(hmac_sha256(signing_key(signature, kSecret),
                              string_to_sign(signature, canonical_request(request, signature, ""))));
   EXPECT_TRUE(verify_signature(with, signature, kSecret, "", at(kSigned + 59)));
-  EXPECT_FALSE(verify_signature(with, signature, kSecret, "", at(kSigned + 61)));
+  const auto late = verify_signature(with, signature, kSecret, "", at(kSigned + 61));
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().aws_type(), "InvalidSignatureException");
+  EXPECT_EQ(late.error().message(),
+            "Signature expired: 20260102T030405Z is now earlier than 20260102T030406Z "
+            "(20260102T030506Z - 1 min.)");
+}
+
+TEST(SigV4, APresignedUrlLastsAWeekAtTheMost) {
+  const auto found = [](const std::string& seconds) {
+    http::Request request;
+    request.method = "GET";
+    request.target =
+        "/?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=A%2F20260102%2Fus-east-1%2Flambda%2F"
+        "aws4_request&X-Amz-Date=20260102T030405Z&X-Amz-SignedHeaders=host&X-Amz-Signature=00"
+        "&X-Amz-Expires=" +
+        seconds;
+    return find_signature(request);
+  };
+  const auto week = found("604800");
+  ASSERT_TRUE(week && *week);
+  EXPECT_TRUE(check_time(**week, at(kSigned + 604'800)));
+  EXPECT_FALSE(check_time(**week, at(kSigned + 604'801)));
+  for (const char* seconds : {"604801", "0", "-1", "1h", "", "99999999999999999999"}) {
+    const auto refused = found(seconds);
+    ASSERT_FALSE(refused) << seconds;
+    EXPECT_EQ(refused.error().aws_type(), "IncompleteSignatureException");
+  }
 }
 
 }  // namespace

@@ -2,23 +2,11 @@
 #include "api/api_handler.h"
 
 #include "access/sigv4.h"
-#include "api/code_request.h"
-#include "base/crypto.h"
-#include "base/encoding.h"
-#include "base/loop_runner.h"
-#include "base/temporary_directory.h"
-#include "events/queue/event_queue.h"
-#include "events/webhook/sender.h"
-#include "invoke/refusing_invoker.h"
-#include "store/database.h"
-#include "store/group_commit.h"
-#include "store/master_key.h"
+#include "api/api_fixture.h"
 
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
-#include <filesystem>
-#include <future>
 #include <sstream>
 #include <stdexcept>
 #include <unistd.h>
@@ -29,196 +17,73 @@ namespace {
 using ::testing::HasSubstr;
 using namespace std::chrono_literals;
 
-using DeployScript = Task<Result<deploy::DeployReport>> (*)(deploy::Progress&,
-                                                            deploy::DeployFailure&);
+class ApiHandlerTest : public ApiTest {};
 
-class ScriptedDeployer final : public deploy::Deployer {
- public:
-  Task<Result<deploy::DeployReport>> deploy(deploy::DeployRequest, http::BodyReader&,
-                                            deploy::Progress& progress,
-                                            deploy::DeployFailure& failure) override {
-    co_return co_await script(progress, failure);
-  }
-  [[nodiscard]] Result<Done> check(const deploy::DeployRequest&) const override { return Done{}; }
-  DeployScript script = nullptr;
-};
-
-class Recorder final : public http::ResponseWriter {
- public:
-  Task<Result<std::size_t>> send(http::Response response) override {
-    begun = true;
-    sent = std::move(response);
-    co_return sent->body.size();
-  }
-  Task<Result<std::size_t>> start(http::Response) override {
-    begun = true;
-    if (slow) co_await may_go_on.wait();
-    co_return std::size_t{0};
-  }
-  Task<Result<std::size_t>> write(std::string bytes) override {
-    written += bytes;
-    co_return bytes.size();
-  }
-  Task<Result<std::size_t>> finish() override {
-    finished = true;
-    co_return std::size_t{0};
-  }
-  Task<Result<std::unique_ptr<http::ByteStream>>> upgrade(http::Response) override {
-    co_return fail(ErrorCode::internal, "not here");
-  }
-  [[nodiscard]] bool started() const override { return begun; }
-  AsyncEvent& client_gone() override { return gone; }
-  void on_client_gone(std::function<void()>) override {}
-
-  bool slow = false;  // start() waits for may_go_on
-  AsyncEvent may_go_on;
-  bool begun = false;
-  bool finished = false;
-  std::optional<http::Response> sent;
-  std::string written;
-  AsyncEvent gone;
-};
-
-// One request on its way.
-struct Asked {
+TEST_F(ApiHandlerTest, TellsTheMetricsToWhoHasAKey) {
   http::Request request;
-  http::BufferedBody body{""};
-  Recorder writer;
-  bool ended = false;
-  std::exception_ptr thrown;
-};
+  request.method = "GET";
+  request.target = "/metrics?name=x";
+  const auto nobody = ask(request, "");
+  finish(*nobody);
+  EXPECT_EQ(nobody->writer.sent->status, 403u);
+  const auto key = make_key("test", "read");
+  request.headers.add("Authorization", "Bearer " + key->token());
+  const auto somebody = ask(request, "");
+  finish(*somebody);
+  EXPECT_EQ(somebody->writer.sent->status, 200u);
+  EXPECT_EQ(somebody->writer.sent->body, "lambda_functions 1\n");
+  EXPECT_EQ(somebody->writer.sent->headers.get("Content-Type"),
+            "text/plain; version=0.0.4; charset=utf-8");
+}
 
-class ApiHandlerTest : public testing::Test {
- public:
-  ApiHandlerTest() {
-    database_ = std::move(*store::Database::open_in_memory());
-    catalog_ = std::move(*function::Catalog::load(*database_, clock_, function::Tenant{}));
-    keys_ = std::move(*store::KeyTable::load(*database_, clock_, store::MasterKey::ephemeral(),
-                                             "000000000000", "us-east-1"));
-    packages_ = std::move(*function::PackageStore::open(directory_));
-    logs_ = std::move(*observe::LogStore::open(directory_ / "logs"));
-    access::Authenticator::Options options;
-    options.account = "000000000000";
-    authenticator_ = std::make_unique<access::Authenticator>(*keys_, clock_, options);
-    commits_ = std::make_unique<store::GroupCommit>(*database_, store_thread_);
-    webhooks_ = std::make_unique<events::WebhookSender>(
-        events::WebhookSender::Parts{*catalog_, keys_->master(), disk_, clock_},
-        events::WebhookSender::Options());
-    events_ = std::make_unique<events::EventQueue>(
-        events::EventQueue::Parts{loop_, *database_, *commits_, store_thread_, *catalog_, invoker_,
-                                  *webhooks_, watched_},
-        events::EventQueue::Limits());
-    scheduler_ = std::make_unique<events::Scheduler>(events::Scheduler::Parts{
-        loop_, *database_, *commits_, store_thread_, *events_, *catalog_, clock_});
-    handler_ = std::make_unique<ApiHandler>(services(), *authenticator_);
-  }
-  ~ApiHandlerTest() override { release(); }
+TEST_F(ApiHandlerTest, TellsTheMetricsToEverybodyWhereTheyAreOpen) {
+  metrics_open_ = true;
+  handler_ = std::make_unique<ApiHandler>(services(), *authenticator_);
+  http::Request request;
+  request.method = "GET";
+  request.target = "/metrics";
+  const auto metrics = ask(request, "");
+  finish(*metrics);
+  EXPECT_EQ(metrics->writer.sent->status, 200u);
+  request.target = "/_lambda/stats";
+  const auto stats = ask(request, "");
+  finish(*stats);
+  EXPECT_EQ(stats->writer.sent->status, 403u);
+}
 
-  Services services() {
-    return Services{*catalog_,
-                    *packages_,
-                    invoker_,
-                    deployer_,
-                    *events_,
-                    *scheduler_,
-                    *logs_,
-                    store_thread_,
-                    disk_,
-                    users_,
-                    clock_,
-                    Addresses{},
-                    function::DriverName::docker,
-                    [this](std::string, function::DriverName driver) -> Task<Result<TakenCode>> {
-                      return image_for(driver);
-                    },
-                    [](std::string_view) -> Result<Done> { return Done{}; },
-                    [](bool) -> Task<boost::json::object> { co_return boost::json::object(); },
-                    "secret"};
-  }
+TEST_F(ApiHandlerTest, KnowsNoStatsOfAFunctionThatThereIsNot) {
+  const auto key = make_key("test", "read");
+  http::Request request;
+  request.method = "GET";
+  request.target = "/_lambda/functions/nobody/stats";
+  request.headers.add("Authorization", "Bearer " + key->token());
+  const auto asked = ask(request, "");
+  finish(*asked);
+  EXPECT_EQ(asked->writer.sent->status, 404u);
+  EXPECT_THAT(asked->writer.sent->body, HasSubstr("nobody"));
+}
 
-  // Any image there is, and for which driver.
-  Task<Result<TakenCode>> image_for(function::DriverName driver) {
-    image_driver_ = driver;
-    TakenCode taken;
-    taken.code.sha256 = base64_encode(sha256("image"));
-    taken.code.image_uri = "image:1";
-    taken.code.image_id = "sha256:1";
-    co_return taken;
-  }
-
-  // What archives do to the disk's threads, until release().
-  void keep_disk_busy() {
-    busy_ = true;
-    disk_.post([until = std::shared_future<void>(free_.get_future())] { until.wait(); });
-  }
-  void release() {
-    if (std::exchange(busy_, false)) free_.set_value();
-  }
-
-  std::unique_ptr<Asked> ask(http::Request request, std::string body, bool slow = false) {
-    auto asked = std::make_unique<Asked>();
-    request.peer.loopback = true;
-    request.headers.add("Host", "localhost");
-    asked->request = std::move(request);
-    asked->writer.slow = slow;
-    asked->body = http::BufferedBody(std::move(body));
-    auto on_end = [it = asked.get()](std::exception_ptr thrown) {
-      it->ended = true;
-      it->thrown = std::move(thrown);
-    };
-    asio::co_spawn(loop_, handler_->handle(asked->request, asked->body, asked->writer), on_end);
-    loop_.restart();
-    loop_.poll();
-    return asked;
-  }
-  void finish(const Asked& asked) {
-    ASSERT_TRUE(run_until(loop_, [&] { return asked.ended; }));
-  }
-
-  http::Request create_function(const store::Key& key) {
+TEST_F(ApiHandlerTest, RefusesMetricsWhereTooManyAreAnswered) {
+  metrics_.busy = true;
+  const auto key = make_key("test", "read");
+  for (const char* path : {"/metrics", "/_lambda/stats"}) {
     http::Request request;
-    request.method = "POST";
-    request.target = "/2015-03-31/functions";
-    request.headers.add("Authorization", "Bearer lam_" + key.id + "_" + key.secret);
-    return request;
+    request.method = "GET";
+    request.target = path;
+    request.headers.add("Authorization", "Bearer " + key->token());
+    const auto asked = ask(request, "");
+    finish(*asked);
+    EXPECT_EQ(asked->writer.sent->status, 429u) << path;
   }
-  static std::string with_code(std::size_t size) {
-    return R"({"FunctionName":"greet","Code":{"ZipFile":")" + std::string(size, '*') + R"("}})";
-  }
-
-  FakeClock clock_;
-  WatchedClock watched_{clock_};
-  TemporaryDirectory temporary_;
-  std::filesystem::path directory_ = temporary_.path();
-  std::unique_ptr<store::Database> database_;
-  std::unique_ptr<function::Catalog> catalog_;
-  std::unique_ptr<store::KeyTable> keys_;
-  std::unique_ptr<function::PackageStore> packages_;
-  std::unique_ptr<observe::LogStore> logs_;
-  invoke::RefusingInvoker invoker_;
-  ScriptedDeployer deployer_;
-  std::unique_ptr<store::GroupCommit> commits_;
-  std::unique_ptr<events::WebhookSender> webhooks_;
-  std::unique_ptr<events::EventQueue> events_;
-  std::unique_ptr<events::Scheduler> scheduler_;
-  std::unique_ptr<access::Authenticator> authenticator_;
-  std::optional<function::DriverName> image_driver_;
-  std::promise<void> free_;
-  bool busy_ = false;
-  Loop loop_{1};
-  BlockingPool store_thread_{"store", 1};
-  BlockingPool disk_{"disk", 1};
-  BlockingPool users_{"users", 1};
-  std::unique_ptr<ApiHandler> handler_;
-};
+}
 
 TEST_F(ApiHandlerTest, ParsesALargeBodyBesideTheLoop) {
-  const auto key = keys_->create("test", "*");
-  ASSERT_TRUE(key);
+  const auto key = make_key("test", "admin");
   keep_disk_busy();
-  const auto small = ask(create_function(*key), R"({"FunctionName":5})");
+  const auto check = asking(key, "POST", "/_lambda/schedules/check");
+  const auto small = ask(check, "[]");
   EXPECT_TRUE(small->ended);
-  const auto large = ask(create_function(*key), "[" + with_code(1'000'000) + "]");
+  const auto large = ask(check, "[" + with_code(1'000'000) + "]");
   EXPECT_FALSE(large->ended);
   release();
   finish(*large);
@@ -227,8 +92,7 @@ TEST_F(ApiHandlerTest, ParsesALargeBodyBesideTheLoop) {
 }
 
 TEST_F(ApiHandlerTest, ChecksTheSignatureOfALargeBodyBesideTheLoop) {
-  const auto key = keys_->create("test", "*");
-  ASSERT_TRUE(key);
+  const auto key = make_key("test", "admin");
   const auto sign = [&](const std::string& body) {
     access::Signature signature;
     signature.key_id = key->id;
@@ -265,8 +129,8 @@ TEST_F(ApiHandlerTest, ChecksTheSignatureOfALargeBodyBesideTheLoop) {
 }
 
 TEST_F(ApiHandlerTest, AnImageIsMadeReadyForTheDriverThatTheFunctionRemembers) {
-  const auto key = keys_->create("test", "*");
-  const auto made = ask(create_function(*key), R"({"FunctionName":"greet","PackageType":"Image",
+  const auto key = make_key("test", "admin");
+  const auto made = ask(create_function(key), R"({"FunctionName":"greet","PackageType":"Image",
       "Role":"arn:aws:iam::000000000000:role/r","Code":{"ImageUri":"image:1"}})");
   finish(*made);
   ASSERT_EQ(made->writer.sent->status, 201u) << made->writer.sent->body;
@@ -278,7 +142,7 @@ TEST_F(ApiHandlerTest, AnImageIsMadeReadyForTheDriverThatTheFunctionRemembers) {
     return settings;
   };
   ASSERT_TRUE(catalog_->update_configuration("greet", to_native, ""));
-  auto request = create_function(*key);
+  auto request = create_function(key);
   request.method = "PUT";
   request.target = "/2015-03-31/functions/greet/code";
   const auto updated = ask(std::move(request), R"({"ImageUri":"image:1"})");
@@ -290,13 +154,7 @@ TEST_F(ApiHandlerTest, AnImageIsMadeReadyForTheDriverThatTheFunctionRemembers) {
 }
 
 TEST_F(ApiHandlerTest, EventsAndSchedulesOfNoFunctionAreRefusedWithTheNameThatWasMeant) {
-  function::Configuration configuration;
-  configuration.runtime = "python3.11";
-  configuration.handler = "app.handler";
-  function::Code code;
-  code.sha256 = base64_encode(sha256("a"));
-  code.package_digest = hex_encode(sha256("a"));
-  ASSERT_TRUE(catalog_->create_function("greet", std::move(configuration), code, {}, false));
+  add_function("greet");
   const auto refusal = [&](const std::string& target) {
     http::Request request;
     request.method = "GET";
@@ -409,6 +267,113 @@ TEST_F(ApiHandlerTest, KnowsWhoIsOnTheSocketWhileTheDiskIsBusy) {
   finish(*stranger);
   EXPECT_EQ(stranger->writer.sent->status, 403u);
   EXPECT_THAT(stranger->writer.sent->body, HasSubstr("the user with id 4000000000"));
+}
+
+// What the audit has of a function, oldest first: "Operation status error note; ".
+std::string told(store::AuditTable& audit) {
+  std::string text;
+  auto entries = *audit.list({});
+  for (auto at = entries.rbegin(); at != entries.rend(); ++at) {
+    const auto& row = at->row;
+    text += row.operation + " " + (at->finished ? std::to_string(row.status) : "?") +
+            (row.error.empty() ? "" : " " + row.error) + (row.note.empty() ? "" : " " + row.note) +
+            "; ";
+  }
+  return text;
+}
+
+TEST_F(ApiHandlerTest, WhatIsChangedStandsInTheAuditAndWhatIsLookedAtDoesNot) {
+  const auto key = make_key("test", "admin");
+  add_function("greet");
+  const auto send = [&](const char* method, const char* path, const char* body) {
+    const auto asked = ask(asking(key, method, path), body);
+    finish(*asked);
+    return asked->writer.sent->status;
+  };
+  EXPECT_EQ(send("GET", "/_lambda/functions/greet", ""), 200u);
+  EXPECT_EQ(told(*audit_), "");
+  EXPECT_EQ(send("PUT", "/_lambda/functions/greet/url", R"({"auth":"key"})"), 200u);
+  EXPECT_EQ(send("PUT", "/_lambda/functions/greet/url", R"({"auth":"x"})"), 400u);
+  EXPECT_EQ(send("DELETE", "/2015-03-31/functions/greet/aliases/none", ""), 204u);
+  EXPECT_EQ(send("POST", "/_lambda/keys", R"({"name":"ci","scopes":["read"]})"), 201u);
+  EXPECT_THAT(told(*audit_),
+              HasSubstr("UpdateFunctionUrlConfig 200 auth key; UpdateFunctionUrlConfig 400 "
+                        "InvalidParameterValueException auth x; DeleteAlias 204 none; "
+                        "CreateKey 201 key "));
+  const auto entry = audit_->list({})->front();
+  EXPECT_EQ(entry.row.actor, key->id);
+  EXPECT_EQ(entry.row.name, "test");
+  EXPECT_EQ(entry.row.kind, "key");
+  EXPECT_EQ(audit_->verify()->problem, "");
+}
+
+TEST_F(ApiHandlerTest, TheAuditIsShortTextWhateverIsNamed) {
+  const auto key = make_key("test", "admin");
+  add_function("greet");
+  const auto target = "/2015-03-31/functions/greet/aliases/%1B%5B31m%FF" + std::string(5000, 'a');
+  finish(*ask(asking(key, "DELETE", target), ""));
+  const auto note = audit_->list({})->front().row.note;
+  EXPECT_TRUE(
+      note.starts_with("?[31m\xEF\xBF\xBD"
+                       "aaa"))
+      << note;
+  EXPECT_LE(note.size(), 210u);
+  const auto shown = ask(asking(key, "GET", "/_lambda/audit"), "");
+  finish(*shown);
+  EXPECT_TRUE(is_valid_utf8(shown->writer.sent->body));
+}
+
+TEST_F(ApiHandlerTest, ADeploysEndStandsInTheAudit) {
+  deployer_.script = [](deploy::Progress& progress,
+                        deploy::DeployFailure&) -> Task<Result<deploy::DeployReport>> {
+    progress.begin_step(1, "Receiving");
+    co_return fail(ErrorCode::function_failed, "it did not load");
+  };
+  finish(*ask(deploy_request(), ""));
+  EXPECT_EQ(told(*audit_), "Deploy 400 InvalidParameterValueException; ");
+  EXPECT_EQ(audit_->list({})->front().row.kind, "user");
+  EXPECT_EQ(audit_->list({})->front().row.actor, "root");
+  deployer_.script = [](deploy::Progress&,
+                        deploy::DeployFailure&) -> Task<Result<deploy::DeployReport>> {
+    throw std::runtime_error("no more room");
+    co_return fail(ErrorCode::internal, "never");
+  };
+  finish(*ask(deploy_request(), ""));
+  EXPECT_EQ(audit_->list({})->front().row.status, 500);
+}
+
+TEST_F(ApiHandlerTest, WhatCannotBeAuditedIsNotDone) {
+  const auto key = make_key("test", "admin");
+  add_function("greet");
+  const auto take_away = [](SQLite::Database& connection) { connection.exec("DROP TABLE audit"); };
+  ASSERT_TRUE(database_->change("take the audit away", take_away));
+  const auto refused = ask(asking(key, "DELETE", "/2015-03-31/functions/greet"), "");
+  finish(*refused);
+  EXPECT_EQ(refused->writer.sent->status, 503u);
+  EXPECT_THAT(refused->writer.sent->body, HasSubstr("no change is made without its row"));
+  EXPECT_TRUE(catalog_->snapshot()->functions.contains("greet"));
+  const auto read = ask(asking(key, "GET", "/_lambda/functions/greet"), "");
+  finish(*read);
+  EXPECT_EQ(read->writer.sent->status, 200u);
+}
+
+TEST_F(ApiHandlerTest, RefusedAttemptsStandInTheAuditAndCannotFloodIt) {
+  const auto key = make_key("reader", "read");
+  add_function("greet");
+  const auto try_to = [&] {
+    const auto asked = ask(asking(key, "DELETE", "/2015-03-31/functions/greet"), "");
+    finish(*asked);
+    EXPECT_EQ(asked->writer.sent->status, 403u);
+  };
+  for (int i = 0; i < AuditTrail::kRefusedAMinute + 7; ++i) try_to();
+  store::AuditTable::Query all;
+  all.limit = 1000;
+  EXPECT_EQ(audit_->list(all)->size(), static_cast<std::size_t>(AuditTrail::kRefusedAMinute));
+  EXPECT_EQ(audit_->list(all)->front().row.error, "AccessDeniedException");
+  EXPECT_EQ(audit_->list(all)->front().row.function, "greet");
+  clock_.advance(1min);
+  try_to();
+  EXPECT_THAT(audit_->list(all)->front().row.note, HasSubstr("7 more refused attempts"));
 }
 
 }  // namespace

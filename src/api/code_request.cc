@@ -57,9 +57,9 @@ Task<Result<TakenCode>> take_zip(Services& services, std::string text, std::stri
 
 }  // namespace
 
-Task<Result<TakenCode>> take_code(Services& services, const json::object& members,
-                                  const function::Configuration& settings,
-                                  std::string_view operation) {
+Task<Result<TakenCode>> take_code(Services& services, const Exchange& exchange,
+                                  const json::object& members,
+                                  const function::Configuration& settings) {
   if (members.contains("S3Bucket") || members.contains("S3Key")) {
     co_return fail(ErrorCode::invalid,
                    "this server has no S3: send the code itself as ZipFile (aws: --zip-file "
@@ -74,12 +74,13 @@ Task<Result<TakenCode>> take_code(Services& services, const json::object& member
         ErrorCode::invalid,
         "Please do not provide other FunctionCode parameters when providing an ImageUri.");
   if (*image) {
+    if (auto may = exchange.authorize_image(); !may) co_return fail(std::move(may.error()));
     auto reference = **image;
     const auto driver = settings.driver.value_or(services.standard_driver);
     co_return co_await services.resolve_image(std::move(reference), driver);
   }
   if (!*zip) co_return fail(ErrorCode::invalid, "Please provide a source for function code.");
-  co_return co_await take_zip(services, std::move(**zip), operation);
+  co_return co_await take_zip(services, std::move(**zip), exchange.rule.operation());
 }
 
 }  // namespace lambda::api

@@ -11,9 +11,10 @@ inline constexpr std::size_t kMaxZipBytes = 52'428'800;
 inline constexpr std::size_t kMaxRequestBytes = 70'167'211;
 
 // `members` is Code of CreateFunction, or the body of UpdateFunctionCode; `settings` those of the
-// function. Errors: invalid (not a zip, S3, neither), too_large, the image's.
-Task<Result<TakenCode>> take_code(Services& services, const boost::json::object& members,
-                                  const function::Configuration& settings,
-                                  std::string_view operation);
+// function. Errors: invalid (not a zip, S3, neither), too_large, the image's; denied: an image that
+// the caller may not name.
+Task<Result<TakenCode>> take_code(Services& services, const Exchange& exchange,
+                                  const boost::json::object& members,
+                                  const function::Configuration& settings);
 
 }  // namespace lambda::api

@@ -1,5 +1,6 @@
 #include "api/deploy_api.h"
 
+#include "access/caller_watch.h"
 #include "api/deploy_request.h"
 #include "api/error_response.h"
 #include "api/own_api.h"
@@ -19,6 +20,16 @@ namespace json = boost::json;
 // Of lines that the client has not taken yet. What a build says beyond that is left out.
 constexpr std::size_t kMaxWaiting = 4 << 20;
 
+json::object error_line(const Error& error, const deploy::DeployFailure& failure) {
+  json::object line{{"event", "error"}};
+  line["code"] = to_string(error.code());
+  line["status"] = shape_of(error).status;
+  line["message"] = error.message();
+  line["functionPayload"] = failure.function_payload;
+  line["log"] = failure.log;
+  return line;
+}
+
 // Progress as lines, written by a coroutine of their own: what reports progress must not wait for a
 // slow client. The first line starts the response, so that what is wrong at the door can still be
 // an ordinary error.
@@ -31,6 +42,7 @@ class LineWriter final : public deploy::Progress, public std::enable_shared_from
     add(json::object{{"event", "begin"}, {"step", number}, {"text", text}});
   }
   void output(std::string_view text) override {
+    if (last_) return;
     if (waiting_ + text.size() > kMaxWaiting) {
       left_out_ += text.size();
       return;
@@ -41,6 +53,20 @@ class LineWriter final : public deploy::Progress, public std::enable_shared_from
   void end_step(int number, std::string_view text) override {
     say_what_was_left_out();
     add(json::object{{"event", "end"}, {"step", number}, {"text", text}});
+  }
+
+  // Not while lines are written to it alone: this ends what a person waits for.
+  void when_abandoned(std::function<void()> action) override {
+    on_abandoned_ = action;
+    writer_.on_client_gone(std::move(action));
+  }
+  // Whoever reads it may not any more: it ends with that, and so does what a person waits for.
+  // Before the first line, the deploy's own error says it.
+  void deny(const Error& error) {
+    if (last_ || !running_) return;
+    add(error_line(error, {}));
+    last_ = true;
+    if (const auto action = std::exchange(on_abandoned_, {})) action();
   }
 
   // Where output had no room: between what came before and what comes next.
@@ -54,6 +80,7 @@ class LineWriter final : public deploy::Progress, public std::enable_shared_from
   }
 
   void add(json::object line) {
+    if (last_) return;
     auto text = json::serialize(line);
     // Words of the function and of builds are among them, and those may be any bytes.
     if (!is_valid_utf8(text)) text = repair_utf8(text);
@@ -108,6 +135,7 @@ class LineWriter final : public deploy::Progress, public std::enable_shared_from
   std::deque<std::string> lines_;
   std::size_t waiting_ = 0;   // bytes of lines, those that are being written included
   std::size_t left_out_ = 0;  // bytes of output since the last that was taken
+  std::function<void()> on_abandoned_;
   bool running_ = false;
   bool last_ = false;
   bool whole_ = true;
@@ -122,7 +150,16 @@ Result<deploy::DeployRequest> read_settings(const Exchange& exchange) {
   if (!decoded || error || !value.is_object()) {
     return fail(ErrorCode::invalid, "X-Lambda-Settings must be the base64 of a JSON object");
   }
-  return read_deploy_request(exchange.captures.at(0), value.get_object());
+  return admit_deploy_request(exchange, value.get_object());
+}
+
+// Which code is live now, who may call its URL where that was said, and which variables are others.
+std::string note_of(const deploy::DeployReport& report, std::optional<function::UrlAuth> url) {
+  auto note = report.unchanged ? fmt::format("as version {} already", report.version->number)
+                               : fmt::format("version {}", report.version->number);
+  if (url) note += fmt::format(", url {}", function::to_string(*url));
+  if (const auto variables = report.variables.text(); !variables.empty()) note += ": " + variables;
+  return note;
 }
 
 json::object result_line(Services& services, const deploy::DeployReport& report) {
@@ -148,6 +185,13 @@ Task<Answer> deploy_function(Services& services, Exchange& exchange) {
   if (!request) co_return fail(std::move(request.error()));
   const auto executor = co_await asio::this_coro::executor;
   const auto lines = std::make_shared<LineWriter>(exchange.writer, executor, exchange.request_id);
+  const auto url = request->url;
+  const auto still_admitted = [&services, &exchange] {
+    return access::check_caller(services.keys, services.clock, exchange.caller);
+  };
+  request->admitted = still_admitted;
+  const auto deny = [lines = lines.get()](const Error& error) { lines->deny(error); };
+  const access::CallerWatch watch(services.keys, services.clock, exchange.caller, executor, deny);
   deploy::DeployFailure failure;
   Result<deploy::DeployReport> report = fail(ErrorCode::internal, "the deploy did not end");
   std::exception_ptr thrown;
@@ -161,18 +205,16 @@ Task<Answer> deploy_function(Services& services, Exchange& exchange) {
     co_await lines->finish(false);
     std::rethrow_exception(thrown);
   }
+  // Whatever that made it fail by.
+  if (auto may = still_admitted(); !report && !may) report = fail(std::move(may.error()));
   if (!report && !lines->begun()) co_return fail(std::move(report.error()));
   lines->say_what_was_left_out();
   if (report) {
+    exchange.note = note_of(*report, url);
     lines->add(result_line(services, *report));
   } else {
-    json::object line{{"event", "error"}};
-    line["code"] = to_string(report.error().code());
-    line["status"] = shape_of(report.error()).status;
-    line["message"] = report.error().message();
-    line["functionPayload"] = failure.function_payload;
-    line["log"] = failure.log;
-    lines->add(std::move(line));
+    exchange.failed = report.error();
+    lines->add(error_line(report.error(), failure));
   }
   co_await lines->finish();
   co_return std::nullopt;

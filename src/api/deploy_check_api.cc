@@ -11,20 +11,21 @@ namespace {
 
 namespace json = boost::json;
 
-Result<Done> check_settings(Services& services, const std::string& name, const json::object& body) {
+Result<Done> check_settings(Services& services, const Exchange& exchange,
+                            const json::object& body) {
   auto settings = object_member(body, "settings");
   if (!settings) return fail(std::move(settings.error()));
   if (*settings == nullptr) return Done{};
-  auto request = read_deploy_request(name, **settings);
+  auto request = admit_deploy_request(exchange, **settings);
   if (!request) return fail(std::move(request.error()));
   return services.deployer.check(*request);
 }
 
-Result<Done> check_events(Services& services, const std::string& name, const json::object& body) {
+Result<Done> check_events(Services& services, const Exchange& exchange, const json::object& body) {
   auto events = object_member(body, "events");
   if (!events) return fail(std::move(events.error()));
   if (*events == nullptr) return Done{};
-  return check_event_invoke_config(services, name, **events);
+  return check_event_invoke_config(services, exchange, exchange.captures.at(0), **events);
 }
 
 }  // namespace
@@ -34,9 +35,9 @@ Task<Answer> check_deploy(Services& services, Exchange& exchange) {
   if (!body) co_return fail(std::move(body.error()));
   const auto& name = exchange.captures.at(0);
   // Megabytes of tags are read through beside the loop.
-  auto check = [&services, &name, &body] {
-    auto fits = check_settings(services, name, *body);
-    return fits ? check_events(services, name, *body) : fits;
+  auto check = [&services, &exchange, &body] {
+    auto fits = check_settings(services, exchange, *body);
+    return fits ? check_events(services, exchange, *body) : fits;
   };
   auto good = co_await run_blocking(services.disk, std::move(check));
   if (!good) co_return fail(std::move(good.error()));

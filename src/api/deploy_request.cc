@@ -1,6 +1,8 @@
 #include "api/deploy_request.h"
 
 #include "api/json_members.h"
+#include "api/log_settings_api.h"
+#include "base/environment_rules.h"
 
 #include <utility>
 
@@ -88,7 +90,57 @@ Result<Done> read_word(const json::object& settings, std::string_view name,
   return Done{};
 }
 
+// {"NAME":"env"|"file"|""}
+Result<Done> read_secrets(const json::object& settings, deploy::DeployRequest& request) {
+  auto secrets = texts_member(settings, "secrets");
+  if (!secrets) return fail(std::move(secrets.error()));
+  for (const auto& [name, text] : secrets->value_or(std::map<std::string, std::string>())) {
+    if (auto good = function::check_secret_name(name); !good) return good;
+    const auto form = function::parse_secret_form(text);
+    if (!form && !text.empty())
+      return fail(ErrorCode::invalid, "the secret {} can be given as env or file, not as \"{}\"",
+                  name, text);
+    request.secrets[name] = form;
+  }
+  auto clear = flag_member(settings, "secretsClear");
+  if (!clear) return fail(std::move(clear.error()));
+  request.secrets_clear = clear->value_or(false);
+  return Done{};
+}
+
+// {"build": true, "buildCache": false, "buildEnvironment": {...}}
+Result<std::optional<deploy::BuildRequest>> read_build(const json::object& settings) {
+  auto build = flag_member(settings, "build");
+  if (!build) return fail(std::move(build.error()));
+  auto cache = flag_member(settings, "buildCache");
+  if (!cache) return fail(std::move(cache.error()));
+  auto environment = texts_member(settings, "buildEnvironment");
+  if (!environment) return fail(std::move(environment.error()));
+  if (!build->value_or(false)) {
+    if (*cache || *environment)
+      return fail(ErrorCode::invalid, "buildCache and buildEnvironment go with \"build\": true");
+    return std::nullopt;
+  }
+  deploy::BuildRequest request;
+  request.cache = cache->value_or(true);
+  request.environment = environment->value_or(std::map<std::string, std::string>());
+  auto fits = check_variables(request.environment);
+  if (!fits) return fail(std::move(fits.error()), "buildEnvironment");
+  return request;
+}
+
 }  // namespace
+
+Result<deploy::DeployRequest> admit_deploy_request(const Exchange& exchange,
+                                                   const json::object& settings) {
+  auto request = read_deploy_request(exchange.captures.at(0), settings);
+  if (!request) return request;
+  request->limited = exchange.caller.grants.is_limited();
+  if (request->source == deploy::Source::image) {
+    if (auto may = exchange.authorize_image(); !may) return fail(std::move(may.error()));
+  }
+  return request;
+}
 
 Result<deploy::DeployRequest> read_deploy_request(std::string name, const json::object& settings) {
   deploy::DeployRequest request;
@@ -113,6 +165,18 @@ Result<deploy::DeployRequest> read_deploy_request(std::string name, const json::
   auto clear = flag_member(settings, "environmentClear");
   if (!clear) return fail(std::move(clear.error()));
   request.environment_clear = clear->value_or(false);
+  if (auto secrets = read_secrets(settings, request); !secrets)
+    return fail(std::move(secrets.error()));
+  auto build = read_build(settings);
+  if (!build) return fail(std::move(build.error()));
+  request.build = std::move(*build);
+  auto logs = object_member(settings, "logs");
+  if (!logs) return fail(std::move(logs.error()));
+  if (*logs != nullptr) {
+    auto change = read_log_settings(**logs);
+    if (!change) return fail(std::move(change.error()), "logs");
+    request.logs = *change;
+  }
   auto tags = texts_member(settings, "tags");
   if (!tags) return fail(std::move(tags.error()));
   request.tags = tags->value_or(std::map<std::string, std::string>());

@@ -1,5 +1,7 @@
 #include "api/error_response.h"
 
+#include "access/failure_limit.h"
+
 #include <boost/json.hpp>
 
 #include <algorithm>
@@ -34,7 +36,7 @@ constexpr std::array<Row, 17> kTable{{
 }};
 
 // Errors that name AWS's type themselves, where it differs from the code's in status or spelling.
-constexpr std::array<std::pair<std::string_view, ErrorShape>, 12> kNamed{{
+constexpr std::array<std::pair<std::string_view, ErrorShape>, 13> kNamed{{
     {"SerializationException", {400, "SerializationException", "message", false}},
     {"UnknownOperationException", {404, "UnknownOperationException", "message", false}},
     {"RequestEntityTooLargeException", {413, "RequestEntityTooLargeException", "message", false}},
@@ -44,6 +46,7 @@ constexpr std::array<std::pair<std::string_view, ErrorShape>, 12> kNamed{{
     {"IncompleteSignatureException", {403, "IncompleteSignatureException", "message", false}},
     {"InvalidSignatureException", {403, "InvalidSignatureException", "message", false}},
     {"UnrecognizedClientException", {403, "UnrecognizedClientException", "message", false}},
+    {"ExpiredTokenException", {403, "ExpiredTokenException", "message", false}},
     {"MethodNotAllowedException", {405, "MethodNotAllowedException", "message", false}},
     {"ProvisionedConcurrencyConfigNotFoundException",
      {404, "ProvisionedConcurrencyConfigNotFoundException", "message", true}},
@@ -57,8 +60,12 @@ std::string throttle_reason(const Error& error) {
                                                      : "ConcurrentInvocationLimitExceeded";
 }
 
-bool passes_soon(const Error& error) {
-  return error.code() == ErrorCode::overloaded || error.code() == ErrorCode::no_room;
+// When to try again; "" where that is of no use.
+std::string retry_after(const Error& error) {
+  if (error.aws_type() == access::kTooManyFailures)
+    return std::to_string(access::kFailurePause.count());
+  const bool soon = error.code() == ErrorCode::overloaded || error.code() == ErrorCode::no_room;
+  return soon ? "1" : "";
 }
 
 }  // namespace
@@ -79,7 +86,8 @@ http::Response aws_error(const Error& error) {
   if (error.code() == ErrorCode::overloaded) body["Reason"] = throttle_reason(error);
   http::Response response(shape.status, "application/json", boost::json::serialize(body));
   response.headers.add("x-amzn-ErrorType", std::string(shape.type));
-  if (passes_soon(error)) response.headers.add("Retry-After", "1");
+  if (auto after = retry_after(error); !after.empty())
+    response.headers.add("Retry-After", std::move(after));
   return response;
 }
 
@@ -91,7 +99,8 @@ http::Response own_error(const Error& error, std::string_view request_id) {
   body["requestId"] = request_id;
   http::Response response(shape.status, "application/json", boost::json::serialize(body));
   response.headers.add("x-amzn-ErrorType", std::string(shape.type));
-  if (passes_soon(error)) response.headers.add("Retry-After", "1");
+  if (auto after = retry_after(error); !after.empty())
+    response.headers.add("Retry-After", std::move(after));
   return response;
 }
 

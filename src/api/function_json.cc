@@ -1,5 +1,6 @@
 #include "api/function_json.h"
 
+#include "api/operation.h"
 #include "base/time_text.h"
 
 namespace lambda::api {
@@ -31,6 +32,21 @@ void add_echoed(json::object& object, const function::Configuration& configurati
   }
 }
 
+json::object environment_json(const std::map<std::string, std::string>& environment,
+                              bool with_values, const access::Caller& caller) {
+  if (with_values) {
+    json::object variables;
+    for (const auto& [name, value] : environment) variables[name] = value;
+    return {{"Variables", std::move(variables)}};
+  }
+  const auto why = fmt::format(
+      "User: {} is not authorized to see environment variables: the key \"{}\" has the scope {}, "
+      "and "
+      "this needs deploy",
+      caller.user_arn, caller.name, caller.grants.scopes().text());
+  return {{"Error", {{"ErrorCode", "AccessDeniedException"}, {"Message", why}}}};
+}
+
 void add_image_config(json::object& object, const function::ImageConfig& config) {
   json::object image;
   if (!config.entry_point.empty())
@@ -47,12 +63,12 @@ std::string aws_time(WallTime time) {
   return format_iso(time) + "+0000";
 }
 
-json::object configuration_json(const function::Catalog& catalog, const function::Version& version,
-                                bool qualified) {
+json::object configuration_json(const Services& services, const Exchange& exchange,
+                                const function::Version& version, bool qualified) {
   const auto& configuration = version.configuration;
   json::object object;
   object["FunctionName"] = version.function;
-  object["FunctionArn"] = catalog.function_arn(
+  object["FunctionArn"] = services.catalog.function_arn(
       version.function, version.is_latest() && !qualified ? "" : version.label());
   if (configuration.package_type == function::PackageType::zip) {
     object["Runtime"] = configuration.runtime;
@@ -80,9 +96,8 @@ json::object configuration_json(const function::Catalog& catalog, const function
   add_if(object, "LastUpdateStatusReason", version.last_update_reason);
   add_if(object, "LastUpdateStatusReasonCode", version.last_update_reason_code);
   if (configuration.environment) {
-    json::object variables;
-    for (const auto& [name, value] : *configuration.environment) variables[name] = value;
-    object["Environment"] = {{"Variables", std::move(variables)}};
+    object["Environment"] = environment_json(
+        *configuration.environment, exchange.may_see_values(version.function), exchange.caller);
   }
   if (!configuration.dead_letter_target.empty())
     object["DeadLetterConfig"] = {{"TargetArn", configuration.dead_letter_target}};

@@ -8,9 +8,14 @@
 
 namespace lambda::api {
 
+struct Exchange;
+struct Services;
+
 // FunctionConfiguration. `qualified`: $LATEST's ARN carries its qualifier too (lists,
-// ?Qualifier=$LATEST).
-[[nodiscard]] boost::json::object configuration_json(const function::Catalog& catalog,
+// ?Qualifier=$LATEST). Who may not deploy the function gets AWS's Environment.Error in place of its
+// variables, their names included.
+[[nodiscard]] boost::json::object configuration_json(const Services& services,
+                                                     const Exchange& exchange,
                                                      const function::Version& version,
                                                      bool qualified);
 [[nodiscard]] boost::json::object alias_json(const function::Catalog& catalog,

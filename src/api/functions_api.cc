@@ -6,6 +6,7 @@
 #include "api/function_json.h"
 #include "api/paging.h"
 #include "function/validation.h"
+#include "function/variable_change.h"
 
 namespace lambda::api {
 namespace {
@@ -36,8 +37,9 @@ Result<function::Resolved> resolve_to_show(const Services& services, const Funct
   return resolved;
 }
 
-// Where dead letters go, where `body` says so.
-Result<Done> check_dead_letters(const Services& services, const json::object& body,
+// Where dead letters go, where `body` says so: to one of the caller's, for it is called with them.
+Result<Done> check_dead_letters(const Services& services, const Exchange& exchange,
+                                const json::object& body,
                                 const function::Configuration& configuration,
                                 std::string_view name) {
   const auto& target = configuration.dead_letter_target;
@@ -48,11 +50,13 @@ Result<Done> check_dead_letters(const Services& services, const json::object& bo
     return fail(ErrorCode::invalid,
                 "DeadLetterConfig: the function cannot take its own dead letters");
   }
+  if (destination->url.empty()) return exchange.authorize(services, destination->function);
   return Done{};
 }
 
 // What CreateFunction wants of a body before it looks at the code.
-Result<function::Configuration> read_new_configuration(Services& services, const json::object& body,
+Result<function::Configuration> read_new_configuration(Services& services, Exchange& exchange,
+                                                       const json::object& body,
                                                        std::string& name) {
   auto given = text_member(body, "FunctionName");
   if (!given) return fail(std::move(given.error()));
@@ -66,6 +70,8 @@ Result<function::Configuration> read_new_configuration(Services& services, const
   if (!parsed) return fail(std::move(parsed.error()));
   if (!parsed->qualifier.empty()) return not_a_function_name(**given);
   name = parsed->name;
+  if (auto may = exchange.authorize(services, name); !may) return fail(std::move(may.error()));
+  exchange.function = name;
   function::Configuration fresh;
   // A version remembers its driver: a later change of the server's default does not move it.
   fresh.driver = services.standard_driver;
@@ -82,7 +88,7 @@ Result<function::Configuration> read_new_configuration(Services& services, const
   }
   auto configuration = apply_configuration(std::move(fresh), body, name);
   if (!configuration) return fail(std::move(configuration.error()));
-  auto letters = check_dead_letters(services, body, *configuration, name);
+  auto letters = check_dead_letters(services, exchange, body, *configuration, name);
   if (!letters) return fail(std::move(letters.error()));
   const bool zip = configuration->package_type == function::PackageType::zip;
   auto fits = function::check_configuration(*configuration);
@@ -104,7 +110,7 @@ Task<Answer> create_function(Services& services, Exchange& exchange) {
   auto body = co_await read_object(services, exchange, kMaxRequestBytes);
   if (!body) co_return fail(std::move(body.error()));
   std::string name;
-  auto configuration = read_new_configuration(services, *body, name);
+  auto configuration = read_new_configuration(services, exchange, *body, name);
   if (!configuration) co_return fail(std::move(configuration.error()));
   auto tags = texts_member(*body, "Tags");
   if (!tags) co_return fail(std::move(tags.error()));
@@ -116,13 +122,15 @@ Task<Answer> create_function(Services& services, Exchange& exchange) {
                        .with_aws_type("SerializationException"));
   if (services.catalog.snapshot()->functions.contains(name))
     co_return fail(ErrorCode::conflict, "Function already exist: {}", name);
-  auto taken =
-      co_await take_code(services, code_value.as_object(), *configuration, "CreateFunction");
+  auto taken = co_await take_code(services, exchange, code_value.as_object(), *configuration);
   if (!taken) co_return fail(std::move(taken.error()));
   // An image with an EXPOSEd port is still a handler function here, as on AWS; `lambda deploy`
   // makes HTTP functions.
   auto fits = function::check_package_type(*configuration, taken->code);
   if (!fits) co_return fail(std::move(fits.error()));
+  exchange.note = "sha256 " + taken->code.sha256;
+  const auto variables = function::variable_change(std::nullopt, configuration->environment);
+  if (!variables.set.empty()) exchange.note += ": " + variables.text();
   auto job = [&catalog = services.catalog, name, configuration = std::move(*configuration),
               code = std::move(taken->code),
               tags = tags->value_or(std::map<std::string, std::string>()),
@@ -132,7 +140,7 @@ Task<Answer> create_function(Services& services, Exchange& exchange) {
   };
   auto version = co_await change(services, std::move(job));
   if (!version) co_return fail(std::move(version.error()));
-  co_return json_response(201, configuration_json(services.catalog, **version, false));
+  co_return json_response(201, configuration_json(services, exchange, **version, false));
 }
 
 Task<Answer> get_function(Services& services, Exchange& exchange) {
@@ -142,7 +150,7 @@ Task<Answer> get_function(Services& services, Exchange& exchange) {
   if (!resolved) co_return fail(std::move(resolved.error()));
   json::object reply;
   reply["Configuration"] =
-      configuration_json(services.catalog, *resolved->version, !name->qualifier.empty());
+      configuration_json(services, exchange, *resolved->version, !name->qualifier.empty());
   reply["Code"] = code_json(services, exchange.request, *resolved->version);
   if (!resolved->function->tags.empty()) {
     json::object tags;
@@ -162,7 +170,7 @@ Task<Answer> get_function_configuration(Services& services, Exchange& exchange) 
   auto resolved = resolve_to_show(services, *name);
   if (!resolved) co_return fail(std::move(resolved.error()));
   co_return json_response(
-      200, configuration_json(services.catalog, *resolved->version, !name->qualifier.empty()));
+      200, configuration_json(services, exchange, *resolved->version, !name->qualifier.empty()));
 }
 
 Task<Answer> list_functions(Services& services, Exchange& exchange) {
@@ -176,6 +184,7 @@ Task<Answer> list_functions(Services& services, Exchange& exchange) {
   const bool all = which.has_value();
   std::vector<function::VersionPtr> versions;
   for (const auto& [name, function] : snapshot->functions) {
+    if (!exchange.may_see(name)) continue;
     versions.push_back(function->latest);
     if (!all) continue;
     for (const auto& [number, version] : function->versions) versions.push_back(version);
@@ -187,7 +196,7 @@ Task<Answer> list_functions(Services& services, Exchange& exchange) {
   if (!page) co_return fail(Error(page.error()));
   json::array functions;
   for (std::size_t i = page->begin; i < page->end; ++i)
-    functions.push_back(configuration_json(services.catalog, *versions[i], all));
+    functions.push_back(configuration_json(services, exchange, *versions[i], all));
   json::object reply{{"Functions", std::move(functions)}};
   if (!page->next.empty()) reply["NextMarker"] = page->next;
   co_return json_response(200, reply);
@@ -208,11 +217,11 @@ Task<Answer> update_function_code(Services& services, Exchange& exchange) {
   if (!revision) co_return fail(std::move(revision.error()));
   auto changed = apply_configuration(resolved->version->configuration, *body, name->name);
   if (!changed) co_return fail(std::move(changed.error()));
-  auto taken =
-      co_await take_code(services, *body, resolved->version->configuration, "UpdateFunctionCode");
+  auto taken = co_await take_code(services, exchange, *body, resolved->version->configuration);
   if (!taken) co_return fail(std::move(taken.error()));
   auto fits = function::check_package_type(resolved->version->configuration, taken->code);
   if (!fits) co_return fail(std::move(fits.error()));
+  exchange.note = dry_run->value_or(false) ? "a dry run" : "sha256 " + taken->code.sha256;
   if (dry_run->value_or(false)) {
     auto current = function::check_revision(revision->value_or(""), resolved->version->revision_id);
     if (!current) co_return fail(std::move(current.error()));
@@ -220,7 +229,7 @@ Task<Answer> update_function_code(Services& services, Exchange& exchange) {
     if (!runs) co_return fail(std::move(runs.error()));
     function::Version would(*resolved->version);
     would.code = std::move(taken->code);
-    co_return json_response(200, configuration_json(services.catalog, would, false));
+    co_return json_response(200, configuration_json(services, exchange, would, false));
   }
   auto job = [&catalog = services.catalog, name = name->name, code = std::move(taken->code),
               architecture = changed->architecture, revision = revision->value_or(""),
@@ -229,7 +238,7 @@ Task<Answer> update_function_code(Services& services, Exchange& exchange) {
   };
   auto version = co_await change(services, std::move(job));
   if (!version) co_return fail(std::move(version.error()));
-  co_return json_response(200, configuration_json(services.catalog, **version, false));
+  co_return json_response(200, configuration_json(services, exchange, **version, false));
 }
 
 Task<Answer> update_function_configuration(Services& services, Exchange& exchange) {
@@ -239,26 +248,32 @@ Task<Answer> update_function_configuration(Services& services, Exchange& exchang
   if (!body) co_return fail(std::move(body.error()));
   auto revision = revision_of(*body);
   if (!revision) co_return fail(std::move(revision.error()));
+  exchange.note = member_names(*body);
+  function::VariableChange variables;
   auto runtime = text_member(*body, "Runtime");
   if (!runtime) co_return fail(std::move(runtime.error()));
   if (*runtime) {
     auto runs = services.check_runtime(**runtime);
     if (!runs) co_return fail(std::move(runs.error()));
   }
-  auto job = [&services, name = name->name, body = std::move(*body),
+  auto job = [&services, &exchange, &variables, name = name->name, body = std::move(*body),
               revision = revision->value_or("")] {
-    const auto apply = [&services, &body, &name](function::Configuration before) {
+    const auto apply = [&services, &exchange, &variables, &body,
+                        &name](function::Configuration before) {
+      const auto had = before.environment;
       auto after = apply_configuration(std::move(before), body, name);
       if (!after) return after;
-      auto letters = check_dead_letters(services, body, *after, name);
+      auto letters = check_dead_letters(services, exchange, body, *after, name);
       if (!letters) after = fail(std::move(letters.error()));
+      if (after) variables = function::variable_change(had, after->environment);
       return after;
     };
     return services.catalog.update_configuration(name, apply, revision);
   };
   auto version = co_await change(services, std::move(job));
+  if (const auto names = variables.text(); !names.empty()) exchange.note += ": " + names;
   if (!version) co_return fail(std::move(version.error()));
-  co_return json_response(200, configuration_json(services.catalog, **version, false));
+  co_return json_response(200, configuration_json(services, exchange, **version, false));
 }
 
 Task<Result<Done>> delete_whole_function(Services& services, std::string name) {

@@ -2,7 +2,6 @@
 
 #include "api/json_check.h"
 #include "base/encoding.h"
-#include "invoke/trace_id.h"
 
 #include <spdlog/fmt/fmt.h>
 
@@ -80,8 +79,7 @@ Task<Answer> accept(Services& services, Exchange& exchange, std::string function
   event.function = std::move(function);
   event.qualifier = std::move(qualifier);
   event.payload = std::move(*payload);
-  event.trace_id =
-      invoke::trace_id_for(request.headers.get("X-Amzn-Trace-Id"), services.clock.now());
+  event.trace = invoke::kept(services.trace_rules.begin(request.headers, services.clock.now()));
   event.client_context = std::move(*context);
   auto accepted = co_await services.events.accept(std::move(event));
   if (!accepted) co_return fail(std::move(accepted.error()));
@@ -129,8 +127,10 @@ Task<Answer> run(Services& services, Exchange& exchange, function::Resolved targ
   call.target = std::move(target);
   call.payload = std::move(*payload);
   call.request_id = exchange.request_id;
-  call.trace_id =
-      invoke::trace_id_for(request.headers.get("X-Amzn-Trace-Id"), services.clock.now());
+  auto trace = services.trace_rules.begin(request.headers, services.clock.now());
+  call.trace = trace.context;
+  call.trace_id = std::move(trace.amzn);
+  call.trace_state = std::move(trace.state);
   call.client_context = std::move(*context);
   auto outcome = co_await services.invoker.invoke(std::move(call));
   if (!outcome) co_return fail(std::move(outcome.error()));
@@ -184,14 +184,15 @@ Task<Answer> invoke_live(Services& services, Exchange& exchange) {
   const auto& text = exchange.captures.at(0);
   auto name = parse_function_name(text, exchange.request.query_value("qualifier"),
                                   services.catalog.tenant());
-  if (!name && name.error().code() == ErrorCode::validation) co_return no_function(services, text);
+  if (!name && name.error().code() == ErrorCode::validation)
+    co_return no_function(services, exchange, text);
   if (!name) co_return fail(std::move(name.error()));
   auto target = name->qualifier.empty() ? services.catalog.resolve_live(name->name)
                                         : services.catalog.resolve(name->name, name->qualifier);
   if (!target) {
     const bool known = services.catalog.snapshot()->functions.contains(name->name);
     if (!known && target.error().code() == ErrorCode::not_found)
-      co_return no_function(services, name->name);
+      co_return no_function(services, exchange, name->name);
     co_return fail(std::move(target.error()));
   }
   co_return co_await run(services, exchange, std::move(*target), Spelling::own);

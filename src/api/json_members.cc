@@ -75,4 +75,15 @@ Result<std::optional<std::vector<std::string>>> list_member(const json::object& 
   return texts;
 }
 
+std::string member_names(const boost::json::object& object) {
+  constexpr std::size_t kMost = 200;
+  std::string names;
+  for (const auto& member : object) {
+    if (names.size() + member.key().size() > kMost) return names + ", ...";
+    if (!names.empty()) names += ", ";
+    names += std::string_view(member.key());
+  }
+  return names;
+}
+
 }  // namespace lambda::api

@@ -28,6 +28,9 @@ Result<const boost::json::object*> object_member(const boost::json::object& obje
 Result<std::optional<std::vector<std::string>>> list_member(const boost::json::object& object,
                                                             std::string_view name);
 
+// The names of its members without their values, which may be secret: "Description, Timeout".
+[[nodiscard]] std::string member_names(const boost::json::object& object);
+
 [[nodiscard]] tl::unexpected<Error> serialization_error(std::string message);
 
 }  // namespace lambda::api

@@ -1,5 +1,7 @@
 #include "api/operation.h"
 
+#include "access/authorize.h"
+
 namespace lambda::api {
 namespace {
 
@@ -14,6 +16,14 @@ Result<json::object> parse_object(std::string_view text) {
   if (error || !value.is_object())
     return serialization_error("Could not parse request body into json: it is not a JSON object");
   return std::move(value.as_object());
+}
+
+access::Want of_everything(const AccessRule& rule) {
+  access::Want want;
+  want.action = "lambda:" + rule.operation();
+  want.needed = rule.needed();
+  want.resource = "*";
+  return want;
 }
 
 }  // namespace
@@ -51,20 +61,43 @@ http::Response json_response(unsigned status, const json::value& value) {
   return http::Response(status, "application/json", json::serialize(value));
 }
 
-tl::unexpected<Error> no_function(const Services& services, std::string_view name) {
-  const auto nearest = services.catalog.nearest_name(name);
+Result<Done> Exchange::authorize(const Services& services, std::string_view name) const {
+  access::Want want;
+  want.action = "lambda:" + rule.operation();
+  want.needed = rule.needed();
+  want.function = name;
+  want.resource = name.empty() ? "*" : services.catalog.function_arn(name);
+  return access::authorize(caller, want);
+}
+
+Result<Done> Exchange::authorize_whole() const {
+  return access::authorize_whole(caller, of_everything(rule));
+}
+
+Result<Done> Exchange::authorize_image() const {
+  return access::authorize_whole(
+      caller, of_everything(rule),
+      "an image of this machine may hold others' code: only keys for all functions deploy one by "
+      "its name. Deploy the folder with its Dockerfile instead");
+}
+
+tl::unexpected<Error> no_function(const Services& services, const Exchange& exchange,
+                                  std::string_view name) {
+  auto nearest = services.catalog.nearest_name(name);
+  if (!exchange.may_see(nearest)) nearest.clear();
   return fail(ErrorCode::not_found, "there is no function \"{}\"{}", name,
               nearest.empty() ? "; `lambda list` shows those that there are"
                               : "; did you mean \"" + nearest + "\"?");
 }
 
-Result<std::string> known_function(const Services& services, const std::string& name) {
+Result<std::string> known_function(const Services& services, const Exchange& exchange,
+                                   const std::string& name) {
   if (services.catalog.snapshot()->functions.contains(name)) return name;
-  return no_function(services, name);
+  return no_function(services, exchange, name);
 }
 
 Result<std::string> known_function(const Services& services, const Exchange& exchange) {
-  return known_function(services, exchange.captures.at(0));
+  return known_function(services, exchange, exchange.captures.at(0));
 }
 
 }  // namespace lambda::api

@@ -3,6 +3,7 @@
 // Immutable after construction; any thread.
 #pragma once
 
+#include "api/access_rule.h"
 #include "api/operation.h"
 
 #include <optional>
@@ -15,39 +16,42 @@ namespace lambda::api {
 struct Matched {
   const Operation* operation = nullptr;
   std::vector<std::string> captures;
-  bool needs_key = true;
+  const AccessRule* rule = nullptr;
 };
 
 class OperationRouter {
  public:
-  OperationRouter();  // with every operation of this server
+  // With every operation of this server. `metrics_open`: /metrics wants no key.
+  explicit OperationRouter(bool metrics_open = false);
 
   // Errors: not_found (UnknownOperationException), invalid (a known path with another method; names
   // those there are; or a query parameter that the operation does not take).
   [[nodiscard]] Result<Matched> match(const http::Request& request) const;
 
   struct Route {
+    explicit Route(AccessRule its_rule) : rule(std::move(its_rule)) {}
+    AccessRule rule;
     std::string method;
     std::vector<std::string> segments;  // "*" captures
     std::string when_query;             // only where this query parameter is there
     Operation operation;
-    bool needs_key = true;
     // All query parameters that it takes. Nothing: others are passed over, as AWS does.
     std::optional<std::vector<std::string>> parameters;
   };
   [[nodiscard]] const std::vector<Route>& routes() const { return routes_; }
 
  private:
-  void add(std::string method, std::string_view path, Operation operation,
+  void add(std::string method, std::string_view path, Operation operation, AccessRule rule,
            std::string when_query = {});
   // One of ours, which takes these query parameters and no others.
-  void add_own(std::string method, std::string_view path, Operation operation,
+  void add_own(std::string method, std::string_view path, Operation operation, AccessRule rule,
                std::vector<std::string> parameters = {});
   void add_aws();
   void add_refused();
   void add_refused_families();
   void add_own();
   void add_schedules();
+  void add_administration();
 
   std::vector<Route> routes_;
 };

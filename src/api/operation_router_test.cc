@@ -81,7 +81,7 @@ TEST_F(Router, AnOwnOperationRefusesAParameterThatItDoesNotTake) {
 TEST_F(Router, EveryOwnOperationThatNeedsAKeySaysWhichParametersItTakes) {
   for (const auto& route : router_.routes()) {
     const bool own = route.segments.front() == "_lambda";
-    EXPECT_EQ(route.parameters.has_value(), own && route.needs_key) << route.segments.back();
+    EXPECT_EQ(route.parameters.has_value(), own && route.rule.needs_key()) << route.segments.back();
   }
 }
 
@@ -98,7 +98,7 @@ TEST_F(Router, AnUnknownPathIsNoOperation) {
 TEST_F(Router, OnlyTheRootHealthAndSignedLinksNeedNoKey) {
   std::set<std::string> open;
   for (const auto& route : router_.routes()) {
-    if (route.needs_key) continue;
+    if (route.rule.needs_key()) continue;
     std::string path;
     for (const auto& segment : route.segments) path += "/" + segment;
     open.insert(route.method + " " + path);

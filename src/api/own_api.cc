@@ -1,19 +1,16 @@
 #include "api/own_api.h"
 
 #include "api/functions_api.h"
+#include "api/log_settings_api.h"
 #include "base/time_text.h"
 #include "deploy/live_move.h"
-#include "function/validation.h"
 
 #include <algorithm>
-#include <charconv>
 
 namespace lambda::api {
 namespace {
 
 namespace json = boost::json;
-
-constexpr std::size_t kMaxLogLines = 10'000;
 
 std::string iso_z(WallTime time) {
   return format_iso(time) + "Z";
@@ -24,7 +21,7 @@ Result<function::FunctionPtr> find(Services& services, const Exchange& exchange)
   const auto snapshot = services.catalog.snapshot();
   const auto found = snapshot->functions.find(name);
   if (found != snapshot->functions.end()) return found->second;
-  return no_function(services, name);
+  return no_function(services, exchange, name);
 }
 
 json::object function_json(Services& services, const function::Function& function) {
@@ -60,7 +57,8 @@ json::object function_json(Services& services, const function::Function& functio
   for (const auto& [name, alias] : function.aliases) {
     json::object shown = {
         {"name", name},
-        {"version", alias.version == 0 ? "$LATEST" : std::to_string(alias.version)}};
+        {"version", alias.version == 0 ? "$LATEST" : std::to_string(alias.version)},
+        {"description", alias.description}};
     if (alias.additional) shown["additional"] = share_json(*alias.additional);
     aliases.push_back(std::move(shown));
   }
@@ -69,6 +67,7 @@ json::object function_json(Services& services, const function::Function& functio
   object["codeSha256"] = version->code.sha256;
   object["lastModified"] = iso_z(version->last_modified);
   object["state"] = function::to_string(version->state);
+  object["logs"] = log_settings_json(services, function);
   return object;
 }
 
@@ -95,24 +94,6 @@ Result<std::optional<std::uint64_t>> wanted_version(const json::object& body) {
   return fail(ErrorCode::invalid, "version must be the number of a published version");
 }
 
-// One that is deleted may have left lines; one that never was has none, and never had.
-Result<Done> check_logged_version(const function::Function& function, std::string_view text) {
-  if (text == "$LATEST") return Done{};
-  const auto number = function::parse_version(text);
-  if (!number) {
-    return fail(ErrorCode::invalid,
-                "\"{}\" is not a version: logs are kept by number (or $LATEST), and `lambda "
-                "versions {}` shows them",
-                text, function.name);
-  }
-  if (*number < function.next_version) return Done{};
-  const auto newest = function.next_version - 1;
-  return fail(ErrorCode::not_found, "function \"{}\" never had a version {}; {}", function.name,
-              *number,
-              newest == 0 ? std::string("it has none but $LATEST")
-                          : fmt::format("its newest is {}", newest));
-}
-
 Task<Answer> move_live(Services& services, Exchange& exchange, deploy::Direction direction) {
   auto found = find(services, exchange);
   if (!found) co_return fail(std::move(found.error()));
@@ -120,7 +101,8 @@ Task<Answer> move_live(Services& services, Exchange& exchange, deploy::Direction
   if (!body) co_return fail(std::move(body.error()));
   auto version = wanted_version(*body);
   if (!version) co_return fail(std::move(version.error()));
-  deploy::LiveMoveParts parts{services.catalog, services.invoker, services.store_thread};
+  deploy::LiveMoveParts parts{services.catalog, services.invoker, services.store_thread,
+                              services.secrets};
   auto moved = co_await deploy::move_live(parts, (*found)->name, *version, direction);
   if (!moved) co_return fail(std::move(moved.error()));
   json::object reply;
@@ -130,6 +112,9 @@ Task<Answer> move_live(Services& services, Exchange& exchange, deploy::Direction
     reply["from"] = nullptr;
   }
   reply["to"] = moved->to->number;
+  exchange.note = moved->from
+                      ? fmt::format("version {} to {}", moved->from->number, moved->to->number)
+                      : fmt::format("to version {}", moved->to->number);
   if (moved->shared) reply["shared"] = share_json(*moved->shared);
   reply["url"] = services.addresses.url_of(**found);
   reply["urlAuth"] = function::to_string((*found)->url.auth);
@@ -178,11 +163,17 @@ Task<Answer> get_status(Services& services, Exchange& exchange) {
   co_return json_response(200, status);
 }
 
-Task<Answer> own_list_functions(Services& services, Exchange&) {
+Task<Answer> get_doctor(Services& services, Exchange&) {
+  const auto found = co_await services.doctor();
+  co_return json_response(200, found);
+}
+
+Task<Answer> own_list_functions(Services& services, Exchange& exchange) {
   const auto snapshot = services.catalog.snapshot();
   json::array functions;
-  for (const auto& [name, function] : snapshot->functions)
-    functions.push_back(function_json(services, *function));
+  for (const auto& [name, function] : snapshot->functions) {
+    if (exchange.may_see(name)) functions.push_back(function_json(services, *function));
+  }
   co_return json_response(200, json::object{{"functions", std::move(functions)}});
 }
 
@@ -221,6 +212,7 @@ Task<Answer> own_list_versions(Services& services, Exchange& exchange) {
   json::object reply{{"versions", std::move(versions)}};
   reply["live"] = live_json(function);
   reply["latestNewerThanLive"] = function.draft_is_news();
+  reply["logs"] = log_settings_json(services, function);
   co_return json_response(200, reply);
 }
 
@@ -252,6 +244,7 @@ Task<Answer> put_url(Services& services, Exchange& exchange) {
   auto text = text_member(*body, "auth");
   if (!text) co_return fail(std::move(text.error()));
   const auto auth = function::parse_url_auth(text->value_or(""));
+  exchange.note = "auth " + text->value_or("").substr(0, 8);
   if (!auth)
     co_return fail(ErrorCode::invalid, "auth must be open, iam, key or none, not \"{}\"",
                    text->value_or(""));
@@ -265,41 +258,6 @@ Task<Answer> put_url(Services& services, Exchange& exchange) {
   auto done = co_await change(services, std::move(job));
   if (!done) co_return fail(std::move(done.error()));
   co_return co_await own_get_function(services, exchange);
-}
-
-Task<Answer> get_logs(Services& services, Exchange& exchange) {
-  auto found = find(services, exchange);
-  if (!found) co_return fail(std::move(found.error()));
-  observe::LogStore::Query query;
-  query.function = (*found)->name;
-  query.request_id = exchange.request.query_value("requestId");
-  query.version = exchange.request.query_value("version");
-  if (query.version) {
-    auto existed = check_logged_version(**found, *query.version);
-    if (!existed) co_return fail(std::move(existed.error()));
-  }
-  if (const auto limit = exchange.request.query_value("limit")) {
-    const auto [end, error] =
-        std::from_chars(limit->data(), limit->data() + limit->size(), query.limit);
-    if (error != std::errc() || end != limit->data() + limit->size() || query.limit == 0 ||
-        query.limit > kMaxLogLines) {
-      co_return fail(ErrorCode::invalid, "limit must be a number from 1 to {}, not \"{}\"",
-                     kMaxLogLines, *limit);
-    }
-  }
-  auto read = [&logs = services.logs, query] { return logs.recent(query); };
-  auto lines = co_await run_blocking(services.disk, std::move(read));
-  json::array shown;
-  for (const auto& line : lines) {
-    json::object item;
-    item["time"] = iso_z(line.time);
-    item["version"] = line.version;
-    item["instance"] = line.instance;
-    item["requestId"] = line.request_id;
-    item["text"] = line.text;
-    shown.push_back(std::move(item));
-  }
-  co_return json_response(200, json::object{{"lines", std::move(shown)}});
 }
 
 }  // namespace lambda::api

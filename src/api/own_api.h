@@ -1,6 +1,6 @@
 // What AWS lacks, under /_lambda/ (docs/control-api.md has the protocol): status, functions,
-// versions, rollback, promote, URL rules, deletion with a summary, logs. Deploys are in
-// deploy_api.h, calls in invoke_api.h.
+// versions, rollback, promote, URL rules, deletion with a summary. Deploys are in deploy_api.h,
+// calls in invoke_api.h, logs in logs_api.h.
 #pragma once
 
 #include "api/operation.h"
@@ -13,6 +13,7 @@ namespace lambda::api {
 Task<Answer> get_root(Services& services, Exchange& exchange);
 Task<Answer> get_health(Services& services, Exchange& exchange);
 Task<Answer> get_status(Services& services, Exchange& exchange);
+Task<Answer> get_doctor(Services& services, Exchange& exchange);
 Task<Answer> own_list_functions(Services& services, Exchange& exchange);
 Task<Answer> own_get_function(Services& services, Exchange& exchange);
 Task<Answer> own_list_versions(Services& services, Exchange& exchange);
@@ -20,6 +21,5 @@ Task<Answer> own_delete_function(Services& services, Exchange& exchange);
 Task<Answer> rollback(Services& services, Exchange& exchange);
 Task<Answer> promote(Services& services, Exchange& exchange);
 Task<Answer> put_url(Services& services, Exchange& exchange);
-Task<Answer> get_logs(Services& services, Exchange& exchange);
 
 }  // namespace lambda::api

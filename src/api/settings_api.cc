@@ -43,6 +43,7 @@ Task<Answer> put_concurrency(Services& services, Exchange& exchange) {
   auto good = errors.result();
   if (!good) co_return fail(std::move(good.error()));
   const auto limit = static_cast<int>(**number);
+  exchange.note = std::to_string(limit);
   auto job = [&catalog = services.catalog, name = (*function)->name, limit] {
     return catalog.set_reserved_concurrency(name, limit);
   };

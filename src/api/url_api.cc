@@ -82,6 +82,15 @@ Result<function::UrlConfig> apply_url(function::UrlConfig url, const json::objec
   return url;
 }
 
+// For the audit: what was set, and who may call it from then on.
+std::string note_of(const json::object& body) {
+  constexpr std::size_t kLongest = 16;
+  const auto* auth = body.if_contains("AuthType");
+  auto names = member_names(body);
+  if (auth == nullptr || !auth->is_string()) return names;
+  return names + ": " + std::string(std::string_view(auth->get_string()).substr(0, kLongest));
+}
+
 using Change = std::function<Result<function::UrlConfig>(function::UrlConfig)>;
 
 // On the store's thread, from what the URL is then: of two changes at once, none is lost.
@@ -104,6 +113,7 @@ Task<Answer> create_url_config(Services& services, Exchange& exchange) {
                    "1 validation error detected: Value null at 'authType' failed to satisfy "
                    "constraint: Member must not be null");
   }
+  exchange.note = note_of(*body);
   const auto arn = services.catalog.function_arn((*function)->name);
   Change make = [arn, body = *body](function::UrlConfig before) -> Result<function::UrlConfig> {
     if (has_url(before)) {
@@ -133,6 +143,7 @@ Task<Answer> update_url_config(Services& services, Exchange& exchange) {
   if (!has_url((*function)->url)) co_return no_such_resource();
   auto body = co_await read_object(services, exchange);
   if (!body) co_return fail(std::move(body.error()));
+  exchange.note = note_of(*body);
   Change update = [body = *body](function::UrlConfig before) -> Result<function::UrlConfig> {
     if (!has_url(before)) return no_such_resource();
     return apply_url(std::move(before), body);

@@ -2,7 +2,10 @@
 
 #include "api/function_json.h"
 #include "api/paging.h"
+#include "deploy/live_move.h"
 #include "function/validation.h"
+
+#include <spdlog/fmt/ranges.h>
 
 namespace lambda::api {
 namespace {
@@ -57,6 +60,19 @@ Result<function::Alias> apply_alias(function::Alias alias, const json::object& b
   return alias;
 }
 
+// "live: 7", "live: 7, and 8 with 10 %".
+std::string alias_text(const function::Alias& alias) {
+  const auto version = [](std::uint64_t number) {
+    return number == 0 ? std::string("$LATEST") : std::to_string(number);
+  };
+  auto text = fmt::format("{}: {}", alias.name, version(alias.version));
+  if (alias.additional) {
+    text += fmt::format(", and {} with {} %", version(alias.additional->first),
+                        alias.additional->second * 100);
+  }
+  return text;
+}
+
 // The function that a tag operation's ARN names; no version or alias may be in it.
 Result<std::string> tagged_function(Services& services, const Exchange& exchange) {
   auto name = parse_function_name(exchange.captures.at(0), std::nullopt, services.catalog.tenant());
@@ -100,7 +116,8 @@ Task<Answer> publish_version(Services& services, Exchange& exchange) {
   };
   auto version = co_await change(services, std::move(job));
   if (!version) co_return fail(std::move(version.error()));
-  co_return json_response(201, configuration_json(services.catalog, **version, true));
+  exchange.note = fmt::format("version {}", (*version)->number);
+  co_return json_response(201, configuration_json(services, exchange, **version, true));
 }
 
 Task<Answer> list_versions(Services& services, Exchange& exchange) {
@@ -116,7 +133,7 @@ Task<Answer> list_versions(Services& services, Exchange& exchange) {
   if (!page) co_return fail(std::move(page.error()));
   json::array versions;
   for (std::size_t i = page->begin; i < page->end; ++i)
-    versions.push_back(configuration_json(services.catalog, *all[i], true));
+    versions.push_back(configuration_json(services, exchange, *all[i], true));
   json::object reply{{"Versions", std::move(versions)}};
   if (!page->next.empty()) reply["NextMarker"] = page->next;
   co_return json_response(200, reply);
@@ -143,6 +160,7 @@ Task<Answer> create_alias(Services& services, Exchange& exchange) {
   };
   auto made = co_await change(services, std::move(job));
   if (!made) co_return fail(std::move(made.error()));
+  exchange.note = alias_text(*made);
   co_return json_response(201, alias_json(services.catalog, name->name, *made));
 }
 
@@ -199,7 +217,50 @@ Task<Answer> update_alias(Services& services, Exchange& exchange) {
   };
   auto updated = co_await change(services, std::move(job));
   if (!updated) co_return fail(std::move(updated.error()));
+  exchange.note = alias_text(*updated);
   co_return json_response(200, alias_json(services.catalog, name->name, *updated));
+}
+
+Task<Answer> own_set_alias(Services& services, Exchange& exchange) {
+  auto name = known_function(services, exchange);
+  if (!name) co_return fail(std::move(name.error()));
+  auto body = co_await read_object(services, exchange);
+  if (!body) co_return fail(std::move(body.error()));
+  auto revision = text_member(*body, "RevisionId");
+  if (!revision) co_return fail(std::move(revision.error()));
+  auto resolved = services.catalog.resolve(*name, "");
+  if (!resolved) co_return fail(std::move(resolved.error()));
+  const auto& aliases = resolved->function->aliases;
+  const auto found = aliases.find(exchange.captures.at(1));
+  function::Alias before;
+  before.name = exchange.captures.at(1);
+  if (found != aliases.end()) {
+    before = found->second;
+  } else if (!body->contains("FunctionVersion")) {
+    co_return fail(ErrorCode::invalid, "there is no alias \"{}\" yet: give FunctionVersion",
+                   before.name);
+  }
+  auto wanted = apply_alias(before, *body);
+  if (!wanted) co_return fail(std::move(wanted.error()));
+  // Of what was looked at: a start takes its time.
+  auto job = [&catalog = services.catalog, name = *name, wanted = *wanted,
+              revision = revision->value_or(before.revision_id),
+              there = found != aliases.end()]() -> Result<function::Alias> {
+    const auto same = [&wanted](function::Alias) -> Result<function::Alias> { return wanted; };
+    return there ? catalog.update_alias(name, wanted.name, same, revision)
+                 : catalog.create_alias(name, wanted);
+  };
+  Result<function::Alias> set = fail(ErrorCode::internal, "nothing was set");
+  if (wanted->name == function::kLiveAlias) {
+    deploy::LiveMoveParts parts{services.catalog, services.invoker, services.store_thread,
+                                services.secrets};
+    set = co_await deploy::set_live(parts, *name, *wanted, std::move(job));
+  } else {
+    set = co_await change(services, std::move(job));
+  }
+  if (!set) co_return fail(std::move(set.error()));
+  exchange.note = alias_text(*set);
+  co_return json_response(200, alias_json(services.catalog, *name, *set));
 }
 
 Task<Answer> delete_alias(Services& services, Exchange& exchange) {
@@ -231,6 +292,7 @@ Task<Answer> tag_resource(Services& services, Exchange& exchange) {
   auto tags = texts_member(*body, "Tags");
   if (!tags) co_return fail(std::move(tags.error()));
   if (!*tags || (*tags)->empty()) co_return fail(ErrorCode::invalid, "Tags must not be empty.");
+  exchange.note = member_names(body->at("Tags").as_object());
   co_return co_await change_tags(services, std::move(*name), std::move(**tags), {});
 }
 
@@ -239,6 +301,7 @@ Task<Answer> untag_resource(Services& services, Exchange& exchange) {
   if (!name) co_return fail(std::move(name.error()));
   auto keys = exchange.request.query_values("tagKeys");
   if (keys.empty()) co_return fail(ErrorCode::invalid, "tagKeys must not be empty.");
+  exchange.note = fmt::format("{}", fmt::join(keys, ", "));
   co_return co_await change_tags(services, std::move(*name), {}, std::move(keys));
 }
 

@@ -91,6 +91,14 @@ TEST(Utf8, TellsValidFromInvalid) {
   EXPECT_FALSE(is_valid_utf8("\xC0\x80"));
   EXPECT_FALSE(is_valid_utf8("\xED\xA0\x80"));
   EXPECT_FALSE(is_valid_utf8("\xE2\x82"));
+  // Wherever it stands in a long one.
+  const std::string plain(40, 'x');
+  for (std::size_t i = 0; i <= plain.size(); ++i) {
+    auto text = plain;
+    EXPECT_TRUE(is_valid_utf8(text.insert(i, "\xF0\x9F\x98\x80"))) << i;
+    text = plain;
+    EXPECT_FALSE(is_valid_utf8(text.insert(i, "\xF0\x9F\x98"))) << i;
+  }
 }
 
 TEST(Utf8, IsRepairedByteByByte) {

@@ -109,6 +109,11 @@ bool equals_in_constant_time(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
+void wipe(std::string& secret) {
+  OPENSSL_cleanse(secret.data(), secret.size());
+  secret.clear();
+}
+
 std::string seal(std::string_view key, std::string_view plain, std::string_view context) {
   const std::string nonce = random_bytes(kNonceBytes);
   const CipherContext cipher(EVP_CIPHER_CTX_new());

@@ -41,6 +41,9 @@ class Sha256Stream {
 // Takes the same time wherever the first difference is. Different lengths compare false at once.
 [[nodiscard]] bool equals_in_constant_time(std::string_view a, std::string_view b);
 
+// Writes zeros over it, and empties it.
+void wipe(std::string& secret);
+
 // AES-256-GCM under a 32-byte key: 12 bytes nonce | ciphertext | 16 bytes tag. `context` is
 // authenticated and not stored: opening with another context fails, so that a sealed value cannot
 // be moved to another row.

@@ -82,9 +82,31 @@ Result<Done> check_deploy_message(std::string_view message) {
               length, kMaxDeployMessage);
 }
 
+Result<Done> check_log_size(std::int64_t megabytes) {
+  if (megabytes >= kLogSizeRange.least && megabytes <= kLogSizeRange.most) return Done{};
+  return fail(ErrorCode::invalid, "a function's log is kept to {} to {} MB, not {}",
+              kLogSizeRange.least, kLogSizeRange.most, megabytes);
+}
+
+Result<Done> check_log_age(std::int64_t seconds) {
+  if (seconds == 0) return Done{};
+  if (seconds >= kLogAgeRange.least && seconds <= kLogAgeRange.most) return Done{};
+  return fail(
+      ErrorCode::invalid,
+      "lines of a log are kept for {} seconds to {} (ten years), or whatever their age (0), "
+      "not for {}",
+      kLogAgeRange.least, kLogAgeRange.most, seconds);
+}
+
 Result<Done> check_runtime_name(std::string_view name, const std::vector<std::string>& known) {
   if (std::ranges::find(known, name) != known.end()) return Done{};
-  const auto near = nearest_word(name, known);
+  auto near = nearest_word(name, known);
+  // "node" means the newest.
+  if (near.empty() && name.size() > 1) {
+    for (const auto& each : known) {
+      if (each.starts_with(name)) near = std::max(near, each);
+    }
+  }
   return fail(ErrorCode::invalid, "there is no runtime \"{}\"{} There are {}", name,
               near.empty() ? "." : fmt::format("; did you mean \"{}\"?", near),
               fmt::join(known, ", "));

@@ -29,6 +29,12 @@ inline constexpr Range kMemoryRange{128, 10'240};            // MB
 inline constexpr Range kEphemeralStorageRange{512, 10'240};  // MB
 inline constexpr Range kPortRange{1, 65'535};
 inline constexpr Range kConcurrencyRange{1, 1000};  // of an HTTP function
+// Of a function's own log: MB on disk, and seconds up to ten years, or 0 for no limit of age.
+inline constexpr Range kLogSizeRange{1, 10'240};
+inline constexpr Range kLogAgeRange{60, 315'360'000};
+// Errors: invalid, with the range.
+[[nodiscard]] Result<Done> check_log_size(std::int64_t megabytes);
+[[nodiscard]] Result<Done> check_log_age(std::int64_t seconds);
 
 // Of the line about a version, in characters.
 inline constexpr std::size_t kMaxDeployMessage = 1'000;

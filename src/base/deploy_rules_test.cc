@@ -44,6 +44,8 @@ TEST(DeployRules, ARuntimeThatIsNoneIsToldTheNearest) {
   EXPECT_EQ(near.error().message(),
             "there is no runtime \"pyhton3.11\"; did you mean \"python3.11\"? There are "
             "nodejs22.x, python3.11");
+  EXPECT_THAT(check_runtime_name("node", known).error().message(),
+              HasSubstr("did you mean \"nodejs22.x\"?"));
   EXPECT_THAT(check_runtime_name("cobol68", known).error().message(), Not(HasSubstr("mean")));
 }
 

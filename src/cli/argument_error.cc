@@ -49,12 +49,9 @@ struct ForeignOption {
   std::string_view option;
   std::string_view instead;
 };
-constexpr std::string_view kNewestLines =
-    ": it cannot follow a function. The newest lines, again and again: watch lambda logs NAME -n "
-    "20";
 constexpr std::array<ForeignOption, 4> kForeignOptions = {{
-    {"logs", "-f", kNewestLines},
-    {"logs", "--follow", kNewestLines},
+    {"logs", "--grep", "; did you mean --search?"},
+    {"logs", "--filter", "; did you mean --search?"},
     {"logs", "--tail", "; did you mean --lines?"},
     {"deploy", "--function-name", "; did you mean --name?"},
 }};
@@ -70,7 +67,13 @@ std::string value_behind(const std::vector<std::string>& words, const std::strin
 
 std::string no_such_option(const CLI::App& command, const std::vector<std::string>& words,
                            const std::string& option) {
+  // The options of a command stand behind it.
+  if (has_option(command, option))
+    return fmt::format("{} stands before the command: write {} {}", option, full_name(command),
+                       option);
   const auto what = fmt::format("`{}` has no option {}", full_name(command), option);
+  if (has_option(command, "--output") && (option == "--json" || option == "--format"))
+    return what + "; did you mean -o json?";
   for (const auto& foreign : kForeignOptions) {
     if (foreign.command == command.get_name() && foreign.option == option)
       return what + std::string(foreign.instead);
@@ -208,6 +211,15 @@ std::string argument_error(const CLI::App& app, const std::vector<std::string>& 
     return what.substr(0, what.find(':')) + " needs a value";
   }
   return what;
+}
+
+std::string unknown_command(const CLI::App& app) {
+  const auto& command = reached(app);
+  if (commands_of(command).empty()) return "";
+  for (const auto& word : app.remaining(true)) {
+    if (!word.starts_with('-')) return no_such_command(command, {word});
+  }
+  return "";
 }
 
 std::string reached_command(const CLI::App& app) {

@@ -22,6 +22,9 @@ namespace lambda::cli {
 // "=". In one sentence; "" where there is nothing.
 [[nodiscard]] std::string swallowed_option(const CLI::App& app,
                                            const std::vector<std::string>& words);
+// A word where a command belongs, and no command is called so. In one sentence; "" where there is
+// none.
+[[nodiscard]] std::string unknown_command(const CLI::App& app);
 // "lambda config set-host": the command that the arguments had reached.
 [[nodiscard]] std::string reached_command(const CLI::App& app);
 

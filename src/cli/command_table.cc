@@ -1,62 +1,13 @@
 #include "cli/command_table.h"
 
 #include "base/deploy_rules.h"
+#include "cli/command_parts.h"
 #include "cli/misplaced_word.h"
 
 #include <CLI/CLI.hpp>
 
-#include <algorithm>
-#include <vector>
-
 namespace lambda::cli {
 namespace {
-
-// Checks, with words of our own.
-CLI::Validator whole_number(Range range) {
-  const auto check = [range](const std::string& text) {
-    std::int64_t number = 0;
-    const bool digits = !text.empty() && text.size() < 19 &&
-                        text.find_first_not_of("0123456789") == std::string::npos &&
-                        CLI::detail::lexical_cast(text, number);
-    if (digits && number >= range.least && number <= range.most) return std::string();
-    return fmt::format("must be a whole number from {} to {}, not \"{}\"", range.least, range.most,
-                       text);
-  };
-  return CLI::Validator(check, "");
-}
-
-CLI::Validator not_empty() {
-  const auto check = [](const std::string& text) {
-    return text.empty() ? std::string("must not be empty") : std::string();
-  };
-  return CLI::Validator(check, "");
-}
-
-CLI::Validator one_of(std::vector<std::string> words) {
-  const auto check = [words](const std::string& text) {
-    if (std::find(words.begin(), words.end(), text) != words.end()) return std::string();
-    return fmt::format("must be {}, not \"{}\"", CLI::detail::join(words, " or "), text);
-  };
-  return CLI::Validator(check, "");
-}
-
-CLI::App* add_command(CLI::App& parent, const char* name, const char* description,
-                      const char* group, const char* footer) {
-  auto* command = parent.add_subcommand(name, description);
-  command->group(group);
-  command->footer(footer);
-  return command;
-}
-
-void add_output(CLI::App& command, Arguments& arguments) {
-  command.add_option("-o,--output", arguments.output, "json for programs, table for people")
-      ->option_text("json|table")
-      ->check(one_of({"json", "table"}));
-}
-
-void add_name(CLI::App& command, std::string& name) {
-  command.add_option("NAME", name, "the function")->required()->check(not_empty());
-}
 
 void add_deploy_settings(CLI::App& command, DeployOptions& options) {
   const auto text = [&command](const char* flags, auto& into, const char* value,
@@ -78,6 +29,13 @@ void add_deploy_settings(CLI::App& command, DeployOptions& options) {
       .add_flag("--env-clear", options.environment_clear,
                 "forget the variables of earlier deploys first")
       ->group("Settings");
+  text("--secret", options.secrets, "NAME[:file]",
+       "a shared secret that it gets, as variable or file; may be repeated")
+      ->allow_extra_args(false);
+  command
+      .add_flag("--secret-clear", options.secrets_clear,
+                "forget which secrets earlier deploys asked for first")
+      ->group("Settings");
   text("--kind", options.kind, "handler|http", "http: it serves HTTP itself on $PORT")
       ->check(one_of({"handler", "http"}));
   text("--port", options.port, "PORT", "where an HTTP function listens (else EXPOSE, or 8080)")
@@ -89,6 +47,9 @@ void add_deploy_settings(CLI::App& command, DeployOptions& options) {
       ->check(one_of({"open", "iam", "key", "none"}));
   text("--driver", options.driver, "native|docker", "what isolates it (first: the server's)")
       ->check(one_of({"native", "docker"}));
+  text("--log-size", options.log_size, "SIZE", "what is kept of its log: 64MB, 2GB");
+  text("--log-age", options.log_age, "AGE",
+       "how long: 30d, 12h, none (first of both: the server's)");
   text("--description", options.description, "TEXT", "a line about it");
   text("--tag", options.tags, "K=V", "a tag; may be repeated")->allow_extra_args(false);
 }
@@ -101,11 +62,16 @@ bootstrap, *.py, *.js.
 What goes in: everything but .git, .env*, .venv, __pycache__ and what .lambdaignore names
 (.dockerignore, where there is a Dockerfile).
 
+With --build (lambda.toml: build = true) the server installs what requirements.txt or package.json
+names, in a sandbox, and adds it to the package; node_modules and venv stay behind. What an earlier
+deploy with the same lock file installed is used again.
+
 Examples:
   lambda deploy                                      this folder, under its own name
   lambda deploy ./greet --timeout 60 -m "slower"     with a setting, and a line for `versions`
   lambda deploy ./greet -e COLOR=blue -e SIZE=3      with environment variables
   lambda deploy ./site --kind http --port 3000       a server of its own
+  lambda deploy ./greet --build                      with its dependencies installed on the server
   lambda deploy --all                                every [[function]] of lambda.toml
   url=$(lambda deploy ./greet)                       the URL alone is on standard output)text";
 
@@ -127,6 +93,15 @@ void add_deploy(CLI::App& app, Arguments& arguments) {
   command->add_flag("--all", options.all, "every [[function]] of lambda.toml")
       ->excludes(name)
       ->excludes(image);
+  auto* build = command->add_flag("--build", options.build,
+                                  "install requirements.txt or package.json on the server");
+  build->excludes(image);
+  command->add_flag("--no-cache", options.no_cache, "--build: install anew, whatever is kept");
+  command
+      ->add_option("--build-env", options.build_environment,
+                   "--build: a variable of the installation; may be repeated")
+      ->option_text("K=V")
+      ->allow_extra_args(false);
   add_output(*command, arguments);
   add_deploy_settings(*command, options);
   command->callback([&arguments] {
@@ -181,23 +156,108 @@ void add_invoke(CLI::App& app, Arguments& arguments) {
   });
 }
 
+constexpr const char* kLogsFooter =
+    R"text(Times are in UTC where they name no zone. At a terminal lines have the colours of their levels;
+NO_COLOR=1 wants none. With -f, -o json prints one JSON object a line; without, one with them all.
+
+Examples:
+  lambda logs greet -n 20
+  lambda logs greet -f
+  lambda logs greet --since 1h --level error
+  lambda logs greet --since 2026-01-31T09:30:00Z --until 2026-01-31T09:35:00Z
+  lambda logs greet --search 'timed? ?out|refused'
+  lambda logs greet -f -n 0 -o json | jq .fields
+  lambda logs greet --request-id 61e4db12-d7d3-4e6e-bdb2-35b6ff52a12b)text";
+
 void add_logs(CLI::App& app, Arguments& arguments) {
   auto& options = arguments.logs;
   auto* command =
-      add_command(app, "logs", "What a function wrote, the newest last", "Functions",
-                  "Examples:\n  lambda logs greet -n 20\n"
-                  "  lambda logs greet --request-id 61e4db12-d7d3-4e6e-bdb2-35b6ff52a12b");
+      add_command(app, "logs", "What a function wrote, the newest last", "Functions", kLogsFooter);
   add_name(*command, options.name);
-  command->add_option("-n,--lines", options.lines, "so many lines (default: 100)")
-      ->option_text("LINES")
-      ->check(whole_number({1, 10'000}));
+  auto* follow = command->add_flag("-f,--follow", options.follow,
+                                   "go on with what it writes, over restarts of the server too");
+  auto* lines = command->add_option("-n,--lines", options.lines,
+                                    "the newest so many (default: 100; with --since, --until all)");
+  lines->option_text("LINES")->check(whole_number({0, kMostLines}));
+  command->add_option("--since", options.since, "not older: 15m, 1h30m, 2d, or a time")
+      ->option_text("TIME")
+      ->check(not_empty());
+  command->add_option("--until", options.until, "only older ones: 15m (ago), or a time")
+      ->option_text("TIME")
+      ->check(not_empty())
+      ->excludes(follow);
+  command->add_option("--search", options.search, "that match a regular expression (RE2)")
+      ->option_text("RE")
+      ->check(not_empty());
+  command->add_option("--level", options.level, "that level and above; a line without one is info")
+      ->option_text("trace|debug|info|warn|error|fatal")
+      ->check(one_of({"trace", "debug", "info", "warn", "error", "fatal"}));
   command->add_option("--request-id", options.request_id, "of one call alone")->option_text("ID");
   command->add_option("--version", options.version, "of one version alone")->option_text("VERSION");
   add_output(*command, arguments);
-  command->callback([&arguments] {
+  command->callback([&arguments, lines] {
+    auto& given = arguments.logs;
+    given.lines_given = lines->count() > 0;
+    if (given.lines_given && given.lines == 0 && !given.follow) {
+      throw CLI::ValidationError(
+          "-n,--lines", fmt::format("must be a whole number from 1 to {}, not \"0\"", kMostLines));
+    }
     arguments.command = [&arguments] {
       arguments.logs.json = arguments.json();
       return logs(arguments.connection, arguments.logs);
+    };
+  });
+}
+
+void add_trace(CLI::App& app, Arguments& arguments) {
+  auto& options = arguments.trace;
+  auto* command = add_command(
+      app, "trace", "Where the time of a call went", "Functions",
+      R"text(Kept are the recent calls, and for some days those that failed or were slow: that took longer than
+99 in 100 of their function's calls of late, or than the server's slow_call.
+
+Examples:
+  lambda trace 61e4db12-d7d3-4e6e-bdb2-35b6ff52a12b
+  lambda trace --function greet --failed
+  lambda trace --function greet -o json | jq -r '.calls[0].requestId')text");
+  auto* id = command->add_option("ID", options.id, "the request id of a call, or of an event");
+  auto* function =
+      command->add_option("--function", options.function, "list the calls of this function");
+  function->option_text("NAME")->excludes(id);
+  command->add_flag("--slow", options.slow, "with --function: slow calls alone")->needs(function);
+  command->add_flag("--failed", options.failed, "with --function: failed calls alone")
+      ->needs(function);
+  command->add_option("-n,--limit", options.limit, "with --function: so many calls (default: 20)")
+      ->option_text("CALLS")
+      ->check(whole_number({1, 1'000}))
+      ->needs(function);
+  add_listing(*command, arguments)->needs(function);
+  command->callback([&arguments] {
+    arguments.command = [&arguments] {
+      arguments.trace.json = arguments.json();
+      return trace(arguments.connection, arguments.trace);
+    };
+  });
+}
+
+void add_stats(CLI::App& app, Arguments& arguments) {
+  auto& options = arguments.stats;
+  auto* command = add_command(
+      app, "stats", "How often functions are called, how long it takes, what fails", "Functions",
+      "Of all functions, those with the most calls of late first, or of one in detail. Totals "
+      "count "
+      "since the\nfunction was made; P50, P90 and P99 are of the last five minutes where there was "
+      "a call, else of ever.\n--watch draws it anew every second; q ends it. docs/metrics.md "
+      "explains every number.\n\nExamples:\n  lambda stats\n  lambda stats greet --watch\n"
+      "  lambda stats -o json | jq '.functions[] | {name, invocations}'");
+  command->add_option("NAME", options.name, "one function")->check(not_empty());
+  command->add_flag("-w,--watch", options.watch, "again every second, until q or Ctrl-C");
+  add_listing(*command, arguments);
+  command->callback([&arguments] {
+    arguments.command = [&arguments] {
+      arguments.stats.json = arguments.json();
+      arguments.stats.rows = arguments.quiet || arguments.output == "plain";
+      return stats(arguments.connection, arguments.stats);
     };
   });
 }
@@ -207,11 +267,13 @@ void add_functions(CLI::App& app, Arguments& arguments) {
   add_invoke(app, arguments);
   auto* listing = add_command(app, "list", "The functions, with their URLs", "Functions",
                               "Example:\n  lambda list -o json | jq -r '.functions[].url'");
-  add_output(*listing, arguments);
+  add_listing(*listing, arguments);
   listing->callback([&arguments] {
     arguments.command = [&arguments] { return list(arguments.connection, arguments.json()); };
   });
   add_logs(app, arguments);
+  add_trace(app, arguments);
+  add_stats(app, arguments);
   auto* url =
       add_command(app, "url", "Say who may call a function's URL", "Functions",
                   "open: everybody. key: who sends X-Lambda-Key. iam: who signs with SigV4. "
@@ -240,11 +302,13 @@ void add_functions(CLI::App& app, Arguments& arguments) {
 
 void add_move(CLI::App& app, Arguments& arguments, bool back) {
   auto* moving =
-      back ? add_command(app, "rollback", "Make an older version live again", "Versions",
-                         "Without VERSION: the newest lower version that was ever live. "
-                         "It never goes forward again\nby itself. Code and settings move "
-                         "together, in milliseconds.\n\nExamples:\n  lambda rollback "
-                         "greet\n  lambda rollback greet 3")
+      back ? add_command(
+                 app, "rollback", "Make an older version live again", "Versions",
+                 "Without VERSION: the newest lower version that was ever live, or the older of "
+                 "two that share the\ncalls (lambda alias). It never goes forward again by "
+                 "itself. Code and settings move together, in\nmilliseconds.\n\n"
+                 "Examples:\n  lambda rollback "
+                 "greet\n  lambda rollback greet 3")
            : add_command(app, "promote", "Publish $LATEST and make it live", "Versions",
                          "For functions that AWS's tools update: these change $LATEST "
                          "alone. With VERSION, that version\nbecomes live. One that never "
@@ -267,7 +331,7 @@ void add_versions(CLI::App& app, Arguments& arguments) {
   auto* showing = add_command(app, "versions", "The versions of a function, and which is live",
                               "Versions", "Example:\n  lambda versions greet");
   add_name(*showing, arguments.name);
-  add_output(*showing, arguments);
+  add_listing(*showing, arguments);
   showing->callback([&arguments] {
     arguments.command = [&arguments] {
       return versions(arguments.connection, arguments.name, arguments.json());
@@ -282,7 +346,11 @@ CLI::App* add_queue_command(CLI::App& queue, Arguments& arguments, const char* n
                             const char* subject, const char* description, const char* footer,
                             int (*run)(const ConnectionOptions&, const QueueOptions&)) {
   auto* command = add_command(queue, name, description, "Commands", footer);
-  command->add_option(subject, arguments.queue.subject, "")->required()->check(not_empty());
+  const std::string_view of(subject);
+  const auto* about = of == "NAME" ? "the function"
+                      : of == "ID" ? "the event's id"
+                                   : "a function, or an event's id";
+  command->add_option(subject, arguments.queue.subject, about)->required()->check(not_empty());
   command->callback([&arguments, run] {
     arguments.command = [&arguments, run] {
       arguments.queue.json = arguments.json();
@@ -345,7 +413,7 @@ void add_queue(CLI::App& app, Arguments& arguments) {
                   "  lambda queue redrive greet");
   queue_of->require_subcommand(0, 1);
   queue_of->add_option("NAME", arguments.name, "one function alone");
-  add_output(*queue_of, arguments);
+  add_listing(*queue_of, arguments);
   queue_of->callback([&arguments, queue_of] {
     if (!queue_of->get_subcommands().empty()) return;
     arguments.queue.subject = arguments.name;
@@ -367,12 +435,14 @@ void add_queue(CLI::App& app, Arguments& arguments) {
       ->check(whole_number({1, kMostListed}));
   listing->add_option("--before", options.before, "only those that came before this one")
       ->option_text("ID");
-  add_output(*listing, arguments);
-  auto* show = add_queue_command(*queue_of, arguments, "show", "ID",
-                                 "One event: state, attempts, last error, payload", "", queue_show);
+  add_listing(*listing, arguments);
+  auto* show = add_queue_command(
+      *queue_of, arguments, "show", "ID", "One event: state, attempts, last error, payload",
+      "Example:\n  lambda queue show 61e4db12-d7d3-4e6e-bdb2-35b6ff52a12b", queue_show);
   add_output(*show, arguments);
-  add_queue_command(*queue_of, arguments, "cancel", "ID",
-                    "Take away an event that waits, or a dead one", "", queue_cancel);
+  add_queue_command(
+      *queue_of, arguments, "cancel", "ID", "Take away an event that waits, or a dead one",
+      "Example:\n  lambda queue cancel 61e4db12-d7d3-4e6e-bdb2-35b6ff52a12b", queue_cancel);
   auto* redrive =
       add_queue_command(*queue_of, arguments, "redrive", "NAME|ID",
                         "Let dead events wait again: one, or all of a function",
@@ -382,7 +452,8 @@ void add_queue(CLI::App& app, Arguments& arguments) {
   redrive->add_option("-d,--data", options.data, "with an ID: another payload")
       ->option_text("JSON");
   auto* purge = add_queue_command(*queue_of, arguments, "purge", "NAME",
-                                  "Remove the dead events of a function for good", "", queue_purge);
+                                  "Remove the dead events of a function for good",
+                                  "Example:\n  lambda queue purge greet -y", queue_purge);
   purge->add_option("--state", options.state, "which (default: dead)")
       ->option_text("waiting|dead")
       ->check(one_of({"waiting", "dead"}));
@@ -414,7 +485,8 @@ Examples:
 void add_schedule_command(CLI::App& schedule_of, Arguments& arguments, const char* name,
                           const char* description,
                           int (*run)(const ConnectionOptions&, const ScheduleOptions&)) {
-  auto* command = add_command(schedule_of, name, description, "Commands", "");
+  const auto example = fmt::format("Example:\n  lambda schedule {} greet", name);
+  auto* command = add_command(schedule_of, name, description, "Commands", example.c_str());
   add_name(*command, arguments.schedule.function);
   command
       ->add_option("--name", arguments.schedule.name,
@@ -460,7 +532,7 @@ void add_schedule(CLI::App& app, Arguments& arguments) {
   schedule_of->require_subcommand(0, 1);
   schedule_of->add_option("NAME", arguments.name, "the function");
   add_schedule_options(*schedule_of, options);
-  add_output(*schedule_of, arguments);
+  add_listing(*schedule_of, arguments)->excludes("--cron");
   schedule_of->callback([&arguments, schedule_of] {
     auto& given = arguments.schedule;
     if (!schedule_of->get_subcommands().empty()) return;
@@ -473,10 +545,10 @@ void add_schedule(CLI::App& app, Arguments& arguments) {
       return schedule(arguments.connection, arguments.schedule);
     };
   });
-  auto* listing =
-      add_command(*schedule_of, "list", "The schedules of a function, or all", "Commands", "");
+  auto* listing = add_command(*schedule_of, "list", "The schedules of a function, or all",
+                              "Commands", "Example:\n  lambda schedule list greet");
   listing->add_option("NAME", options.function, "one function alone");
-  add_output(*listing, arguments);
+  add_listing(*listing, arguments);
   listing->callback([&arguments] {
     arguments.command = [&arguments] {
       arguments.schedule.json = arguments.json();
@@ -492,59 +564,27 @@ void add_schedule(CLI::App& app, Arguments& arguments) {
   add_schedule_command(*schedule_of, arguments, "delete", "Remove it", schedule_delete);
 }
 
-void add_config(CLI::App& app, Arguments& arguments) {
-  auto* config =
-      add_command(app, "config", "Which server, with which key", "Server",
-                  "The settings are kept in ~/.config/lambda/config.toml, readable by you "
-                  "alone.");
-  config->require_subcommand(1);
-  auto* host =
-      add_command(*config, "set-host", "Name the server that commands go to", "Commands",
-                  "Examples:\n  lambda config set-host https://lambda.example.com\n  lambda "
-                  "config set-host unix:/run/lambda/lambda.sock\n  lambda config set-host "
-                  "local            the one on this machine again");
-  host->add_option("URL", arguments.value, "http://HOST:PORT, https://HOST, unix:/PATH, or local")
-      ->required();
-  host->callback([&arguments] {
-    arguments.command = [&arguments] { return config_set_host(arguments.value); };
-  });
-  auto* key = add_command(*config, "set-key", "Keep the server's key", "Commands",
-                          "It is asked for, or read from standard input: never an argument, which "
-                          "the shell would remember.\n\nExample:\n  ssh server sudo cat "
-                          "/var/lib/lambda/admin.key | lambda config set-key");
-  key->callback([&arguments] { arguments.command = [] { return config_set_key(); }; });
-  auto* show =
-      add_command(*config, "show", "What is used, and where it comes from", "Commands", "");
-  add_output(*show, arguments);
-  show->callback([&arguments] {
-    arguments.command = [&arguments] {
-      return config_show(arguments.connection, arguments.json());
-    };
-  });
-  auto* aws = add_command(*config, "aws", "Settings for AWS's clients", "Commands",
-                          "Example:\n  eval \"$(lambda config aws)\"");
-  aws->callback([&arguments] {
-    arguments.command = [&arguments] { return config_aws(arguments.connection); };
-  });
-  auto* check = add_command(app, "doctor", "Look whether everything is well", "Server", "");
-  add_output(*check, arguments);
-  check->callback([&arguments] {
-    arguments.command = [&arguments] { return doctor(arguments.connection, arguments.json()); };
-  });
-}
-
 }  // namespace
 
 void add_commands(CLI::App& app, Arguments& arguments) {
   app.add_option("--host", arguments.connection.host, "the server that this command goes to")
-      ->option_text("URL");
+      ->option_text("URL")
+      ->check(not_empty());
+  app.add_option("--context", arguments.connection.context,
+                 "a context of `lambda config`, for this command alone")
+      ->option_text("NAME")
+      ->check(not_empty());
   app.add_flag("--insecure", arguments.connection.insecure,
                "send the key over plain HTTP to another machine");
   add_functions(app, arguments);
+  add_values(app, arguments);
   add_versions(app, arguments);
+  add_aliases(app, arguments);
   add_queue(app, arguments);
   add_schedule(app, arguments);
-  add_config(app, arguments);
+  add_keys(app, arguments);
+  add_audit(app, arguments);
+  add_setup(app, arguments);
 }
 
 }  // namespace lambda::cli

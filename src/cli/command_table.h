@@ -15,16 +15,26 @@ namespace lambda::cli {
 
 struct Arguments {
   ConnectionOptions connection;
+  InitOptions init;
   DeployOptions deploy;
   InvokeOptions invoke;
+  AliasOptions alias;
   LogsOptions logs;
+  TraceOptions trace;
+  StatsOptions stats;
   QueueOptions queue;
   QueueConfigOptions queue_config;
   ScheduleOptions schedule;
+  KeysOptions keys;
+  AuditOptions audit;
+  EnvOptions env;
+  SecretOptions secret;
   std::string name;
   std::string value;
   std::string output;
+  std::vector<std::string> words;
   std::optional<std::uint64_t> version;
+  bool quiet = false;
   bool yes = false;
   bool wait = false;
   std::function<int()> command;

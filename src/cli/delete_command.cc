@@ -20,6 +20,19 @@ std::string schedules_that_go(const boost::json::object& reply) {
   return fmt::format("  {}: {}\n", counted(schedules.size(), "schedule"), shortened(names, 200));
 }
 
+// Shared ones stay.
+std::string secrets_that_go(const boost::json::object& reply, const std::string& function) {
+  std::string names;
+  std::uint64_t count = 0;
+  for (const auto& item : array_in(reply, "secrets")) {
+    const auto& secret = item.as_object();
+    if (text_in(secret, "function") != function) continue;
+    names += (count++ == 0 ? "" : ", ") + text_in(secret, "name");
+  }
+  if (count == 0) return "";
+  return fmt::format("  {}: {}\n", counted(count, "secret"), shortened(names, 200));
+}
+
 std::string events_that_go(const boost::json::object& reply) {
   std::string text;
   for (const auto& item : array_in(reply, "functions")) {
@@ -56,8 +69,10 @@ Result<std::string> everything_that_goes(ServerConnection& server, const std::st
   if (!schedules) return fail(std::move(schedules.error()));
   auto queue = server.json("GET", "/_lambda/queue?function=" + percent_encode(name));
   if (!queue) return fail(std::move(queue.error()));
-  return what_goes(*function) + schedules_that_go(*schedules) + events_that_go(*queue) +
-         "  its logs, and results of events and settings for them\n";
+  auto secrets = server.json("GET", "/_lambda/secrets?function=" + percent_encode(name));
+  if (!secrets) return fail(std::move(secrets.error()));
+  return what_goes(*function) + schedules_that_go(*schedules) + secrets_that_go(*secrets, name) +
+         events_that_go(*queue) + "  its logs, and results of events and settings for them\n";
 }
 
 }  // namespace
@@ -74,9 +89,7 @@ int remove(const ConnectionOptions& connection, const std::string& name, bool ye
                            "nothing was deleted: nobody is there to ask. Add -y to delete without "
                            "being asked"));
     }
-    std::fputs("Delete it? [y/N] ", stderr);
-    const auto answer = read_line().value_or("");
-    if (answer != "y" && answer != "Y" && answer != "yes") {
+    if (!agreed("Delete it?")) {
       std::fputs("Nothing was deleted.\n", stderr);
       return kFailed;
     }

@@ -9,6 +9,7 @@
 #include "cli/exit_code.h"
 #include "cli/live_share.h"
 #include "cli/output.h"
+#include "cli/progress_bar.h"
 #include "cli/project/archive.h"
 #include "cli/upload.h"
 
@@ -57,8 +58,8 @@ int upload(ServerConnection& server, const DeployPlan& plan, Archive archive, bo
   headers.add("X-Lambda-Settings", base64_encode(json::serialize(plan.settings)));
   headers.add("Content-Type",
               plan.format == ArchiveFormat::tar ? "application/x-tar" : "application/zip");
-  Upload body(std::move(archive), is_terminal(STDERR_FILENO));
-  DeployReport report;
+  Upload body(std::move(archive), can_redraw(STDERR_FILENO));
+  DeployReport report(plan.steps(), can_redraw(STDERR_FILENO));
   const std::function<void(std::string_view)> take = [&](std::string_view piece) {
     body.end_bar();
     report.take(piece);
@@ -86,6 +87,9 @@ int upload(ServerConnection& server, const DeployPlan& plan, Archive archive, bo
   return kFailed;
 }
 
+// What takes a while to pack gets a bar.
+constexpr std::uint64_t kBarFrom = 16u << 20;
+
 // A function's code, or nothing of an image; and what there is to say of it.
 Result<Archive> pack(const DeployPlan& plan, std::string& said) {
   if (!plan.format) {
@@ -94,9 +98,14 @@ Result<Archive> pack(const DeployPlan& plan, std::string& said) {
   }
   auto contents = list_contents(plan);
   if (!contents) return fail(std::move(contents.error()));
-  auto archive = write_archive(*contents, *plan.format);
+  const bool large = can_redraw(STDERR_FILENO) && contents->bytes >= kBarFrom;
+  if (large) std::fputc('\n', stderr);
+  ProgressBar bar("Packaging", contents->bytes, large);
+  auto archive =
+      write_archive(*contents, *plan.format, [&bar](std::uint64_t bytes) { bar.advance(bytes); });
+  bar.close();
   if (!archive) return archive;
-  said = fmt::format(" Done. ({}, {})\n", counted(contents->files, "file"),
+  said = fmt::format("{}Done. ({}, {})\n", large ? "      " : " ", counted(contents->files, "file"),
                      size_text(contents->bytes));
   for (const auto& note : contents->notes) said += fmt::format("      {}\n", note);
   if (!plan.note.empty()) said += fmt::format("      {}\n", plan.note);
@@ -104,7 +113,7 @@ Result<Archive> pack(const DeployPlan& plan, std::string& said) {
 }
 
 int deploy_one(ServerConnection& server, const DeployPlan& plan, bool as_json) {
-  std::fputs("[1/3] Packaging function code...", stderr);
+  std::fprintf(stderr, "[1/%d] Packaging function code...", plan.steps());
   std::string said;
   auto archive = pack(plan, said);
   if (!archive) {

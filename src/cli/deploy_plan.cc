@@ -146,6 +146,7 @@ Result<Done> look_at_folder(const Former& former, DeployPlan& plan) {
   if (recognised->runtime != former.runtime) settings["runtime"] = recognised->runtime;
   if (!recognised->handler.empty() && recognised->handler != former.handler)
     settings["handler"] = recognised->handler;
+  if (plan.builds()) return Done{};
   return check_dependencies(manifest.directory, *contents, recognised->runtime);
 }
 
@@ -260,8 +261,10 @@ Result<Done> complete_plans(ServerConnection& server, std::vector<DeployPlan>& p
 
 Result<Contents> list_contents(const DeployPlan& plan) {
   const auto& manifest = plan.manifest;
-  return plan.format == ArchiveFormat::tar ? context_contents(manifest.directory, manifest.include)
-                                           : code_contents(manifest.directory, manifest.include);
+  return plan.format == ArchiveFormat::tar
+             ? context_contents(manifest.directory, manifest.include)
+             : code_contents(manifest.directory, manifest.include,
+                             plan.builds() ? Dependencies::installed : Dependencies::packed);
 }
 
 }  // namespace lambda::cli

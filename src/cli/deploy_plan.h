@@ -23,6 +23,9 @@ struct DeployPlan {
   std::string name;
   boost::json::object settings;  // as the server takes them
   EventSettings events;
+  [[nodiscard]] bool builds() const { return settings.contains("build"); }
+  // What a person counts: packaging, preparing, starting, and installing where that is asked for.
+  [[nodiscard]] int steps() const { return builds() ? 4 : 3; }
   bool first = false;                   // there is no such function yet
   std::optional<ArchiveFormat> format;  // none of an image that is there already
   std::string note;                     // which of several runtimes was chosen

@@ -3,10 +3,12 @@
 #include "cli/connection/json_fields.h"
 #include "cli/connection/server_connection.h"
 #include "cli/exit_code.h"
+#include "cli/foreign_text.h"
 #include "cli/missing_variable.h"
 
 #include <cstdio>
 #include <sstream>
+#include <unistd.h>
 
 namespace lambda::cli {
 namespace {
@@ -19,11 +21,13 @@ void show_payload(const std::string& payload) {
   const auto value = json::parse(payload, problem);
   if (problem || !value.is_object()) return;
   const auto& object = value.as_object();
-  std::fprintf(stderr, "  %s: %s\n", text_in(object, "errorType").c_str(),
-               text_in(object, "errorMessage").c_str());
+  const auto say = [](const std::string& line) {
+    std::fprintf(stderr, "  %s\n", for_person(line, STDERR_FILENO).c_str());
+  };
+  say(text_in(object, "errorType") + ": " + text_in(object, "errorMessage"));
   for (const char* key : {"stackTrace", "trace"}) {
     for (const auto& frame : array_in(object, key)) {
-      if (frame.is_string()) std::fprintf(stderr, "  %s\n", frame.as_string().c_str());
+      if (frame.is_string()) say(std::string(frame.get_string()));
     }
   }
 }
@@ -54,7 +58,7 @@ void show_log(const std::string& log, const std::string& message) {
   while (std::getline(lines, line)) {
     std::istringstream parts(readable(line));
     while (std::getline(parts, line)) {
-      if (!line.empty()) std::fprintf(stderr, "  %s\n", line.c_str());
+      if (!line.empty()) std::fprintf(stderr, "  %s\n", for_person(line, STDERR_FILENO).c_str());
     }
   }
 }
@@ -68,6 +72,19 @@ std::string one_line(std::string_view bytes) {
   return shown;
 }
 
+// What draws its line again and again (a bar of apt or wget) has a line for each here.
+std::string without_returns(std::string_view text) {
+  std::string lines;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\r') {
+      lines += text[i];
+    } else if (text.substr(i + 1, 1) != "\n") {
+      lines += '\n';
+    }
+  }
+  return lines;
+}
+
 }  // namespace
 
 void DeployReport::take(std::string_view piece) {
@@ -79,6 +96,7 @@ void DeployReport::take(std::string_view piece) {
 }
 
 void DeployReport::end_open_step() {
+  bar_.hide();
   if (open_)
     std::fprintf(stderr, "%sfailed.\n", !output_ ? " " : at_line_start_ ? "      " : "\n      ");
   open_ = false;
@@ -95,13 +113,14 @@ void DeployReport::line(const std::string& text) {
   auto& object = value.as_object();
   const auto event = text_in(object, "event");
   if (event == "begin") {
-    std::fprintf(stderr, "[%d/3] %s...", static_cast<int>(number_in(object, "step")),
-                 text_in(object, "text").c_str());
+    std::fprintf(stderr, "[%d/%d] %s...", static_cast<int>(number_in(object, "step")), steps_,
+                 for_person(text_in(object, "text"), STDERR_FILENO).c_str());
     open_ = true;
     output_ = false;
   } else if (event == "output") {
     output(text_in(object, "text"));
   } else if (event == "end") {
+    bar_.hide();
     if (output_) {
       std::fprintf(stderr, "%s      %s\n", at_line_start_ ? "" : "\n",
                    text_in(object, "text").c_str());
@@ -124,17 +143,20 @@ void DeployReport::output(const std::string& text) {
     at_line_start_ = true;
   }
   output_ = true;
-  for (const char c : text) {
+  for (const char c : for_person(without_returns(text), STDERR_FILENO)) {
     if (at_line_start_) shown += "      ";
     shown += c;
     at_line_start_ = c == '\n';
   }
+  bar_.hide();
   std::fputs(shown.c_str(), stderr);
+  bar_.read(text);
+  if (at_line_start_) bar_.show();
 }
 
 int show_deploy_error(const json::object& error) {
   const auto message = text_in(error, "message");
-  std::fprintf(stderr, "\nlambda: %s\n", message.c_str());
+  std::fprintf(stderr, "\nlambda: %s\n", for_person(message, STDERR_FILENO).c_str());
   const auto log = text_in(error, "log");
   if (log.empty()) {
     show_payload(text_in(error, "functionPayload"));

@@ -1,6 +1,8 @@
 // What the server says while it deploys: steps on standard error as they come, the end kept.
 #pragma once
 
+#include "cli/build_bar.h"
+
 #include <boost/json.hpp>
 
 #include <optional>
@@ -11,6 +13,8 @@ namespace lambda::cli {
 
 class DeployReport {
  public:
+  // `steps`: of the whole deploy. `terminal`: a build shows how far it is.
+  DeployReport(int steps, bool terminal) : steps_(steps), bar_(terminal) {}
   // The next bytes of the answer, cut anywhere.
   void take(std::string_view piece);
   // Ends the line of a step that did not end itself.
@@ -24,6 +28,7 @@ class DeployReport {
   void line(const std::string& text);
   void output(const std::string& text);
 
+  const int steps_;
   std::string pending_;
   std::optional<boost::json::object> result_;
   std::optional<boost::json::object> error_;
@@ -31,6 +36,7 @@ class DeployReport {
   bool open_ = false;
   bool output_ = false;
   bool at_line_start_ = true;
+  BuildBar bar_;
 };
 
 // Why it failed, in the function's own words where it has some; returns the exit code.

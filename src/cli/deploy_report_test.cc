@@ -24,9 +24,22 @@ constexpr const char* kBuild =
     "{\"event\":\"end\",\"step\":3,\"text\":\"Done. (init 21 ms)\"}\n"
     "{\"event\":\"result\",\"version\":3}\n";
 
+TEST(DeployReport, ShowsHowFarABuildIsBelowWhatItSays) {
+  DeployReport report(3, true);
+  const auto text = shown(
+      "{\"event\":\"begin\",\"step\":2,\"text\":\"Building\"}\n"
+      "{\"event\":\"output\",\"text\":\"Step 1/2 : FROM x\\n\"}\n"
+      "{\"event\":\"output\",\"text\":\"pulled\\n\"}\n"
+      "{\"event\":\"end\",\"step\":2,\"text\":\"Done.\"}\n",
+      10'000, report);
+  const std::string bar = "      Building [                    ] step 1 of 2\r\x1B[K";
+  EXPECT_EQ(text, "[2/3] Building...\n      Step 1/2 : FROM x\n" + bar + "      pulled\n" + bar +
+                      "      Done.\n");
+}
+
 TEST(DeployReport, ShowsStepsHoweverTheyAreCut) {
   for (const std::size_t size : {1u, 7u, 10'000u}) {
-    DeployReport report;
+    DeployReport report(3, false);
     EXPECT_EQ(shown(kBuild, size, report),
               "[2/3] Building image \"func-greet\"...\n"
               "      Step 1/2\n"
@@ -36,6 +49,14 @@ TEST(DeployReport, ShowsStepsHoweverTheyAreCut) {
     ASSERT_TRUE(report.result());
     EXPECT_FALSE(report.error());
   }
+}
+
+TEST(DeployReport, ShowsALineForEachDrawingOfABar) {
+  DeployReport report(3, false);
+  EXPECT_EQ(shown("{\"event\":\"begin\",\"step\":2,\"text\":\"Building\"}\n"
+                  "{\"event\":\"output\",\"text\":\"10%\\r20%\\r\\ndone\\r\\n\"}\n",
+                  10'000, report),
+            "[2/3] Building...\n      10%\n      20%\n      done\n      failed.\n");
 }
 
 TEST(DeployReport, ShowsAnErrorOfNodeAsItsStack) {
@@ -61,7 +82,7 @@ TEST(DeployReport, ShowsNothingTwice) {
 }
 
 TEST(DeployReport, EndsTheStepThatFailed) {
-  DeployReport report;
+  DeployReport report(3, false);
   EXPECT_EQ(shown("{\"event\":\"begin\",\"step\":3,\"text\":\"Starting sandbox\"}\n"
                   "{\"event\":\"error\",\"code\":\"function failed\",\"message\":\"m\"}\n",
                   5, report),
@@ -70,7 +91,7 @@ TEST(DeployReport, EndsTheStepThatFailed) {
 }
 
 TEST(DeployReport, KeepsALineThatItDoesNotUnderstand) {
-  DeployReport report;
+  DeployReport report(3, false);
   shown("{\"event\":\"error\",\"log\":\"\xFF\x1B[31m\"}\n{\"event\":\"new in a later version\"}\n",
         9, report);
   EXPECT_FALSE(report.error());

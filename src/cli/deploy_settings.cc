@@ -4,10 +4,9 @@
 #include "base/deploy_rules.h"
 #include "base/encoding.h"
 #include "base/environment_rules.h"
-#include "cli/project/text_file.h"
+#include "cli/assignments.h"
+#include "cli/log_settings.h"
 
-#include <fstream>
-#include <map>
 #include <utility>
 
 namespace lambda::cli {
@@ -17,30 +16,24 @@ namespace json = boost::json;
 
 constexpr std::size_t kMaxDescription = 256;
 
-Result<std::pair<std::string, std::string>> key_and_value(const std::string& text,
-                                                          std::string_view flag) {
-  const auto equals = text.find('=');
-  if (equals == std::string::npos || equals == 0)
-    return fail(ErrorCode::invalid, "{} \"{}\" must be KEY=VALUE", flag, text);
-  return std::pair(text.substr(0, equals), text.substr(equals + 1));
-}
-
-// Docker's format: K=V lines as they are, blank lines and comments skipped.
-Result<Done> add_environment_file(const std::string& path,
-                                  std::map<std::string, std::string>& environment) {
-  std::ifstream file(path);
-  if (!file) return fail(ErrorCode::invalid, "cannot read --env-file {}", path);
-  std::string line;
-  for (int number = 1; std::getline(file, line); ++number) {
-    if (number == 1) drop_byte_order_mark(line);
-    if (line.ends_with('\r')) line.pop_back();
-    if (line.empty() || line.front() == '#') continue;
-    // The line itself may be a secret.
-    const auto equals = line.find('=');
-    if (equals == std::string::npos || equals == 0)
-      return fail(ErrorCode::invalid, "{} line {} must be KEY=VALUE", path, number);
-    environment[line.substr(0, equals)] = line.substr(equals + 1);
+// lambda.toml's list says which there are, and options add to it.
+Result<Done> add_secrets(const DeployOptions& options, const Manifest& manifest,
+                         json::object& settings) {
+  json::object secrets;
+  const auto add = [&secrets](const std::string& text, std::string_view where) -> Result<Done> {
+    auto reference = secret_reference(text, where);
+    if (!reference) return fail(std::move(reference.error()));
+    secrets[reference->first] = reference->second;
+    return Done{};
+  };
+  for (const auto& text : manifest.secrets.value_or(std::vector<std::string>())) {
+    if (auto added = add(text, "lambda.toml: secrets"); !added) return added;
   }
+  for (const auto& text : options.secrets) {
+    if (auto added = add(text, "--secret"); !added) return added;
+  }
+  if (!secrets.empty()) settings["secrets"] = std::move(secrets);
+  if (manifest.secrets || options.secrets_clear) settings["secretsClear"] = true;
   return Done{};
 }
 
@@ -51,6 +44,49 @@ Result<Done> check_description(const DeployOptions& options, const Manifest& man
   return fail(ErrorCode::invalid, "{} has {} characters; at most {} are kept: shorten it",
               options.description ? "--description" : "the description in lambda.toml", length,
               kMaxDescription);
+}
+
+Result<Done> add_logs(const DeployOptions& options, const Manifest& manifest,
+                      json::object& settings) {
+  const auto& size = options.log_size ? options.log_size : manifest.log_size;
+  const auto& age = options.log_age ? options.log_age : manifest.log_age;
+  const auto named = [](const char* what, bool by_option) {
+    return by_option ? fmt::format("--log-{}", what) : fmt::format("lambda.toml: [logs] {}", what);
+  };
+  auto sized = log_settings(size, std::nullopt);
+  if (!sized)
+    return fail(std::move(sized.error()), "{}", named("size", options.log_size.has_value()));
+  auto aged = log_settings(std::nullopt, age);
+  if (!aged) return fail(std::move(aged.error()), "{}", named("age", options.log_age.has_value()));
+  for (auto& member : *aged) sized->emplace(member.key(), member.value());
+  if (!sized->empty()) settings["logs"] = std::move(*sized);
+  return Done{};
+}
+
+// Whether and how dependencies are installed on the server.
+Result<Done> add_build(const DeployOptions& options, const Manifest& manifest,
+                       json::object& settings) {
+  // An image has its own.
+  if (options.image) return Done{};
+  if (!options.build && !manifest.build) {
+    if (!options.no_cache && options.build_environment.empty()) return Done{};
+    return fail(ErrorCode::invalid, "{} is of the installation of dependencies: add --build",
+                options.no_cache ? "--no-cache" : "--build-env");
+  }
+  settings["build"] = true;
+  if (options.no_cache) settings["buildCache"] = false;
+  auto environment = manifest.build_environment;
+  for (const auto& item : options.build_environment) {
+    auto pair = key_and_value(item, "--build-env");
+    if (!pair) return fail(std::move(pair.error()));
+    environment[pair->first] = pair->second;
+  }
+  auto fitting = check_variables(environment);
+  if (!fitting) return fail(std::move(fitting.error()), "--build-env");
+  json::object variables;
+  for (const auto& [name, value] : environment) variables[name] = value;
+  if (!variables.empty()) settings["buildEnvironment"] = std::move(variables);
+  return Done{};
 }
 
 }  // namespace
@@ -77,6 +113,8 @@ Result<json::object> deploy_settings(const DeployOptions& options, const Manifes
   number("ephemeralStorage", options.ephemeral_storage, manifest.ephemeral_storage);
   number("port", options.port, manifest.port);
   number("concurrency", options.concurrency, manifest.concurrency);
+  if (auto added = add_logs(options, manifest, settings); !added)
+    return fail(std::move(added.error()));
   auto environment = manifest.environment;
   if (!options.environment_file.empty()) {
     auto read = add_environment_file(options.environment_file, environment);
@@ -93,6 +131,10 @@ Result<json::object> deploy_settings(const DeployOptions& options, const Manifes
   for (const auto& [name, value] : environment) variables[name] = value;
   if (!variables.empty()) settings["environment"] = std::move(variables);
   if (options.environment_clear) settings["environmentClear"] = true;
+  if (auto added = add_secrets(options, manifest, settings); !added)
+    return fail(std::move(added.error()));
+  if (auto build = add_build(options, manifest, settings); !build)
+    return fail(std::move(build.error()));
   json::object tags;
   for (const auto& item : options.tags) {
     auto pair = key_and_value(item, "--tag");

@@ -26,6 +26,48 @@ TEST_F(DeploySettings, TakeFlagsOverTheFile) {
   EXPECT_TRUE(environment.contains("V_C"));
 }
 
+TEST_F(DeploySettings, SecretsOfTheFileAreTheWholeAndOptionsAddToThem) {
+  DeployOptions options;
+  options.secrets = {"TOKEN", "CERT:file"};
+  const auto added = deploy_settings(options, {});
+  ASSERT_TRUE(added) << added.error().message();
+  EXPECT_EQ(text_in(added->at("secrets").as_object(), "CERT"), "file");
+  EXPECT_EQ(text_in(added->at("secrets").as_object(), "TOKEN"), "");
+  EXPECT_FALSE(added->contains("secretsClear"));
+  Manifest manifest;
+  manifest.secrets = {"CERT:env", "OWN"};
+  const auto both = deploy_settings(options, manifest);
+  EXPECT_EQ(both->at("secrets").as_object().size(), 3u);
+  EXPECT_EQ(text_in(both->at("secrets").as_object(), "CERT"), "file");
+  EXPECT_TRUE(flag_in(*both, "secretsClear"));
+  manifest.secrets.emplace();
+  const auto none = deploy_settings({}, manifest);
+  EXPECT_FALSE(none->contains("secrets"));
+  EXPECT_TRUE(flag_in(*none, "secretsClear"));
+  manifest.secrets = {"OWN=hunter2"};
+  const auto message = deploy_settings({}, manifest).error().message();
+  EXPECT_NE(message.find("lambda.toml: secrets"), std::string::npos);
+  EXPECT_EQ(message.find("hunter2"), std::string::npos);
+}
+
+TEST_F(DeploySettings, SayHowMuchOfTheLogIsKept) {
+  Manifest manifest;
+  manifest.log_size = "8MB";
+  manifest.log_age = "7d";
+  DeployOptions options;
+  options.log_age = "none";
+  const auto settings = deploy_settings(options, manifest);
+  ASSERT_TRUE(settings) << settings.error().message();
+  EXPECT_EQ(boost::json::serialize(settings->at("logs")), R"({"size":8,"age":0})");
+  manifest.log_size = "8TB";
+  EXPECT_NE(
+      deploy_settings({}, manifest).error().message().find("lambda.toml: [logs] size: \"8TB\""),
+      std::string::npos);
+  options.log_size = "0";
+  EXPECT_NE(deploy_settings(options, manifest).error().message().find("--log-size: a function's"),
+            std::string::npos);
+}
+
 TEST_F(DeploySettings, NameOnlyWhatWasNamed) {
   EXPECT_TRUE(deploy_settings({}, {})->empty());
 }

@@ -3,6 +3,7 @@
 #include "base/encoding.h"
 #include "cli/connection/json_fields.h"
 #include "cli/exit_code.h"
+#include "cli/foreign_text.h"
 #include "cli/output.h"
 
 #include <algorithm>
@@ -31,8 +32,8 @@ void tell_failure(const boost::json::object& event, std::int64_t& told) {
   told = failed;
   std::fprintf(stderr, "lambda: event %s: attempt %s failed (%s: %s); the next is due at %s\n",
                text_in(event, "id").c_str(), std::to_string(failed).c_str(),
-               text_in(event, "errorType").c_str(),
-               shortened(text_in(event, "errorMessage"), 200).c_str(),
+               for_person(text_in(event, "errorType"), STDERR_FILENO).c_str(),
+               for_person(shortened(text_in(event, "errorMessage"), 200), STDERR_FILENO).c_str(),
                text_in(event, "due").c_str());
 }
 
@@ -60,9 +61,10 @@ int show_result(ServerConnection& server, const std::string& id, bool wait) {
   if (!response->body.ends_with('\n') && is_terminal(STDOUT_FILENO)) std::fputc('\n', stdout);
   std::fflush(stdout);
   if (text_in(*event, "state") == "succeeded") return kDone;
-  std::fprintf(
-      stderr, "lambda: the event is dead: %s: %s\n        (again: lambda queue redrive %s)\n",
-      text_in(*event, "errorType").c_str(), text_in(*event, "errorMessage").c_str(), id.c_str());
+  std::fprintf(stderr,
+               "lambda: the event is dead: %s: %s\n        (again: lambda queue redrive %s)\n",
+               for_person(text_in(*event, "errorType"), STDERR_FILENO).c_str(),
+               for_person(text_in(*event, "errorMessage"), STDERR_FILENO).c_str(), id.c_str());
   return kFunctionFailed;
 }
 

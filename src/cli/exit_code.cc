@@ -1,6 +1,9 @@
 #include "cli/exit_code.h"
 
+#include "cli/foreign_text.h"
+
 #include <cstdio>
+#include <unistd.h>
 
 namespace lambda::cli {
 
@@ -34,7 +37,7 @@ int exit_code_of(ErrorCode code) {
 }
 
 int explain(const Error& error) {
-  std::fprintf(stderr, "lambda: %s\n", error.message().c_str());
+  std::fprintf(stderr, "lambda: %s\n", for_person(error.message(), STDERR_FILENO).c_str());
   return exit_code_of(error.code());
 }
 

@@ -22,7 +22,7 @@ struct ExitCode {
   const char* meaning;
 };
 // In order; what `lambda --help` and docs/cli.md show.
-inline constexpr std::array<ExitCode, 7> kExitCodes = {{
+inline constexpr std::array<ExitCode, 8> kExitCodes = {{
     {kDone, "done"},
     {kFailed, "failed for another reason"},
     {kUsage, "usage: a wrong argument, setting or folder"},
@@ -30,6 +30,7 @@ inline constexpr std::array<ExitCode, 7> kExitCodes = {{
     {kNotAllowed, "not allowed"},
     {kNotFound, "not found"},
     {kUnreachable, "the server is unreachable"},
+    {kInterrupted, "ended by Ctrl-C"},
 }};
 
 [[nodiscard]] int exit_code_of(ErrorCode code);

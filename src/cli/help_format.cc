@@ -16,13 +16,17 @@ class HelpFormat final : public CLI::Formatter {
   }
   std::string make_usage(const CLI::App* app, std::string name) const override {
     const bool group = !app->get_subcommands({}).empty();
-    std::string usage = "\nUsage: " + name + (group ? " COMMAND" : "");
+    std::string usage = "\nUsage: " + name +
+                        (!group                                  ? ""
+                         : app->get_require_subcommand_min() > 0 ? " COMMAND"
+                                                                 : " [COMMAND]");
     for (const auto* option : app->get_options())
-      if (option->get_positional()) usage += " " + make_option_usage(option);
+      if (option->get_positional() && !option->get_group().empty())
+        usage += " " + make_option_usage(option);
     return usage + " [OPTIONS]\n";
   }
   std::string make_option_usage(const CLI::Option* option) const override {
-    const auto name = option->get_name(true);
+    const auto name = option->get_name(true) + (option->get_expected_max() > 1 ? "..." : "");
     return option->get_required() ? name : "[" + name + "]";
   }
   std::string make_option_opts(const CLI::Option* option) const override {
@@ -46,16 +50,18 @@ std::string main_footer() {
   lambda invoke greet --data '{"name":"Ann"}'   call it
   lambda versions greet                         what was deployed, and which is live
   lambda rollback greet                         back to the newest older version that was live
-  lambda logs greet -n 20                       what it wrote
+  lambda logs greet -f                          what it writes
   eval "$(lambda config aws)"                   let the AWS CLI and SDKs talk to this server
 
 `lambda COMMAND --help` has the options and examples of one command.
 
-Which server: --host, LAMBDA_HOST, `lambda config set-host URL`, else the one on this machine.
+Which server: --host, --context, LAMBDA_HOST, LAMBDA_CONTEXT, `lambda config`, else the one on this
+              machine.
 Which key:    LAMBDA_API_KEY, `lambda config set-key`; a local server's own is found by itself.
 
 Exit codes:)text";
-  for (const auto& [code, meaning] : kExitCodes) text += fmt::format("\n  {}  {}", code, meaning);
+  for (const auto& [code, meaning] : kExitCodes)
+    text += fmt::format("\n  {:<3}  {}", code, meaning);
   return text;
 }
 

@@ -5,7 +5,9 @@
 #include "cli/event_result.h"
 #include "cli/event_text.h"
 #include "cli/exit_code.h"
+#include "cli/foreign_text.h"
 #include "cli/output.h"
+#include "cli/waterfall.h"
 
 #include <boost/json.hpp>
 
@@ -43,7 +45,9 @@ Result<std::string> read_payload(const InvokeOptions& options) {
   return payload;
 }
 
-void show_timing(std::string_view text) {
+// Where the server tells no trace (a key that may not read it, a server that keeps none): what the
+// answer itself says.
+void show_timing_of(std::string_view text) {
   std::map<std::string, double> parts;
   std::istringstream items{std::string(text)};
   std::string item;
@@ -67,6 +71,15 @@ void show_timing(std::string_view text) {
   else
     std::fprintf(stderr, " (waiting %.1f, handler %.1f)", parts["waiting"], parts["handler"]);
   std::fputc('\n', stderr);
+}
+
+void show_timing(ServerConnection& server, const http::Response& response) {
+  const auto id = response.headers.get("x-amzn-RequestId");
+  auto reply = server.json("GET", "/_lambda/traces/" + percent_encode(id));
+  if (!reply || array_in(*reply, "calls").empty())
+    return show_timing_of(response.headers.get("X-Lambda-Timing"));
+  std::fprintf(stderr, "%s",
+               waterfall(array_in(*reply, "calls"), waterfall_canvas(STDERR_FILENO)).c_str());
 }
 
 // Of "greet:live" and AWS's other spellings, the server's to read: what stands before the
@@ -102,8 +115,8 @@ void explain_failure(const std::string& name, const std::string& payload,
   }
   if (!said && error_type.starts_with(kHttp))
     what += fmt::format(": it answered with the status {}", error_type.substr(kHttp.size()));
-  std::fprintf(stderr, "lambda: %s\n        (its output: lambda logs %s)\n", what.c_str(),
-               name.c_str());
+  std::fprintf(stderr, "lambda: %s\n        (its output: lambda logs %s)\n",
+               for_person(what, STDERR_FILENO).c_str(), name.c_str());
 }
 
 // What there is instead of a qualifier that is not there; "" where the function is not either: an
@@ -183,9 +196,9 @@ int invoke(const ConnectionOptions& connection, const InvokeOptions& options) {
   if (!response) return explain(response.error());
   if (options.logs) {
     const auto log = base64_decode(response->headers.get("X-Amz-Log-Result"));
-    if (log) std::fprintf(stderr, "%s", log->c_str());
+    if (log) std::fprintf(stderr, "%s", for_person(*log, STDERR_FILENO).c_str());
   }
-  if (options.timing) show_timing(response->headers.get("X-Lambda-Timing"));
+  if (options.timing) show_timing(*connected.server, *response);
   if (!response->headers.has("X-Amz-Function-Error")) return kDone;
   explain_failure(name, beginning, response->headers.get("X-Lambda-Error-Type"));
   return kFunctionFailed;

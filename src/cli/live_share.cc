@@ -30,9 +30,13 @@ std::optional<LiveShare> share_in(const boost::json::object& object, const char*
 std::optional<LiveShare> live_share(const boost::json::object& function) {
   for (const auto& item : array_in(function, "aliases")) {
     const auto& alias = item.as_object();
-    if (text_in(alias, "name") == "live") return share_in(alias, "additional");
+    if (text_in(alias, "name") == "live") return share_of_alias(alias);
   }
   return std::nullopt;
+}
+
+std::optional<LiveShare> share_of_alias(const boost::json::object& alias) {
+  return share_in(alias, "additional");
 }
 
 std::string ended_share_text(const boost::json::object& answer, std::int64_t now) {

@@ -17,6 +17,8 @@ struct LiveShare {
 
 // Nothing where one version has all calls.
 std::optional<LiveShare> live_share(const boost::json::object& function);
+// The same of any alias.
+std::optional<LiveShare> share_of_alias(const boost::json::object& alias);
 // Of an answer about what moved `live`: "live was shared: 25 % of the calls went to version 1; all
 // of them go to version 3 now", or "".
 std::string ended_share_text(const boost::json::object& answer, std::int64_t now);

@@ -2,10 +2,13 @@
 #include "cli/command_line.h"
 #include "cli/exit_code.h"
 
+#include <boost/system/system_error.hpp>
+
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <poll.h>
+#include <stdexcept>
 #include <unistd.h>
 
 namespace {
@@ -27,12 +30,25 @@ int end_output(int code) {
   return code == kDone ? kFailed : code;
 }
 
+// Boost.JSON says so where a value is of another kind.
+int strange_answer(const char* what) {
+  std::fprintf(stderr,
+               "lambda: the server's answer is of another shape than this version knows (%s): "
+               "`lambda version` compares the two\n",
+               what);
+  return kFailed;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   try {
     return end_output(run_command_line(argc, argv));
+  } catch (const boost::system::system_error& error) {
+    return strange_answer(error.what());
+  } catch (const std::invalid_argument& error) {
+    return strange_answer(error.what());
   } catch (const std::exception& error) {
     std::fprintf(stderr, "lambda: %s\n", error.what());
     return kFailed;

@@ -54,6 +54,17 @@ std::string meant_by(const CLI::App& command, const std::string& word) {
   return taken.size() == 1 ? fmt::format(": it takes one {}", taken.front()->get_name(true)) : "";
 }
 
+// Of those that begin with the word, where it is no slip of one: "config" of "conf", "set-host" or
+// "set-key" of "set".
+std::string meant(const std::string& word, const std::vector<std::string>& names) {
+  if (auto near = nearest_word(word, names); !near.empty()) return fmt::format("\"{}\"", near);
+  std::vector<std::string> begun;
+  for (const auto& name : names) {
+    if (word.size() > 1 && name.starts_with(word)) begun.push_back(fmt::format("\"{}\"", name));
+  }
+  return fmt::format("{}", fmt::join(begun, " or "));
+}
+
 bool has_settings(const CLI::App& command) {
   return std::ranges::any_of(command.get_options(), [](const CLI::Option* option) {
     return !option->get_positional() && option->count() > 0;
@@ -74,6 +85,23 @@ std::vector<std::string> commands_of(const CLI::App& command) {
   return names;
 }
 
+Result<const CLI::App*> find_command(const CLI::App& app, const std::vector<std::string>& words) {
+  const auto* command = &app;
+  for (const auto& word : words) {
+    const auto all =
+        command->get_subcommands([](const CLI::App* each) { return !each->get_group().empty(); });
+    if (all.empty())
+      return fail(ErrorCode::invalid, "`{}` has no commands, and no \"{}\"", full_name(*command),
+                  word);
+    const auto found =
+        std::ranges::find_if(all, [&](const CLI::App* each) { return each->check_name(word); });
+    if (found == all.end())
+      return fail(Error(ErrorCode::invalid, no_such_command(*command, {word})));
+    command = *found;
+  }
+  return command;
+}
+
 std::string not_taken(const CLI::App& command, const std::string& word) {
   return fmt::format("`{}` does not take \"{}\"{}", full_name(command), shortened(word, kShown),
                      meant_by(command, word));
@@ -88,8 +116,8 @@ std::string no_such_command(const CLI::App& command, const std::vector<std::stri
   auto what = command.get_parent() == nullptr
                   ? fmt::format("there is no command \"{}\"", word)
                   : fmt::format("`{}` has no command \"{}\"", full_name(command), word);
-  if (const auto near = nearest_word(word, names); !near.empty())
-    return fmt::format("{}; did you mean \"{}\"?", what, near);
+  if (const auto near = meant(word, names); !near.empty())
+    return fmt::format("{}; did you mean {}?", what, near);
   if (command.get_parent() == nullptr) return what;
   auto there_are = fmt::format("{} (there are {})", what, fmt::join(names, ", "));
   if (!named) return there_are;

@@ -9,56 +9,8 @@
 #include <chrono>
 #include <cstdio>
 #include <iostream>
-#include <unistd.h>
 
 namespace lambda::cli {
-namespace {
-
-// A cell is one line, and nothing in it moves the cursor or changes the colour.
-std::string cell(std::string text) {
-  for (char& c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7F) c = ' ';
-  }
-  return text;
-}
-
-// Characters, for aligning; combining marks and wide scripts are rare in names and cost a space at
-// most.
-std::size_t width(std::string_view text) {
-  return count_characters(text);
-}
-
-}  // namespace
-
-Table::Table(std::vector<std::string> header) {
-  rows_.push_back(std::move(header));
-}
-
-void Table::add(std::vector<std::string> row) {
-  for (auto& text : row) text = cell(std::move(text));
-  rows_.push_back(std::move(row));
-}
-
-std::string Table::text() const {
-  std::vector<std::size_t> widths;
-  for (const auto& row : rows_) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
-  }
-  std::string text;
-  for (const auto& row : rows_) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      line += row[i];
-      if (i + 1 < row.size()) line.append(widths[i] - width(row[i]) + 2, ' ');
-    }
-    while (line.ends_with(' ')) line.pop_back();
-    text += line + "\n";
-  }
-  return text;
-}
-
 std::string size_text(std::uint64_t bytes) {
   constexpr std::array<std::string_view, 4> units = {"KB", "MB", "GB", "TB"};
   if (bytes < 1000) return fmt::format("{} B", bytes);
@@ -100,10 +52,6 @@ std::string ago_text(std::string_view iso, std::int64_t now) {
   return say(seconds / 86'400, "day");
 }
 
-bool is_terminal(int descriptor) {
-  return ::isatty(descriptor) == 1;
-}
-
 std::string counted(std::uint64_t count, std::string_view unit) {
   return fmt::format("{} {}{}", count, unit, count == 1 ? "" : "s");
 }
@@ -119,6 +67,14 @@ std::optional<std::string> read_line() {
   if (!std::getline(std::cin, line)) return std::nullopt;
   while (line.ends_with('\r') || line.ends_with(' ')) line.pop_back();
   return line;
+}
+
+bool agreed(const std::string& question) {
+  std::fprintf(stderr, "%s [y/N] ", question.c_str());
+  const auto line = read_line();
+  if (!line) std::fputc('\n', stderr);
+  const auto answer = to_lower(line.value_or(""));
+  return answer == "y" || answer == "yes";
 }
 
 void print_json(const boost::json::object& object) {

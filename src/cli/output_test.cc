@@ -5,18 +5,6 @@
 namespace lambda::cli {
 namespace {
 
-TEST(Table, AlignsByCharacters) {
-  Table table({"NAME", "X"});
-  table.add({"é", "1"});
-  EXPECT_EQ(table.text(), "NAME  X\né     1\n");
-}
-
-TEST(Table, KeepsACellInItsLine) {
-  Table table({"A", "B"});
-  table.add({"one\ntwo", "\x1B[31mred"});
-  EXPECT_EQ(table.text(), "A        B\none two   [31mred\n");
-}
-
 TEST(Output, SaysSizesTimesAndCounts) {
   EXPECT_EQ(size_text(999), "999 B");
   EXPECT_EQ(size_text(1234), "1.2 KB");

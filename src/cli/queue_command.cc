@@ -5,6 +5,7 @@
 #include "cli/event_result.h"
 #include "cli/event_text.h"
 #include "cli/exit_code.h"
+#include "cli/foreign_text.h"
 #include "cli/output.h"
 #include "cli/unknown_name.h"
 
@@ -38,7 +39,7 @@ std::string when(const object& event, std::string_view name) {
 
 void show_event(const object& event, const std::string& payload) {
   const auto row = [](const char* name, const std::string& value) {
-    if (!value.empty()) std::printf("%-12s %s\n", name, value.c_str());
+    if (!value.empty()) std::printf("%-12s %s\n", name, for_person(value, STDOUT_FILENO).c_str());
   };
   row("Event", text_in(event, "id"));
   const auto qualifier = text_in(event, "qualifier");
@@ -56,7 +57,7 @@ void show_event(const object& event, const std::string& payload) {
   const auto type = text_in(event, "errorType");
   const auto message = text_in(event, "errorMessage");
   row("Last error", type + (type.empty() || message.empty() ? "" : ": ") + message);
-  std::printf("Payload      %s\n", payload.c_str());
+  row("Payload", payload);
 }
 
 int tell_count(const object& reply, std::string_view member, const char* what,
@@ -199,10 +200,8 @@ int queue_purge(const ConnectionOptions& connection, const QueueOptions& options
       return explain(
           Error(ErrorCode::invalid, "purging cannot be undone: say -y where nobody can be asked"));
     }
-    std::fprintf(stderr, "Remove every %s event of \"%s\" for good? [y/N] ", options.state.c_str(),
-                 options.subject.c_str());
-    const auto answer = read_line();
-    if (!answer || (*answer != "y" && *answer != "yes")) {
+    if (!agreed(fmt::format("Remove every {} event of \"{}\" for good?", options.state,
+                            options.subject))) {
       std::fputs("Nothing was removed.\n", stderr);
       return kFailed;
     }

@@ -116,7 +116,7 @@ int show_list(const ConnectionOptions& connection, const ScheduleOptions& option
                  options.function.empty() ? "NAME" : options.function.c_str());
     return kDone;
   }
-  Table table({"FUNCTION", "SCHEDULE", "CRON", "TIME ZONE", "NEXT"});
+  Table table({"FUNCTION", "SCHEDULE", "CRON", "TIME ZONE", "NEXT"}, 2);
   for (const auto& item : schedules) {
     const auto& schedule = item.as_object();
     table.add({text_in(schedule, "function"), text_in(schedule, "name"), text_in(schedule, "cron"),

@@ -2,6 +2,7 @@
 // One coroutine.
 #pragma once
 
+#include "cli/progress_bar.h"
 #include "cli/project/archive.h"
 #include "http/body.h"
 
@@ -16,17 +17,11 @@ class Upload final : public http::BodyReader {
     return archive_.size;
   }
   // Ends the bar's line where it is still open.
-  void end_bar();
+  void end_bar() { bar_.close(); }
 
  private:
-  void show();
   Archive archive_;
-  std::uint64_t sent_ = 0;
-  int shown_ = -1;  // per cent
-  bool bar_;
+  ProgressBar bar_;
 };
-
-// "Uploading [#####               ]  25%  1.0 of 4.0 MB"
-[[nodiscard]] std::string bar_text(std::uint64_t sent, std::uint64_t size);
 
 }  // namespace lambda::cli

@@ -3,6 +3,7 @@
 #include "cli/connection/json_fields.h"
 #include "cli/exit_code.h"
 #include "cli/live_share.h"
+#include "cli/log_settings.h"
 #include "cli/output.h"
 
 #include <cstdio>
@@ -26,6 +27,14 @@ std::string live_text(const boost::json::object& version, const std::optional<Li
   if (std::to_string(number_in(version, "version")) == share->version)
     return "live " + share->percent;
   return live ? "live " + share->rest : "";
+}
+
+std::string moved_text(const std::string& name, std::int64_t from, std::int64_t to, bool back) {
+  const auto* what = back ? "Rolled back" : "Promoted";
+  // It was shared with another, and is no more.
+  if (from == to) return fmt::format("{} \"{}\": version {} has all calls", what, name, to);
+  const auto before = from == 0 ? std::string("$LATEST") : std::to_string(from);
+  return fmt::format("{} \"{}\": version {} \xE2\x86\x92 {}", what, name, before, to);
 }
 
 }  // namespace
@@ -57,6 +66,10 @@ int versions(const ConnectionOptions& connection, const std::string& name, bool 
                text_in(version, "codeSha256").substr(0, 12), text_in(version, "message")});
   }
   std::fputs(table.text().c_str(), stdout);
+  if (const auto* logs = reply->if_contains("logs"); logs != nullptr && logs->is_object()) {
+    const auto text = own_log_text(logs->get_object());
+    if (!text.empty()) std::fprintf(stderr, "%s\n", text.c_str());
+  }
   if (flag_in(*reply, "latestNewerThanLive")) {
     std::fprintf(stderr,
                  "$LATEST is newer than the live version; `lambda promote %s` makes it live.\n",
@@ -86,9 +99,7 @@ int move_live(const ConnectionOptions& connection, const std::string& name,
     std::printf("Unchanged: version %lld of \"%s\" is live already.\n", static_cast<long long>(to),
                 name.c_str());
   } else {
-    const auto before = from == 0 ? std::string("$LATEST") : std::to_string(from);
-    std::printf("%s \"%s\": version %s \xE2\x86\x92 %lld\n", back ? "Rolled back" : "Promoted",
-                name.c_str(), before.c_str(), static_cast<long long>(to));
+    std::printf("%s\n", moved_text(name, from, to, back).c_str());
     if (text_in(*reply, "urlAuth") == "closed") {
       std::fprintf(stderr, "Its URL is closed; open it with: lambda url %s open\n", name.c_str());
     } else {

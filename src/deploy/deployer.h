@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "function/catalog.h"
 #include "function/function.h"
+#include "function/variable_change.h"
 #include "http/body.h"
 
 #include <chrono>
@@ -29,6 +30,12 @@ enum class Source {
   image,    // no body: `image` names a local Docker image
 };
 
+// How dependencies are installed.
+struct BuildRequest {
+  bool cache = true;                               // what an earlier installation brought will do
+  std::map<std::string, std::string> environment;  // of the installation alone
+};
+
 // Settings as the caller named them; absent ones stay as they were (or get the defaults of `lambda
 // deploy`: 30 s, 128 MB).
 struct DeployRequest {
@@ -47,10 +54,27 @@ struct DeployRequest {
   std::optional<std::string> description;
   std::map<std::string, std::string> environment;  // merged over what was there ...
   bool environment_clear = false;                  // ... after emptying it
+  function::SecretReferences secrets;              // the same of secrets that it asks for
+  bool secrets_clear = false;
   std::optional<function::UrlAuth> url;
+  function::LogSettingsChange logs;
   std::optional<function::DriverName> driver;
   std::map<std::string, std::string> tags;
   std::string message;
+  std::optional<BuildRequest> build;  // of a zip: install what it depends on
+  // Who asks for it answers for some functions alone: it brings no secret into one that none of its
+  // versions has asked for.
+  bool limited = false;
+  // Asked before each stage that follows the upload: whether who asked for it still may. On the
+  // deploy's loop; empty: yes.
+  std::function<Result<Done>()> admitted;
+};
+
+// Of a function that is there; what is not named stays as it was.
+struct EnvironmentChange {
+  std::string function;
+  std::map<std::string, std::string> set;
+  std::vector<std::string> unset;
 };
 
 // What a person sees while it runs. Every call on the deploy's loop; must not throw.
@@ -61,6 +85,9 @@ class Progress {
                           std::string_view text) = 0;  // 2, "Preparing runtime python3.11"
   virtual void output(std::string_view text) = 0;      // the build's own output, verbatim
   virtual void end_step(int number, std::string_view text) = 0;  // 3, "Done. (init 21 ms)"
+  // Calls `action` when nobody is left to see it, once; replaces an earlier one. An empty one
+  // before what it refers to goes.
+  virtual void when_abandoned(std::function<void()> action) = 0;
 };
 
 struct DeployReport {
@@ -70,6 +97,8 @@ struct DeployReport {
   std::vector<std::uint64_t> cleaned;            // versions that were removed
   std::optional<function::VersionShare> shared;  // what a second version got of `live` until now
   std::string driver;
+  bool draft_kept = false;             // $LATEST was news: it is not live, and has the same change
+  function::VariableChange variables;  // against what answered before
 };
 
 struct DeployFailure {
@@ -82,6 +111,11 @@ class Deployer {
   virtual ~Deployer() = default;
   virtual Task<Result<DeployReport>> deploy(DeployRequest request, http::BodyReader& body,
                                             Progress& progress, DeployFailure& failure) = 0;
+  // A new version of the code that is live, with other variables: started, initialised and made
+  // live. A $LATEST that is news gets the same change and is not made live. Where $LATEST answers,
+  // it is changed itself. Errors: not_found (the function, or a variable to unset), invalid, those
+  // of the initialisation; nothing is changed then.
+  virtual Task<Result<DeployReport>> change_environment(EnvironmentChange change) = 0;
   // Whether the deploy would be taken, as far as that can be told without its code. Any
   // thread.
   [[nodiscard]] virtual Result<Done> check(const DeployRequest& request) const = 0;

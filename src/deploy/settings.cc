@@ -3,6 +3,7 @@
 #include "base/deploy_rules.h"
 #include "function/validation.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace lambda::deploy {
@@ -25,6 +26,11 @@ void merge_environment(const DeployRequest& request, function::Configuration& me
   if (request.environment.empty()) return;
   if (!merged.environment) merged.environment.emplace();
   for (const auto& [name, value] : request.environment) (*merged.environment)[name] = value;
+}
+
+void merge_secrets(const DeployRequest& request, function::Configuration& merged) {
+  if (request.secrets_clear) merged.secrets.clear();
+  for (const auto& [name, form] : request.secrets) merged.secrets[name] = form;
 }
 
 // A port makes an HTTP function unless somebody said otherwise, now or at an earlier deploy. What
@@ -82,6 +88,7 @@ Result<function::Configuration> merge_settings(const DeployRequest& request,
   // A version remembers its driver: a later change of the server's default does not move it.
   merged.driver = request.driver.value_or(merged.driver.value_or(standard_driver));
   merge_environment(request, merged);
+  merge_secrets(request, merged);
   if (zip && merged.runtime.empty()) {
     return fail(ErrorCode::invalid,
                 "function {} has no runtime: name one with --runtime, such as python3.11",
@@ -102,6 +109,27 @@ Result<function::Configuration> merge_settings(const DeployRequest& request,
   return merged;
 }
 
+Result<Done> check_new_secrets(std::string_view function, const function::Configuration& merged,
+                               const function::Function* before) {
+  const auto had = [before](const std::string& name) {
+    if (before == nullptr) return false;
+    if (before->latest->configuration.secrets.contains(name)) return true;
+    return std::ranges::any_of(before->versions, [&name](const auto& version) {
+      return version.second->configuration.secrets.contains(name);
+    });
+  };
+  for (const auto& [name, form] : merged.secrets) {
+    if (had(name)) continue;
+    return fail(ErrorCode::denied,
+                "no version of {1} has asked for the secret {0} yet, and a key that is for some "
+                "functions only gives it no secret that is shared: have it deployed once with a "
+                "key for all functions, or leave {0} out and give {1} a secret of its own, which "
+                "it gets without asking (`lambda secret put {0} --function {1}`)",
+                name, function);
+  }
+  return Done{};
+}
+
 std::vector<std::string> differing_settings(const function::Configuration& one,
                                             const function::Configuration& other) {
   const std::pair<std::string_view, bool> all[] = {
@@ -112,6 +140,7 @@ std::vector<std::string> differing_settings(const function::Configuration& one,
       {"memory", one.memory_mb != other.memory_mb},
       {"ephemeral_storage", one.ephemeral_storage_mb != other.ephemeral_storage_mb},
       {"environment", one.environment != other.environment},
+      {"secrets", one.secrets != other.secrets},
       {"kind", one.kind != other.kind},
       {"port", one.port != other.port},
       {"concurrency", one.concurrency != other.concurrency},

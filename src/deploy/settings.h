@@ -7,6 +7,7 @@
 #include "function/function.h"
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lambda::deploy {
@@ -19,6 +20,13 @@ inline constexpr int kDefaultTimeoutSeconds = 30;
 Result<function::Configuration> merge_settings(const DeployRequest& request,
                                                const function::Configuration* before,
                                                function::DriverName standard_driver);
+
+// What `merged` asks for that somebody who answers for some functions alone may not give: a secret
+// that no version of `before` (null: there is none) has asked for. It may be a shared one, and be
+// told by the function; or become one, when the function's own of that name is deleted.
+[[nodiscard]] Result<Done> check_new_secrets(std::string_view function,
+                                             const function::Configuration& merged,
+                                             const function::Function* before);
 
 // What of the two is not the same, in the words of lambda.toml; what that does not know in AWS's.
 [[nodiscard]] std::vector<std::string> differing_settings(const function::Configuration& one,

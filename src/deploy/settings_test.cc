@@ -36,6 +36,45 @@ TEST(Settings, ARuntimeThatIsNoneIsToldInOurWords) {
       << merged.error().message();
 }
 
+TEST(Settings, SecretsAreAddedToThoseThatWereAskedForOrReplaceThem) {
+  using function::SecretForm;
+  using function::SecretReferences;
+  auto request = zip_request();
+  request.secrets = {{"TOKEN", std::nullopt}, {"CERT", SecretForm::file}};
+  const auto first = merge_settings(request, nullptr, DriverName::native);
+  ASSERT_TRUE(first) << first.error().message();
+  EXPECT_EQ(first->secrets, request.secrets);
+  request.secrets = {{"CERT", std::nullopt}};
+  const auto second = merge_settings(request, &*first, DriverName::native);
+  const SecretReferences both{{"TOKEN", std::nullopt}, {"CERT", std::nullopt}};
+  EXPECT_EQ(second->secrets, both);
+  request.secrets_clear = true;
+  const auto third = merge_settings(request, &*second, DriverName::native);
+  EXPECT_EQ(third->secrets, request.secrets);
+  EXPECT_EQ(differing_settings(*second, *third), std::vector<std::string>{"secrets"});
+}
+
+TEST(Settings, AFunctionIsGivenNoNewSecretByWhoAnswersForSomeFunctionsAlone) {
+  function::Configuration merged;
+  EXPECT_TRUE(check_new_secrets("greet", merged, nullptr));
+  merged.secrets = {{"TOKEN", std::nullopt}};
+  const auto refused = check_new_secrets("greet", merged, nullptr);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::denied);
+  EXPECT_NE(refused.error().message().find("lambda secret put TOKEN --function greet"),
+            std::string::npos);
+
+  function::Function before;
+  before.latest = std::make_shared<function::Version>();
+  EXPECT_FALSE(check_new_secrets("greet", merged, &before));
+  auto older = std::make_shared<function::Version>();
+  older->configuration.secrets = {{"TOKEN", function::SecretForm::file}};
+  before.versions[1] = older;
+  EXPECT_TRUE(check_new_secrets("greet", merged, &before));
+  merged.secrets.emplace("OTHER", std::nullopt);
+  EXPECT_FALSE(check_new_secrets("greet", merged, &before));
+}
+
 DeployRequest image_request() {
   DeployRequest request;
   request.name = "web";

@@ -1,14 +1,16 @@
 // Steps: receive the upload (before the turn: several may upload at once) -> wait for this
-// function's turn -> check the settings -> build or prepare -> start and initialise the new code ->
-// commit in one transaction.
+// function's turn -> check the settings -> install its dependencies, where asked for -> build or
+// prepare -> start and initialise the new code -> commit in one transaction.
 #include "deploy/staged_deployer.h"
 
 #include "base/crypto.h"
 #include "base/deploy_rules.h"
 #include "deploy/bytecode.h"
+#include "deploy/deploy_draft.h"
 #include "deploy/image_code.h"
 #include "deploy/receive.h"
 #include "deploy/settings.h"
+#include "function/secret_users.h"
 #include "function/validation.h"
 
 #include <spdlog/fmt/ranges.h>
@@ -32,26 +34,27 @@ std::string hint_of_port(std::uint16_t port) {
       port);
 }
 
+void set_package(function::Version& version, const function::Package& package) {
+  version.code.sha256 = package.sha256_base64;
+  version.code.size = package.size;
+  version.code.package_digest = package.digest;
+}
+
 Result<Done> check_request(const DeployRequest& request) {
+  if (request.build && request.source != Source::zip) {
+    return fail(ErrorCode::invalid,
+                "--build installs the dependencies of a folder without a Dockerfile: one with a "
+                "Dockerfile installs them itself (RUN pip install, RUN npm ci)");
+  }
   auto fits = check_deploy_name(request.name);
   return fits ? check_deploy_message(request.message) : fits;
 }
 
-}  // namespace
+Result<Done> still_admitted(const DeployRequest& request) {
+  return request.admitted ? request.admitted() : Done{};
+}
 
-struct StagedDeployer::Draft {
-  function::Package package;
-  std::shared_ptr<TemporaryFile> context;
-  function::FunctionPtr before;  // null: a new function
-  std::shared_ptr<function::Version>
-      version;       // what the deploy makes; becomes immutable when it is started
-  std::string note;  // where its settings come from, if that may surprise
-  std::shared_ptr<const void> image_pin;      // until the commit
-  std::optional<std::uint16_t> exposed_port;  // of an image, the lowest
-  bool unchanged = false;
-  bool prepared = false;
-  std::chrono::microseconds init{0};
-};
+}  // namespace
 
 Task<Result<DeployReport>> StagedDeployer::deploy(DeployRequest request, http::BodyReader& body,
                                                   Progress& progress, DeployFailure& failure) {
@@ -64,22 +67,52 @@ Task<Result<DeployReport>> StagedDeployer::deploy(DeployRequest request, http::B
   const auto turn = co_await queue_.wait_turn(request.name);
   auto planned = plan(request, draft);
   if (!planned) co_return fail(std::move(planned.error()));
-  auto report = co_await make_version(request, draft, progress, failure);
-  if (report) spdlog::info("deploy {}: done, version {}", request.name, report->version->number);
-  if (!report) co_await discard_image(draft);
+  KeptOutput output(progress);
+  auto report = co_await make_version(request, draft, output, failure);
+  if (report) {
+    spdlog::info("deploy {}: done, version {}", request.name, report->version->number);
+  } else {
+    FailedDeploy failed;
+    failed.function = request.name;
+    failed.version = draft.version->number;
+    failed.output = output.take();
+    failed.message = report.error().message();
+    parts_.on_failed(failed);
+    co_await discard_image(draft);
+  }
   co_return report;
+}
+
+// With all of the calls.
+bool StagedDeployer::is_live_already(const Draft& draft) {
+  const auto* live = draft.before == nullptr ? nullptr : draft.before->live();
+  if (live == nullptr || live->additional) return false;
+  const auto version = draft.before->version(live->version);
+  return version && version->configuration == draft.version->configuration &&
+         version->code.sha256 == draft.version->code.sha256;
 }
 
 Task<Result<DeployReport>> StagedDeployer::make_version(const DeployRequest& request, Draft& draft,
                                                         Progress& progress,
                                                         DeployFailure& failure) {
+  if (auto may = still_admitted(request); !may) co_return fail(std::move(may.error()));
+  if (request.build) {
+    spdlog::info("deploy {}: install dependencies", request.name);
+    auto installed = co_await install(request, draft, progress);
+    if (!installed) co_return fail(std::move(installed.error()));
+  }
   spdlog::info("deploy {}: build", request.name);
   auto built = co_await build(request, draft, progress);
   if (!built) co_return fail(std::move(built.error()));
+  if (auto may = still_admitted(request); !may) co_return fail(std::move(may.error()));
   if (!draft.unchanged) {
     spdlog::info("deploy {}: initialise", request.name);
     auto initialised = co_await initialise(draft, progress, failure);
     if (!initialised) co_return fail(std::move(initialised.error()));
+  }
+  if (auto may = still_admitted(request); !may) {
+    if (draft.prepared) parts_.invoker.abandon_prepared(draft.version);
+    co_return fail(std::move(may.error()));
   }
   spdlog::info("deploy {}: commit", request.name);
   co_return co_await commit(request, draft);
@@ -123,20 +156,32 @@ Result<Done> StagedDeployer::plan(const DeployRequest& request, Draft& draft) co
   }
   auto merged = configuration_of(request, draft.before);
   if (!merged) return fail(std::move(merged.error()));
-  draft.note = note_of_draft(request, draft.before, *merged);
+  if (request.limited) {
+    auto may = check_new_secrets(request.name, *merged, draft.before.get());
+    if (!may) return fail(std::move(may.error()));
+  }
+  auto note = check_secrets(request.name, *merged);
+  if (!note) return fail(std::move(note.error()));
+  draft.note = note_of_draft(request, draft.before, *merged) + *note;
   auto version = std::make_shared<function::Version>();
   version->function = request.name;
   version->number = draft.before ? draft.before->next_version : 1;
   version->configuration = std::move(*merged);
   version->revision_id = random_uuid();
   version->last_modified = parts_.clock.now();
-  if (request.source == Source::zip) {
-    version->code.sha256 = draft.package.sha256_base64;
-    version->code.size = draft.package.size;
-    version->code.package_digest = draft.package.digest;
-  }
+  if (request.source == Source::zip) set_package(*version, draft.package);
   draft.version = std::move(version);
   return Done{};
+}
+
+Task<Result<Done>> StagedDeployer::install(const DeployRequest& request, Draft& draft,
+                                           Progress& progress) {
+  auto package = co_await parts_.dependencies.add_to(*draft.version, *request.build, progress);
+  if (!package) co_return fail(std::move(package.error()));
+  draft.package = std::move(*package);
+  set_package(*draft.version, draft.package);
+  ++draft.step;
+  co_return Done{};
 }
 
 // Settings that are not named stay as they were: as the draft has them where it was changed since
@@ -162,6 +207,18 @@ std::string StagedDeployer::note_of_draft(const DeployRequest& request,
       live->label(), fmt::join(names, ", "));
 }
 
+Result<std::string> StagedDeployer::check_secrets(const std::string& function,
+                                                  const function::Configuration& merged) const {
+  auto secrets = parts_.secrets.secrets_for(function, merged.secrets);
+  if (!secrets) return fail(std::move(secrets.error()));
+  const auto hidden = function::hidden_variables(merged, *secrets);
+  if (hidden.empty()) return std::string();
+  return fmt::format(
+      "Note: both an environment variable and a secret, of which the function gets the secret: "
+      "{}\n",
+      fmt::join(hidden, ", "));
+}
+
 tl::unexpected<Error> StagedDeployer::no_images() const {
   return fail(ErrorCode::unavailable,
               "functions with a Dockerfile or an image need Docker Engine: {}",
@@ -179,6 +236,12 @@ Result<Done> StagedDeployer::check(const DeployRequest& request) const {
   if (fits = function::check_tags(tags); !fits) return fits;
   auto merged = configuration_of(request, before);
   if (!merged) return fail(std::move(merged.error()));
+  if (request.limited) {
+    if (auto may = check_new_secrets(request.name, *merged, before.get()); !may) return may;
+  }
+  if (auto secrets = check_secrets(request.name, *merged); !secrets)
+    return fail(std::move(secrets.error()));
+  if (request.build) return parts_.dependencies.check(merged->runtime);
   if (request.source == Source::zip) return parts_.check_runtime(merged->runtime);
   if (parts_.images == nullptr) return no_images();
   return Done{};
@@ -190,17 +253,12 @@ Task<Result<Done>> StagedDeployer::build(const DeployRequest& request, Draft& dr
     auto built = co_await build_image(request, draft, progress);
     if (!built) co_return fail(std::move(built.error()));
   } else {
-    progress.begin_step(2,
+    progress.begin_step(draft.step,
                         fmt::format("Preparing runtime {}", draft.version->configuration.runtime));
     auto there = parts_.check_runtime(draft.version->configuration.runtime);
     if (!there) co_return fail(std::move(there.error()));
   }
-  if (draft.before != nullptr && draft.before->live() != nullptr &&
-      !draft.before->live()->additional) {
-    const auto live = draft.before->version(draft.before->live()->version);
-    draft.unchanged = live && live->configuration == draft.version->configuration &&
-                      live->code.sha256 == draft.version->code.sha256;
-  }
+  draft.unchanged = is_live_already(draft);
   if (request.source == Source::zip && !draft.unchanged &&
       wants_bytecode(draft.version->configuration)) {
     // Without bytecode a function works, slower; what really stops it will stop its initialisation
@@ -215,7 +273,7 @@ Task<Result<Done>> StagedDeployer::build(const DeployRequest& request, Draft& dr
     }
   }
   if (!draft.note.empty()) progress.output(draft.note);
-  progress.end_step(2, "Done.");
+  progress.end_step(draft.step, "Done.");
   co_return Done{};
 }
 
@@ -227,13 +285,13 @@ Task<Result<Done>> StagedDeployer::build_image(const DeployRequest& request, Dra
   Result<sandbox::ImageInfo> image = fail(ErrorCode::internal, "no image");
   if (request.source == Source::context) {
     const std::string repository = "func-" + request.name;
-    progress.begin_step(2, fmt::format("Building image \"{}\"", repository));
+    progress.begin_step(draft.step, fmt::format("Building image \"{}\"", repository));
     std::map<std::string, std::string> labels{{"lambda.function", request.name}};
     auto on_output = [&progress](std::string_view text) { progress.output(text); };
     std::function<void(std::string_view)> output = on_output;
     image = co_await images.build(draft.context->path(), tag, std::move(labels), std::move(output));
   } else {
-    progress.begin_step(2, fmt::format("Preparing image \"{}\"", request.image));
+    progress.begin_step(draft.step, fmt::format("Preparing image \"{}\"", request.image));
     image = co_await images.inspect(request.image);
   }
   if (!image) co_return fail(std::move(image.error()));
@@ -255,8 +313,10 @@ Task<Result<Done>> StagedDeployer::build_image(const DeployRequest& request, Dra
 Task<Result<Done>> StagedDeployer::initialise(Draft& draft, Progress& progress,
                                               DeployFailure& failure) {
   const bool native = draft.version->configuration.driver == function::DriverName::native;
-  progress.begin_step(3, native ? "Starting sandbox" : "Starting container");
+  ++draft.step;
+  progress.begin_step(draft.step, native ? "Starting sandbox" : "Starting container");
   invoke::Invoker::InitFailure init_failure;
+  draft.secrets = parts_.secrets.revision();
   auto prepared = co_await parts_.invoker.prepare(draft.version, init_failure);
   if (!prepared) {
     failure.function_payload = std::move(init_failure.payload);
@@ -269,7 +329,7 @@ Task<Result<Done>> StagedDeployer::initialise(Draft& draft, Progress& progress,
   }
   draft.prepared = true;
   draft.init = prepared->init;
-  progress.end_step(3, fmt::format("Done. (init {})", milliseconds_text(prepared->init)));
+  progress.end_step(draft.step, fmt::format("Done. (init {})", milliseconds_text(prepared->init)));
   co_return Done{};
 }
 
@@ -280,9 +340,11 @@ Task<Result<DeployReport>> StagedDeployer::commit(const DeployRequest& request, 
   change.code = draft.version->code;
   change.message = request.message;
   change.url = request.url;
+  change.logs = request.logs;
   change.tags = request.tags;
   change.keep_versions = parts_.keep_versions;
   if (draft.before) change.expected_revision = draft.before->latest->revision_id;
+  change.draft = std::move(draft.kept);
   auto write = [this, change = std::move(change)]() mutable {
     return parts_.catalog.commit_deploy(std::move(change));
   };
@@ -291,8 +353,11 @@ Task<Result<DeployReport>> StagedDeployer::commit(const DeployRequest& request, 
     if (draft.prepared) parts_.invoker.abandon_prepared(draft.version);
     co_return fail(std::move(outcome.error()), "commit the deploy of {}", request.name);
   }
-  if (draft.prepared && outcome->unchanged) parts_.invoker.abandon_prepared(draft.version);
-  if (draft.prepared && !outcome->unchanged)
+  // One that may have an older value of a secret serves nobody.
+  const bool fresh = draft.secrets == parts_.secrets.revision();
+  if (draft.prepared && (outcome->unchanged || !fresh))
+    parts_.invoker.abandon_prepared(draft.version);
+  if (draft.prepared && !outcome->unchanged && fresh)
     parts_.invoker.adopt_prepared(draft.version, outcome->version);
   DeployReport report;
   report.version = outcome->version;
@@ -300,6 +365,9 @@ Task<Result<DeployReport>> StagedDeployer::commit(const DeployRequest& request, 
   report.shared = outcome->shared;
   report.init = draft.init;
   report.driver = function::to_string(*draft.version->configuration.driver);
+  std::optional<std::map<std::string, std::string>> former;
+  if (draft.before) former = draft.before->answering()->configuration.environment;
+  report.variables = function::variable_change(former, draft.version->configuration.environment);
   for (const auto& gone : outcome->cleaned) report.cleaned.push_back(gone->number);
   co_return report;
 }

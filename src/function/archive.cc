@@ -6,6 +6,7 @@
 #include "function/archive.h"
 
 #include "base/unique_fd.h"
+#include "function/archive_locale.h"
 #include "function/package_files.h"
 #include "function/program_check.h"
 
@@ -14,7 +15,6 @@
 
 #include <algorithm>
 #include <array>
-#include <clocale>
 #include <deque>
 #include <fcntl.h>
 #include <memory>
@@ -37,24 +37,6 @@ constexpr std::size_t kLongestLink = 1024;
 constexpr std::size_t kLinkSteps = 500'000;
 // Up to so many files are synced one by one; for more, one sync of the file system is quicker.
 constexpr std::size_t kSyncedOneByOne = 128;
-
-// libarchive converts names to the thread's locale, and the C locale knows no "é".
-class Utf8Locale {
- public:
-  Utf8Locale() {
-    // Made once and kept as long as the process: it is immutable.
-    static const locale_t utf8 = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
-    if (utf8 != nullptr) before_ = ::uselocale(utf8);
-  }
-  ~Utf8Locale() {
-    if (before_ != nullptr) ::uselocale(before_);
-  }
-  Utf8Locale(const Utf8Locale&) = delete;
-  Utf8Locale& operator=(const Utf8Locale&) = delete;
-
- private:
-  locale_t before_ = nullptr;
-};
 
 struct ArchiveFree {
   void operator()(struct archive* archive) const { ::archive_read_free(archive); }

@@ -4,6 +4,7 @@
 #include "base/crypto.h"
 #include "base/nearest_word.h"
 #include "function/catalog_impl.h"
+#include "function/environment_seal.h"
 #include "function/validation.h"
 
 #include <spdlog/spdlog.h>
@@ -78,7 +79,7 @@ Result<FunctionPtr> Catalog::Impl::find(std::string_view name) const {
 
 Result<Done> Catalog::Impl::save(const FunctionPtr& before, Function after) {
   auto work = [&](SQLite::Database& connection) {
-    save_function(connection, tenant, before.get(), after);
+    save_function(connection, tenant, master, before.get(), after);
   };
   if (auto saved = database.change("save function " + after.name, work); !saved) return saved;
   const auto gone = before ? unreachable(*before, after) : std::vector<VersionPtr>();
@@ -123,11 +124,13 @@ Catalog::Catalog(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Catalog::~Catalog() = default;
 
 Result<std::unique_ptr<Catalog>> Catalog::load(store::Database& database, const Clock& clock,
-                                               Tenant tenant) {
-  auto impl = std::make_unique<Impl>(database, clock, std::move(tenant));
+                                               Tenant tenant, store::MasterKey master) {
+  if (auto sealed = seal_stored_environments(database, master); !sealed)
+    return fail(std::move(sealed.error()));
+  auto impl = std::make_unique<Impl>(database, clock, std::move(tenant), std::move(master));
   Result<std::vector<FunctionPtr>> functions;
   auto work = [&](SQLite::Database& connection) {
-    functions = load_functions(connection, impl->tenant);
+    functions = load_functions(connection, impl->tenant, impl->master);
     impl->foreign = load_foreign_use(connection, impl->tenant);
   };
   if (auto read = database.read("load functions", work); !read) {

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "function/function.h"
+#include "store/master_key.h"
 
 #include <functional>
 #include <map>
@@ -51,11 +52,15 @@ struct DeployCommit {
   Configuration configuration;
   Code code;
   std::string message;
-  std::optional<UrlAuth> url;               // absent: as it was; a new function gets `open`
+  std::optional<UrlAuth> url;  // absent: as it was; a new function gets `open`
+  LogSettingsChange logs;
   std::map<std::string, std::string> tags;  // added
   std::size_t keep_versions = 5;
   // The draft that `configuration` was made from; "" where there was no function.
   std::string expected_revision;
+  // Of a function that is there: $LATEST keeps its code and has these settings; absent: it becomes
+  // what is deployed.
+  std::optional<Configuration> draft;
 };
 
 // A second version that an alias sends calls to, and its share of them, 0.0 to 1.0.
@@ -70,9 +75,10 @@ struct DeployOutcome {
 
 class Catalog {
  public:
-  // Loads everything. Errors: the database's. `database` and `clock` outlive the catalog.
+  // Loads everything. Environment variables are sealed under `master` in the database. Errors: the
+  // database's; internal (they do not open). `database` and `clock` outlive the catalog.
   static Result<std::unique_ptr<Catalog>> load(store::Database& database, const Clock& clock,
-                                               Tenant tenant);
+                                               Tenant tenant, store::MasterKey master);
   ~Catalog();
 
   // --- any thread
@@ -125,6 +131,8 @@ class Catalog {
   Result<UrlConfig> update_url(std::string_view name,
                                const std::function<Result<UrlConfig>(UrlConfig)>& change);
   Result<Done> set_reserved_concurrency(std::string_view name, std::optional<int> limit);
+  // `change` is in range.
+  Result<Done> set_log_settings(std::string_view name, const LogSettingsChange& change);
 
   // One transaction: $LATEST, a new version, `live`, and the clean-up of old deployed versions (the
   // newest `keep_versions` stay, and any that PublishVersion made, an alias uses, or is needed

@@ -254,4 +254,13 @@ Result<Done> Catalog::set_reserved_concurrency(std::string_view name, std::optio
   return impl_->save(*before, std::move(after));
 }
 
+Result<Done> Catalog::set_log_settings(std::string_view name, const LogSettingsChange& change) {
+  auto before = impl_->find(name);
+  if (!before) return fail(std::move(before.error()));
+  Function after = **before;
+  change.apply_to(after.logs);
+  if (after.logs == (*before)->logs) return Done{};
+  return impl_->save(*before, std::move(after));
+}
+
 }  // namespace lambda::function

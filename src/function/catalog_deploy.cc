@@ -1,7 +1,8 @@
 // What moves `live`: the commit of a deploy, rollback, promote.
 //
-// A commit's steps: checks -> the same as what is live? -> new $LATEST -> publish -> move `live` ->
-// clean up old deployed versions -> save it all in one transaction.
+// A commit's steps: checks -> the same as what is live? -> new $LATEST -> publish -> the former
+// $LATEST again, where it is kept -> move `live` -> clean up old deployed versions -> save it all
+// in one transaction.
 #include "base/crypto.h"
 #include "base/deploy_rules.h"
 #include "function/catalog_impl.h"
@@ -26,7 +27,8 @@ bool is_same(const Version& version, const DeployCommit& commit) {
 Result<Done> check_commit(const DeployCommit& commit) {
   if (auto good = check_function_name(commit.function); !good) return good;
   if (auto good = check_deploy_name(commit.function); !good) return good;
-  return check_configuration(commit.configuration);
+  if (auto good = check_configuration(commit.configuration); !good) return good;
+  return commit.draft ? check_configuration(*commit.draft) : Result<Done>(Done{});
 }
 
 // The version that `live` points to; null where there is no `live`.
@@ -77,7 +79,15 @@ tl::unexpected<Error> no_such_version(const Function& function, std::uint64_t nu
               cleaned, fmt::join(numbers, ", "));
 }
 
-// The newest version below the live one that was ever live.
+// Two that share `live`: the older one had all calls before, or the alias names it first.
+std::uint64_t before_sharing(const Function& function, const Alias& live) {
+  const auto older = std::min(live.version, live.additional->first);
+  const auto version = function.version(older);
+  return version && version->live_since ? older : live.version;
+}
+
+// Where `live` is shared, the version that it was before; else the newest below the live one that
+// was ever live.
 Result<std::uint64_t> rollback_target(const Function& function) {
   const auto* live = function.live();
   if (live == nullptr) {
@@ -85,6 +95,7 @@ Result<std::uint64_t> rollback_target(const Function& function) {
                 "{} has no live version to roll back from: make one live with `lambda promote {}`",
                 function.name, function.name);
   }
+  if (live->additional) return before_sharing(function, *live);
   // $LATEST, which `live` may point to, is newer than every version.
   const std::uint64_t current = live->version == 0 ? function.next_version : live->version;
   std::uint64_t target = 0;
@@ -116,6 +127,15 @@ Result<std::vector<VersionPtr>> Catalog::Impl::clean_up(Function& function, std:
   }
   for (const auto& version : old) function.versions.erase(version->number);
   return old;
+}
+
+void Catalog::Impl::keep_draft(Function& function, const VersionPtr& draft,
+                               Configuration configuration) const {
+  function.latest = draft;
+  if (draft->configuration == configuration) return;
+  auto next = next_draft(function);
+  next->configuration = std::move(configuration);
+  function.latest = std::move(next);
 }
 
 bool Catalog::Impl::move_live(Function& function, std::uint64_t number) const {
@@ -150,6 +170,8 @@ Result<DeployOutcome> Catalog::commit_deploy(DeployCommit commit) {
     after.url.auth = auth;
   }
 
+  commit.logs.apply_to(after.logs);
+
   DeployOutcome outcome;
   outcome.shared = live_share(after);
   const auto live = live_version(after);
@@ -169,6 +191,7 @@ Result<DeployOutcome> Catalog::commit_deploy(DeployCommit commit) {
     publication.deployed = true;
     number = impl_->publish(after, publication)->number;
   }
+  if (commit.draft && before) impl_->keep_draft(after, before->latest, std::move(*commit.draft));
   impl_->move_live(after, number);
   impl_->note_live_draft(after);
   if (!outcome.unchanged) {

@@ -79,6 +79,29 @@ TEST_F(CatalogTest, AnUnchangedRedeployStillSetsUrlAndTagsAndTheDraft) {
   EXPECT_EQ(get()->url.auth, UrlAuth::closed);
 }
 
+TEST_F(CatalogTest, ADraftThatIsKeptIsNotMadeLive) {
+  deploy("a");
+  ASSERT_TRUE(catalog_->update_code("greet", code_of("x"), "", "", false));
+  DeployCommit commit;
+  commit.function = "greet";
+  commit.configuration = python();
+  commit.configuration.environment.emplace().emplace("COLOR", "red");
+  commit.code = code_of("a");
+  commit.draft = commit.configuration;
+  EXPECT_EQ(deploy(commit).version->number, 2u);
+  EXPECT_EQ(get()->answering()->code, code_of("a"));
+  EXPECT_EQ(get()->latest->code, code_of("x"));
+  EXPECT_EQ(get()->latest->configuration, commit.configuration);
+  EXPECT_TRUE(get()->draft_is_news());
+  // The same once more changes neither.
+  const auto revision = get()->latest->revision_id;
+  EXPECT_TRUE(deploy(commit).unchanged);
+  EXPECT_EQ(get()->latest->revision_id, revision);
+  reload();
+  EXPECT_EQ(get()->latest->code, code_of("x"));
+  EXPECT_EQ(catalog_->promote("greet", std::nullopt)->to->code, code_of("x"));
+}
+
 TEST_F(CatalogTest, ADeployOfWhatWasLiveBeforeARollbackIsANewVersion) {
   deploy("a");
   deploy("b");
@@ -110,6 +133,44 @@ TEST_F(CatalogTest, WhatMovesLiveTellsTheSplitThatItEnds) {
   ASSERT_TRUE(split_live(*catalog_));
   EXPECT_EQ(catalog_->rollback("greet", std::nullopt)->shared, VersionShare(1, 0.5));
   EXPECT_FALSE(catalog_->promote("greet", 2)->shared);
+}
+
+TEST_F(CatalogTest, RollbackEndsACanaryAtTheVersionBefore) {
+  deploy("a");
+  deploy("b");
+  deploy("c");
+  deploy("d");
+  const auto point = [&](std::uint64_t first, std::uint64_t second) {
+    auto share = [=](Alias alias) -> Result<Alias> {
+      alias.version = first;
+      alias.additional = VersionShare(second, 0.1);
+      return alias;
+    };
+    ASSERT_TRUE(catalog_->update_alias("greet", "live", share, ""));
+  };
+  ASSERT_TRUE(catalog_->rollback("greet", 3));
+  // Not to 2, which was live before 3 was.
+  point(3, 4);
+  auto move = catalog_->rollback("greet", std::nullopt);
+  EXPECT_EQ(move->to->number, 3u);
+  EXPECT_EQ(move->shared, VersionShare(4, 0.1));
+  EXPECT_FALSE(get()->live()->additional);
+  // Written the other way round.
+  point(4, 3);
+  EXPECT_EQ(catalog_->rollback("greet", std::nullopt)->to->number, 3u);
+  EXPECT_EQ(catalog_->rollback("greet", std::nullopt)->to->number, 2u);
+}
+
+TEST_F(CatalogTest, RollbackFromACanaryPassesOverWhatNeverWasLive) {
+  deploy("a");
+  ASSERT_TRUE(catalog_->update_code("greet", code_of("b"), "", "", true));  // 2, never live
+  deploy("c");
+  const auto share = [](Alias alias) -> Result<Alias> {
+    alias.additional = VersionShare(2, 0.1);
+    return alias;
+  };
+  ASSERT_TRUE(catalog_->update_alias("greet", "live", share, ""));
+  EXPECT_EQ(catalog_->rollback("greet", std::nullopt)->to->number, 3u);
 }
 
 TEST_F(CatalogTest, DeployRefusesNamesWithoutAUrl) {
@@ -329,6 +390,16 @@ TEST_F(CatalogTest, ADraftOfAnEarlierServerThatWasLiveIsNoNews) {
   ASSERT_TRUE(catalog_->update_code("other", code_of("4"), "", "", false));
   const auto back = [](SQLite::Database& database) {
     database.exec("UPDATE versions SET live_since = NULL WHERE number = 0");
+    database.exec("DROP TRIGGER secrets_of_function; DROP TABLE secrets");
+    database.exec(
+        "DROP TRIGGER call_totals_of_function; DROP TRIGGER call_totals_of_version;"
+        "DROP TABLE call_totals; DROP TABLE audit; DROP TABLE audit_cuts");
+    for (const char* column : {"functions", "expires", "last_used", "last_address"})
+      database.exec(std::string("ALTER TABLE keys DROP COLUMN ") + column);
+    for (const char* column : {"traceparent", "tracestate"})
+      database.exec(std::string("ALTER TABLE events DROP COLUMN ") + column);
+    for (const char* column : {"log_size_mb", "log_age_seconds"})
+      database.exec(std::string("ALTER TABLE functions DROP COLUMN ") + column);
     database.exec("PRAGMA user_version = 4");
   };
   ASSERT_TRUE(database_->change("an earlier server", back));

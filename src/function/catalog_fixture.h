@@ -45,7 +45,7 @@ class CatalogTest : public ::testing::Test {
   }
   // What a restart of the server would find.
   void reload() {
-    auto loaded = Catalog::load(*database_, clock_, Tenant{});
+    auto loaded = Catalog::load(*database_, clock_, Tenant{}, master_);
     ASSERT_TRUE(loaded) << loaded.error().message();
     catalog_ = std::move(*loaded);
     auto remember = [this](const std::vector<VersionPtr>& gone, const SnapshotPtr&) {
@@ -86,6 +86,7 @@ class CatalogTest : public ::testing::Test {
   std::uint64_t live() { return get()->live()->version; }
 
   FakeClock clock_;
+  store::MasterKey master_ = store::MasterKey::ephemeral();
   std::unique_ptr<store::Database> database_;
   std::unique_ptr<Catalog> catalog_;
   std::vector<std::string> gone_;

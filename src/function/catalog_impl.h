@@ -17,12 +17,13 @@
 namespace lambda::function {
 
 struct Catalog::Impl {
-  Impl(store::Database& db, const Clock& c, Tenant t)
-      : database(db), clock(c), tenant(std::move(t)) {}
+  Impl(store::Database& db, const Clock& c, Tenant t, store::MasterKey key)
+      : database(db), clock(c), tenant(std::move(t)), master(std::move(key)) {}
 
   store::Database& database;
   const Clock& clock;
   Tenant tenant;
+  store::MasterKey master;
   ForeignUse foreign;
   VersionNeeded needed;
   std::function<void(const std::vector<VersionPtr>&)> leaving_listener;
@@ -63,6 +64,8 @@ struct Catalog::Impl {
   void set_alias(Function& function, Alias alias) const;
   // Where `live` now answers with what the draft is.
   void note_live_draft(Function& function) const;
+  // $LATEST is `draft` again, with these settings.
+  void keep_draft(Function& function, const VersionPtr& draft, Configuration configuration) const;
   // All of `live`'s calls go to `number`. False: they did already.
   bool move_live(Function& function, std::uint64_t number) const;
   // Takes away the deployed versions that are too many, and that nothing uses.

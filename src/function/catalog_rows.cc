@@ -69,6 +69,13 @@ class Row {
   }
   std::string text() { return statement_.getColumn(read_++).getString(); }
   std::int64_t number() { return statement_.getColumn(read_++).getInt64(); }
+  std::optional<std::int64_t> number_or_none() {
+    if (is_null()) {
+      skip();
+      return std::nullopt;
+    }
+    return number();
+  }
   double real() { return statement_.getColumn(read_++).getDouble(); }
   bool is_null() { return statement_.getColumn(read_).isNull(); }
   void skip(int columns = 1) { read_ += columns; }
@@ -82,7 +89,8 @@ class Row {
 
 constexpr const char* kSelectFunctions =
     "SELECT name, host_label, url_auth, url_cors, url_invoke_mode, url_created, url_modified, "
-    "reserved_concurrency, created, next_version FROM functions WHERE account = ? AND region = ?";
+    "reserved_concurrency, created, next_version, log_size_mb, log_age_seconds FROM functions "
+    "WHERE account = ? AND region = ?";
 
 Function read_function(Row& row) {
   Function function;
@@ -100,6 +108,8 @@ Function read_function(Row& row) {
   }
   function.created = row.time();
   function.next_version = static_cast<std::uint64_t>(row.number());
+  function.logs.size_mb = row.number_or_none();
+  if (const auto age = row.number_or_none()) function.logs.age = std::chrono::seconds(*age);
   return function;
 }
 
@@ -109,11 +119,12 @@ constexpr const char* kSelectVersions =
     "last_update, last_update_reason, last_update_reason_code, message, deployed, live_since, "
     "draft_description FROM versions WHERE account = ? AND region = ?";
 
-Result<VersionPtr> read_version(Row& row) {
+Result<VersionPtr> read_version(Row& row, const Tenant& tenant, const store::MasterKey& master) {
   auto version = std::make_shared<Version>();
   version->function = row.text();
   version->number = static_cast<std::uint64_t>(row.number());
-  auto configuration = configuration_from_json(row.text());
+  const EnvironmentSeal seal(master, tenant, version->function, version->number);
+  auto configuration = configuration_from_json(row.text(), seal);
   if (!configuration) {
     return fail(std::move(configuration.error()), "load {} version {}", version->function,
                 version->label());
@@ -146,10 +157,11 @@ Result<VersionPtr> read_version(Row& row) {
 
 using Functions = std::map<std::string, Function, std::less<>>;
 
-Result<Done> load_versions(SQLite::Database& database, const Tenant& tenant, Functions& functions) {
+Result<Done> load_versions(SQLite::Database& database, const Tenant& tenant,
+                           const store::MasterKey& master, Functions& functions) {
   Row row(database, kSelectVersions, tenant);
   while (row.next()) {
-    auto version = read_version(row);
+    auto version = read_version(row, tenant, master);
     if (!version) return fail(std::move(version.error()));
     auto& function = functions.at((*version)->function);
     if ((*version)->is_latest()) {
@@ -200,33 +212,41 @@ void save_function_row(SQLite::Database& database, const Tenant& tenant, const F
   if (!function.host_label.empty()) label = function.host_label;
   std::optional<std::int64_t> reserved;
   if (function.reserved_concurrency) reserved = *function.reserved_concurrency;
+  std::optional<std::int64_t> log_age;
+  if (function.logs.age) log_age = function.logs.age->count();
   Row row(database,
-          "INSERT INTO functions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+          "INSERT INTO functions (account, region, name, host_label, url_auth, url_cors, "
+          "url_invoke_mode, url_created, url_modified, reserved_concurrency, created, "
+          "next_version, log_size_mb, log_age_seconds) "
+          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
           "ON CONFLICT DO UPDATE SET host_label = excluded.host_label, "
           "url_auth = excluded.url_auth, url_cors = excluded.url_cors, "
           "url_invoke_mode = excluded.url_invoke_mode, url_created = excluded.url_created, "
           "url_modified = excluded.url_modified, "
           "reserved_concurrency = excluded.reserved_concurrency, "
-          "next_version = excluded.next_version",
+          "next_version = excluded.next_version, log_size_mb = excluded.log_size_mb, "
+          "log_age_seconds = excluded.log_age_seconds",
           tenant);
   row << function.name << label << to_string(function.url.auth) << function.url.cors_json
       << function.url.invoke_mode << function.url.created << function.url.modified << reserved
-      << function.created << function.next_version;
+      << function.created << function.next_version << function.logs.size_mb << log_age;
   row.exec();
 }
 
-void save_version(SQLite::Database& database, const Tenant& tenant, const Version& version) {
+void save_version(SQLite::Database& database, const Tenant& tenant, const store::MasterKey& master,
+                  const Version& version) {
+  const EnvironmentSeal seal(master, tenant, version.function, version.number);
   Row row(database,
           "INSERT OR REPLACE INTO versions VALUES "
           "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
           tenant);
-  row << version.function << version.number << to_json(version.configuration) << version.code.sha256
-      << version.code.size << version.code.package_digest << version.code.image_uri
-      << version.code.image_id << version.code.image_info << version.revision_id
-      << version.last_modified << to_string(version.state) << version.state_reason
-      << version.state_reason_code << to_string(version.last_update) << version.last_update_reason
-      << version.last_update_reason_code << version.message << std::int64_t{version.deployed}
-      << version.live_since << version.draft_description;
+  row << version.function << version.number << to_json(version.configuration, seal)
+      << version.code.sha256 << version.code.size << version.code.package_digest
+      << version.code.image_uri << version.code.image_id << version.code.image_info
+      << version.revision_id << version.last_modified << to_string(version.state)
+      << version.state_reason << version.state_reason_code << to_string(version.last_update)
+      << version.last_update_reason << version.last_update_reason_code << version.message
+      << std::int64_t{version.deployed} << version.live_since << version.draft_description;
   row.exec();
 }
 
@@ -244,14 +264,14 @@ void save_alias(SQLite::Database& database, const Tenant& tenant, const std::str
   row.exec();
 }
 
-void save_versions(SQLite::Database& database, const Tenant& tenant, const Function* before,
-                   const Function& after) {
+void save_versions(SQLite::Database& database, const Tenant& tenant, const store::MasterKey& master,
+                   const Function* before, const Function& after) {
   if (before == nullptr || before->latest != after.latest) {
-    save_version(database, tenant, *after.latest);
+    save_version(database, tenant, master, *after.latest);
   }
   for (const auto& [number, version] : after.versions) {
     if (before == nullptr || before->version(number) != version) {
-      save_version(database, tenant, *version);
+      save_version(database, tenant, master, *version);
     }
   }
   if (before == nullptr) return;
@@ -301,14 +321,15 @@ void save_tags(SQLite::Database& database, const Tenant& tenant, const Function*
 
 }  // namespace
 
-Result<std::vector<FunctionPtr>> load_functions(SQLite::Database& database, const Tenant& tenant) {
+Result<std::vector<FunctionPtr>> load_functions(SQLite::Database& database, const Tenant& tenant,
+                                                const store::MasterKey& master) {
   Functions functions;
   Row row(database, kSelectFunctions, tenant);
   while (row.next()) {
     auto function = read_function(row);
     functions.emplace(function.name, std::move(function));
   }
-  if (auto loaded = load_versions(database, tenant, functions); !loaded) {
+  if (auto loaded = load_versions(database, tenant, master, functions); !loaded) {
     return fail(std::move(loaded.error()));
   }
   load_aliases(database, tenant, functions);
@@ -320,10 +341,10 @@ Result<std::vector<FunctionPtr>> load_functions(SQLite::Database& database, cons
   return all;
 }
 
-void save_function(SQLite::Database& database, const Tenant& tenant, const Function* before,
-                   const Function& after) {
+void save_function(SQLite::Database& database, const Tenant& tenant, const store::MasterKey& master,
+                   const Function* before, const Function& after) {
   save_function_row(database, tenant, after);
-  save_versions(database, tenant, before, after);
+  save_versions(database, tenant, master, before, after);
   save_aliases(database, tenant, before, after);
   save_tags(database, tenant, before, after);
 }

@@ -5,6 +5,7 @@
 #include "base/result.h"
 #include "function/catalog.h"
 #include "function/function.h"
+#include "store/master_key.h"
 
 #include <string>
 #include <vector>
@@ -16,12 +17,13 @@ class Database;
 namespace lambda::function {
 
 // Every function of one tenant. Error: internal where a row cannot be understood.
-Result<std::vector<FunctionPtr>> load_functions(SQLite::Database& database, const Tenant& tenant);
+Result<std::vector<FunctionPtr>> load_functions(SQLite::Database& database, const Tenant& tenant,
+                                                const store::MasterKey& master);
 
 // Makes the rows say `after` where they said `before` (null: a new function). Only what differs is
 // written.
-void save_function(SQLite::Database& database, const Tenant& tenant, const Function* before,
-                   const Function& after);
+void save_function(SQLite::Database& database, const Tenant& tenant, const store::MasterKey& master,
+                   const Function* before, const Function& after);
 
 void remove_function(SQLite::Database& database, const Tenant& tenant, const std::string& name);
 

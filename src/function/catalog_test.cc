@@ -92,6 +92,10 @@ TEST_F(CatalogTest, ARestartFindsEverything) {
   weighted.description = "two";
   ASSERT_TRUE(catalog_->create_alias("greet", weighted));
   ASSERT_TRUE(catalog_->set_reserved_concurrency("greet", 0));
+  LogSettingsChange logs;
+  logs.size_mb = 8;
+  logs.age = std::chrono::seconds(3600);
+  ASSERT_TRUE(catalog_->set_log_settings("greet", logs));
   const auto before = get();
   reload();
   const auto after = get();
@@ -99,6 +103,8 @@ TEST_F(CatalogTest, ARestartFindsEverything) {
   EXPECT_EQ(after->tags, before->tags);
   EXPECT_EQ(after->url.auth, UrlAuth::key);
   EXPECT_EQ(after->reserved_concurrency, 0);
+  EXPECT_EQ(after->logs.size_mb, 8);
+  EXPECT_EQ(after->logs.age, std::chrono::seconds(3600));
   EXPECT_EQ(after->created, before->created);
   EXPECT_EQ(after->next_version, 3u);
   EXPECT_EQ(after->host_label, "greet");
@@ -289,6 +295,27 @@ TEST_F(CatalogTest, TagsAddAndRemoveUpToFifty) {
   EXPECT_TRUE(catalog_->set_tags("greet", many, {"a"}));
 }
 
+TEST_F(CatalogTest, ADeploySetsOfTheLogWhatItNamesAlsoWhereNothingElseIsNew) {
+  DeployCommit commit;
+  commit.function = "greet";
+  commit.configuration = python();
+  commit.code = code_of("a");
+  commit.logs.size_mb = 8;
+  deploy(commit);
+  EXPECT_EQ(get()->logs.size_mb, 8);
+  commit.logs = {};
+  commit.logs.age = std::chrono::seconds(60);
+  EXPECT_TRUE(deploy(commit).unchanged);
+  EXPECT_EQ(get()->logs.size_mb, 8);
+  EXPECT_EQ(get()->logs.age, std::chrono::seconds(60));
+  commit.logs.size_mb.emplace();
+  deploy(commit);
+  EXPECT_EQ(get()->logs.size_mb, std::nullopt);
+  reload();
+  EXPECT_EQ(get()->logs.size_mb, std::nullopt);
+  EXPECT_EQ(get()->logs.age, std::chrono::seconds(60));
+}
+
 TEST_F(CatalogTest, ReservedConcurrencyLeavesTheAccountAHundred) {
   deploy("a");
   deploy("a", "other");
@@ -306,7 +333,7 @@ TEST_F(CatalogTest, AnotherAccountSeesNothingButItsPackagesStayInUse) {
   deploy("a");
   Tenant other;
   other.account = "111111111111";
-  auto loaded = Catalog::load(*database_, clock_, other);
+  auto loaded = Catalog::load(*database_, clock_, other, master_);
   ASSERT_TRUE(loaded);
   EXPECT_THAT((*loaded)->snapshot()->functions, IsEmpty());
   EXPECT_THAT((*loaded)->used_packages(), ElementsAre(code_of("a").package_digest));

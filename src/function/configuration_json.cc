@@ -19,6 +19,24 @@ std::map<std::string, std::string> map_of(const json::value& value) {
   return values;
 }
 
+json::object references_json(const SecretReferences& references) {
+  json::object object;
+  for (const auto& [name, form] : references) {
+    auto& value = object[name];
+    if (form) value = to_string(*form);
+  }
+  return object;
+}
+
+SecretReferences references_of(const json::object& object) {
+  SecretReferences references;
+  for (const auto& [name, form] : object) {
+    auto& into = references[std::string(name)];
+    if (form.is_string()) into = parse_secret_form(form.get_string());
+  }
+  return references;
+}
+
 std::vector<std::string> strings_of(const json::value& value) {
   std::vector<std::string> strings;
   for (const auto& item : value.as_array()) strings.emplace_back(item.as_string());
@@ -76,9 +94,8 @@ Configuration read(const json::object& object) {
     configuration.concurrency = concurrency->to_number<unsigned>();
   }
   read_named(object, configuration);
-  if (const auto* environment = object.if_contains("environment")) {
-    configuration.environment = map_of(*environment);
-  }
+  if (const auto* secrets = object.if_contains("secrets"))
+    configuration.secrets = references_of(secrets->as_object());
   if (const auto* echoed = object.if_contains("echoed")) configuration.echoed = map_of(*echoed);
   if (const auto* image = object.if_contains("imageConfig")) {
     ImageConfig config;
@@ -92,7 +109,7 @@ Configuration read(const json::object& object) {
 
 }  // namespace
 
-std::string to_json(const Configuration& configuration) {
+std::string to_json(const Configuration& configuration, const EnvironmentSeal& seal) {
   json::object object;
   object["runtime"] = configuration.runtime;
   object["handler"] = configuration.handler;
@@ -111,7 +128,9 @@ std::string to_json(const Configuration& configuration) {
   if (configuration.concurrency) object["concurrency"] = *configuration.concurrency;
   object["kindNamed"] = configuration.kind_named;
   object["portNamed"] = configuration.port_named;
-  if (configuration.environment) object["environment"] = object_of(*configuration.environment);
+  if (configuration.environment)
+    object["sealedEnvironment"] = seal.seal(*configuration.environment);
+  if (!configuration.secrets.empty()) object["secrets"] = references_json(configuration.secrets);
   if (!configuration.echoed.empty()) object["echoed"] = object_of(configuration.echoed);
   if (configuration.image_config) {
     const auto& image = *configuration.image_config;
@@ -123,9 +142,16 @@ std::string to_json(const Configuration& configuration) {
   return json::serialize(object);
 }
 
-Result<Configuration> configuration_from_json(std::string_view text) {
+Result<Configuration> configuration_from_json(std::string_view text, const EnvironmentSeal& seal) {
   try {
-    return read(json::parse(text).as_object());
+    const auto value = json::parse(text);
+    auto configuration = read(value.as_object());
+    if (const auto* sealed = value.as_object().if_contains("sealedEnvironment")) {
+      auto environment = seal.open(sealed->as_string());
+      if (!environment) return fail(std::move(environment.error()));
+      configuration.environment = std::move(*environment);
+    }
+    return configuration;
   } catch (const std::exception& error) {
     return fail(ErrorCode::internal, "stored settings cannot be read: {}", error.what());
   }

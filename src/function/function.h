@@ -5,7 +5,9 @@
 #pragma once
 
 #include "base/clock.h"
+#include "function/secret.h"
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -79,6 +81,7 @@ struct Configuration {
   bool kind_named = false;
   bool port_named = false;
   std::optional<std::map<std::string, std::string>> environment;  // absent: never given
+  SecretReferences secrets;  // of shared ones, or in another form; their values are no part of it
   std::string architecture = "x86_64";
   std::optional<ImageConfig> image_config;
   std::string dead_letter_target;  // DeadLetterConfig.TargetArn: an ARN or an http(s) URL; "": none
@@ -150,6 +153,23 @@ struct UrlConfig {
   WallTime modified{};
 };
 
+// How much of its log is kept, where the function says so itself; absent: as the server's
+// configuration has it. Of the function, not of a version: no rollback changes it.
+struct LogSettings {
+  std::optional<std::int64_t> size_mb;      // kLogSizeRange
+  std::optional<std::chrono::seconds> age;  // kLogAgeRange, or 0: whatever its age
+  bool operator==(const LogSettings&) const = default;
+};
+// What is named is set, or given back to the server.
+struct LogSettingsChange {
+  std::optional<std::optional<std::int64_t>> size_mb;
+  std::optional<std::optional<std::chrono::seconds>> age;
+  void apply_to(LogSettings& settings) const {
+    if (size_mb) settings.size_mb = *size_mb;
+    if (age) settings.age = *age;
+  }
+};
+
 struct Function {
   std::string name;        // as created, case kept
   std::string host_label;  // unique, lower case; "" when the name cannot be one
@@ -159,6 +179,7 @@ struct Function {
   std::map<std::string, std::string> tags;
   UrlConfig url;
   std::optional<int> reserved_concurrency;
+  LogSettings logs;
   WallTime created{};
   std::uint64_t next_version = 1;  // numbers are never given twice
 

@@ -4,6 +4,7 @@
 
 #include "base/async.h"
 #include "base/result.h"
+#include "invoke/call_trace.h"
 
 #include <functional>
 #include <string>
@@ -14,7 +15,7 @@ struct AsyncCall {
   std::string function;
   std::string payload;  // the event
   std::string request_id;
-  std::string trace_id;
+  invoke::KeptTrace trace;
   std::string token;  // X-Lambda-Idempotency-Key, or ""
 };
 

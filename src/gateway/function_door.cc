@@ -1,13 +1,14 @@
 #include "gateway/function_door.h"
 
+#include "access/authorize.h"
 #include "access/signed_body.h"
 #include "base/crypto.h"
 #include "base/encoding.h"
 #include "gateway/event_mapper.h"
 #include "gateway/http_proxy.h"
 #include "gateway/result_mapper.h"
-#include "invoke/trace_id.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -18,6 +19,23 @@ namespace {
 constexpr std::string_view kKeyHeader = "X-Lambda-Key";
 // A function may give its error any type it likes; this much of it is passed on.
 constexpr std::size_t kLongestErrorType = 128;
+
+// Of a presigned URL, what lets nobody who reads the event, or a log of it, call once more.
+std::string without_signature(std::string_view target) {
+  const auto begin = target.find('?');
+  if (begin == std::string_view::npos) return std::string(target);
+  std::string kept(target.substr(0, begin));
+  char joint = '?';
+  for (auto rest = target.substr(begin + 1); !rest.empty();) {
+    const auto end = rest.find('&');
+    const auto pair = rest.substr(0, end);
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+    if (percent_decode(pair.substr(0, pair.find('='))) == "X-Amz-Signature") continue;
+    kept += std::exchange(joint, '&');
+    kept += pair;
+  }
+  return kept;
+}
 
 // What a client that sent a bad body is told; nothing where it is gone.
 std::optional<http::Response> body_failure(const Reply& reply, const Error& error) {
@@ -57,14 +75,16 @@ class SignedRequestBody final : public http::BodyReader {
 struct FunctionDoor::Admitted {
   explicit Admitted(function::Resolved its_target) : target(std::move(its_target)) {}
   function::Resolved target;
-  std::optional<access::Caller> caller;
-  std::optional<std::string> body;  // where it is read already
+  std::optional<access::Caller> caller;  // of a signed request
+  std::optional<access::Caller> holder;  // of the key, by either spelling
+  std::optional<std::string> body;       // where it is read already
 };
 
 struct FunctionDoor::Admission {
   std::optional<http::Response> refusal;
   bool client_gone = false;
   std::optional<access::Caller> caller;
+  std::optional<access::Caller> holder;
   std::optional<std::string> body;  // where it had to be read to decide
 };
 
@@ -82,7 +102,11 @@ Result<function::Resolved> FunctionDoor::find(const Route& route) const {
     if (found || found.error().code() != ErrorCode::not_found) return found;
   }
   constexpr std::size_t kShown = 64;
-  const auto nearest = catalog_.nearest_name(route.name);
+  auto nearest = catalog_.nearest_name(route.name);
+  // Anybody may ask here: of those that do not answer everybody the name is nobody's to learn.
+  const auto meant = now->functions.find(nearest);
+  if (meant != now->functions.end() && meant->second->url.auth != function::UrlAuth::open)
+    nearest.clear();
   return fail(ErrorCode::not_found, "there is no function named \"{}\"{}",
               route.name.substr(0, kShown),
               nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?");
@@ -99,6 +123,8 @@ Task<void> FunctionDoor::handle(const Route& route, http::Request& request, http
   }
   const auto& function = *target->function;
   reply.set_function(function.name);
+  request.answerer = function.name;
+  request.answerer_version = target->version->label();
   if (auto cors = Cors::parse(function.url.cors_json)) {
     if (auto answer = cors->preflight(request)) {
       answer->headers.set("x-amzn-RequestId", reply.request_id());
@@ -113,10 +139,24 @@ Task<void> FunctionDoor::handle(const Route& route, http::Request& request, http
     co_return;
   }
   if (admission.client_gone) co_return;
+  Route seen = route;
+  if (admission.caller) seen.target = without_signature(route.target);
   Admitted admitted(std::move(*target));
   admitted.caller = std::move(admission.caller);
+  admitted.holder = std::move(admission.holder);
   admitted.body = std::move(admission.body);
-  co_await pass_on(route, request, body, reply, std::move(admitted), writer);
+  co_await pass_on(seen, request, body, reply, std::move(admitted), writer);
+}
+
+// A key calls what it may invoke.
+Result<Done> FunctionDoor::check_caller(const access::Caller& caller,
+                                        const std::string& function) const {
+  access::Want want;
+  want.action = "lambda:InvokeFunctionUrl";
+  want.needed = store::Scope::invoke;
+  want.function = function;
+  want.resource = catalog_.function_arn(function);
+  return access::authorize(caller, want);
 }
 
 // Applies the URL's rule, and takes from the request what the function must not see.
@@ -136,7 +176,11 @@ Task<FunctionDoor::Admission> FunctionDoor::admit(const function::Function& func
       admission.refusal =
           reply.failure(403, "this URL takes an API key in the header X-Lambda-Key");
     } else if (auto caller = keys_.check_key(request, *token); !caller) {
-      admission.refusal = reply.failure(403, caller.error().message());
+      admission.refusal = reply.failure(caller.error());
+    } else if (auto may = check_caller(*caller, function.name); !may) {
+      admission.refusal = reply.failure(may.error());
+    } else {
+      admission.holder = std::move(*caller);
     }
   } else if (function.url.auth == function::UrlAuth::iam) {
     auto read = co_await access::read_signed(keys_, disk_, request, body, invoke::kMaxPayloadBytes);
@@ -145,11 +189,21 @@ Task<FunctionDoor::Admission> FunctionDoor::admit(const function::Function& func
       admission.client_gone = !admission.refusal;
       co_return admission;
     }
+    if (auto may = check_caller(read->caller, function.name); !may) {
+      admission.refusal = reply.failure(may.error());
+      co_return admission;
+    }
+    admission.holder = read->caller;
     admission.caller = std::move(read->caller);
     request.headers.remove("Authorization");
     admission.body = std::move(read->bytes);
   }
   request.headers.remove(kKeyHeader);
+  // Sent here by mistake, a key of the control API is no function's to know.
+  const auto is_key = [](const auto& field) {
+    return equals_ignoring_case(field.name, "Authorization") && access::carries_key(field.value);
+  };
+  if (std::ranges::any_of(request.headers, is_key)) request.headers.remove("Authorization");
   co_return admission;
 }
 
@@ -170,12 +224,18 @@ Task<void> FunctionDoor::pass_on(const Route& route, const http::Request& reques
       co_await writer.send(std::move(refusal));
       co_return;
     }
-    auto trace_id = invoke::trace_id_for(request.headers.get("X-Amzn-Trace-Id"), clock_.now());
+    auto trace = traces_.begin(request.headers, clock_.now());
     std::optional<SignedRequestBody> whole;
     if (admitted.body) whole.emplace(std::move(*admitted.body), body);
     http::BodyReader& sent = whole ? static_cast<http::BodyReader&>(*whole) : body;
     ProxiedRequest proxied(request, sent, route, reply, std::move(admitted.target),
-                           std::move(trace_id));
+                           std::move(trace));
+    if (admitted.holder) {
+      proxied.watch_key = [this, holder = std::move(*admitted.holder)](
+                              LoopExecutor executor, std::function<void(const Error&)> on_end) {
+        return keys_.watch(holder, executor, std::move(on_end));
+      };
+    }
     co_await proxy(invoker_, std::move(proxied), writer);
     co_return;
   }
@@ -202,7 +262,8 @@ Task<http::Response> FunctionDoor::call_handler(const Route& route, const http::
   EventContext context;
   context.time = clock_.now();
   context.request_id = reply.request_id();
-  context.trace_id = invoke::trace_id_for(request.headers.get("X-Amzn-Trace-Id"), context.time);
+  auto trace = traces_.begin(request.headers, context.time);
+  context.trace_id = trace.amzn;
   context.url_id = function.host_label.empty() ? function.name : function.host_label;
   context.caller = std::move(admitted.caller);
   invoke::Call call;
@@ -214,11 +275,15 @@ Task<http::Response> FunctionDoor::call_handler(const Route& route, const http::
   std::string().swap(body);
   if (auto room = source.hold(call.payload.size()); !room) co_return reply.failure(room.error());
   if (wants_queue(request)) {
+    auto lasting = invoke::kept(trace);
     co_return co_await queue_call(request, reply, function, std::move(call.payload),
-                                  std::move(context.trace_id));
+                                  std::move(lasting));
   }
   call.request_id = reply.request_id();
-  call.trace_id = std::move(context.trace_id);
+  call.source = observe::CallSource::url;
+  call.trace = trace.context;
+  call.trace_id = std::move(trace.amzn);
+  call.trace_state = std::move(trace.state);
   call.invoked_arn = catalog_.function_arn(function.name, admitted.target.qualifier);
   call.target = std::move(admitted.target);
   auto outcome = co_await invoker_.invoke(std::move(call));
@@ -229,7 +294,7 @@ Task<http::Response> FunctionDoor::call_handler(const Route& route, const http::
 // 202 once the event is on disk; what comes of it is asked for by the request id.
 Task<http::Response> FunctionDoor::queue_call(const http::Request& request, const Reply& reply,
                                               const function::Function& function, std::string event,
-                                              std::string trace_id) {
+                                              invoke::KeptTrace trace) {
   if (function.url.auth == function::UrlAuth::open && !async_.on_open_urls) {
     co_return reply.failure(403,
                             "the URL of this function is open to everybody: it takes no "
@@ -239,7 +304,7 @@ Task<http::Response> FunctionDoor::queue_call(const http::Request& request, cons
   call.function = function.name;
   call.payload = std::move(event);
   call.request_id = reply.request_id();
-  call.trace_id = std::move(trace_id);
+  call.trace = std::move(trace);
   call.token = std::string(request.headers.get("X-Lambda-Idempotency-Key"));
   auto accepted = co_await async_.submit(std::move(call));
   if (!accepted) co_return reply.failure(accepted.error());

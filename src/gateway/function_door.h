@@ -16,6 +16,7 @@
 #include "gateway/router.h"
 #include "http/body.h"
 #include "http/server.h"
+#include "invoke/call_trace.h"
 #include "invoke/invoker.h"
 
 namespace lambda::gateway {
@@ -26,13 +27,14 @@ class FunctionDoor {
   // them an event, or a result a response.
   FunctionDoor(const function::Catalog& catalog, invoke::Invoker& invoker,
                const access::KeyChecker& keys, BlockingPool& disk, const Clock& clock,
-               AsyncCalls async)
+               AsyncCalls async, invoke::TraceRules traces)
       : catalog_(catalog),
         invoker_(invoker),
         keys_(keys),
         disk_(disk),
         clock_(clock),
         async_(std::move(async)),
+        traces_(traces),
         failures_(clock) {}
 
   Task<void> handle(const Route& route, http::Request& request, http::BodyReader& body,
@@ -51,7 +53,9 @@ class FunctionDoor {
                                     Admitted admitted);
   Task<http::Response> queue_call(const http::Request& request, const Reply& reply,
                                   const function::Function& function, std::string event,
-                                  std::string trace_id);
+                                  invoke::KeptTrace trace);
+  [[nodiscard]] Result<Done> check_caller(const access::Caller& caller,
+                                          const std::string& function) const;
   [[nodiscard]] Result<function::Resolved> find(const Route& route) const;
   Task<http::Response> answer_of(invoke::Outcome outcome, const Reply& reply, int timeout_seconds);
 
@@ -61,6 +65,7 @@ class FunctionDoor {
   BlockingPool& disk_;
   const Clock& clock_;
   AsyncCalls async_;
+  invoke::TraceRules traces_;
   FailureLog failures_;
 };
 

@@ -11,17 +11,23 @@
 #include "http/server.h"
 #include "invoke/invoker.h"
 
+#include <cstdint>
 #include <string_view>
 
 namespace lambda::gateway {
+
+// How http::RequestObserver is told of a door: 1, 2, 3, in the order of Door. 0: it came to none.
+[[nodiscard]] std::uint8_t counted_as(Door door);
 
 class Gateway final : public http::Handler {
  public:
   // `domain` is what stands behind a function's label ("localhost"). All references outlive it.
   Gateway(std::string_view domain, const function::Catalog& catalog, invoke::Invoker& invoker,
           const access::KeyChecker& keys, BlockingPool& disk, const Clock& clock,
-          http::Handler& api, AsyncCalls async)
-      : router_(domain), door_(catalog, invoker, keys, disk, clock, std::move(async)), api_(api) {}
+          http::Handler& api, AsyncCalls async, invoke::TraceRules traces = invoke::TraceRules())
+      : router_(domain),
+        door_(catalog, invoker, keys, disk, clock, std::move(async), traces),
+        api_(api) {}
 
   Task<void> handle(http::Request& request, http::BodyReader& body,
                     http::ResponseWriter& writer) override;

@@ -69,7 +69,9 @@ class OneKey final : public access::KeyChecker {
  public:
   Result<access::Caller> check_key(const http::Request&, std::string_view token) const override {
     if (token != kToken) return fail(ErrorCode::unauthenticated, "the key is unknown");
-    return access::Caller{};
+    access::Caller caller;
+    caller.grants = grants;
+    return caller;
   }
   Result<Done> check_before_body(const http::Request& request) const override {
     if (!request.headers.has("X-Signed")) return fail(ErrorCode::unauthenticated, "unsigned");
@@ -84,8 +86,30 @@ class OneKey final : public access::KeyChecker {
     access::Caller caller;
     caller.account = "000000000000";
     caller.access_key = "AKIA";
+    caller.grants = grants;
     return caller;
   }
+  std::unique_ptr<access::KeyWatch> watch(const access::Caller&, LoopExecutor,
+                                          std::function<void(const Error&)> on_end) const override {
+    ends = std::move(on_end);
+    return std::make_unique<Watch>(ends);
+  }
+  // On the loop: the key is none any more.
+  void end() const {
+    if (ends) ends(Error(ErrorCode::unauthenticated, "it was revoked"));
+  }
+
+  struct Watch final : access::KeyWatch {
+    explicit Watch(std::function<void(const Error&)>& of) : ends(of) {}
+    ~Watch() override { ends = {}; }
+    Watch(const Watch&) = delete;
+    Watch& operator=(const Watch&) = delete;
+    std::function<void(const Error&)>& ends;
+  };
+  // Who is to be told of that; the last one.
+  mutable std::function<void(const Error&)> ends;
+  // What the key may do.
+  store::Grants grants = store::Grants::everything();
   mutable std::atomic<std::thread::id> checked_on;
 };
 
@@ -99,6 +123,7 @@ class Lease final : public invoke::HttpLease {
   ~Lease() override { --open_; }
   UniqueFd take_socket() override { return std::move(socket_); }
   const invoke::Timing& timing() const override { return timing_; }
+  invoke::HttpUse& use() override { return use_; }
   void discard_instance() override { discarded_ = true; }
   Task<bool> ended_soon() override { co_return false; }
   Task<void> note_failure(std::string, std::string reason) override {
@@ -112,6 +137,7 @@ class Lease final : public invoke::HttpLease {
   std::atomic<bool>& discarded_;
   std::vector<std::string>& noted_;
   invoke::Timing timing_;
+  invoke::HttpUse use_;
 };
 
 class Script final : public invoke::RefusingInvoker {
@@ -120,8 +146,7 @@ class Script final : public invoke::RefusingInvoker {
     calls.push_back(std::move(call));
     co_return answer;
   }
-  Task<Result<std::unique_ptr<invoke::HttpLease>>> open_http(function::Resolved,
-                                                             std::string) override {
+  Task<Result<std::unique_ptr<invoke::HttpLease>>> open_http(invoke::HttpCall) override {
     if (upstream_port == 0) co_return fail(ErrorCode::function_failed, "secret words of its log");
     std::unique_ptr<invoke::HttpLease> lease =
         std::make_unique<Lease>(connect_to(upstream_port), open_leases, discarded, noted);
@@ -183,6 +208,12 @@ class Upstream final : public http::Handler {
       co_await writer.finish();
       co_return;
     }
+    if (path == "/endless") {
+      co_await writer.start(http::Response(200));
+      co_await writer.write("part");
+      gone = co_await writer.client_gone().wait_until(in(std::chrono::seconds(60)));
+      co_return;
+    }
     if (path == "/early") {
       http::Response refusal(413, "text/plain", "no");
       co_await writer.send(std::move(refusal));
@@ -217,12 +248,14 @@ class GatewayTest : public testing::Test {
  public:
   GatewayTest() {
     database_ = std::move(*store::Database::open_in_memory());
-    catalog_ = std::move(*function::Catalog::load(*database_, clock_, function::Tenant{}));
+    catalog_ = std::move(*function::Catalog::load(*database_, clock_, function::Tenant{},
+                                                  store::MasterKey::ephemeral()));
     add("greet", function::UrlAuth::open, function::Kind::handler);
     add("shut", function::UrlAuth::closed, function::Kind::handler);
     add("keyed", function::UrlAuth::key, function::Kind::handler);
     add("signed", function::UrlAuth::iam, function::Kind::handler);
     add("web", function::UrlAuth::open, function::Kind::http);
+    add("keyedweb", function::UrlAuth::key, function::Kind::http, 60);
     gateway_ = std::make_unique<Gateway>("localhost", *catalog_, script_, keys_, disk_, clock_,
                                          api_, AsyncCalls());
     std::vector<Loop*> loops{&loop_};
@@ -244,13 +277,13 @@ class GatewayTest : public testing::Test {
     thread_.join();
   }
 
-  void add(const std::string& name, function::UrlAuth auth, function::Kind kind) {
+  void add(const std::string& name, function::UrlAuth auth, function::Kind kind, int timeout = 1) {
     function::DeployCommit commit;
     commit.function = name;
     commit.configuration.runtime = "python3.11";
     commit.configuration.handler = "app.handler";
     commit.configuration.kind = kind;
-    commit.configuration.timeout_seconds = 1;
+    commit.configuration.timeout_seconds = timeout;
     if (kind == function::Kind::http) commit.configuration.port = 8080;
     commit.code.sha256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
     commit.code.package_digest = std::string(64, 'a');

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <tuple>
 
 namespace lambda::gateway {
 namespace {
@@ -55,6 +56,15 @@ TEST_F(GatewayTest, NamesTheNearestFunctionForAnUnknownOne) {
   EXPECT_THAT(get("greet.a.localhost", "/"), StartsWith("HTTP/1.1 404"));
 }
 
+TEST_F(GatewayTest, TellsStrangersNoNameOfAFunctionThatIsNotOpen) {
+  for (const char* host : {"shutt.localhost", "key.localhost", "signe.localhost"}) {
+    const auto reply = get(host, "/");
+    EXPECT_THAT(reply, StartsWith("HTTP/1.1 404"));
+    EXPECT_THAT(reply, Not(HasSubstr("did you mean"))) << host;
+  }
+  EXPECT_THAT(get("127.0.0.1", "/fn/shutt/"), Not(HasSubstr("did you mean")));
+}
+
 TEST_F(GatewayTest, SaysHowToOpenAClosedUrl) {
   const auto reply = get("shut.localhost", "/");
   EXPECT_THAT(reply, StartsWith("HTTP/1.1 403"));
@@ -72,6 +82,35 @@ TEST_F(GatewayTest, TakesAKeyAndKeepsItFromTheFunction) {
   EXPECT_THAT(script_.calls.at(0).payload, Not(HasSubstr("lam_")));
 }
 
+TEST_F(GatewayTest, KeepsAKeyThatWasSentByMistakeFromEveryFunction) {
+  answer("1");
+  const std::string key = "lam_" + std::string(20, 'A') + "_" + std::string(40, 'b');
+  for (const char* word : {"Bearer ", "bearer  "}) {
+    script_.calls.clear();
+    EXPECT_THAT(get("greet.localhost", "/", "Authorization: " + (word + key) + "\r\n"),
+                StartsWith("HTTP/1.1 200"));
+    EXPECT_THAT(script_.calls.at(0).payload, Not(HasSubstr(key))) << word;
+  }
+  // What is not ours is the function's.
+  EXPECT_THAT(get("greet.localhost", "/", "Authorization: Bearer of-mine\r\n"),
+              StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(script_.calls.at(1).payload, HasSubstr("Bearer of-mine"));
+}
+
+TEST_F(GatewayTest, TakesOnlyKeysThatMayInvokeTheFunction) {
+  answer("1");
+  const auto key = std::string("X-Lambda-Key: ") + kToken + "\r\n";
+  for (const auto& [scopes, pattern, status] :
+       {std::tuple{"invoke", "key*", "HTTP/1.1 200"}, std::tuple{"invoke", "sign*", "HTTP/1.1 403"},
+        std::tuple{"read,deploy", "*", "HTTP/1.1 403"}}) {
+    keys_.grants = std::move(*store::Grants::make(scopes, {pattern}));
+    EXPECT_THAT(get("keyed.localhost", "/", key), StartsWith(status)) << scopes << pattern;
+  }
+  EXPECT_THAT(get("keyed.localhost", "/", key), HasSubstr("lambda:InvokeFunctionUrl"));
+  EXPECT_THAT(post("signed.localhost", "/", "abc", "X-Signed: 3\r\n"), StartsWith("HTTP/1.1 403"));
+  EXPECT_EQ(script_.calls.size(), 1u);
+}
+
 TEST_F(GatewayTest, ChecksASignatureOverTheWholeBody) {
   answer("1");
   EXPECT_THAT(post("signed.localhost", "/", "abc", "X-Signed: 4\r\n"), StartsWith("HTTP/1.1 403"));
@@ -80,6 +119,19 @@ TEST_F(GatewayTest, ChecksASignatureOverTheWholeBody) {
   EXPECT_THAT(script_.calls.at(0).payload, HasSubstr(R"("accessKey":"AKIA")"));
   EXPECT_THAT(script_.calls.at(0).payload, Not(HasSubstr("AWS4")));
   EXPECT_THAT(script_.calls.at(0).payload, HasSubstr(R"("body":"YWJj")"));
+}
+
+TEST_F(GatewayTest, KeepsAPresignedUrlsSignatureFromTheFunction) {
+  answer("1");
+  const auto signed_by = "X-Signed: 0\r\n";
+  EXPECT_THAT(get("signed.localhost",
+                  "/a?b=1&X-Amz-Signature=0af3&X-Amz-Date=2&%58-Amz-Signature=0af3", signed_by),
+              StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(script_.calls.at(0).payload, HasSubstr(R"("rawQueryString":"b=1&X-Amz-Date=2")"));
+  EXPECT_THAT(script_.calls.at(0).payload, Not(HasSubstr("0af3")));
+  // Whoever may call an open one needs no signature: what its query holds is its own.
+  get("greet.localhost", "/?X-Amz-Signature=0af3");
+  EXPECT_THAT(script_.calls.at(1).payload, HasSubstr("0af3"));
 }
 
 TEST_F(GatewayTest, RefusesAnUnsignedRequestBeforeItsBody) {

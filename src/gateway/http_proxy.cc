@@ -33,9 +33,11 @@ class MovingBody final : public http::BodyReader {
     move();
     auto piece = co_await body_.read_some();
     move();
+    if (piece) passed_ += piece->size();
     co_return piece;
   }
   void leave_deadline() { moves_ = false; }
+  [[nodiscard]] std::uint64_t passed() const { return passed_; }
   [[nodiscard]] std::optional<std::size_t> declared_length() const override {
     return body_.declared_length();
   }
@@ -49,21 +51,24 @@ class MovingBody final : public http::BodyReader {
   http::Deadline& limit_;
   steady_clock::duration silence_;
   bool moves_ = true;
+  std::uint64_t passed_ = 0;
 };
 
 std::chrono::seconds timeout_of(const ProxiedRequest& proxied) {
   return std::chrono::seconds(proxied.target.version->configuration.timeout_seconds);
 }
 
-// While it lives, a client that goes away closes the connection to the function.
+// While it lives, a client that goes away, or may not any more, closes the connection to the
+// function: what is under way, a tunnel too, ends.
 class ClosesWithClient {
  public:
   ClosesWithClient(http::ResponseWriter& writer, http::ClientConnection& upstream)
-      : writer_(writer) {
-    writer_.on_client_gone([this, &upstream] {
-      gone_ = true;
-      upstream.close();
-    });
+      : writer_(writer), upstream_(upstream) {
+    writer_.on_client_gone([this] { close(); });
+  }
+  void close() {
+    gone_ = true;
+    upstream_.close();
   }
   [[nodiscard]] bool gone() const { return gone_; }
   ~ClosesWithClient() { writer_.on_client_gone({}); }
@@ -72,6 +77,7 @@ class ClosesWithClient {
 
  private:
   http::ResponseWriter& writer_;
+  http::ClientConnection& upstream_;
   bool gone_ = false;
 };
 
@@ -83,6 +89,8 @@ Task<void> send_failure(const Reply& reply, const Error& error, http::ResponseWr
 // The function's doing.
 Task<void> send_function_failure(const ProxiedRequest& proxied, invoke::HttpLease& lease,
                                  Error error, http::ResponseWriter& writer) {
+  lease.use().error = error.code() == ErrorCode::timeout ? invoke::FunctionError::timeout
+                                                         : invoke::FunctionError::exit;
   co_await lease.note_failure(proxied.reply.request_id(), error.message());
   co_await send_failure(proxied.reply, error, writer);
 }
@@ -125,7 +133,9 @@ Task<void> send_response(const ProxiedRequest& proxied, http::ClientConnection& 
       co_return co_await send_function_failure(proxied, lease, std::move(cut), writer);
     }
     head.body = std::move(*all);
-    co_await writer.send(std::move(head));
+    lease.use().response_bytes = head.body.size();
+    auto sent = co_await writer.send(std::move(head));
+    if (!sent) lease.use().client_gone = true;
     co_return;
   }
   auto sent = co_await writer.start(std::move(head));
@@ -133,13 +143,17 @@ Task<void> send_response(const ProxiedRequest& proxied, http::ClientConnection& 
     auto piece = co_await body.read_some();
     // Without finish() the connection ends, which is how the client learns that something is
     // missing.
-    if (!piece && !client.gone())
+    if (!piece && !client.gone()) {
+      lease.use().error = invoke::FunctionError::exit;
       co_await lease.note_failure(proxied.reply.request_id(), cut_short(piece.error()));
+    }
     if (!piece) co_return;
     if (piece->empty()) break;
+    lease.use().response_bytes += piece->size();
     sent = co_await writer.write(std::move(*piece));
   }
-  if (sent) co_await writer.finish();
+  if (sent) sent = co_await writer.finish();
+  if (!sent) lease.use().client_gone = true;
 }
 
 // Whether the connection may become a tunnel: the client asked for it, and nothing of the request
@@ -153,14 +167,19 @@ Task<void> converse(const ProxiedRequest& proxied, http::ClientConnection& upstr
                     invoke::HttpLease& lease, const ClosesWithClient& client,
                     http::ResponseWriter& writer) {
   const auto timeout = timeout_of(proxied);
-  auto request = upstream_request(proxied.request, proxied.route, proxied.trace_id,
-                                  proxied.reply.request_id());
+  auto request =
+      upstream_request(proxied.request, proxied.route, proxied.trace, proxied.reply.request_id());
   // A body in memory is sent at once, as itself.
   auto* const buffered = dynamic_cast<http::BufferedBody*>(&body);
   http::BodyReader& sent = buffered != nullptr ? body : moving;
   limit.expire_after(timeout);
   auto head = co_await upstream.exchange(std::move(request), sent, steady_clock::time_point::max());
   const bool late = limit.expired();
+  auto& use = lease.use();
+  if (head) {
+    use.head = steady_clock::now();
+    use.status = head->status;
+  }
   // A small body has been sent; what is left of a large one only passes through.
   proxied.body.let_go();
   // From now on the response's own silence counts, whatever is still uploaded beside it.
@@ -187,6 +206,7 @@ Task<void> converse(const ProxiedRequest& proxied, http::ClientConnection& upstr
     Error error(ErrorCode::timeout, timed_out_text(timeout));
     co_await send_function_failure(proxied, lease, std::move(error), writer);
   } else if (upstream.request_body_failed()) {
+    use.client_gone = true;
     co_await refuse_body(proxied.reply, head.error(), writer);
   } else {
     const bool ended = co_await lease.ended_soon();
@@ -209,6 +229,8 @@ Task<void> answer(const ProxiedRequest& proxied, http::ClientConnection& upstrea
   }
   // The body is sent by a coroutine of its own, which must not outlive it.
   co_await upstream.stop_sending();
+  if (moving.passed() > 0) lease.use().payload_bytes = moving.passed();
+  if (client.gone()) lease.use().client_gone = true;
   if (thrown) std::rethrow_exception(thrown);
 }
 
@@ -223,13 +245,25 @@ Task<void> proxy(invoke::Invoker& invoker, ProxiedRequest proxied, http::Respons
     small.emplace(std::move(*bytes));
   }
   http::BodyReader& body = small ? *small : proxied.body;
-  auto lease = co_await invoker.open_http(proxied.target, proxied.reply.request_id());
+  invoke::HttpCall call;
+  call.target = proxied.target;
+  call.request_id = proxied.reply.request_id();
+  call.trace_id = proxied.trace.amzn;
+  call.trace_state = proxied.trace.state;
+  call.trace = proxied.trace.context;
+  auto lease = co_await invoker.open_http(std::move(call));
   if (!lease) co_return co_await send_failure(proxied.reply, lease.error(), writer);
   auto upstream = co_await http::ClientConnection::adopt((*lease)->take_socket());
   if (!upstream) co_return co_await send_failure(proxied.reply, upstream.error(), writer);
+  if (small) (*lease)->use().payload_bytes = declared.value_or(0);
   const auto executor = co_await asio::this_coro::executor;
   http::Deadline limit(executor, [&upstream] { (*upstream)->close(); });
-  const ClosesWithClient client(writer, **upstream);
+  ClosesWithClient client(writer, **upstream);
+  std::unique_ptr<access::KeyWatch> key;
+  if (proxied.watch_key) {
+    const auto close = [&client](const Error&) { client.close(); };
+    key = proxied.watch_key(executor, close);
+  }
   co_await answer(proxied, **upstream, body, limit, **lease, client, writer);
 }
 

@@ -3,6 +3,7 @@
 // One Proxied request belongs to one loop.
 #pragma once
 
+#include "access/key_checker.h"
 #include "base/async.h"
 #include "function/function.h"
 #include "gateway/reply.h"
@@ -10,9 +11,12 @@
 #include "http/body.h"
 #include "http/message.h"
 #include "http/server.h"
+#include "invoke/call_trace.h"
 #include "invoke/invoker.h"
 
 #include <chrono>
+#include <functional>
+#include <memory>
 #include <string>
 
 namespace lambda::gateway {
@@ -21,23 +25,27 @@ namespace lambda::gateway {
 struct ProxiedRequest {
   ProxiedRequest(const http::Request& its_request, http::BodyReader& its_body,
                  const Route& its_route, const Reply& its_reply, function::Resolved its_target,
-                 std::string its_trace_id)
+                 invoke::CallTrace its_trace)
       : request(its_request),
         body(its_body),
         route(its_route),
         reply(its_reply),
         target(std::move(its_target)),
-        trace_id(std::move(its_trace_id)) {}
+        trace(std::move(its_trace)) {}
   const http::Request& request;
   http::BodyReader& body;
   const Route& route;
   const Reply& reply;
   function::Resolved target;
-  std::string trace_id;
+  invoke::CallTrace trace;
+  // Of one that a key let in: watches the key, and calls what it is given when it is none any more.
+  std::function<std::unique_ptr<access::KeyWatch>(LoopExecutor, std::function<void(const Error&)>)>
+      watch_key;
 };
 
-// Answers it. The function's timeout is the longest wait for the response's head while nothing of
-// the request's body moves (504), and after that the longest silence.
+// Answers it, or stops to when the key that let it in is revoked or ends. The function's timeout is
+// the longest wait for the response's head while nothing of the request's body moves (504), and
+// after that the longest silence.
 Task<void> proxy(invoke::Invoker& invoker, ProxiedRequest proxied, http::ResponseWriter& writer);
 
 }  // namespace lambda::gateway

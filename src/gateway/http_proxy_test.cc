@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <sys/socket.h>
 #include <thread>
+#include <tuple>
 
 namespace lambda::gateway {
 namespace {
@@ -146,7 +147,8 @@ TEST_F(GatewayTest, AnAnswerThatFallsLeavesNobodyReadingTheBody) {
   const Reply reply(request, route, "id", failures);
   EndlessBody body;
   FallingWriter writer;
-  ProxiedRequest proxied(request, body, route, reply, *catalog_->resolve_live("web"), "trace");
+  ProxiedRequest proxied(request, body, route, reply, *catalog_->resolve_live("web"),
+                         invoke::CallTrace());
   // How many reads of the body were left; -1 where nothing was thrown.
   auto run = [](invoke::Invoker& invoker, ProxiedRequest what, EndlessBody& sent,
                 http::ResponseWriter& to) -> Task<int> {
@@ -182,6 +184,26 @@ TEST_F(GatewayTest, TunnelsAnUpgrade) {
   EXPECT_GT(::recv(fd.get(), buffer.data(), buffer.size(), 0), 0);
   ::shutdown(fd.get(), SHUT_WR);
   EXPECT_EQ(::recv(fd.get(), buffer.data(), buffer.size(), 0), 0);
+}
+
+// Whose silence alone would end them much later.
+TEST_F(GatewayTest, ATunnelAndAStreamEndWithTheKeyThatLetThemIn) {
+  const std::string key = std::string("X-Lambda-Key: ") + kToken + "\r\n";
+  for (const auto& [head, sent, text] :
+       {std::tuple{"GET /ws HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n", "hi",
+                   "<hi>"},
+        std::tuple{"GET /endless HTTP/1.1\r\n", "", "part"}}) {
+    const auto fd = connect_to(port_);
+    send_text(fd, head + ("Host: keyedweb.localhost\r\n" + key + "\r\n") + sent);
+    EXPECT_THAT(read_until(fd, text), HasSubstr(text));
+    asio::post(loop_, [this] { keys_.end(); });
+    std::array<char, 64> rest;
+    auto count = ::recv(fd.get(), rest.data(), rest.size(), 0);
+    while (count > 0) count = ::recv(fd.get(), rest.data(), rest.size(), 0);
+    EXPECT_EQ(count, 0) << head;
+  }
+  EXPECT_TRUE(script_.noted.empty());
+  EXPECT_FALSE(script_.discarded);
 }
 
 TEST_F(GatewayTest, KeepsTheConnectionFromAFunctionThatSwitchesProtocolsUnasked) {

@@ -2,6 +2,7 @@
 
 #include "base/encoding.h"
 #include "gateway/forwarded.h"
+#include "http/hop_fields.h"
 
 #include <algorithm>
 #include <array>
@@ -12,33 +13,9 @@
 namespace lambda::gateway {
 namespace {
 
-constexpr std::array<std::string_view, 9> kOfTheConnection = {"connection",
-                                                              "keep-alive",
-                                                              "proxy-connection",
-                                                              "proxy-authenticate",
-                                                              "proxy-authorization",
-                                                              "te",
-                                                              "transfer-encoding",
-                                                              "trailer",
-                                                              "upgrade"};
 // Never dropped because a Connection field names them: that would change what the message is.
 constexpr std::array<std::string_view, 3> kOfTheMessage = {"host", "content-length",
                                                            "content-type"};
-
-std::vector<std::string> names_in_connection(const http::Headers& headers) {
-  std::vector<std::string> names;
-  const auto all = to_lower(headers.joined("Connection", ","));
-  std::string_view rest = all;
-  while (!rest.empty()) {
-    const auto end = rest.find(',');
-    auto name = rest.substr(0, end);
-    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-    while (name.starts_with(' ') || name.starts_with('\t')) name.remove_prefix(1);
-    while (name.ends_with(' ') || name.ends_with('\t')) name.remove_suffix(1);
-    if (!name.empty()) names.emplace_back(name);
-  }
-  return names;
-}
 
 template <class Names>
 bool contains(const Names& names, std::string_view name) {
@@ -47,32 +24,36 @@ bool contains(const Names& names, std::string_view name) {
 
 bool is_of_the_connection(std::string_view lower_name, const std::vector<std::string>& named) {
   if (contains(kOfTheMessage, lower_name)) return false;
-  return contains(kOfTheConnection, lower_name) || contains(named, lower_name);
+  return contains(http::kHopFields, lower_name) || contains(named, lower_name);
 }
 
 }  // namespace
 
 bool is_upgrade(const http::Request& request) {
   return request.headers.has("Upgrade") &&
-         contains(names_in_connection(request.headers), "upgrade");
+         contains(http::names_in_connection(request.headers), "upgrade");
 }
 
 http::Request upstream_request(const http::Request& request, const Route& route,
-                               std::string_view trace_id, std::string_view request_id) {
+                               const invoke::CallTrace& trace, std::string_view request_id) {
   http::Request upstream;
   upstream.method = request.method;
   upstream.target = route.target;
-  const auto named = names_in_connection(request.headers);
+  const auto named = http::names_in_connection(request.headers);
   for (const auto& field : request.headers) {
     const auto name = to_lower(field.name);
     if (is_of_the_connection(name, named) || is_forwarded_field(name)) continue;
-    if (name == "content-length" || name == "expect" || name == "x-amzn-requestid") continue;
+    if (name == "content-length" || name == "expect" || name == "x-amzn-requestid" ||
+        name == "traceparent" || name == "tracestate")
+      continue;
     upstream.headers.add(field.name, field.value);
   }
-  for (auto& [name, value] : forwarded_fields(request, route, trace_id)) {
+  for (auto& [name, value] : forwarded_fields(request, route, trace.amzn)) {
     upstream.headers.add(std::move(name), std::move(value));
   }
   upstream.headers.add("x-amzn-requestid", std::string(request_id));
+  upstream.headers.add("traceparent", observe::traceparent_of(trace.context));
+  if (!trace.state.empty()) upstream.headers.add("tracestate", trace.state);
   if (is_upgrade(request)) {
     upstream.headers.add("Connection", "Upgrade");
     upstream.headers.add("Upgrade", request.headers.joined("Upgrade"));
@@ -83,7 +64,7 @@ http::Request upstream_request(const http::Request& request, const Route& route,
 }
 
 http::Response downstream_head(http::Response response) {
-  const auto named = names_in_connection(response.headers);
+  const auto named = http::names_in_connection(response.headers);
   http::Response head(response.status);
   for (const auto& field : response.headers) {
     if (is_of_the_connection(to_lower(field.name), named)) continue;

@@ -4,6 +4,7 @@
 
 #include "gateway/router.h"
 #include "http/message.h"
+#include "invoke/call_trace.h"
 
 #include <string_view>
 
@@ -13,10 +14,10 @@ namespace lambda::gateway {
 [[nodiscard]] bool is_upgrade(const http::Request& request);
 
 // The request for an HTTP function: the route's target, the client's fields and the
-// forwarded_fields() of it; the Host stays. Content-Length and Transfer-Encoding are left to the
-// client connection.
+// forwarded_fields() of it; the Host stays. The call's own span is the traceparent. Content-Length
+// and Transfer-Encoding are left to the client connection.
 [[nodiscard]] http::Request upstream_request(const http::Request& request, const Route& route,
-                                             std::string_view trace_id,
+                                             const invoke::CallTrace& trace,
                                              std::string_view request_id);
 
 // The head of the function's response for the client. Content-Length stays.

@@ -1,5 +1,6 @@
 #include "gateway/reply.h"
 
+#include "access/failure_limit.h"
 #include "gateway/json_text.h"
 
 namespace lambda::gateway {
@@ -47,8 +48,12 @@ http::Response Reply::failure(const Error& error) const {
       return failure(403, error.message());
     case ErrorCode::too_large:
       return failure(413, error.message());
-    case ErrorCode::overloaded:
-      return failure(429, error.message());
+    case ErrorCode::overloaded: {
+      auto response = failure(429, error.message());
+      if (error.aws_type() == access::kTooManyFailures)
+        response.headers.set("Retry-After", std::to_string(access::kFailurePause.count()));
+      return response;
+    }
     case ErrorCode::no_room:
       return failure(503, error.message());
     default:

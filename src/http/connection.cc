@@ -168,7 +168,10 @@ Task<bool> Connection::serve_one() {
   } catch (...) {
     thrown = std::current_exception();
   }
-  if (closed_ || given_away_) co_return false;
+  if (closed_ || given_away_) {
+    tell_observer(request, body, writer);
+    co_return false;
+  }
   held_.release();
   if (thrown) log_exception(request, thrown);
   if (!writer.started()) {
@@ -176,9 +179,23 @@ Task<bool> Connection::serve_one() {
     auto answer = error_response(500, "the server failed to answer; its log says more");
     co_await writer.send(std::move(answer));
   }
+  tell_observer(request, body, writer);
   if (!writer.reusable()) co_return false;
   if (body.whole()) co_return true;
   co_return co_await drop_rest(body);
+}
+
+void Connection::tell_observer(const Request& request, const RequestBody& body,
+                               const ConnectionWriter& writer) const {
+  if (limits_.observer == nullptr) return;
+  ServedRequest served;
+  served.door = request.door;
+  served.status = writer.status();
+  served.received = body.received();
+  served.sent = writer.sent();
+  served.answerer = request.answerer;
+  served.answerer_version = request.answerer_version;
+  limits_.observer->served(served);
 }
 
 // Reads what the handler left of the body; false when it is too much.
@@ -205,6 +222,11 @@ Task<void> Connection::send_refusal() {
   options.keep_alive = false;
   const auto head = head_text(response, options);
   co_await write(head, response.body);
+  if (limits_.observer == nullptr) co_return;
+  ServedRequest served;
+  served.status = response.status;
+  served.sent = response.body.size();
+  limits_.observer->served(served);
 }
 
 Task<void> Connection::linger() {

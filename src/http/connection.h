@@ -23,6 +23,7 @@
 
 namespace lambda::http {
 
+class ConnectionWriter;
 class RequestBody;
 
 class Connection {
@@ -53,6 +54,8 @@ class Connection {
   void skip_empty_lines();
   bool parse_head();
   Task<bool> serve_one();
+  void tell_observer(const Request& request, const RequestBody& body,
+                     const ConnectionWriter& writer) const;
   Task<bool> drop_rest(RequestBody& body);
   Task<void> send_refusal();
   Task<void> linger();

@@ -57,10 +57,16 @@ struct Peer {
 struct Request {
   std::string method;  // "GET"
   std::string target;  // as on the wire: "/path?query", never decoded; absolute-form is reduced to
-                       // path and query
+                       // path and query, unless ServerLimits::forwards
   unsigned version = 11;
   Headers headers;
   Peer peer;
+  // Whose it was, in the handler's words, for RequestObserver. 0: it did not get so far.
+  std::uint8_t door = 0;
+  // What answers it and which version of that, in the handler's words, for RequestObserver. "":
+  // nothing that the handler knows.
+  std::string answerer;
+  std::string answerer_version;
 
   // The parts of `target` before and after the first '?', as on the wire.
   [[nodiscard]] std::string_view path() const;

@@ -51,10 +51,13 @@ std::optional<Refusal> check_host(const Request& request) {
 }
 
 // "http://host:port/path?query" -> "/path?query"
-std::optional<Refusal> reduce_target(Request& request) {
+std::optional<Refusal> reduce_target(Request& request, bool forwards) {
+  // Whoever forwards takes it apart itself.
+  if (forwards && request.method == "CONNECT") return std::nullopt;
   for (const std::string_view scheme : {"http://", "https://"}) {
     const auto start = std::string_view(request.target).substr(0, scheme.size());
     if (!equals_ignoring_case(start, scheme)) continue;
+    if (forwards) return std::nullopt;
     std::string rest = request.target.substr(scheme.size());
     const auto end = rest.find_first_of("/?");
     if (!equals_ignoring_case(rest.substr(0, end), request.headers.get("Host"))) {
@@ -79,7 +82,7 @@ std::optional<Refusal> check_request(Request& request, const ServerLimits& limit
   }
   if (auto refusal = check_framing(request)) return refusal;
   if (auto refusal = check_host(request)) return refusal;
-  return reduce_target(request);
+  return reduce_target(request, limits.forwards);
 }
 
 bool has_folding(std::string_view head) {

@@ -45,6 +45,7 @@ Task<Result<std::string>> RequestBody::read_some() {
   if (paced) silence = std::min(silence, pace_.left());
   const auto begin = std::chrono::steady_clock::now();
   auto piece = co_await connection_.incoming_.read_some(silence);
+  if (piece) received_ += piece->size();
   if (paced && piece) pace_.moved(std::chrono::steady_clock::now() - begin, piece->size());
   if (when_whole_ && whole()) std::exchange(when_whole_, {})();
   co_return piece;
@@ -123,6 +124,7 @@ Task<Result<std::size_t>> ConnectionWriter::send(Response response) {
   const auto size = response.body.size();
   if (!connection_.held_.grow_to(size, size)) response = without_room(response);
   started_ = true;
+  status_ = response.status;
   finished_ = true;
   keep_alive_ = keeps_alive();
   HeadOptions options;
@@ -130,7 +132,9 @@ Task<Result<std::size_t>> ConnectionWriter::send(Response response) {
   options.keep_alive = keep_alive_;
   const auto head = head_text(response, options);
   const bool bodiless = head_only_ || is_bodiless(response.status);
-  co_return co_await put(head, bodiless ? std::string_view() : std::string_view(response.body));
+  auto sent = co_await put(head, bodiless ? std::string_view() : std::string_view(response.body));
+  if (sent && !bodiless) sent_ = response.body.size();
+  co_return sent;
 }
 
 void ConnectionWriter::choose_framing(const Response& head) {
@@ -152,6 +156,7 @@ void ConnectionWriter::choose_framing(const Response& head) {
 Task<Result<std::size_t>> ConnectionWriter::start(Response head) {
   if (started_) co_return fail(ErrorCode::internal, "a request was answered twice");
   started_ = true;
+  status_ = head.status;
   keep_alive_ = keeps_alive();
   choose_framing(head);
   HeadOptions options;
@@ -179,6 +184,7 @@ Task<Result<std::size_t>> ConnectionWriter::write(std::string bytes) {
   }
   auto sent = co_await put(head, bytes);
   if (!sent) co_return sent;
+  sent_ += size;
   co_return size;
 }
 
@@ -193,6 +199,7 @@ Task<Result<std::size_t>> ConnectionWriter::finish() {
 Task<Result<std::unique_ptr<ByteStream>>> ConnectionWriter::upgrade(Response head) {
   if (started_) co_return fail(ErrorCode::internal, "a request was answered twice");
   started_ = true;
+  status_ = head.status;
   stop_watching();
   HeadOptions options;
   options.framing = Framing::none;

@@ -22,6 +22,7 @@ class RequestBody final : public BodyReader {
   [[nodiscard]] const Headers* trailers() const override;
   [[nodiscard]] bool whole() const;
   [[nodiscard]] bool failed() const;
+  [[nodiscard]] std::uint64_t received() const { return received_; }
   // What is left can be read and dropped after the response, to keep the connection.
   [[nodiscard]] bool may_be_dropped() const;
   // Called once, when the last byte has been read.
@@ -30,6 +31,7 @@ class RequestBody final : public BodyReader {
  private:
   Connection& connection_;
   bool expects_continue_;
+  std::uint64_t received_ = 0;
   bool collected_ = false;  // by somebody who holds all of it
   Pace pace_;
   std::function<void()> when_whole_;
@@ -54,6 +56,10 @@ class ConnectionWriter final : public ResponseWriter {
   AsyncEvent& client_gone() override;
   void on_client_gone(std::function<void()> action) override;
 
+  // Of the response; 0 where there is none yet.
+  [[nodiscard]] unsigned status() const { return status_; }
+  // Bytes of its body.
+  [[nodiscard]] std::uint64_t sent() const { return sent_; }
   // The connection may be used again after this response.
   [[nodiscard]] bool reusable() const { return finished_ && keep_alive_ && !broken_; }
   void forbid_reuse() { keep_alive_ = false; }
@@ -82,6 +88,8 @@ class ConnectionWriter final : public ResponseWriter {
   bool broken_ = false;
   Framing framing_ = Framing::length;
   std::size_t promised_ = 0;
+  unsigned status_ = 0;
+  std::uint64_t sent_ = 0;
 };
 
 }  // namespace lambda::http

@@ -64,6 +64,7 @@ struct ListedConnection {
 struct LoopShare {
   explicit LoopShare(Loop& its_loop) : loop(its_loop) {}
   Loop& loop;
+  RequestObserver* observer = nullptr;
   std::list<Listening*> listening;  // owned by their coroutines, which end with this loop
   std::list<ListedConnection> connections;
   bool draining = false;
@@ -101,12 +102,14 @@ std::size_t end_idle(LoopShare& loop, const ConnectionShare& share) {
 }
 
 struct Server::Impl : std::enable_shared_from_this<Impl> {
-  Impl(const std::vector<Loop*>& loops, Handler& its_handler, ServerLimits its_limits)
+  Impl(const std::vector<Loop*>& loops, Handler& its_handler, ServerLimits its_limits,
+       const std::vector<RequestObserver*>& observers)
       : handler(its_handler),
         limits(its_limits),
         tcp(its_limits.connections),
         local(its_limits.unix_connections) {
     for (auto* loop : loops) shares.push_back(std::make_unique<LoopShare>(*loop));
+    for (std::size_t i = 0; i < observers.size(); ++i) shares.at(i)->observer = observers[i];
   }
 
   // The coroutines hold the Impl, because they outlive the Server when it is destroyed first.
@@ -188,8 +191,10 @@ Task<void> Server::Impl::accept(std::shared_ptr<Impl> self, LoopShare& share, Co
 Task<void> Server::Impl::serve(std::shared_ptr<Impl> self, LoopShare& share, ConnectionShare& of,
                                UniqueFd fd) {
   try {
-    const auto connection = std::make_unique<Connection>(
-        share.loop.get_executor(), peer_of(fd.get()), self->handler, self->limits);
+    auto limits = self->limits;
+    limits.observer = share.observer;
+    const auto connection = std::make_unique<Connection>(share.loop.get_executor(),
+                                                         peer_of(fd.get()), self->handler, limits);
     const Listed listed(share.connections, *connection, of);
     if (share.draining) connection->finish_soon();
     co_await connection->run(std::move(fd));
@@ -210,8 +215,9 @@ void Server::Impl::stop_accepting() {
   });
 }
 
-Server::Server(std::vector<Loop*> loops, Handler& handler, ServerLimits limits)
-    : impl_(std::make_shared<Impl>(loops, handler, limits)) {}
+Server::Server(std::vector<Loop*> loops, Handler& handler, ServerLimits limits,
+               std::vector<RequestObserver*> observers)
+    : impl_(std::make_shared<Impl>(loops, handler, limits, observers)) {}
 
 Server::~Server() {
   impl_->stop_accepting();

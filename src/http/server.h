@@ -52,6 +52,24 @@ class Handler {
   virtual Task<void> handle(Request& request, BodyReader& body, ResponseWriter& writer) = 0;
 };
 
+// A request that is over, well or not.
+struct ServedRequest {
+  std::uint8_t door = 0;       // Request::door, as the handler left it
+  unsigned status = 0;         // 0: the connection ended before an answer began
+  std::uint64_t received = 0;  // bytes of the request's body that were read
+  std::uint64_t sent = 0;      // bytes of the response's body that were written; not of a tunnel
+  // Request::answerer, as the handler left it; the views are good for the time of served().
+  std::string_view answerer;
+  std::string_view answerer_version;
+};
+
+// Hears of every request of one loop, on that loop. Cheap: it stands between two requests.
+class RequestObserver {
+ public:
+  virtual ~RequestObserver() = default;
+  virtual void served(const ServedRequest& request) noexcept = 0;
+};
+
 struct ServerLimits {
   std::size_t header_bytes = 64 * 1024;  // the whole head
   std::size_t header_count = 200;
@@ -63,10 +81,13 @@ struct ServerLimits {
   std::size_t least_rate = 4096;
   std::chrono::seconds slack{20};
   BodyBudget* bodies = nullptr;  // for what is held of bodies; outlives the server. null: no end
+  // Of a proxy: CONNECT names HOST:PORT, and a URL as a target stays whole.
+  bool forwards = false;
   // Open at once; where another waits, those that are idle longest give way, and without one it
   // waits in the backlog. Unix sockets, the administrators' way in, have a share of their own.
   std::size_t connections = 10'000;
   std::size_t unix_connections = 256;
+  RequestObserver* observer = nullptr;  // outlives the connections; a Server has one for each loop
 };
 
 // A listening socket with the address it is bound to.
@@ -94,7 +115,9 @@ Task<void> serve_connection(UniqueFd socket, Peer peer, Handler& handler, Server
 class Server {
  public:
   // `handler` and the loops outlive the server.
-  Server(std::vector<Loop*> loops, Handler& handler, ServerLimits limits);
+  // `observers`: none, or one for each loop; they outlive the server and the loops' runs.
+  Server(std::vector<Loop*> loops, Handler& handler, ServerLimits limits,
+         std::vector<RequestObserver*> observers = {});
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

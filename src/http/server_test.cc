@@ -4,10 +4,12 @@
 #include <boost/asio/use_future.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <spdlog/fmt/fmt.h>
 
 #include <array>
 #include <atomic>
 #include <future>
+#include <mutex>
 #include <netinet/in.h>
 #include <set>
 #include <sys/resource.h>
@@ -29,6 +31,9 @@ std::chrono::steady_clock::time_point in(std::chrono::milliseconds time) {
 class Behaviour final : public Handler {
  public:
   Task<void> handle(Request& request, BodyReader& body, ResponseWriter& writer) override {
+    request.door = 2;
+    request.answerer = "greet";
+    request.answerer_version = "7";
     if (request.target == "/large") {
       Response head(200);
       head.headers.add("Content-Length", std::to_string(kLarge));
@@ -100,6 +105,24 @@ class Behaviour final : public Handler {
   AsyncEvent release;  // the one loop of the test that uses it
 };
 
+// "door status received sent answerer:version" of each request, in order.
+class Observed final : public RequestObserver {
+ public:
+  void served(const ServedRequest& request) noexcept override {
+    const std::lock_guard guard(mutex_);
+    seen_.push_back(fmt::format("{} {} {} {} {}:{}", request.door, request.status, request.received,
+                                request.sent, request.answerer, request.answerer_version));
+  }
+  std::vector<std::string> seen() {
+    const std::lock_guard guard(mutex_);
+    return seen_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::string> seen_;
+};
+
 class ServerTest : public testing::Test {
  public:
   void start(unsigned loops, ServerLimits limits = {}) {
@@ -114,7 +137,8 @@ class ServerTest : public testing::Test {
     auto listening = listen_on(address);
     ASSERT_TRUE(listening);
     port_ = bound_port(listening->get());
-    server_ = std::make_unique<Server>(all, behaviour_, limits);
+    server_ = std::make_unique<Server>(all, behaviour_, limits,
+                                       std::vector<RequestObserver*>(loops, &observed_));
     server_->add_listener(std::move(*listening));
     for (auto& loop : loops_) threads_.emplace_back([&loop] { loop->run(); });
   }
@@ -187,6 +211,7 @@ class ServerTest : public testing::Test {
   }
 
   Behaviour behaviour_;
+  Observed observed_;
   BodyBudget budget_{768 * 1024};
   std::vector<std::unique_ptr<Loop>> loops_;
   std::vector<asio::executor_work_guard<LoopExecutor>> guards_;
@@ -202,6 +227,33 @@ TEST_F(ServerTest, ServesManyConnectionsOnSeveralLoops) {
   for (const auto& client : clients) say(client, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
   for (const auto& client : clients) EXPECT_THAT(hear(client, "ok "), StartsWith("HTTP/1.1 200"));
   EXPECT_EQ(server_->open_connections(), 200u);
+}
+
+TEST_F(ServerTest, TellsOfEveryRequestThatIsOver) {
+  start(1);
+  const auto client = connect();
+  say(client, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  hear(client, "ok ");
+  say(client, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
+  hear(client, "ok hello");
+  say(client, "HEAD /whole HTTP/1.1\r\nHost: x\r\n\r\n");
+  hear(client, "\r\n\r\n");
+  say(client, "GET  / HTTP/1.1\r\n\r\n");
+  hear(client);
+  const auto half = connect();
+  say(half, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+  while (behaviour_.waiting == 0) std::this_thread::yield();
+  auto drained = drain(20ms);
+  EXPECT_EQ(hear(half), "");
+  asio::post(*loops_.front(), [this] { behaviour_.release.set(); });
+  drained.wait();
+  const auto seen = observed_.seen();
+  ASSERT_EQ(seen.size(), 5u);
+  EXPECT_EQ(seen[0], "2 200 0 3 greet:7");
+  EXPECT_EQ(seen[1], "2 200 5 8 greet:7");
+  EXPECT_EQ(seen[2], "2 200 0 0 greet:7");
+  EXPECT_THAT(seen[3], StartsWith("0 400 0 "));
+  EXPECT_EQ(seen[4], "2 200 0 0 greet:7");  // it got none of it
 }
 
 TEST_F(ServerTest, HoldsASlowReaderWithABufferOnly) {

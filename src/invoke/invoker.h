@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "function/function.h"
+#include "observe/call_record.h"
 #include "sandbox/sandbox.h"
 
 #include <chrono>
@@ -36,9 +37,14 @@ struct Call {
   function::Resolved target;
   std::string payload;         // JSON for handlers; the body of POST / for HTTP functions
   std::string request_id;      // a UUID; the same over retries
-  std::string trace_id;        // X-Amzn-Trace-Id's value; "" makes one
+  std::string trace_id;        // X-Amzn-Trace-Id's value
+  std::string trace_state;     // tracestate, or ""
   std::string client_context;  // JSON text, or ""
   std::string invoked_arn;     // as the caller named it
+  observe::CallSource source = observe::CallSource::api;
+  observe::TraceContext trace;
+  int attempt = 1;
+  std::optional<WallTime> accepted;  // when it came into the queue, where it did
 };
 
 // Where the time of one call went; zero where a step did not happen.
@@ -73,6 +79,25 @@ struct Outcome {
   Timing timing;
 };
 
+// One request for an HTTP function, of which the proxy has the rest.
+struct HttpCall {
+  function::Resolved target;
+  std::string request_id;
+  std::string trace_id;     // X-Amzn-Trace-Id's value
+  std::string trace_state;  // tracestate, or ""
+  observe::TraceContext trace;
+};
+
+// What the proxy saw of it, for the call's record.
+struct HttpUse {
+  std::optional<SteadyTime> head;  // when the response's head had come
+  unsigned status = 0;
+  std::uint64_t payload_bytes = 0;
+  std::uint64_t response_bytes = 0;
+  FunctionError error = FunctionError::none;  // the function's doing
+  bool client_gone = false;                   // or the client's
+};
+
 // A connection into an instance of an HTTP function, with its slot held until it is destroyed.
 class HttpLease {
  public:
@@ -80,6 +105,8 @@ class HttpLease {
   // A fresh socket connected to $PORT inside the sandbox; once.
   virtual UniqueFd take_socket() = 0;
   [[nodiscard]] virtual const Timing& timing() const = 0;
+  // Whoever has the lease fills it in; it is read when the lease is given back.
+  virtual HttpUse& use() = 0;
   // Ends the instance when the lease is given back (it misbehaved: no answer in time).
   virtual void discard_instance() = 0;
   // After a connection that ended without an answer: whether the instance has ended. An exit shows
@@ -102,8 +129,7 @@ class Invoker {
   // A slot and a connection for the reverse proxy of an HTTP function.
   // Errors as above, and function_failed when its process ended or never listened on $PORT (message
   // says which, with the end of its log).
-  virtual Task<Result<std::unique_ptr<HttpLease>>> open_http(function::Resolved target,
-                                                             std::string request_id) = 0;
+  virtual Task<Result<std::unique_ptr<HttpLease>>> open_http(HttpCall call) = 0;
 
   // Starts and initialises one instance of a version that is not in the catalog yet; it is kept for
   // the first call. Errors: function_failed (init failed: `failure` gets the function's own error
@@ -127,6 +153,18 @@ class Invoker {
   virtual Task<Result<Done>> run_builtin(function::VersionPtr version,
                                          std::vector<std::string> argv, std::chrono::seconds limit,
                                          TakeAnswer take) = 0;
+
+  // A program of a runtime's base file system in a sandbox of its own beside a version's code, for
+  // whoever serves the sandbox's socket and reads its log: `use`, on the caller's loop. It may go
+  // on after `over`, but not for long; the sandbox is gone when this returns. Errors: those of
+  // `use`; overloaded, unavailable, sandbox_failed.
+  struct ToolRun {
+    AsyncEvent over;  // the program has ended, or shall: the server shuts down
+    std::optional<sandbox::ExitStatus> exit;  // it has ended
+  };
+  using UseSandbox = std::function<Task<Result<Done>>(sandbox::Sandbox& sandbox, ToolRun& run)>;
+  virtual Task<Result<Done>> run_tool(function::VersionPtr version, std::vector<std::string> argv,
+                                      UseSandbox use) = 0;
 
   // Ends the instances of these versions once their current calls are done; what is left after the
   // version's timeout (a connection without end) is cut then. Any thread.

@@ -14,14 +14,15 @@ namespace lambda::invoke {
 class RefusingInvoker : public Invoker {
  public:
   Task<Result<Outcome>> invoke(Call) override { co_return refusal(); }
-  Task<Result<std::unique_ptr<HttpLease>>> open_http(function::Resolved, std::string) override {
-    co_return refusal();
-  }
+  Task<Result<std::unique_ptr<HttpLease>>> open_http(HttpCall) override { co_return refusal(); }
   Task<Result<Timing>> prepare(function::VersionPtr, InitFailure&) override { co_return refusal(); }
   void adopt_prepared(function::VersionPtr, function::VersionPtr) override {}
   void abandon_prepared(function::VersionPtr) override {}
   Task<Result<Done>> run_builtin(function::VersionPtr, std::vector<std::string>,
                                  std::chrono::seconds, TakeAnswer) override {
+    co_return refusal();
+  }
+  Task<Result<Done>> run_tool(function::VersionPtr, std::vector<std::string>, UseSandbox) override {
     co_return refusal();
   }
   void retire(const std::vector<function::VersionPtr>&) override {}

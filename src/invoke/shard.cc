@@ -1,4 +1,4 @@
-// Steps of a call: admit -> acquire -> call -> record -> release (by scope).
+// Steps of a call: admit -> acquire -> call -> release (by scope) -> record.
 #include "invoke/shard.h"
 
 #include "base/crypto.h"
@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 namespace lambda::invoke {
@@ -114,7 +115,21 @@ std::function<void()> Shard::room_maker() {
 // --- calls
 
 Task<Result<Outcome>> Shard::invoke(Call call) {
-  const auto begin = std::chrono::steady_clock::now();
+  CallCourse course(clock_, call.payload.size(), call.target.version->label());
+  Result<Outcome> outcome = Outcome();
+  std::exception_ptr thrown;
+  try {
+    outcome = co_await carry_out(call, course);
+  } catch (const std::exception& error) {
+    thrown = std::current_exception();
+    outcome = fail(ErrorCode::internal, "it was given up: {}", error.what());
+  }
+  if (sink_ != nullptr) sink_->record(course.record(call, outcome));
+  if (thrown) std::rethrow_exception(thrown);
+  co_return outcome;
+}
+
+Task<Result<Outcome>> Shard::carry_out(Call& call, CallCourse& course) {
   const bool http = call.target.version->configuration.kind == function::Kind::http;
   if (!http && call.payload.size() > kMaxPayloadBytes) {
     co_return fail(
@@ -124,11 +139,11 @@ Task<Result<Outcome>> Shard::invoke(Call call) {
   }
   auto admitted = admit(call.target);
   if (!admitted) co_return fail(std::move(admitted.error()));
-  if (http) co_return co_await call_http(std::move(call), std::move(*admitted), begin);
-  co_return co_await call_handler(std::move(call), begin);
+  if (http) co_return co_await call_http(call, std::move(*admitted), course);
+  co_return co_await call_handler(call, course);
 }
 
-Task<Result<Outcome>> Shard::call_handler(Call call, SteadyTime begin) {
+Task<Result<Outcome>> Shard::call_handler(Call& call, CallCourse& course) {
   const auto version = call.target.version;
   Outcome outcome;
   outcome.executed_version = version->label();
@@ -136,34 +151,40 @@ Task<Result<Outcome>> Shard::call_handler(Call call, SteadyTime begin) {
   std::optional<pool::InstancePool::InitFailure> init_failure;
   const auto pool = pool_of(call.target);
   if (!pool) co_return fail(Error(pool.error()));
+  course.get_in_line();
   auto lease = co_await (*pool)->acquire(init_failure);
   if (!lease) co_return fail(std::move(lease.error()));
   if (init_failure) {
     outcome.timing.cold = true;
-    outcome.timing.init = init_failure->init;
-    outcome.timing.total = elapsed_since(begin);
+    outcome.timing.init = init_failure->start.init;
+    outcome.timing.total = elapsed_since(course.begin());
+    course.take(*init_failure);
     outcome.log_tail = std::move(init_failure->log);
     describe(outcome, payload_of(init_failure->failure, call.request_id));
     co_return outcome;
   }
+  course.take(*lease);
   auto& instance = lease->instance();
   outcome.timing.cold = lease->cold();
   outcome.timing.waiting = lease->waited();
   if (lease->cold()) {
-    outcome.timing.start = instance.start_time();
-    outcome.timing.init = instance.init_time();
+    outcome.timing.start = instance.start_times().sandbox;
+    outcome.timing.init = instance.start_times().init;
   }
   sandbox::RuntimeEvent event;
   event.request_id = call.request_id;
   event.payload = std::move(call.payload);
   event.invoked_arn = std::move(call.invoked_arn);
-  event.trace_id = std::move(call.trace_id);
+  event.trace_id = std::move(call.trace_id);  // the outcome has it too
   event.client_context = std::move(call.client_context);
   auto result = co_await instance.call(
       std::move(event), std::chrono::seconds(version->configuration.timeout_seconds));
   outcome.timing.handler = result.handler;
-  outcome.timing.total = elapsed_since(begin);
+  outcome.timing.total = elapsed_since(course.begin());
   outcome.log_tail = std::move(result.log_tail);
+  course.hand_over(result.begin);
+  course.answer(result.begin + result.handler);
+  course.set_memory_peak(result.memory_peak_bytes);
   if (result.failure) {
     describe(outcome, payload_of(*result.failure, call.request_id));
   } else {
@@ -196,8 +217,8 @@ Task<Result<Timing>> Shard::prepare(function::VersionPtr version, Invoker::InitF
   Timing timing;
   timing.cold = true;
   if (const auto instance = pool->newest()) {
-    timing.start = instance->start_time();
-    timing.init = instance->init_time();
+    timing.start = instance->start_times().sandbox;
+    timing.init = instance->start_times().init;
   }
   timing.total = timing.start + timing.init;
   co_return timing;
@@ -246,13 +267,47 @@ Task<void> Shard::reap() {
   }
 }
 
-Task<void> Shard::stop(SteadyTime deadline) {
-  stopping_ = true;
+std::vector<Shard::PoolPtr> Shard::pools() const {
   std::vector<PoolPtr> all;
   for (const auto& [key, home] : homes_) all.push_back(home.pool);
   for (const auto& retired : retired_) {
     if (auto pool = retired.lock()) all.push_back(std::move(pool));
   }
+  return all;
+}
+
+// A look costs some 10 us.
+Task<void> Shard::sample_memory() {
+  constexpr std::size_t kAtOnce = 16;
+  constexpr std::chrono::seconds kPause{3};
+  constexpr std::chrono::milliseconds kShortPause{1};
+  while (!stopping_) {
+    std::vector<std::weak_ptr<pool::Instance>> all;
+    for (const auto& pool : pools())
+      all.insert(all.end(), pool->instances().begin(), pool->instances().end());
+    for (std::size_t i = 0; i < all.size() && !stopping_; ++i) {
+      if (const auto instance = all[i].lock()) instance->sample_memory();
+      if (i % kAtOnce == kAtOnce - 1) co_await sleep_for(kShortPause);
+    }
+    co_await sleep_for(kPause);
+  }
+}
+
+observe::LoopGauges Shard::gauges() const {
+  observe::LoopGauges gauges;
+  for (const auto& pool : pools()) {
+    if (pool->unused()) continue;
+    const auto& version = *pool->version();
+    gauges.instances[{version.function, version.label()}].add(pool->counts());
+  }
+  for (const auto& [function, count] : in_flight_)
+    gauges.in_flight[function] = static_cast<std::uint64_t>(count);
+  return gauges;
+}
+
+Task<void> Shard::stop(SteadyTime deadline) {
+  stopping_ = true;
+  const auto all = pools();
   homes_.clear();
   for (const auto& pool : all) pool->retire();
   for (const auto& pool : all) co_await pool->wait_empty(deadline);
@@ -261,6 +316,7 @@ Task<void> Shard::stop(SteadyTime deadline) {
   for (const auto& one : builtin) {
     if (auto instance = one.lock()) co_await instance->end();
   }
+  co_await end_tools(deadline + std::chrono::seconds(5));
   for (const auto& pool : all) co_await pool->wait_empty(deadline + std::chrono::seconds(5));
 }
 

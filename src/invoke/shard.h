@@ -7,8 +7,11 @@
 #include "base/async.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "invoke/call_course.h"
 #include "invoke/instance_starter.h"
 #include "invoke/invoker.h"
+#include "observe/call_record.h"
+#include "observe/metrics/gauges.h"
 #include "pool/instance_pool.h"
 
 #include <chrono>
@@ -27,11 +30,12 @@ class Shard {
         pool::InstanceBudget& budget, const Clock& clock);
 
   Task<Result<Outcome>> invoke(Call call);
-  Task<Result<std::unique_ptr<HttpLease>>> open_http(function::Resolved target,
-                                                     std::string request_id);
+  Task<Result<std::unique_ptr<HttpLease>>> open_http(HttpCall call);
   Task<Result<Timing>> prepare(function::VersionPtr version, Invoker::InitFailure& failure);
   Task<Result<Done>> run_builtin(function::VersionPtr version, std::vector<std::string> argv,
                                  std::chrono::seconds limit, Invoker::TakeAnswer take);
+  Task<Result<Done>> run_tool(function::VersionPtr version, std::vector<std::string> argv,
+                              Invoker::UseSandbox use);
   void adopt(const function::VersionPtr& prepared, const function::VersionPtr& published);
   void retire(const function::VersionPtr& version);
   [[nodiscard]] bool runs(const function::Version& version) const;
@@ -45,8 +49,14 @@ class Shard {
   // is current.
   void set_standing(AskStanding ask) { standing_ = std::move(ask); }
 
+  // Told of every call that ends, in whatever way; set once, before use; outlives the shard.
+  void set_sink(observe::CallSink* sink) { sink_ = sink; }
+
   // Gives idle instances up, once a second, until stop().
   Task<void> reap();
+  // Looks every few seconds what memory the instances hold, a few at a time, until stop().
+  Task<void> sample_memory();
+  [[nodiscard]] observe::LoopGauges gauges() const;
   // No new calls; ends every instance, idle ones first, all of them at the deadline.
   Task<void> stop(SteadyTime deadline);
 
@@ -58,6 +68,14 @@ class Shard {
   class HttpSlot;
   using PoolPtr = std::shared_ptr<pool::InstancePool>;
 
+  // What run_tool() runs.
+  struct RunningTool {
+    Invoker::ToolRun run;
+    AsyncEvent watched;  // its exit was
+    AsyncEvent ended;    // nothing of it is left
+  };
+  static Task<void> watch_exit(std::shared_ptr<RunningTool> tool, sandbox::Sandbox& sandbox);
+
   Result<std::unique_ptr<Admission>> admit(const function::Resolved& target);
   // The instances of a version, and the log of its function that they write to.
   struct Home {
@@ -68,14 +86,23 @@ class Shard {
   // For a call. Error: not_found (the function was deleted since it was resolved).
   Result<PoolPtr> pool_of(const function::Resolved& target);
   void let_go(const PoolPtr& pool);
-  Task<Result<Outcome>> call_handler(Call call, SteadyTime begin);
-  Task<Result<Outcome>> call_http(Call call, std::unique_ptr<Admission> admission,
-                                  SteadyTime begin);
+  // All that have instances, or may have.
+  [[nodiscard]] std::vector<PoolPtr> pools() const;
+  // What they need of the call they take; what its record says of it stays.
+  Task<Result<Outcome>> carry_out(Call& call, CallCourse& course);
+  Task<Result<Outcome>> call_handler(Call& call, CallCourse& course);
+  Task<Result<Outcome>> call_http(Call& call, std::unique_ptr<Admission> admission,
+                                  CallCourse& course);
   // Where the function failed, `last_output` is what it wrote last: not for lambdad's own log.
-  Task<Result<std::unique_ptr<HttpLease>>> open_admitted(function::Resolved target,
-                                                         std::unique_ptr<Admission> admission,
-                                                         std::string& last_output);
+  Task<Result<std::unique_ptr<HttpSlot>>> open_admitted(const function::Resolved& target,
+                                                        std::unique_ptr<Admission> admission,
+                                                        CallCourse& course,
+                                                        std::string& last_output);
   std::function<void()> room_maker();
+  // Room for what is no instance of a pool; who gets it gives it back. Errors: unavailable,
+  // overloaded.
+  Task<Result<Done>> take_room();
+  Task<void> end_tools(SteadyTime deadline);
 
   Loop& loop_;
   const InstanceStarter& starter_;
@@ -85,9 +112,11 @@ class Shard {
   std::map<std::string, Home> homes_;
   std::vector<std::weak_ptr<pool::InstancePool>> retired_;  // some may have calls yet
   std::vector<std::weak_ptr<pool::Instance>> builtin_;      // what run_builtin() started
-  std::map<std::string, int> in_flight_;                    // by function
+  std::vector<std::weak_ptr<RunningTool>> tools_;
+  std::map<std::string, int> in_flight_;  // by function
   std::function<void()> room_elsewhere_;
   AskStanding standing_;
+  observe::CallSink* sink_ = nullptr;
   bool stopping_ = false;
 };
 

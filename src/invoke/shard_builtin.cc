@@ -1,4 +1,6 @@
-// Programs of the server's own that run in a sandbox, once (the bytecode compiler).
+// Programs of the server's own that run in a sandbox, once: those that speak the Runtime API (the
+// bytecode compiler), and those that whoever runs them speaks with (the installer of dependencies).
+#include "base/background.h"
 #include "base/crypto.h"
 #include "invoke/shard.h"
 
@@ -66,14 +68,22 @@ Task<Result<Done>> converse(std::shared_ptr<pool::Instance> instance, std::chron
 
 }  // namespace
 
-Task<Result<Done>> Shard::run_builtin(function::VersionPtr version, std::vector<std::string> argv,
-                                      std::chrono::seconds limit, Invoker::TakeAnswer take) {
+Task<Result<Done>> Shard::take_room() {
   if (stopping_) co_return fail(ErrorCode::unavailable, "the server is shutting down");
-  if (!co_await pool::take_room(budget_, room_maker(),
-                                std::chrono::steady_clock::now() + limits_.longest_wait)) {
+  const auto deadline = std::chrono::steady_clock::now() + limits_.longest_wait;
+  auto taking = pool::take_room(budget_, room_maker(), deadline);
+  const bool taken = co_await std::move(taking);
+  if (!taken) {
     co_return fail(ErrorCode::overloaded, "this server runs {} instances already, its limit",
                    budget_.limit());
   }
+  co_return Done{};
+}
+
+Task<Result<Done>> Shard::run_builtin(function::VersionPtr version, std::vector<std::string> argv,
+                                      std::chrono::seconds limit, Invoker::TakeAnswer take) {
+  auto taken = co_await take_room();
+  if (!taken) co_return fail(std::move(taken.error()));
   const RoomTaken room(budget_);
   auto instance = co_await starter_.start_program(std::move(version), std::move(argv));
   if (!instance) co_return fail(std::move(instance.error()));
@@ -92,6 +102,45 @@ Task<Result<Done>> Shard::run_builtin(function::VersionPtr version, std::vector<
   }
   co_await (*instance)->end();
   co_return done;
+}
+
+Task<Result<Done>> Shard::run_tool(function::VersionPtr version, std::vector<std::string> argv,
+                                   Invoker::UseSandbox use) {
+  auto taken = co_await take_room();
+  if (!taken) co_return fail(std::move(taken.error()));
+  const RoomTaken room(budget_);
+  const auto tool = std::make_shared<RunningTool>();
+  std::erase_if(tools_, [](const auto& gone) { return gone.expired(); });
+  tools_.push_back(tool);
+  Result<Done> done = Done{};
+  auto sandbox = co_await starter_.start_sandbox(std::move(version), std::move(argv));
+  if (sandbox) {
+    const auto executor = co_await asio::this_coro::executor;
+    asio::co_spawn(executor, watch_exit(tool, **sandbox), in_background("the exit of a tool"));
+    done = co_await use(**sandbox, tool->run);
+    auto stopped = co_await (*sandbox)->stop();
+    if (done && !stopped) done = fail(std::move(stopped.error()));
+    co_await tool->watched.wait_through();
+  } else {
+    done = fail(std::move(sandbox.error()));
+  }
+  tool->ended.set();
+  co_return done;
+}
+
+Task<void> Shard::watch_exit(std::shared_ptr<RunningTool> tool, sandbox::Sandbox& sandbox) {
+  tool->run.exit = co_await sandbox.wait_exit();
+  tool->run.over.set();
+  tool->watched.set();
+}
+
+Task<void> Shard::end_tools(SteadyTime deadline) {
+  for (const auto& one : std::exchange(tools_, {})) {
+    const auto tool = one.lock();
+    if (!tool) continue;
+    tool->run.over.set();
+    co_await tool->ended.wait_until(deadline);
+  }
 }
 
 }  // namespace lambda::invoke

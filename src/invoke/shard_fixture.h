@@ -7,6 +7,7 @@
 #include "invoke/instance_starter.h"
 #include "invoke/shard.h"
 #include "pool/instance_fixture.h"
+#include "store/database.h"
 
 #include <gtest/gtest.h>
 
@@ -56,10 +57,13 @@ class ShardTest : public pool::InstanceFixture {
         << R"({"name":"provided","family":"provided","argv":["/bootstrap"]})";
     runtimes_ = *sandbox::RuntimeCatalog::load(directory_ / "runtimes");
     packages_ = *function::PackageStore::open(directory_ / "data");
+    database_ = std::move(*store::Database::open_in_memory());
+    secrets_ = std::move(*function::SecretTable::load(*database_, clock_, function::Tenant{},
+                                                      store::MasterKey::ephemeral()));
     Drivers drivers;
     drivers.native = &driver_;
-    starter_ = std::make_unique<InstanceStarter>(drivers, runtimes_, *packages_, *logs_, clock_,
-                                                 function::Tenant{});
+    starter_ = std::make_unique<InstanceStarter>(drivers, runtimes_, *packages_, *secrets_, *logs_,
+                                                 clock_, function::Tenant{});
     limits_.longest_wait = std::chrono::seconds(20);
     limits_.http_slots = 4;
   }
@@ -93,6 +97,13 @@ class ShardTest : public pool::InstanceFixture {
     made.request_id = "8f";
     made.trace_id = "Root=1-0";
     made.invoked_arn = "arn";
+    return made;
+  }
+  HttpCall http_call() {
+    HttpCall made;
+    made.target = target();
+    made.request_id = "8f";
+    made.trace_id = "Root=1-0";
     return made;
   }
   Outcome outcome_of(std::string payload) {
@@ -130,6 +141,8 @@ class ShardTest : public pool::InstanceFixture {
 
   sandbox::RuntimeCatalog runtimes_;
   std::unique_ptr<function::PackageStore> packages_;
+  std::unique_ptr<store::Database> database_;
+  std::unique_ptr<function::SecretTable> secrets_;
   std::unique_ptr<InstanceStarter> starter_;
   pool::PoolLimits limits_;
   std::unique_ptr<pool::InstanceBudget> budget_ = std::make_unique<pool::InstanceBudget>(100);

@@ -25,17 +25,27 @@ class Shard::HttpSlot final : public HttpLease {
         socket_(std::move(socket)),
         timing_(timing) {}
   ~HttpSlot() override {
-    auto give_back = [held = std::move(held_), discard = discard_]() mutable {
+    auto give_back = [held = std::move(held_), discard = discard_, use = use_,
+                      end = std::chrono::steady_clock::now()]() mutable {
+      if (held->sink != nullptr) held->tell(use, end);
       if (discard) held->lease.discard();
       held.reset();
     };
     asio::post(home_, std::move(give_back));
+  }
+  // From now on the proxy has it: what comes of it is told to `sink`.
+  void told_to(observe::CallSink* sink, HttpCall call, CallCourse course) {
+    held_->sink = sink;
+    held_->call = std::move(call);
+    held_->course = std::move(course);
+    held_->course->hand_over(std::chrono::steady_clock::now());
   }
   HttpSlot(const HttpSlot&) = delete;
   HttpSlot& operator=(const HttpSlot&) = delete;
 
   UniqueFd take_socket() override { return std::move(socket_); }
   [[nodiscard]] const Timing& timing() const override { return timing_; }
+  HttpUse& use() override { return use_; }
   void discard_instance() override { discard_ = true; }
   Task<bool> ended_soon() override {
     auto wait = wait_for_end(held_);
@@ -50,8 +60,16 @@ class Shard::HttpSlot final : public HttpLease {
   struct Held {
     Held(std::unique_ptr<Admission> counted, pool::Lease slot)
         : admission(std::move(counted)), lease(std::move(slot)) {}
+    void tell(const HttpUse& use, SteadyTime end) {
+      if (use.head) course->answer(*use.head);
+      course->set_status(use.status);
+      sink->record(course->record(call, use, end));
+    }
     std::unique_ptr<Admission> admission;
     pool::Lease lease;
+    observe::CallSink* sink = nullptr;
+    HttpCall call;
+    std::optional<CallCourse> course;
   };
   static Task<bool> wait_for_end(std::shared_ptr<Held> held) {
     co_return co_await held->lease.instance().ended().wait_until(std::chrono::steady_clock::now() +
@@ -65,6 +83,7 @@ class Shard::HttpSlot final : public HttpLease {
   std::shared_ptr<Held> held_;
   UniqueFd socket_;
   Timing timing_;
+  HttpUse use_;
   bool discard_ = false;
 };
 
@@ -77,29 +96,42 @@ std::string tail_of_log(std::string_view log) {
 
 }  // namespace
 
-Task<Result<std::unique_ptr<HttpLease>>> Shard::open_http(function::Resolved target, std::string) {
-  auto admitted = admit(target);
-  if (!admitted) co_return fail(std::move(admitted.error()));
-  // What it wrote is in its log; lambdad's log, where this error goes, is no place for it.
-  std::string last_output;
-  co_return co_await open_admitted(std::move(target), std::move(*admitted), last_output);
+Task<Result<std::unique_ptr<HttpLease>>> Shard::open_http(HttpCall call) {
+  CallCourse course(clock_, 0, call.target.version->label());
+  auto admitted = admit(call.target);
+  Result<std::unique_ptr<HttpSlot>> slot = nullptr;
+  if (admitted) {
+    // What it wrote is in its log; lambdad's log, where this error goes, is no place for it.
+    std::string last_output;
+    slot = co_await open_admitted(call.target, std::move(*admitted), course, last_output);
+  } else {
+    slot = fail(std::move(admitted.error()));
+  }
+  if (!slot) {
+    if (sink_ != nullptr) sink_->record(course.record(call, slot.error()));
+    co_return fail(std::move(slot.error()));
+  }
+  (*slot)->told_to(sink_, std::move(call), std::move(course));
+  co_return std::move(*slot);
 }
 
-Task<Result<std::unique_ptr<HttpLease>>> Shard::open_admitted(function::Resolved target,
-                                                              std::unique_ptr<Admission> admission,
-                                                              std::string& last_output) {
-  const auto begin = std::chrono::steady_clock::now();
+Task<Result<std::unique_ptr<Shard::HttpSlot>>> Shard::open_admitted(
+    const function::Resolved& target, std::unique_ptr<Admission> admission, CallCourse& course,
+    std::string& last_output) {
   const auto pool = pool_of(target);
   if (!pool) co_return fail(Error(pool.error()));
   while (true) {
     std::optional<pool::InstancePool::InitFailure> init_failure;
+    course.get_in_line();
     auto lease = co_await (*pool)->acquire(init_failure);
     if (!lease) co_return fail(std::move(lease.error()));
     if (init_failure) {
+      course.take(*init_failure);
       last_output = tail_of_log(init_failure->log);
       co_return fail(ErrorCode::function_failed, "{} ({})", init_failure->failure.reason,
                      init_failure->failure.type);
     }
+    course.take(*lease);
     auto& instance = lease->instance();
     auto socket = co_await instance.connect();
     if (socket) {
@@ -107,13 +139,12 @@ Task<Result<std::unique_ptr<HttpLease>>> Shard::open_admitted(function::Resolved
       timing.cold = lease->cold();
       timing.waiting = lease->waited();
       if (timing.cold) {
-        timing.start = instance.start_time();
-        timing.init = instance.init_time();
+        timing.start = instance.start_times().sandbox;
+        timing.init = instance.start_times().init;
       }
-      timing.total = elapsed_since(begin);
-      std::unique_ptr<HttpLease> open = std::make_unique<HttpSlot>(
-          loop_, std::move(admission), std::move(*lease), std::move(*socket), timing);
-      co_return open;
+      timing.total = elapsed_since(course.begin());
+      co_return std::make_unique<HttpSlot>(loop_, std::move(admission), std::move(*lease),
+                                           std::move(*socket), timing);
     }
     last_output = tail_of_log(co_await instance.recent_log());
     lease->discard();
@@ -135,17 +166,23 @@ http::Request event_request(const Call& call) {
   request.headers.add("Content-Type", "application/json");
   request.headers.add("X-Amzn-Trace-Id", call.trace_id);
   request.headers.add("X-Amzn-RequestId", call.request_id);
+  if (call.trace.known()) {
+    request.headers.add("traceparent", observe::traceparent_of(call.trace));
+    if (!call.trace_state.empty()) request.headers.add("tracestate", call.trace_state);
+  }
   return request;
 }
 
-// What came back for it, with the whole of its body.
+// What came back for it, with the whole of its body. `course` is told when its head came.
 Task<Result<http::Response>> exchange_event(http::ClientConnection& connection,
                                             http::Request request, std::string payload,
-                                            std::chrono::seconds timeout) {
+                                            std::chrono::seconds timeout, CallCourse& course) {
   http::BufferedBody body(std::move(payload));
   auto head = co_await connection.exchange(std::move(request), body,
                                            std::chrono::steady_clock::now() + timeout);
+  course.answer(std::chrono::steady_clock::now());
   if (head) {
+    course.set_status(head->status);
     auto bytes = co_await http::read_all(connection.body(timeout), sandbox::kMaxResponseBytes);
     if (bytes) {
       head->body = std::move(*bytes);
@@ -168,14 +205,14 @@ pool::Failure failed_exchange(const Error& error, std::chrono::seconds timeout) 
 }  // namespace
 
 // POST / with the event as JSON body; a status of 400 or more is the function's error.
-Task<Result<Outcome>> Shard::call_http(Call call, std::unique_ptr<Admission> admission,
-                                       SteadyTime begin) {
+Task<Result<Outcome>> Shard::call_http(Call& call, std::unique_ptr<Admission> admission,
+                                       CallCourse& course) {
   const auto version = call.target.version;
   Outcome outcome;
   outcome.executed_version = version->label();
   outcome.trace_id = call.trace_id;
   std::string last_output;
-  auto lease = co_await open_admitted(call.target, std::move(admission), last_output);
+  auto lease = co_await open_admitted(call.target, std::move(admission), course, last_output);
   if (!lease) {
     if (lease.error().code() != ErrorCode::function_failed)
       co_return fail(std::move(lease.error()));
@@ -183,19 +220,20 @@ Task<Result<Outcome>> Shard::call_http(Call call, std::unique_ptr<Admission> adm
     failure.type = "Runtime.ExitError";
     failure.reason = fmt::format("{}. Its last output: {}", lease.error().message(), last_output);
     describe(outcome, payload_of(failure, call.request_id));
-    outcome.timing.total = elapsed_since(begin);
+    outcome.timing.total = elapsed_since(course.begin());
     co_return outcome;
   }
   outcome.timing = (*lease)->timing();
   const auto sent = std::chrono::steady_clock::now();
+  course.hand_over(sent);
   auto connection = co_await http::ClientConnection::adopt((*lease)->take_socket());
   if (!connection) co_return fail(std::move(connection.error()));
   const std::chrono::seconds timeout(version->configuration.timeout_seconds);
   auto request = event_request(call);
-  auto answer =
-      co_await exchange_event(**connection, std::move(request), std::move(call.payload), timeout);
+  auto answer = co_await exchange_event(**connection, std::move(request), std::move(call.payload),
+                                        timeout, course);
   outcome.timing.handler = elapsed_since(sent);
-  outcome.timing.total = elapsed_since(begin);
+  outcome.timing.total = elapsed_since(course.begin());
   if (!answer) {
     if (answer.error().code() == ErrorCode::too_large) {
       describe(outcome, response_too_large(call.request_id));

@@ -64,7 +64,7 @@ TEST_F(ShardTest, APortThatIsClosedBeforeTheFirstRequestIsNamedAndItsOutputIsNot
     };
     co_await runtime->exited.wait();
   };
-  const auto failed = finish(shard().open_http(target(), "8f"));
+  const auto failed = finish(shard().open_http(http_call()));
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code(), ErrorCode::function_failed);
   EXPECT_THAT(failed.error().message(), HasSubstr("stopped listening"));
@@ -74,7 +74,7 @@ TEST_F(ShardTest, APortThatIsClosedBeforeTheFirstRequestIsNamedAndItsOutputIsNot
 
 TEST_F(ShardTest, AConnectionWaitsAMomentForTheEndOfItsInstance) {
   serve_http();
-  auto lease = finish(shard().open_http(target(), "8f"));
+  auto lease = finish(shard().open_http(http_call()));
   ASSERT_TRUE(lease);
   // On the loop's next turns, as an exit comes after its closed connections.
   auto later = [](RuntimePtr runtime) -> Task<void> {
@@ -96,7 +96,7 @@ TEST_F(ShardTest, AnHttpFunctionsLastOutputIsForWhoInvokesItAndNotInTheError) {
     runtime->exit(status);
     co_return;
   };
-  const auto failed = finish(shard().open_http(target(), "8f"));
+  const auto failed = finish(shard().open_http(http_call()));
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code(), ErrorCode::function_failed);
   EXPECT_THAT(failed.error().message(), HasSubstr("exit status 1"));

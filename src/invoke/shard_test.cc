@@ -141,14 +141,14 @@ TEST_F(ShardTest, ReservedConcurrencyRefusesTheNextCall) {
 TEST_F(ShardTest, ReservedConcurrencyOfAnHttpFunctionLastsAsLongAsItsConnection) {
   serve_http();
   reserved_ = 1;
-  auto lease = finish(shard().open_http(target(), "8f"));
+  auto lease = finish(shard().open_http(http_call()));
   ASSERT_TRUE(lease);
-  auto refused = finish(shard().open_http(target(), "8f"));
+  auto refused = finish(shard().open_http(http_call()));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), ErrorCode::overloaded);
   lease->reset();
   settle();
-  EXPECT_TRUE(finish(shard().open_http(target(), "8f")));
+  EXPECT_TRUE(finish(shard().open_http(http_call())));
   settle();
   // An event for it counts once.
   EXPECT_EQ(outcome_of("1").payload, "got 1");

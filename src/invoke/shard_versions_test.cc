@@ -79,7 +79,7 @@ TEST_F(ShardTest, ARetiredVersionServesTheCallThatRuns) {
 TEST_F(ShardTest, AConnectionWithoutEndIsCutWhenARetiredVersionsTimeoutIsOver) {
   serve_http();
   set_timeout(1);
-  auto lease = finish(shard().open_http(target(), "8f"));
+  auto lease = finish(shard().open_http(http_call()));
   ASSERT_TRUE(lease);
   const auto begin = std::chrono::steady_clock::now();
   shard().retire(version_);
@@ -117,7 +117,7 @@ TEST_F(ShardTest, ACallOfAFunctionThatWasDeletedMeanwhileStartsNothing) {
   ASSERT_FALSE(handler);
   EXPECT_EQ(handler.error().code(), ErrorCode::not_found);
   version_ = make_version(function::Kind::http);
-  const auto http = finish(shard().open_http(target(), "8f"));
+  const auto http = finish(shard().open_http(http_call()));
   ASSERT_FALSE(http);
   EXPECT_EQ(http.error().code(), ErrorCode::not_found);
   EXPECT_TRUE(driver_.runtimes.empty());

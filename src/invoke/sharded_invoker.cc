@@ -2,6 +2,7 @@
 
 #include "base/background.h"
 
+#include <algorithm>
 #include <functional>
 #include <utility>
 
@@ -38,10 +39,9 @@ Task<Result<Outcome>> ShardedInvoker::invoke(Call call) {
   co_return co_await cross_to(shard.loop(), std::move(task));
 }
 
-Task<Result<std::unique_ptr<HttpLease>>> ShardedInvoker::open_http(function::Resolved target,
-                                                                   std::string request_id) {
-  auto& shard = home_of(target.function->name);
-  auto task = shard.open_http(std::move(target), std::move(request_id));
+Task<Result<std::unique_ptr<HttpLease>>> ShardedInvoker::open_http(HttpCall call) {
+  auto& shard = home_of(call.target.function->name);
+  auto task = shard.open_http(std::move(call));
   co_return co_await cross_to(shard.loop(), std::move(task));
 }
 
@@ -69,6 +69,16 @@ Task<Result<Done>> ShardedInvoker::run_builtin(function::VersionPtr version,
   co_return co_await cross_to(shard.loop(), std::move(task));
 }
 
+// On the caller's loop, which has a shard of its own.
+Task<Result<Done>> ShardedInvoker::run_tool(function::VersionPtr version,
+                                            std::vector<std::string> argv, UseSandbox use) {
+  const auto here = co_await asio::this_coro::executor;
+  const auto mine = std::ranges::find_if(
+      shards_, [&here](const auto& shard) { return shard->loop().get_executor() == here; });
+  if (mine == shards_.end()) co_return fail(ErrorCode::internal, "this loop runs no functions");
+  co_return co_await (*mine)->run_tool(std::move(version), std::move(argv), std::move(use));
+}
+
 void ShardedInvoker::retire(const std::vector<function::VersionPtr>& versions) {
   for (const auto& version : versions) {
     auto& shard = home_of(version->function);
@@ -85,9 +95,26 @@ Task<bool> ShardedInvoker::runs(function::VersionPtr version) {
   co_return co_await cross_to(shard.loop(), std::move(task));
 }
 
+void ShardedInvoker::record_to(const std::vector<observe::CallSink*>& sinks) {
+  for (std::size_t i = 0; i < shards_.size(); ++i) shards_[i]->set_sink(sinks.at(i));
+}
+
 void ShardedInvoker::start() {
-  for (auto& shard : shards_)
+  for (auto& shard : shards_) {
     asio::co_spawn(shard->loop(), shard->reap(), in_background("giving up idle instances"));
+    asio::co_spawn(shard->loop(), shard->sample_memory(),
+                   in_background("looking at the instances' memory"));
+  }
+}
+
+Task<observe::LoopGauges> ShardedInvoker::gauges() {
+  auto ask = [](const Shard& shard) -> Task<observe::LoopGauges> { co_return shard.gauges(); };
+  observe::LoopGauges all;
+  for (const auto& shard : shards_) {
+    auto task = ask(*shard);
+    all.add(co_await cross_to(shard->loop(), std::move(task)));
+  }
+  co_return all;
 }
 
 Task<void> ShardedInvoker::stop(SteadyTime deadline) {

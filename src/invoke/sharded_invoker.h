@@ -18,20 +18,26 @@ class ShardedInvoker final : public Invoker {
                  std::size_t max_instances, const Clock& clock, AskStanding standing = {});
 
   Task<Result<Outcome>> invoke(Call call) override;
-  Task<Result<std::unique_ptr<HttpLease>>> open_http(function::Resolved target,
-                                                     std::string request_id) override;
+  Task<Result<std::unique_ptr<HttpLease>>> open_http(HttpCall call) override;
   Task<Result<Timing>> prepare(function::VersionPtr version, InitFailure& failure) override;
   void adopt_prepared(function::VersionPtr prepared, function::VersionPtr published) override;
   void abandon_prepared(function::VersionPtr prepared) override;
   Task<Result<Done>> run_builtin(function::VersionPtr version, std::vector<std::string> argv,
                                  std::chrono::seconds limit, TakeAnswer take) override;
+  Task<Result<Done>> run_tool(function::VersionPtr version, std::vector<std::string> argv,
+                              UseSandbox use) override;
   void retire(const std::vector<function::VersionPtr>& versions) override;
   Task<bool> runs(function::VersionPtr version) override;
 
+  // Every call that ends is told to the sink of its function's home loop, given by the loop's place
+  // in the list; before start(). The sinks outlive this.
+  void record_to(const std::vector<observe::CallSink*>& sinks);
   // Starts the housekeeping of every shard.
   void start();
   // Lets running calls end until the deadline, then ends everything.
   Task<void> stop(SteadyTime deadline);
+  // Of all loops, one after the other.
+  Task<observe::LoopGauges> gauges();
   [[nodiscard]] const pool::InstanceBudget& budget() const { return budget_; }
 
  private:

@@ -55,7 +55,9 @@ Task<Result<Done>> Instance::start(sandbox::Driver& driver, sandbox::SandboxSpec
                    version_->function);
   }
   sandbox_ = std::move(*started);
-  start_time_ = elapsed_since(begin);
+  start_times_.begin = begin;
+  start_times_.sandbox = elapsed_since(begin);
+  start_times_.sandbox_steps = sandbox_->start_steps();
   const InstanceLog::Owner owner{version_->label(), id_};
   auto log =
       InstanceLog::open(executor_, sandbox_->take_log(), owner, services_.log, services_.clock);
@@ -80,10 +82,42 @@ Task<Result<Done>> Instance::start(sandbox::Driver& driver, sandbox::SandboxSpec
   } else {
     initialised = co_await initialise_handler();
   }
-  init_time_ = elapsed_since(init_begin);
+  start_times_.init = elapsed_since(init_begin);
   if (!initialised) co_return fail(std::move(initialised.error()));
-  if (init_failure_) init_log_ = co_await log_->drain_outside_call();
+  initialised_ = !init_failure_;
+  if (init_failure_) co_await note_failed_init();
   co_return Done{};
+}
+
+Task<void> Instance::note_failed_init() {
+  init_log_ = co_await log_->drain_outside_call();
+  // Where that is all, it is said already.
+  const bool said = exit_ && exit_->detail == init_failure_->reason;
+  if (!said && !init_failure_->reason.empty()) {
+    auto why = fmt::format("[lambda] the initialisation failed: {}", init_failure_->reason);
+    co_await log_->platform_line(std::move(why));
+  }
+  const bool late = init_failure_->kind == Failure::Kind::timeout;
+  auto last = fmt::format("INIT_REPORT Init Duration: {:.2f} ms\tPhase: init\tStatus: {}",
+                          to_ms(start_times_.init), late ? "timeout" : "error");
+  if (!late) last += "\tError Type: " + init_failure_->type;
+  co_await log_->platform_line(std::move(last));
+}
+
+void Instance::refuse_start(Failure failure) {
+  init_log_ = failure.reason + "\n";
+  if (services_.log) {
+    observe::LogLine line;
+    line.time = services_.clock.now();
+    line.function = version_->function;
+    line.version = version_->label();
+    line.instance = id_;
+    line.text = fmt::format("[lambda] the initialisation failed: {}", failure.reason);
+    line.platform = true;
+    services_.log->append(std::move(line));
+  }
+  init_failure_ = std::move(failure);
+  ended_.set();
 }
 
 // `self` keeps the instance for as long as its sandbox lives.
@@ -91,6 +125,12 @@ Task<void> Instance::watch_exit([[maybe_unused]] std::shared_ptr<Instance> self)
   exit_ = co_await sandbox_->wait_exit();
   // Why it could not even be executed is for the log; the error's words are AWS's.
   if (!exit_->detail.empty() && !ending_) co_await log_->platform_line(exit_->detail);
+  if (initialised_ && !ending_ && !calls_) {
+    const auto failure = exit_failure();
+    auto why =
+        fmt::format("[lambda] the instance ended by itself: {} ({})", failure.reason, failure.type);
+    co_await log_->platform_line(std::move(why));
+  }
   api_->abandon();
   ended_.set();
   watch_done_.set();
@@ -189,19 +229,23 @@ Task<CallResult> Instance::call(sandbox::RuntimeEvent event, milliseconds limit)
   const auto self = shared_from_this();
   const std::string request_id = event.request_id;
   served = true;
+  calls_ = true;
   co_await log_->begin_call(request_id);
   const auto begin = std::chrono::steady_clock::now();
   event.deadline = services_.clock.now() + limit;
   CallResult result;
+  result.begin = begin;
   result.reply = co_await api_->run(std::move(event), begin + limit);
   result.handler = elapsed_since(begin);
   result.failure = co_await settle(result.reply, limit);
-  if (result.failure && result.failure->kind == Failure::Kind::timeout) {
-    auto line = failure_line(request_id, result.failure->reason);
+  if (result.failure) {
+    auto line = failure_line(request_id, *result.failure);
     co_await log_->platform_line(std::move(line));
   }
-  auto last = report(request_id, result.handler, result.failure);
+  if (const auto usage = sandbox_->usage()) result.memory_peak_bytes = usage->memory_peak_bytes;
+  auto last = report(request_id, result.handler, result.failure, result.memory_peak_bytes);
   result.log_tail = co_await log_->end_call(std::move(last));
+  calls_ = false;
   if (result.failure)
     asio::co_spawn(executor_, end_one(self), in_background("the end of an instance"));
   co_return result;
@@ -212,16 +256,22 @@ std::string Instance::failure_line(std::string_view request_id, std::string_view
   return fmt::format("{}Z {} {}", format_iso(now), request_id, reason);
 }
 
+// As AWS says it of a timeout, and of a runtime that exited.
+std::string Instance::failure_line(std::string_view request_id, const Failure& failure) const {
+  if (failure.kind == Failure::Kind::timeout) return failure_line(request_id, failure.reason);
+  return fmt::format("RequestId: {} Error: {} ({})", request_id, failure.reason, failure.type);
+}
+
 std::string Instance::report(std::string_view request_id, microseconds duration,
-                             const std::optional<Failure>& failure) {
+                             const std::optional<Failure>& failure,
+                             std::uint64_t memory_peak_bytes) {
   const auto billed = static_cast<std::int64_t>(std::ceil(to_ms(duration)));
-  const auto usage = sandbox_->usage();
-  const std::uint64_t used = usage ? (usage->memory_peak_bytes + (1u << 20) - 1) >> 20 : 0;
+  const std::uint64_t used = (memory_peak_bytes + (1u << 20) - 1) >> 20;
   std::string text = fmt::format(
       "REPORT RequestId: {}\tDuration: {:.2f} ms\tBilled Duration: {} ms\tMemory Size: {} MB\tMax "
       "Memory Used: {} MB\t",
       request_id, to_ms(duration), billed, version_->configuration.memory_mb, used);
-  if (!init_reported_) text += fmt::format("Init Duration: {:.2f} ms\t", to_ms(init_time_));
+  if (!init_reported_) text += fmt::format("Init Duration: {:.2f} ms\t", to_ms(start_times_.init));
   init_reported_ = true;
   if (failure && failure->kind == Failure::Kind::timeout) {
     text += "Status: timeout";
@@ -229,6 +279,11 @@ std::string Instance::report(std::string_view request_id, microseconds duration,
     text += "Status: error\tError Type: " + failure->type;
   }
   return text;
+}
+
+void Instance::sample_memory() {
+  const auto used = sandbox_ ? sandbox_->memory_in_use() : Result<std::uint64_t>(0);
+  memory_bytes_ = used.value_or(0);
 }
 
 Task<std::string> Instance::recent_log() {

@@ -23,6 +23,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace lambda::pool {
 
@@ -46,12 +47,23 @@ struct Failure {
 // It took longer than this.
 [[nodiscard]] Failure timed_out(std::chrono::duration<double> limit);
 
+// Where the time of a cold start went. Of steady time.
+struct StartTimes {
+  SteadyTime begin{};
+  std::chrono::microseconds sandbox{0};  // until the driver gave the sandbox out
+  std::chrono::microseconds init{0};
+  std::vector<sandbox::StartStepTime> sandbox_steps;
+  [[nodiscard]] SteadyTime end() const { return begin + sandbox + init; }
+};
+
 // What one event came to.
 struct CallResult {
   std::optional<sandbox::RuntimeReply> reply;
   std::optional<Failure> failure;
   std::string log_tail;
+  SteadyTime begin{};  // when the event was given to the runtime
   std::chrono::microseconds handler{0};
+  std::uint64_t memory_peak_bytes = 0;  // of the instance so far; 0: not known
 };
 
 class Instance : public std::enable_shared_from_this<Instance> {
@@ -69,6 +81,9 @@ class Instance : public std::enable_shared_from_this<Instance> {
   // Starts the sandbox and initialises the function's code. Errors: the driver's. A function that
   // fails to initialise is no Error: see init_failure().
   Task<Result<Done>> start(sandbox::Driver& driver, sandbox::SandboxSpec spec);
+  // Instead of start(): it cannot be started for a reason that is the function's own, which becomes
+  // its init_failure() and a line of its log.
+  void refuse_start(Failure failure);
   [[nodiscard]] const std::optional<Failure>& init_failure() const { return init_failure_; }
   [[nodiscard]] std::string init_log() const { return init_log_; }
 
@@ -89,10 +104,12 @@ class Instance : public std::enable_shared_from_this<Instance> {
 
   [[nodiscard]] const std::string& id() const { return id_; }
   [[nodiscard]] const function::VersionPtr& version() const { return version_; }
-  [[nodiscard]] std::chrono::microseconds start_time() const { return start_time_; }
-  [[nodiscard]] std::chrono::microseconds init_time() const { return init_time_; }
+  [[nodiscard]] const StartTimes& start_times() const { return start_times_; }
   // The end of what it wrote outside of calls; for messages.
   Task<std::string> recent_log();
+  // Asks the kernel what its processes hold; memory_bytes() says it from then on.
+  void sample_memory();
+  [[nodiscard]] std::uint64_t memory_bytes() const { return memory_bytes_; }
   // What its process came to, once ended() is set.
   [[nodiscard]] Failure exit_failure() const;
 
@@ -109,12 +126,15 @@ class Instance : public std::enable_shared_from_this<Instance> {
   static Task<void> end_one(std::shared_ptr<Instance> self);
   Task<Result<Done>> initialise_handler();
   Task<Result<Done>> initialise_http();
+  Task<void> note_failed_init();
   Task<std::optional<Failure>> settle(std::optional<sandbox::RuntimeReply>& reply,
                                       std::chrono::milliseconds limit);
   [[nodiscard]] std::string failure_line(std::string_view request_id,
                                          std::string_view reason) const;
+  [[nodiscard]] std::string failure_line(std::string_view request_id, const Failure& failure) const;
   [[nodiscard]] std::string report(std::string_view request_id, std::chrono::microseconds duration,
-                                   const std::optional<Failure>& failure);
+                                   const std::optional<Failure>& failure,
+                                   std::uint64_t memory_peak_bytes);
 
   LoopExecutor executor_;
   function::VersionPtr version_;
@@ -127,9 +147,11 @@ class Instance : public std::enable_shared_from_this<Instance> {
   std::optional<Failure> init_failure_;
   std::string init_log_;
   std::string command_;  // what the sandbox runs, for messages
-  std::chrono::microseconds start_time_{0};
-  std::chrono::microseconds init_time_{0};
+  StartTimes start_times_;
+  std::uint64_t memory_bytes_ = 0;
   bool init_reported_ = false;
+  bool initialised_ = false;
+  bool calls_ = false;  // a handler's call runs
   bool ending_ = false;
   AsyncEvent watch_done_;
   AsyncEvent ended_;

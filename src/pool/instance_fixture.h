@@ -26,7 +26,7 @@ using RuntimePtr = ScriptedDriver::RuntimePtr;
 class InstanceFixture : public testing::Test {
  public:
   InstanceFixture() {
-    auto opened = observe::LogStore::open(directory_ / "logs");
+    auto opened = observe::LogStore::open(directory_ / "logs", clock_);
     EXPECT_TRUE(opened);
     logs_ = std::move(*opened);
     version_ = make_version(function::Kind::handler);

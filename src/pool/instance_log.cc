@@ -20,8 +20,9 @@
 namespace lambda::pool {
 namespace {
 
-// CloudWatch cuts events at 256 KiB; a line without end must not fill the memory.
+// CloudWatch cuts events at 256 KiB; a line without end must not fill the memory, nor the log.
 constexpr std::size_t kMaxLine = 256 * 1024;
+constexpr std::string_view kCut = " ... (the rest of this line was cut)";
 // Read, and cut into lines, in one turn of the loop.
 constexpr std::size_t kReadBytes = 64 * 1024;
 constexpr std::size_t kLinesOfATurn = 256;
@@ -49,6 +50,7 @@ struct InstanceLog::Impl : std::enable_shared_from_this<InstanceLog::Impl> {
   std::shared_ptr<const observe::LogOrigin> origin;  // of the lines that come now
   std::vector<observe::LogBatch::Text> lines;        // not given to the store yet
   std::string partial;                               // the line that has not ended yet
+  bool cutting = false;                              // until the end of a line that was too long
   std::string tail;
   std::array<char, kReadBytes> buffer{};
   std::string_view unread;        // of the buffer
@@ -61,7 +63,7 @@ struct InstanceLog::Impl : std::enable_shared_from_this<InstanceLog::Impl> {
   Turn take_some();
   Turn fill();
   void take_line();
-  void line(std::string_view text, WallTime time);
+  void line(std::string_view text, WallTime time, bool platform = false);
   void flush_partial() {
     if (partial.empty()) return;
     line(partial, clock.now());
@@ -118,11 +120,18 @@ InstanceLog::Impl::Turn InstanceLog::Impl::take_some() {
 // One line, or what there is of it.
 void InstanceLog::Impl::take_line() {
   const auto end = unread.find('\n');
+  if (cutting) {
+    cutting = end == std::string_view::npos;
+    unread.remove_prefix(cutting ? unread.size() : end + 1);
+    return;
+  }
   const auto piece = unread.substr(0, end);
   if (const auto room = kMaxLine - partial.size(); piece.size() > room) {
-    partial.append(piece.substr(0, room));
+    partial.append(first_of_utf8(piece, room));
+    partial.append(kCut);
     flush_partial();
     unread.remove_prefix(room);
+    cutting = true;
     return;
   }
   if (end == std::string_view::npos) {
@@ -140,14 +149,14 @@ void InstanceLog::Impl::take_line() {
   unread.remove_prefix(end + 1);
 }
 
-void InstanceLog::Impl::line(std::string_view text, WallTime time) {
+void InstanceLog::Impl::line(std::string_view text, WallTime time, bool platform) {
   if (text.ends_with('\r')) text.remove_suffix(1);
   // A function may write any bytes; what is kept of it is text, wherever it is shown.
   std::string repaired;
   if (!is_valid_utf8(text)) text = repaired = repair_utf8(text);
   tail.append(text).push_back('\n');
   if (tail.size() > 4 * kTailBytes) tail = std::string(last_of_utf8(tail, kTailBytes));
-  if (log) lines.push_back(observe::LogBatch::Text{time, std::string(text)});
+  if (log) lines.push_back(observe::LogBatch::Text{time, std::string(text), platform});
 }
 
 std::shared_ptr<const observe::LogOrigin> InstanceLog::Impl::origin_of(
@@ -228,7 +237,7 @@ Task<void> InstanceLog::begin_call(std::string request_id) {
   impl->tail.clear();
   impl->origin = impl->origin_of(request_id);
   impl->line(fmt::format("START RequestId: {} Version: {}", request_id, impl->owner.version),
-             impl->clock.now());
+             impl->clock.now(), true);
   impl->give_soon();
 }
 
@@ -236,7 +245,7 @@ Task<void> InstanceLog::platform_line(std::string text) {
   const auto impl = impl_;
   co_await impl->drain(impl);
   impl->flush_partial();
-  impl->line(text, impl->clock.now());
+  impl->line(text, impl->clock.now(), true);
   impl->give();
 }
 
@@ -246,7 +255,7 @@ Task<void> InstanceLog::platform_line_of(std::string request_id, std::string tex
   impl->flush_partial();
   impl->give();
   const auto before = std::exchange(impl->origin, impl->origin_of(std::move(request_id)));
-  impl->line(text, impl->clock.now());
+  impl->line(text, impl->clock.now(), true);
   impl->give();
   impl->origin = before;
 }
@@ -256,8 +265,8 @@ Task<std::string> InstanceLog::end_call(std::string report) {
   co_await impl->drain(impl);
   impl->flush_partial();
   const auto now = impl->clock.now();
-  impl->line(fmt::format("END RequestId: {}", impl->origin->request_id), now);
-  impl->line(report, now);
+  impl->line(fmt::format("END RequestId: {}", impl->origin->request_id), now, true);
+  impl->line(report, now, true);
   impl->give();
   impl->origin = impl->between_calls;
   const std::string tail = std::exchange(impl->tail, {});

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <fcntl.h>
 #include <future>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 #include <utility>
@@ -27,6 +28,7 @@ class Lines final : public observe::LogSource {
       observe::LogLine kept;
       kept.request_id = batch.origin->request_id;
       kept.text = std::move(line.text);
+      kept.platform = line.platform;
       lines.push_back(std::move(kept));
     }
   }
@@ -102,6 +104,33 @@ TEST_F(InstanceLogTest, ALineOfOneOfSeveralRequestsIsItsAlone) {
   EXPECT_EQ(store_->lines[1].text, "it failed");
   EXPECT_EQ(store_->lines[1].request_id, "r");
   EXPECT_EQ(store_->lines[2].request_id, "");
+}
+
+TEST_F(InstanceLogTest, TellsThePlatformsWordsFromTheFunctions) {
+  run(log_->begin_call("r"));
+  write("START RequestId: forged\n");
+  run(log_->platform_line("it timed out"));
+  run(log_->end_call("REPORT"));
+  std::string who;
+  for (const auto& line : store_->lines) who += line.platform ? 'p' : 'f';
+  EXPECT_EQ(who, "pfppp");
+}
+
+TEST_F(InstanceLogTest, ALineOf100MegabytesIsCutAndTheNextIsWhole) {
+  constexpr std::size_t kPiece = 32 * 1024;
+  const std::string piece(kPiece, 'x');
+  run(log_->begin_call("r"));
+  for (std::size_t written = 0; written < (100u << 20); written += kPiece) {
+    write(piece);
+    for (int left = 1; left > 0; ::ioctl(write_end_.get(), FIONREAD, &left)) loop_.poll();
+  }
+  write("\nthe next\n");
+  run(log_->end_call("REPORT"));
+  ASSERT_EQ(store_->lines.size(), 5u);
+  const auto& cut = store_->lines[1].text;
+  EXPECT_LT(cut.size(), 257u << 10);
+  EXPECT_TRUE(cut.ends_with("xx ... (the rest of this line was cut)"));
+  EXPECT_EQ(store_->lines[2].text, "the next");
 }
 
 TEST_F(InstanceLogTest, GivesAStartLineThatNothingFollows) {

@@ -24,6 +24,9 @@ microseconds between(SteadyTime from, SteadyTime to) {
 }
 
 constexpr milliseconds kRoomPause{10};
+// As AWS calls what comes nearest.
+constexpr const char* kLineIsFull = "FunctionInvocationRateLimitExceeded";
+constexpr const char* kNothingFree = "ConcurrentInvocationLimitExceeded";
 // A call that is over its timeout ends of itself, and says so; whoever ends its instance from
 // outside comes so much later.
 constexpr std::chrono::seconds kAfterTimeout{1};
@@ -174,8 +177,10 @@ Task<Result<Lease>> InstancePool::acquire(std::optional<InitFailure>& init_failu
                    version_->function);
   if (auto instance = take_free()) co_return lend(std::move(instance), asked);
   if (line_.size() >= limits_.waiting_calls) {
-    co_return fail(ErrorCode::overloaded, "{} calls wait for function {} already", line_.size(),
-                   version_->function);
+    auto error = Error(ErrorCode::overloaded, fmt::format("{} calls wait for function {} already",
+                                                          line_.size(), version_->function))
+                     .with_aws_type(kLineIsFull);
+    co_return fail(std::move(error));
   }
   Place place(*this);
   auto& waiter = *place.waiter;
@@ -188,8 +193,12 @@ Task<Result<Lease>> InstancePool::acquire(std::optional<InitFailure>& init_failu
     given = co_await waiter.given.wait_until(deadline);
   }
   if (!given) {
-    co_return fail(ErrorCode::overloaded, "no instance of function {} became free within {:.0f} s",
-                   version_->function, std::chrono::duration<double>(limits_.longest_wait).count());
+    const std::chrono::duration<double> limit = limits_.longest_wait;
+    auto error = Error(ErrorCode::overloaded,
+                       fmt::format("no instance of function {} became free within {:.0f} s",
+                                   version_->function, limit.count()))
+                     .with_aws_type(kNothingFree);
+    co_return fail(std::move(error));
   }
   if (waiter.error) co_return fail(std::move(*waiter.error));
   init_failure = std::move(waiter.init_failure);
@@ -319,7 +328,7 @@ Task<void> InstancePool::start_for_line(std::shared_ptr<InstancePool> self,
   if (!started) {
     fail_first(std::move(started.error()), std::nullopt);
   } else if (const auto& failure = (*started)->init_failure()) {
-    InitFailure told{*failure, (*started)->init_log(), (*started)->init_time()};
+    InitFailure told{*failure, (*started)->init_log(), (*started)->start_times()};
     end_soon(*started);
     fail_first(std::nullopt, std::move(told));
   } else if (closed_) {
@@ -334,7 +343,9 @@ Task<Result<std::optional<InstancePool::InitFailure>>> InstancePool::start_ahead
   const auto self = shared_from_this();
   const auto deadline = std::chrono::steady_clock::now() + limits_.longest_wait;
   auto starting = std::make_unique<Starting>(self, Starting::Room::awaited);
-  if (!co_await take_room(budget_, make_room_, deadline)) {
+  auto taking = take_room(budget_, make_room_, deadline);
+  const bool taken = co_await std::move(taking);
+  if (!taken) {
     co_return fail(ErrorCode::overloaded, "this server runs {} instances already, its limit",
                    budget_.limit());
   }
@@ -343,7 +354,7 @@ Task<Result<std::optional<InstancePool::InitFailure>>> InstancePool::start_ahead
   auto started = co_await start_one(std::move(starting));
   if (!started) co_return fail(std::move(started.error()));
   if (const auto& failure = (*started)->init_failure()) {
-    InitFailure told{*failure, (*started)->init_log(), (*started)->init_time()};
+    InitFailure told{*failure, (*started)->init_log(), (*started)->start_times()};
     end_soon(*started);
     co_return std::optional<InitFailure>(std::move(told));
   }
@@ -438,6 +449,23 @@ std::optional<SteadyTime> InstancePool::oldest_idle() const {
       oldest = instance->idle_since;
   }
   return oldest;
+}
+
+observe::InstanceCounts InstancePool::counts() const {
+  observe::InstanceCounts counts;
+  counts.starting = starting_;
+  counts.waiting_calls = line_.size();
+  for (const auto& instance : instances_) {
+    counts.memory_bytes += instance->memory_bytes();
+    if (instance->ending || instance->ended().is_set()) {
+      ++counts.ending;
+    } else if (instance->slots_used > 0) {
+      ++counts.busy;
+    } else {
+      ++counts.idle;
+    }
+  }
+  return counts;
 }
 
 bool InstancePool::end_one_idle() {

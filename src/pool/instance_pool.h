@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "function/function.h"
+#include "observe/metrics/gauges.h"
 #include "pool/instance.h"
 
 #include <atomic>
@@ -110,7 +111,7 @@ class InstancePool : public std::enable_shared_from_this<InstancePool> {
   struct InitFailure {
     Failure failure;
     std::string log;
-    std::chrono::microseconds init{0};
+    StartTimes start;
   };
   Task<Result<Lease>> acquire(std::optional<InitFailure>& init_failure);
 
@@ -143,6 +144,10 @@ class InstancePool : public std::enable_shared_from_this<InstancePool> {
   }
   [[nodiscard]] const function::VersionPtr& version() const { return version_; }
   [[nodiscard]] std::optional<SteadyTime> oldest_idle() const;
+  [[nodiscard]] observe::InstanceCounts counts() const;
+  [[nodiscard]] const std::vector<std::shared_ptr<Instance>>& instances() const {
+    return instances_;
+  }
 
  private:
   friend class Lease;

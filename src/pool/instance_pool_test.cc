@@ -69,6 +69,30 @@ TEST_F(InstancePoolTest, CallsInLineAreServedInTheirOrder) {
   EXPECT_TRUE(until([&] { return second->done(); }));
 }
 
+TEST_F(InstancePoolTest, CountsItsInstancesByStateAndTheCallsInLine) {
+  limits_.instances_per_version = 1;
+  const auto pool = make_pool();
+  EXPECT_EQ(pool->counts().all(), 0u);
+  auto running = served_call(pool);
+  const auto waiting = call(pool);
+  auto counts = pool->counts();
+  EXPECT_EQ(counts.busy, 1u);
+  EXPECT_EQ(counts.idle, 0u);
+  EXPECT_EQ(counts.waiting_calls, 1u);
+  EXPECT_EQ(counts.memory_bytes, 0u);
+  pool->instances().front()->sample_memory();
+  EXPECT_EQ(pool->counts().memory_bytes, 20u << 20);
+  end(running);
+  ASSERT_TRUE(until([&] { return waiting->done(); }));
+  end(waiting);
+  ASSERT_TRUE(until([&] { return pool->counts().idle == 1; }));
+  counts = pool->counts();
+  EXPECT_EQ(counts.busy, 0u);
+  EXPECT_EQ(counts.waiting_calls, 0u);
+  pool->retire();
+  EXPECT_EQ(pool->counts().ending, 1u);
+}
+
 // --- limits of waiting
 
 TEST_F(InstancePoolTest, AFullLineRefuses) {
@@ -80,6 +104,7 @@ TEST_F(InstancePoolTest, AFullLineRefuses) {
   const auto refused = call(pool);
   ASSERT_TRUE(refused->done());
   EXPECT_EQ(refused->value->lease.error().code(), ErrorCode::overloaded);
+  EXPECT_EQ(refused->value->lease.error().aws_type(), "FunctionInvocationRateLimitExceeded");
 }
 
 TEST_F(InstancePoolTest, AWaitEndsAtItsLimitAndLeavesTheLine) {
@@ -92,6 +117,7 @@ TEST_F(InstancePoolTest, AWaitEndsAtItsLimitAndLeavesTheLine) {
   const auto late = call(pool);
   ASSERT_TRUE(until([&] { return late->done(); }));
   EXPECT_EQ(late->value->lease.error().code(), ErrorCode::overloaded);
+  EXPECT_EQ(late->value->lease.error().aws_type(), "ConcurrentInvocationLimitExceeded");
   end(running);
   EXPECT_EQ(pool->oldest_idle(), clock_.steady_now());
 }

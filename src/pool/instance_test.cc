@@ -117,6 +117,11 @@ TEST_F(InstanceTest, AnInitErrorIsTheRuntimesOwnWords) {
   EXPECT_EQ(instance_->init_failure()->type, "Runtime.ImportModuleError");
   EXPECT_EQ(instance_->init_failure()->payload, "{ \"errorType\":\"X\"}");
   EXPECT_EQ(instance_->init_log(), "Traceback (most recent call last):\nlast words\n");
+  const auto lines = log_lines();
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_THAT(lines.back(),
+              testing::MatchesRegex("INIT_REPORT Init Duration: [0-9.]+ ms\tPhase: init\tStatus: "
+                                    "error\tError Type: Runtime.ImportModuleError"));
 }
 
 TEST_F(InstanceTest, ARuntimeThatEndsBeforeItsFirstNextFailedToInitialise) {
@@ -128,6 +133,11 @@ TEST_F(InstanceTest, ARuntimeThatEndsBeforeItsFirstNextFailedToInitialise) {
   ASSERT_TRUE(instance_->init_failure());
   EXPECT_EQ(instance_->init_failure()->type, "Runtime.ExitError");
   EXPECT_EQ(instance_->init_failure()->reason, "Runtime exited with error: exit status 1");
+  const auto lines = log_lines();
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[0],
+            "[lambda] the initialisation failed: Runtime exited with error: exit status 1");
+  EXPECT_THAT(lines[1], EndsWith("\tStatus: error\tError Type: Runtime.ExitError"));
 }
 
 TEST_F(InstanceTest, WithoutABootstrapThePayloadNamesWhereItLooked) {
@@ -233,6 +243,29 @@ TEST_F(InstanceTest, ADeathForMemory) {
   EXPECT_EQ(failure.kind, Kind::out_of_memory);
   EXPECT_EQ(failure.type, "Runtime.OutOfMemory");
   EXPECT_EQ(failure.reason, "Runtime exited with error: signal: killed");
+  // START, why, END, REPORT; and nothing more once it has ended.
+  ASSERT_TRUE(until([&] { return driver_.runtimes.front()->stopped; }));
+  const auto lines = log_lines();
+  ASSERT_EQ(lines.size(), 4u);
+  EXPECT_THAT(lines[1], EndsWith(" Error: Runtime exited with error: signal: killed "
+                                 "(Runtime.OutOfMemory)"));
+  EXPECT_THAT(lines[1], StartsWith("RequestId: "));
+  EXPECT_THAT(lines[2], StartsWith("END RequestId: "));
+}
+
+TEST_F(InstanceTest, ADeathBetweenCallsIsInTheLog) {
+  start();
+  driver_.runtimes.front()->exit(exit_signal(SIGKILL, true));
+  ASSERT_TRUE(until([&] { return !log_lines().empty(); }));
+  EXPECT_EQ(log_lines().front(),
+            "[lambda] the instance ended by itself: Runtime exited with error: signal: killed "
+            "(Runtime.OutOfMemory)");
+}
+
+TEST_F(InstanceTest, AnInstanceThatIsEndedSaysNothingOfIt) {
+  start();
+  finish(instance_->end());
+  EXPECT_TRUE(log_lines().empty());
 }
 
 TEST_F(InstanceTest, ACallOnAnInstanceThatHasEndedFails) {
@@ -363,7 +396,7 @@ TEST_F(InstanceTest, AProcessThatKeepsThePipeOpenHoldsNothingUp) {
   finish(instance_->end());
 }
 
-TEST_F(InstanceTest, AFloodWithoutANewlineIsCutIntoLines) {
+TEST_F(InstanceTest, AFloodWithoutANewlineIsCutAndSaysSo) {
   driver_.script = [](RuntimePtr runtime) -> Task<void> {
     const auto got = co_await runtime->next();
     const std::string piece(16 * 1024, 'x');
@@ -383,7 +416,8 @@ TEST_F(InstanceTest, AFloodWithoutANewlineIsCutIntoLines) {
     EXPECT_LT(line.size(), 400u * 1024);
     if (line.starts_with('x')) written += line.size();
   }
-  EXPECT_EQ(written, 64u * 16 * 1024);
+  constexpr std::string_view kCut = " ... (the rest of this line was cut)";
+  EXPECT_EQ(written, 256u * 1024 + kCut.size());
 }
 
 TEST_F(InstanceTest, LinesOutsideOfCallsBelongToNone) {

@@ -157,6 +157,8 @@ Result<sandbox::SandboxSpec> make_spec(const SpecInput& input) {
                     : fill_runtime(input, spec);
   if (!filled) return fail(std::move(filled.error()));
   if (configuration.environment) overlay(spec.environment, *configuration.environment);
+  overlay(spec.environment, input.secrets.environment);
+  spec.secret_files = input.secrets.files;
   if (const auto wrapper = spec.environment.find("AWS_LAMBDA_EXEC_WRAPPER");
       wrapper != spec.environment.end()) {
     spec.argv.insert(spec.argv.begin(), wrapper->second);

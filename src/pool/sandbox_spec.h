@@ -24,6 +24,7 @@ struct SpecInput {
   std::filesystem::path task_directory;  // of the code package; empty for images
   std::string instance_id;
   WallTime now{};
+  function::SecretValues secrets{};  // win over variables of the same name
 };
 
 // Errors: unavailable or invalid (the runtime, see RuntimeCatalog::find).

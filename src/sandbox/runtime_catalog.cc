@@ -50,6 +50,7 @@ Result<Runtime> read_runtime(const fs::path& directory) {
   runtime.family = text_of("family");
   runtime.docker_image = text_of("docker_image");
   runtime.root = directory / "rootfs";
+  std::ifstream(directory / "inputs") >> runtime.inputs;
   if (const auto* argv = object.if_contains("argv"); argv != nullptr && argv->is_array()) {
     for (const auto& item : argv->as_array()) {
       if (item.is_string()) runtime.argv.emplace_back(item.as_string());

@@ -18,6 +18,8 @@ struct Runtime {
   std::filesystem::path root;     // the base file system on disk
   std::vector<std::string> argv;  // starts the runtime's own bootstrap
   std::map<std::string, std::string> environment;
+  std::string
+      inputs;  // a digest of all that it was made from; "" of one that is not runtimes/build's
   std::string docker_image;  // the same file system in Docker: "lambda/python:3.11"
 };
 

@@ -50,6 +50,9 @@ struct SandboxSpec {
   std::vector<std::string> argv;         // argv[0] is looked up in PATH of `environment`
   std::string working_directory = "/var/task";
   std::map<std::string, std::string> environment;
+  // By name, in /run/secrets, which is there only where there are some: a tmpfs of the function's
+  // own, its files readable by the function's user alone (0400).
+  std::map<std::string, std::string> secret_files;
   std::uint64_t memory_bytes = 128ull << 20;  // of all processes together
   std::uint64_t tmp_bytes = 512ull << 20;     // size of /tmp; not counted in memory_bytes
   unsigned processes = 1024;                  // and threads
@@ -61,6 +64,14 @@ struct ExitStatus {
   std::optional<int> signal;   // or the signal that ended it
   bool out_of_memory = false;  // the kernel killed something inside for memory
   std::string detail;          // why exec failed, or what died, in words; "" otherwise
+};
+
+// What a start consists of, as far as a driver can tell.
+enum class StartStep { cgroup, create, clone, mount, launch };
+struct StartStepTime {
+  StartStep step = StartStep::create;
+  std::chrono::steady_clock::time_point begin;
+  std::chrono::microseconds duration{0};
 };
 
 struct Usage {
@@ -84,6 +95,11 @@ class Sandbox {
   virtual Task<Result<Done>> freeze() = 0;
   virtual Task<Result<Done>> thaw() = 0;
   virtual Result<Usage> usage() = 0;
+  // What its processes hold at this moment, in bytes, page cache and /tmp included; no more than
+  // they may. Reads one file of the kernel's. Errors: sandbox_failed (it is gone).
+  virtual Result<std::uint64_t> memory_in_use() = 0;
+  // Of its start, in order; nothing where the driver does not tell.
+  [[nodiscard]] virtual std::vector<StartStepTime> start_steps() const { return {}; }
 };
 
 class Driver {

@@ -68,6 +68,7 @@ class ScriptedSandbox final : public Sandbox {
     usage.memory_peak_bytes = 37ull << 20;
     return usage;
   }
+  Result<std::uint64_t> memory_in_use() override { return 20ull << 20; }
 
  private:
   void kill(int signal) {

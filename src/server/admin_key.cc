@@ -5,17 +5,15 @@
 
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <fstream>
 #include <string>
 #include <sys/stat.h>
+#include <utility>
 
 namespace lambda::server {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* kName = "admin";
 
 fs::path path_in(const fs::path& data_directory) {
   return data_directory / "admin.key";
@@ -28,11 +26,13 @@ std::string first_line(const fs::path& path) {
   return line;
 }
 
-bool is_taken(const store::KeyTable& keys, const std::string& token) {
+// An administrator's key of any name: somebody may have put another into the file.
+bool is_taken(const store::KeyTable& keys, const Clock& clock, const std::string& token) {
   const auto parsed = store::KeyTable::parse_token(token);
   if (!parsed) return false;
   const auto key = keys.find(parsed->first);
-  return key && equals_in_constant_time(key->secret, parsed->second);
+  return key && key->is_live(clock.now()) && key->grants.is_whole_admin() &&
+         equals_in_constant_time(key->secret, parsed->second);
 }
 
 void warn_of_others(const fs::path& path) {
@@ -44,33 +44,46 @@ void warn_of_others(const fs::path& path) {
       path.string(), status.st_mode & 0777, path.string());
 }
 
-Result<Done> make(store::KeyTable& keys, const fs::path& path) {
-  auto key = keys.create(kName, kName);
+Result<Done> note(store::AuditTable& audit, const Clock& clock, std::string operation,
+                  std::string what) {
+  store::AuditRow row;
+  row.time = clock.now();
+  row.kind = "lambdad";
+  row.actor = "lambdad";
+  row.operation = std::move(operation);
+  row.note = std::move(what);
+  row.status = 200;
+  return audit.append(row);
+}
+
+Result<Done> make(store::KeyTable& keys, store::AuditTable& audit, const Clock& clock,
+                  const fs::path& path) {
+  auto noted = note(audit, clock, "CreateKey", "the administrator's key");
+  if (!noted) return noted;
+  auto key = keys.create(std::string(store::kAdminName), store::Grants::everything());
   if (!key) return fail(std::move(key.error()), "make the administrator's key");
-  return write_file(path, key->token() + "\n", 0600);
+  return write_file(path, (*key)->token() + "\n", 0600);
 }
 
 }  // namespace
 
-Result<Done> ensure_admin_key(store::KeyTable& keys, const fs::path& data_directory) {
+Result<Done> ensure_admin_key(store::KeyTable& keys, store::AuditTable& audit, const Clock& clock,
+                              const fs::path& data_directory) {
   const auto path = path_in(data_directory);
   std::error_code ignored;
   const bool there = fs::exists(path, ignored);
-  if (there && is_taken(keys, first_line(path))) {
+  if (there && is_taken(keys, clock, first_line(path))) {
     warn_of_others(path);
     return Done{};
   }
   if (there) {
     spdlog::warn(
         "{} does not hold a key that this server takes (it belongs to another account or region, "
-        "was "
-        "revoked, or was changed by hand): it is written anew",
+        "was revoked, may less, or was changed by hand): it is written anew",
         path.string());
   }
-  const auto all = keys.list();
-  const auto admin = std::ranges::find_if(
-      all, [](const store::Key& key) { return key.name == kName && !key.revoked; });
-  if (admin == all.end()) return make(keys, path);
+  const auto admin = keys.find_named(store::kAdminName);
+  if (!admin) return make(keys, audit, clock, path);
   if (!there) {
     spdlog::warn(
         "{} was missing and is written again, with the same key: deleting the file revokes "
@@ -81,13 +94,16 @@ Result<Done> ensure_admin_key(store::KeyTable& keys, const fs::path& data_direct
   return write_file(path, admin->token() + "\n", 0600);
 }
 
-Result<Done> replace_keys(store::KeyTable& keys, const fs::path& data_directory) {
-  for (const auto& key : keys.list()) {
-    if (key.revoked) continue;
-    auto revoked = keys.revoke(key.id);
+Result<Done> replace_keys(store::KeyTable& keys, store::AuditTable& audit, const Clock& clock,
+                          const fs::path& data_directory) {
+  auto noted = note(audit, clock, "ReplaceKeys", "lambdad --replace-keys: every key is revoked");
+  if (!noted) return noted;
+  for (const auto& listed : keys.list()) {
+    if (listed.key->revoked) continue;
+    auto revoked = keys.revoke(listed.key->id);
     if (!revoked) return revoked;
   }
-  return make(keys, path_in(data_directory));
+  return make(keys, audit, clock, path_in(data_directory));
 }
 
 }  // namespace lambda::server

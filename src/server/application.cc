@@ -1,57 +1,23 @@
 // The graph, bottom up: database, keys, catalog, packages, logs -> drivers -> invoker -> deployer
 // -> API and gateway -> server.
-#include "server/application.h"
-
-#include "api/api_handler.h"
-#include "base/background.h"
-#include "base/crypto.h"
-#include "base/deadline.h"
-#include "base/encoding.h"
-#include "base/watched_clock.h"
-#include "deploy/image_code.h"
-#include "deploy/staged_deployer.h"
-#include "events/queue/event_queue.h"
-#include "events/scheduler/scheduler.h"
-#include "events/webhook/sender.h"
-#include "gateway/gateway.h"
-#include "http/server.h"
-#include "invoke/instance_starter.h"
-#include "invoke/sharded_invoker.h"
-#include "observe/log_store.h"
-#include "sandbox/native/native_driver.h"
-#include "sandbox/runtime_catalog.h"
-#include "server/admin_key.h"
-#include "server/capacity.h"
-#include "server/docker_parts.h"
-#include "server/housekeeper.h"
-#include "server/loop_threads.h"
-#include "server/privileges.h"
-#include "server/server_files.h"
-#include "store/database.h"
-#include "store/group_commit.h"
-#include "store/key_table.h"
+#include "server/application_parts.h"
 
 #include <boost/asio/use_future.hpp>
-#include <boost/json.hpp>
 #include <spdlog/fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <future>
-#include <mutex>
-#include <thread>
+#include <set>
 
 namespace lambda::server {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::seconds kDockerLimit{10};
-// Somebody waits for it.
-constexpr std::chrono::seconds kDockerLimitWhenAsked{2};
+constexpr std::chrono::minutes kTidyLogs{5};
 
 // Emptied at the start: what is in it belonged to deploys of a server that is gone.
 Result<fs::path> temporary_directory(const fs::path& data) {
@@ -64,97 +30,31 @@ Result<fs::path> temporary_directory(const fs::path& data) {
   return path;
 }
 
+std::set<std::string, std::less<>> names_of(const function::Snapshot& all) {
+  std::set<std::string, std::less<>> names;
+  for (const auto& [name, function] : all.functions) names.insert(name);
+  return names;
+}
+
+egress::AddressRules rules_with(const std::vector<std::string>& networks) {
+  std::vector<egress::Network> allowed;
+  for (const auto& text : networks) {
+    if (auto network = egress::Network::parse(text)) allowed.push_back(std::move(*network));
+  }
+  return egress::AddressRules(std::move(allowed));
+}
+
+// Look-ups of builds at once.
+constexpr unsigned kBuildLookups = 16;
+
+Task<Result<egress::Addresses>> build_addresses(Loop* loop, egress::NameLookup* names,
+                                                const egress::AddressRules* rules, std::string host,
+                                                SteadyTime deadline) {
+  auto task = egress::allowed_addresses(*names, *rules, deploy::kBuilds, std::move(host), deadline);
+  co_return co_await cross_to(*loop, std::move(task));
+}
+
 }  // namespace
-
-// What people are told of the drivers. It changes with what Docker Engine answers. Any thread.
-class DriverFacts {
- public:
-  struct Values {
-    bool works = false;
-    std::string reason;
-    std::string docker;
-  };
-  [[nodiscard]] Values values() const {
-    const std::lock_guard guard(mutex_);
-    return values_;
-  }
-  void set(Values values) {
-    const std::lock_guard guard(mutex_);
-    values_ = std::move(values);
-  }
-
- private:
-  mutable std::mutex mutex_;
-  Values values_;
-};
-
-struct Application::Parts {
-  explicit Parts(Configuration settings)
-      : configuration(std::move(settings)),
-        server_file(configuration.data_directory),
-        bodies(body_bytes(configuration)),
-        threads(configuration.loops != 0 ? configuration.loops
-                                         : std::max(1u, std::thread::hardware_concurrency())) {}
-
-  Configuration configuration;
-  Listeners listeners;
-  SystemClock system_clock;
-  WatchedClock clock{system_clock};
-  std::unique_ptr<sandbox::native::SpawnClient> spawn;
-  std::unique_ptr<store::Database> database;
-  std::unique_ptr<store::KeyTable> keys;
-  std::unique_ptr<function::Catalog> catalog;
-  std::unique_ptr<function::PackageStore> packages;
-  std::unique_ptr<observe::LogStore> logs;
-  sandbox::RuntimeCatalog runtimes;
-  // Before the thread and the loops, which still work for them when they are taken down.
-  std::unique_ptr<store::GroupCommit> commits;
-  std::unique_ptr<events::EventQueue> events;
-  std::unique_ptr<events::Scheduler> scheduler;
-  DriverFacts driver_facts;
-  std::atomic<bool> following_docker = false;
-  std::mutex telling;
-  ServerFile server_file;
-  BlockingPool store_thread{"store", 1};
-  BlockingPool disk{"disk", 2};
-  BlockingPool users{"users", 1};
-  http::BodyBudget bodies;
-  BlockingPool readers{"readers", store::Database::kReaders};
-  LoopThreads threads;
-  std::unique_ptr<events::WebhookSender> webhooks;  // its look-ups post to the loops
-  DockerParts docker;
-  std::unique_ptr<sandbox::native::NativeDriver> native;
-  invoke::Drivers drivers;
-  std::string native_text;  // what the native driver found; "" where it cannot work
-  std::unique_ptr<invoke::InstanceStarter> starter;
-  std::unique_ptr<invoke::ShardedInvoker> invoker;
-  std::unique_ptr<Housekeeper> housekeeper;
-  std::unique_ptr<deploy::StagedDeployer> deployer;
-  std::unique_ptr<access::Authenticator> authenticator;
-  std::unique_ptr<api::ApiHandler> api;
-  std::unique_ptr<gateway::Gateway> gateway;
-  std::unique_ptr<http::Server> server;
-
-  Result<Done> open_state();
-  Result<Done> make_drivers(const UniqueFd& init_program, sandbox::docker::Groups groups);
-  void make_native_driver();
-  void make_docker_driver(const UniqueFd& init_program, sandbox::docker::Groups groups);
-  void describe_drivers(bool docker_works, const std::string& docker_text);
-  Task<bool> look_at_docker(std::chrono::seconds limit);
-  Task<void> follow_docker();
-  Task<void> wait_for_docker();
-  [[nodiscard]] Result<Done> tell_local_clients();
-  void make_webhooks();
-  Result<Done> make_events();
-  gateway::AsyncCalls async_calls();
-  Task<Result<std::string>> submit(gateway::AsyncCall call);
-  Result<Done> make_services();
-  [[nodiscard]] api::Services services();
-  [[nodiscard]] Result<Done> check_runtime(std::string_view runtime) const;
-  Task<boost::json::object> status(bool look);
-  [[nodiscard]] std::string base_url() const;
-  Task<Result<api::TakenCode>> resolve_image(std::string reference, function::DriverName driver);
-};
 
 Result<Done> Application::Parts::open_state() {
   const auto& data = configuration.data_directory;
@@ -166,20 +66,29 @@ Result<Done> Application::Parts::open_state() {
       store::KeyTable::load(*database, clock, data, configuration.account, configuration.region);
   if (!table) return fail(std::move(table.error()));
   keys = std::move(*table);
-  auto admin = ensure_admin_key(*keys, data);
+  audit = std::make_unique<store::AuditTable>(*database, keys->master(), configuration.account,
+                                              configuration.region);
+  auto admin = ensure_admin_key(*keys, *audit, clock, data);
   if (!admin) return admin;
   function::Tenant tenant;
   tenant.account = configuration.account;
   tenant.region = configuration.region;
-  auto loaded = function::Catalog::load(*database, clock, tenant);
+  auto loaded = function::Catalog::load(*database, clock, tenant, keys->master());
   if (!loaded) return fail(std::move(loaded.error()));
   catalog = std::move(*loaded);
+  auto sealed = function::SecretTable::load(*database, clock, tenant, keys->master());
+  if (!sealed) return fail(std::move(sealed.error()));
+  secrets = std::move(*sealed);
   auto store = function::PackageStore::open(data);
   if (!store) return fail(std::move(store.error()));
   packages = std::move(*store);
-  auto log = observe::LogStore::open(data / "logs");
+  auto log = observe::LogStore::open(data / "logs", clock, log_limits(configuration));
   if (!log) return fail(std::move(log.error()));
   logs = std::move(*log);
+  const auto functions = catalog->snapshot();
+  logs->keep_only(names_of(*functions));
+  logs->set_own_limits(own_log_limits(*functions));
+  if (auto opened_traces = open_traces(); !opened_traces) return opened_traces;
   auto found = sandbox::RuntimeCatalog::load(configuration.runtimes_directory);
   if (!found) return fail(std::move(found.error()));
   runtimes = std::move(*found);
@@ -192,184 +101,46 @@ Result<Done> Application::Parts::open_state() {
   return Done{};
 }
 
-void Application::Parts::make_native_driver() {
-  drivers.native_missing = "it needs lambdad to be started as root";
-  if (!spawn) return;
-  auto works = spawn->description();
-  if (!works) {
-    drivers.native_missing = works.error().message();
-    return;
-  }
-  auto image_root = [this](std::string_view image_id) -> std::optional<fs::path> {
-    if (!docker.images) return std::nullopt;
-    return docker.images->exported_root(image_id);
-  };
-  native = std::make_unique<sandbox::native::NativeDriver>(*spawn, image_root);
-  drivers.native = native.get();
-  native_text = *works;
-}
-
-void Application::Parts::make_docker_driver(const UniqueFd& init_program,
-                                            sandbox::docker::Groups groups) {
-  auto made = DockerParts::make(configuration, init_program, groups, runtimes,
-                                catalog->used_images(), users);
-  if (made) {
-    docker = std::move(*made);
-    drivers.docker = docker.driver.get();
-  } else {
-    docker.text = made.error().message();
-  }
-  drivers.docker_missing = docker.text;
-}
-
-Result<Done> Application::Parts::make_drivers(const UniqueFd& init_program,
-                                              sandbox::docker::Groups groups) {
-  make_docker_driver(init_program, groups);
-  make_native_driver();
-  using function::DriverName;
-  drivers.standard = configuration.driver.value_or(drivers.native != nullptr ? DriverName::native
-                                                                             : DriverName::docker);
-  describe_drivers(docker.works, docker.text);
-  const auto facts = driver_facts.values();
-  if (facts.works) return Done{};
-  if (configuration.driver) {
-    return fail(
-        ErrorCode::unavailable, "the {} driver cannot work here: {}",
-        function::to_string(drivers.standard),
-        drivers.standard == DriverName::native ? drivers.native_missing : drivers.docker_missing);
-  }
-  spdlog::warn("no driver can work here, so functions cannot start. {}", facts.reason);
+Result<Done> Application::Parts::open_traces() {
+  observe::TraceLimits limits;
+  limits.slow = configuration.slow_call;
+  limits.files.all_bytes = configuration.trace_space << 20;
+  limits.files.age = configuration.keep_traces;
+  auto store = observe::TraceStore::open(configuration.data_directory / "traces", threads.loops(),
+                                         readers, clock, limits);
+  if (!store) return fail(std::move(store.error()));
+  traces = std::move(*store);
   return Done{};
 }
 
-void Application::Parts::describe_drivers(bool docker_works, const std::string& docker_text) {
-  const bool is_native = drivers.standard == function::DriverName::native;
-  DriverFacts::Values facts;
-  facts.docker = docker_text;
-  facts.works = is_native ? drivers.native != nullptr : docker_works;
-  if (!facts.works) {
-    facts.reason = fmt::format("none: native: {}; docker: {}", drivers.native_missing, docker_text);
-  } else if (is_native) {
-    facts.reason = native_text;
-  } else if (configuration.driver) {
-    facts.reason = docker_text;
-  } else {
-    facts.reason =
-        fmt::format("{}; native cannot work here: {}", docker_text, drivers.native_missing);
+Result<Done> Application::Parts::make_exporter() {
+  if (configuration.otlp_endpoint.empty()) return Done{};
+  auto url = observe::otlp_url(configuration.otlp_endpoint);
+  if (!url) return fail(std::move(url.error()));
+  observe::OtlpExporter::Options options;
+  options.url = std::move(*url);
+  options.headers = configuration.otlp_headers;
+  options.version = LAMBDA_VERSION;
+  exporter = std::make_unique<observe::OtlpExporter>(std::move(options));
+  return Done{};
+}
+
+// Of every loop, to all who want to hear of them.
+void Application::Parts::record_calls() {
+  const auto counting = metrics->sinks();
+  std::vector<observe::CallSink*> sinks;
+  for (std::size_t i = 0; i < threads.loops().size(); ++i) {
+    std::vector<observe::CallSink*> wanted = {counting.at(i), &traces->sink_of(i)};
+    if (exporter) wanted.push_back(exporter.get());
+    call_sinks.push_back(std::make_unique<observe::CallFanOut>(std::move(wanted)));
+    sinks.push_back(call_sinks.back().get());
   }
-  driver_facts.set(std::move(facts));
+  invoker->record_to(sinks);
 }
 
-// Whether Docker Engine answers now; where that is news, people are told.
-Task<bool> Application::Parts::look_at_docker(std::chrono::seconds limit) {
-  const auto described = co_await docker.engine->describe(in(limit));
-  const auto text = described ? *described : described.error().message();
-  if (text != driver_facts.values().docker) {
-    describe_drivers(described.has_value(), text);
-    spdlog::info("docker: {}", text);
-    auto tell = [this] { return tell_local_clients(); };
-    auto told = co_await run_blocking(disk, std::move(tell));
-    if (!told) spdlog::warn("{}", told.error().message());
-  }
-  co_return described.has_value();
-}
-
-// Asks until it answers, where nobody does so already.
-Task<void> Application::Parts::follow_docker() {
-  if (following_docker.exchange(true)) co_return;
-  // However it ends.
-  auto end = [](std::atomic<bool>* following) { *following = false; };
-  const std::unique_ptr<std::atomic<bool>, decltype(end)> ending(&following_docker, end);
-  while (!co_await look_at_docker(kDockerLimit)) co_await sleep_for(kAskDockerAgain);
-}
-
-// Where it did not answer at the start: a machine that boots starts it when it likes.
-Task<void> Application::Parts::wait_for_docker() {
-  co_await follow_docker();
-  co_await docker.remove_earlier_containers();
-}
-
-Result<Done> Application::Parts::tell_local_clients() {
-  // In turn, so that the last to write has the newest.
-  const std::lock_guard guard(telling);
-  const auto driver = driver_facts.values();
-  ServerFacts facts;
-  facts.url = base_url();
-  facts.domain = configuration.domain;
-  facts.port = listeners.port;
-  facts.port_reason = listeners.port_reason;
-  facts.exposure = exposure(listeners, configuration.insecure);
-  facts.addresses = listeners.addresses;
-  facts.driver = function::to_string(drivers.standard);
-  facts.driver_works = driver.works;
-  facts.driver_reason = driver.reason;
-  facts.docker = driver.docker;
-  facts.socket = configuration.socket.string();
-  facts.socket_file = listeners.unix_socket_file;
-  facts.version = LAMBDA_VERSION;
-  return server_file.write(facts);
-}
-
-std::string Application::Parts::base_url() const {
-  return local_url(listeners);
-}
-
-Task<boost::json::object> Application::Parts::status(bool look) {
-  if (look && docker.driver) {
-    const bool answers = co_await look_at_docker(kDockerLimitWhenAsked);
-    if (!answers) {
-      asio::co_spawn(*threads.loops().front(), follow_docker(),
-                     in_background("waiting for Docker Engine"));
-    }
-  }
-  boost::json::object object;
-  object["version"] = LAMBDA_VERSION;
-  object["driver"] = function::to_string(drivers.standard);
-  const auto driver = driver_facts.values();
-  object["driverWorks"] = driver.works;
-  object["driverReason"] = driver.reason;
-  object["docker"] = driver.docker;
-  const auto names = runtimes.names();
-  object["runtimes"] = boost::json::array(names.begin(), names.end());
-  const auto missing = runtimes.missing();
-  object["missingRuntimes"] = boost::json::array(missing.begin(), missing.end());
-  object["domain"] = configuration.domain;
-  object["port"] = listeners.port;
-  object["portReason"] = listeners.port_reason;
-  object["exposure"] = exposure(listeners, configuration.insecure);
-  object["account"] = configuration.account;
-  object["region"] = configuration.region;
-  object["functions"] = catalog->snapshot()->functions.size();
-  object["instances"] = invoker->budget().used();
-  object["maxInstances"] = invoker->budget().limit();
-  auto& loops = object["loops"].emplace_array();
-  for (const auto& watch : threads.watches()) {
-    loops.push_back({{"name", watch->name()},
-                     {"stalls", watch->stalls()},
-                     {"longestStall", watch->longest().count()}});
-  }
-  object["insecure"] = configuration.insecure;
-  object["dataDir"] = configuration.data_directory.string();
-  co_return object;
-}
-
-Task<Result<api::TakenCode>> Application::Parts::resolve_image(std::string reference,
-                                                               function::DriverName driver) {
-  if (!docker.images)
-    co_return fail(ErrorCode::invalid, "ImageUri {}: {}", reference, drivers.docker_missing);
-  auto image = co_await docker.images->inspect(reference);
-  if (!image) {
-    // To AWS's clients an image that is not there is a wrong parameter.
-    co_return fail(std::move(image.error()).as(ErrorCode::invalid), "ImageUri {}", reference);
-  }
-  if (driver == function::DriverName::native) {
-    auto root = co_await docker.images->export_root(image->id);
-    if (!root) co_return fail(std::move(root.error()));
-  }
-  api::TakenCode taken;
-  taken.code = deploy::code_of_image(std::move(reference), *image);
-  taken.kept = image->pin;
-  co_return taken;
+Task<void> Application::Parts::tidy_logs() {
+  do logs->tidy();
+  while (co_await sleep_for(kTidyLogs));
 }
 
 Result<Done> Application::Parts::check_runtime(std::string_view runtime) const {
@@ -385,15 +156,22 @@ api::Services Application::Parts::services() {
   addresses.base = base_url();
   return api::Services{*catalog,
                        *packages,
+                       *secrets,
                        *invoker,
                        *deployer,
                        *events,
                        *scheduler,
                        *logs,
+                       *traces,
+                       *keys,
+                       *audit,
+                       *trail,
                        store_thread,
                        disk,
+                       log_readers,
                        users,
                        clock,
+                       trace_rules(),
                        addresses,
                        drivers.standard,
                        [this](std::string reference, function::DriverName driver) {
@@ -401,25 +179,56 @@ api::Services Application::Parts::services() {
                        },
                        [this](std::string_view runtime) { return check_runtime(runtime); },
                        [this](bool look) { return status(look); },
-                       random_bytes(32)};
+                       [this] { return doctor(); },
+                       random_bytes(32),
+                       *metrics,
+                       configuration.metrics_open};
+}
+
+// Whatever ends a call, or decides of a schedule, tells the metrics.
+Result<Done> Application::Parts::make_metrics() {
+  metrics = std::make_unique<MetricsService>(
+      MetricsService::Parts{threads.loops(), metrics_thread, *database, *commits, *catalog,
+                            *invoker, *events, clock, [this] { return facts_for_metrics(); }});
+  if (auto loaded = metrics->load(); !loaded) return loaded;
+  scheduler->on_decided([&counters = metrics->counters()](const events::Scheduler::Decided& what) {
+    counters.decided(static_cast<observe::FiringOutcome>(what.outcome), what.count);
+    if (what.late) counters.fired_late(*what.late);
+  });
+  return Done{};
 }
 
 void Application::Parts::make_webhooks() {
-  std::vector<events::Network> allowed;
-  for (const auto& text : configuration.webhook_networks) {
-    if (auto network = events::Network::parse(text)) allowed.push_back(std::move(*network));
-  }
   events::WebhookSender::Options options;
-  options.rules = events::AddressRules(std::move(allowed));
+  options.rules = rules_with(configuration.webhook_networks);
   options.timeout = configuration.webhook_timeout;
   options.user_agent = "lambdad/" LAMBDA_VERSION;
   webhooks = std::make_unique<events::WebhookSender>(
       events::WebhookSender::Parts{*catalog, keys->master(), disk, clock}, std::move(options));
 }
 
+Result<Done> Application::Parts::make_dependencies(const fs::path& temporary) {
+  auto cache = deploy::DependencyCache::open(configuration.data_directory / "dependencies",
+                                             configuration.dependency_cache << 20);
+  if (!cache) return fail(std::move(cache.error()));
+  dependency_cache = std::move(*cache);
+  build_names = std::make_unique<egress::NameLookup>(clock, kBuildLookups);
+  build_rules = rules_with(configuration.build_networks);
+  auto find = [this](std::string host, SteadyTime deadline) {
+    return build_addresses(threads.loops().front(), build_names.get(), &build_rules,
+                           std::move(host), deadline);
+  };
+  deploy::BuildParts build{*invoker,    disk,      std::move(find),
+                           build_rules, temporary, configuration.build_time};
+  dependencies = std::make_unique<deploy::DependencyInstaller>(
+      deploy::DependencyInstaller::Parts{*packages, runtimes, *dependency_cache, std::move(build)});
+  return Done{};
+}
+
 Result<Done> Application::Parts::make_events() {
   make_webhooks();
   commits = std::make_unique<store::GroupCommit>(*database, store_thread);
+  trail = std::make_unique<api::AuditTrail>(*commits, *audit, clock);
   events::EventQueue::Limits limits;
   limits.dispatch.concurrency = events_at_once(configuration, invoker->budget().limit());
   limits.dispatch.retries.retry_delay = configuration.retry_delay;
@@ -427,10 +236,11 @@ Result<Done> Application::Parts::make_events() {
   limits.dispatch.retries.max_age = configuration.max_event_age;
   limits.dispatch.deliveries.retry_delay = configuration.webhook_retry_delay;
   limits.dispatch.deliveries.max_age = configuration.webhook_max_age;
+  limits.dispatch.traces = trace_rules();
   limits.keep_results = configuration.keep_results;
   events = std::make_unique<events::EventQueue>(
       events::EventQueue::Parts{*threads.loops().front(), *database, *commits, readers, *catalog,
-                                *invoker, *webhooks, clock},
+                                *invoker, *webhooks, clock, exporter.get()},
       limits);
   if (auto loaded = events->load(); !loaded) return loaded;
   scheduler = std::make_unique<events::Scheduler>(events::Scheduler::Parts{
@@ -450,7 +260,7 @@ Task<Result<std::string>> Application::Parts::submit(gateway::AsyncCall call) {
   event.id = std::move(call.request_id);
   event.function = std::move(call.function);
   event.payload = std::move(call.payload);
-  event.trace_id = std::move(call.trace_id);
+  event.trace = std::move(call.trace);
   event.token = std::move(call.token);
   event.source = events::EventSource::url;
   auto accepted = co_await events->accept(std::move(event));
@@ -462,8 +272,8 @@ Result<Done> Application::Parts::make_services() {
   function::Tenant tenant;
   tenant.account = configuration.account;
   tenant.region = configuration.region;
-  starter =
-      std::make_unique<invoke::InstanceStarter>(drivers, runtimes, *packages, *logs, clock, tenant);
+  starter = std::make_unique<invoke::InstanceStarter>(drivers, runtimes, *packages, *secrets, *logs,
+                                                      clock, tenant);
   pool::PoolLimits limits;
   limits.idle_time = configuration.idle_time;
   limits.longest_wait = configuration.longest_wait;
@@ -471,17 +281,28 @@ Result<Done> Application::Parts::make_services() {
       threads.loops(), *starter, limits,
       instance_limit(configuration, native ? spawn.get() : nullptr), clock,
       [this](const function::Resolved& target) { return catalog->standing(target); });
+  if (auto made = make_exporter(); !made) return made;
   if (auto made = make_events(); !made) return made;
+  if (auto made = make_metrics(); !made) return made;
+  record_calls();
   auto temporary = temporary_directory(configuration.data_directory);
   if (!temporary) return fail(std::move(temporary.error()));
+  auto installs = make_dependencies(*temporary);
+  if (!installs) return installs;
   housekeeper = std::make_unique<Housekeeper>(*catalog, *invoker, *packages, docker.images.get(),
                                               disk, clock);
   housekeeper->clean_at_start();
-  deployer = std::make_unique<deploy::StagedDeployer>(deploy::StagedDeployer::Parts{
-      *catalog, *packages, *invoker, docker.images.get(), drivers.docker_missing,
+  staged_deployer = std::make_unique<deploy::StagedDeployer>(deploy::StagedDeployer::Parts{
+      *catalog, *packages, *secrets, *invoker, *dependencies, docker.images.get(),
+      drivers.docker_missing,
       [this](const std::string& image) { return housekeeper->uses_image(image); },
-      [this](std::string_view runtime) { return check_runtime(runtime); }, store_thread, disk,
-      clock, *temporary, drivers.standard, configuration.keep_versions});
+      [this](std::string_view runtime) { return check_runtime(runtime); },
+      [this](const deploy::FailedDeploy& failed) {
+        const auto known = catalog->snapshot();
+        log_failed_deploy(*logs, failed, known->functions.contains(failed.function), clock.now());
+      },
+      store_thread, disk, clock, *temporary, drivers.standard, configuration.keep_versions});
+  deployer = std::make_unique<CountedDeployer>(*staged_deployer, metrics->counters());
   catalog->on_clean_up([this](SQLite::Database& connection, const function::Version& version) {
     return events->needs(connection, version);
   });
@@ -493,8 +314,11 @@ Result<Done> Application::Parts::make_services() {
         const bool deleted = !gone.empty() && !now->functions.contains(gone.front()->function);
         if (deleted) {
           logs->forget(gone.front()->function);
+          secrets->forget(gone.front()->function);
           scheduler->forget(gone.front()->function);
+          metrics->forget(gone.front()->function);
         }
+        logs->set_own_limits(own_log_limits(*now));
         events->keep_only(*now);
         invoker->retire(gone);
       });
@@ -502,13 +326,17 @@ Result<Done> Application::Parts::make_services() {
   who.insecure = configuration.insecure;
   who.account = configuration.account;
   who.group = find_group("lambda");
+  access_keeper =
+      std::make_unique<AccessKeeper>(*keys, *audit, store_thread, clock, configuration.audit_age);
   authenticator = std::make_unique<access::Authenticator>(*keys, clock, who);
   api = std::make_unique<api::ApiHandler>(services(), *authenticator);
-  gateway = std::make_unique<gateway::Gateway>(configuration.domain, *catalog, *invoker,
-                                               *authenticator, disk, clock, *api, async_calls());
+  gateway =
+      std::make_unique<gateway::Gateway>(configuration.domain, *catalog, *invoker, *authenticator,
+                                         disk, clock, *api, async_calls(), trace_rules());
   auto connections = connection_limits(invoker->budget().limit());
   connections.bodies = &bodies;
-  server = std::make_unique<http::Server>(threads.loops(), *gateway, connections);
+  server =
+      std::make_unique<http::Server>(threads.loops(), *gateway, connections, metrics->observers());
   return Done{};
 }
 
@@ -519,9 +347,14 @@ Application::~Application() {
   parts.threads.stop();
   parts.store_thread.finish();
   parts.disk.finish();
+  parts.log_readers.finish();
   parts.users.finish();
   parts.readers.finish();
+  parts.metrics_thread.finish();
   if (parts.webhooks) parts.webhooks->finish();
+  if (parts.build_names) parts.build_names->finish();
+  if (parts.traces) parts.traces->finish();
+  if (parts.exporter) parts.exporter->finish();
   parts.threads.abandon();
 }
 
@@ -546,8 +379,12 @@ Result<Done> Application::start() {
   // Before the queue: it wants to hear of what the queue has done.
   parts.scheduler->start();
   parts.events->start();
+  parts.metrics->start();
   asio::co_spawn(*parts.threads.loops().front(), parts.housekeeper->run(),
                  in_background("the housekeeper"));
+  asio::co_spawn(*parts.threads.loops().front(), parts.access_keeper->run(),
+                 in_background("the keeper of keys and audit"));
+  asio::co_spawn(*parts.threads.loops().front(), parts.tidy_logs(), in_background("old logs"));
   for (auto& socket : parts.listeners.sockets) parts.server->add_listener(std::move(socket));
   if (parts.listeners.unix_socket)
     parts.server->add_listener(std::move(parts.listeners.unix_socket));
@@ -569,11 +406,14 @@ void Application::shut_down() {
   parts.server_file.remove();
   const auto deadline = std::chrono::steady_clock::now() + parts.configuration.drain_time;
   auto drain = [](Application::Parts& all, SteadyTime until) -> Task<void> {
+    all.logs->end_followers();
     co_await all.events->pause();
     co_await all.server->drain(until);
     co_await all.scheduler->stop();
     co_await all.events->stop(until);
     co_await all.invoker->stop(until);
+    co_await all.access_keeper->save_uses();
+    co_await all.metrics->stop();
   };
   auto drained =
       asio::co_spawn(*parts.threads.loops().front(), drain(parts, deadline), asio::use_future);

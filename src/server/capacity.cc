@@ -56,6 +56,28 @@ std::size_t body_bytes(const Configuration& configuration) {
                      : std::max<std::size_t>(bytes_of_the_machine() / 8, kLeastBodyMemory << 20);
 }
 
+observe::LogLimits log_limits(const Configuration& configuration) {
+  observe::LogLimits limits;
+  limits.set_bytes(configuration.function_log_size << 20);
+  limits.age = configuration.function_log_age;
+  limits.rate_bytes = configuration.function_log_rate << 10;
+  limits.burst_bytes = configuration.function_log_burst << 10;
+  return limits;
+}
+
+observe::OwnLogLimitsByFunction own_log_limits(const function::Snapshot& functions) {
+  observe::OwnLogLimitsByFunction all;
+  for (const auto& [name, function] : functions.functions) {
+    if (function->logs == function::LogSettings()) continue;
+    observe::OwnLogLimits own;
+    if (const auto size = function->logs.size_mb)
+      own.bytes = static_cast<std::uint64_t>(*size) << 20;
+    own.age = function->logs.age;
+    all.emplace(name, own);
+  }
+  return all;
+}
+
 http::ServerLimits connection_limits(std::size_t instances) {
   const std::size_t taken = instances * kDescriptorsPerInstance + kOwnDescriptors;
   const std::size_t left = descriptors() > taken ? descriptors() - taken : 0;

@@ -2,7 +2,9 @@
 // limit of open files, where the configuration does not say. Any thread.
 #pragma once
 
+#include "function/catalog.h"
 #include "http/server.h"
+#include "observe/log_limits.h"
 #include "sandbox/native/spawn_client.h"
 #include "server/configuration.h"
 
@@ -12,6 +14,10 @@ namespace lambda::server {
 
 // For what is held of bodies.
 [[nodiscard]] std::size_t body_bytes(const Configuration& configuration);
+// Of the logs of functions.
+[[nodiscard]] observe::LogLimits log_limits(const Configuration& configuration);
+// Of those functions that say so themselves.
+[[nodiscard]] observe::OwnLogLimitsByFunction own_log_limits(const function::Snapshot& functions);
 // At once, of all functions. `spawn` may be null: no native sandboxes.
 [[nodiscard]] std::size_t instance_limit(const Configuration& configuration,
                                          const sandbox::native::SpawnClient* spawn);

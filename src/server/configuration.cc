@@ -14,8 +14,9 @@ namespace fs = std::filesystem;
 Result<std::string> text_of_node(const toml::node& node) {
   if (const auto* text = node.as_string()) return text->get();
   if (const auto* value = node.as_integer()) return std::to_string(value->get());
+  if (const auto* value = node.as_floating_point()) return fmt::format("{}", value->get());
   if (const auto* value = node.as_boolean()) return std::string(value->get() ? "true" : "false");
-  return fail(ErrorCode::invalid, "it must be a text, a whole number or true or false");
+  return fail(ErrorCode::invalid, "it must be a text, a number or true or false");
 }
 
 const Key* find_key(std::string_view name) {

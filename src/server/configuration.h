@@ -15,6 +15,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace lambda::server {
@@ -32,7 +33,17 @@ struct Configuration {
   std::string user = "lambda";  // whom lambdad becomes when it is started as root
   std::string docker_host;  // "unix:///run/docker.sock"; empty: DOCKER_HOST, else the usual places
   std::string log_level = "info";
-  bool insecure = false;          // keys over plain HTTP from beyond loopback
+  std::string log_format = "text";
+  std::filesystem::path log_file;    // beside standard error; empty: none
+  std::uint64_t log_file_size = 16;  // MB, of one file
+  unsigned log_files = 5;            // that and earlier ones
+  // Of one function.
+  std::uint64_t function_log_size = 64;              // MB on disk
+  std::chrono::seconds function_log_age{2'592'000};  // 0: no limit
+  std::uint64_t function_log_rate = 8192;            // KB a second; 0: no limit
+  std::uint64_t function_log_burst = 32'768;         // KB on top of that
+  bool insecure = false;                             // keys over plain HTTP from beyond loopback
+  bool metrics_open = false;      // /metrics without a key, for everybody who reaches the API
   unsigned loops = 0;             // event loops; 0: one a core
   std::size_t max_instances = 0;  // 0: from memory and descriptors
   // Of all functions on the native driver together.
@@ -43,6 +54,7 @@ struct Configuration {
   std::chrono::seconds drain_time{30};
   std::chrono::milliseconds longest_wait{30'000};
   std::size_t keep_versions = 5;
+  std::chrono::days audit_age{365};      // 0: for ever
   std::size_t async_concurrency = 0;     // events at once; 0: events_at_once()
   bool async_open_urls = false;          // X-Lambda-Async where everybody may call
   std::chrono::seconds retry_delay{60};  // before an event's first retry; the next waits twice that
@@ -52,7 +64,16 @@ struct Configuration {
   std::chrono::seconds webhook_retry_delay{10};  // before the first retry; later ones grow with it
   std::chrono::seconds webhook_max_age{86'400};
   std::chrono::seconds webhook_timeout{15};
+  std::chrono::milliseconds slow_call{1'000};  // a longer call's trace is kept; 0: not for that
+  std::uint64_t trace_space = 64;              // MB, of slow and failed calls on disk
+  std::chrono::seconds keep_traces{604'800};
+  std::string otlp_endpoint;  // of a collector; empty: nothing is exported
+  std::vector<std::pair<std::string, std::string>> otlp_headers;
+  double otlp_sample = 1;
   std::vector<std::string> webhook_networks;  // internal ones that webhooks may go to all the same
+  std::chrono::seconds build_time{600};       // of one installation of dependencies; 0: none at all
+  std::uint64_t dependency_cache = 1'024;     // MB of what was installed, kept for the next deploy
+  std::vector<std::string> build_networks;    // internal ones that builds may go to all the same
 };
 
 // MB: the largest request of the API has to fit in beside others.

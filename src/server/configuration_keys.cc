@@ -1,5 +1,6 @@
 // The keys of the configuration: how each is read, checked, and written again.
-#include "events/webhook/address_rules.h"
+#include "egress/address_rules.h"
+#include "observe/trace/otlp_exporter.h"
 #include "server/configuration.h"
 
 #include <algorithm>
@@ -13,6 +14,9 @@
 
 namespace lambda::server {
 namespace {
+
+// Seconds: files are begun eight times within it.
+constexpr long kLeastLogAge = 60;
 
 template <class Number>
 Result<Number> parse_number(const std::string& text, Number least, Number most,
@@ -94,6 +98,16 @@ std::function<Result<Done>(Configuration&, const std::string&)> seconds(
   };
 }
 
+std::function<Result<Done>(Configuration&, const std::string&)> milliseconds(
+    std::chrono::milliseconds Configuration::*field, long least, long most) {
+  return [=](Configuration& configuration, const std::string& text) -> Result<Done> {
+    auto value = parse_number<long>(text, least, most, "milliseconds");
+    if (!value) return fail(std::move(value.error()));
+    configuration.*field = std::chrono::milliseconds(*value);
+    return Done{};
+  };
+}
+
 template <class Field>
 std::function<Result<Done>(Configuration&, const std::string&)> text_of(
     Field Configuration::*field) {
@@ -159,10 +173,49 @@ Result<Done> set_log_level(Configuration& configuration, const std::string& text
   return Done{};
 }
 
+Result<Done> set_log_format(Configuration& configuration, const std::string& text) {
+  if (text != "text" && text != "json")
+    return fail(ErrorCode::invalid, "\"{}\" is no format: text and json are", text);
+  configuration.log_format = text;
+  return Done{};
+}
+
+Result<Done> set_log_file(Configuration& configuration, const std::string& text) {
+  if (text == "none") {
+    configuration.log_file.clear();
+    return Done{};
+  }
+  if (!text.starts_with('/')) {
+    return fail(ErrorCode::invalid,
+                "\"{}\" is no absolute path, such as /var/log/lambda/server/lambdad.log (none: no "
+                "file)",
+                text);
+  }
+  configuration.log_file = text;
+  return Done{};
+}
+
+Result<Done> set_function_log_age(Configuration& configuration, const std::string& text) {
+  auto value = parse_number<long>(text, 0, 3'153'600'000, "seconds");
+  if (!value) return fail(std::move(value.error()));
+  if (*value != 0 && *value < kLeastLogAge)
+    return fail(ErrorCode::invalid, "{} seconds are too few: {} are the least (0: no limit)",
+                *value, kLeastLogAge);
+  configuration.function_log_age = std::chrono::seconds(*value);
+  return Done{};
+}
+
 Result<Done> set_insecure(Configuration& configuration, const std::string& text) {
   auto value = parse_switch(text);
   if (!value) return fail(std::move(value.error()));
   configuration.insecure = *value;
+  return Done{};
+}
+
+Result<Done> set_metrics_open(Configuration& configuration, const std::string& text) {
+  auto value = parse_switch(text);
+  if (!value) return fail(std::move(value.error()));
+  configuration.metrics_open = *value;
   return Done{};
 }
 
@@ -177,6 +230,13 @@ Result<Done> set_body_memory(Configuration& configuration, const std::string& te
   return Done{};
 }
 
+Result<Done> set_audit_age(Configuration& configuration, const std::string& text) {
+  auto value = parse_number<int>(text, 0, 36'500, "days");
+  if (!value) return fail(std::move(value.error()));
+  configuration.audit_age = std::chrono::days(*value);
+  return Done{};
+}
+
 Result<Done> set_async_open_urls(Configuration& configuration, const std::string& text) {
   auto value = parse_switch(text);
   if (!value) return fail(std::move(value.error()));
@@ -184,10 +244,46 @@ Result<Done> set_async_open_urls(Configuration& configuration, const std::string
   return Done{};
 }
 
-Result<Done> add_webhook_network(Configuration& configuration, const std::string& text) {
-  auto network = events::Network::parse(text);
-  if (!network) return fail(std::move(network.error()));
-  configuration.webhook_networks.push_back(text);
+std::function<Result<Done>(Configuration&, const std::string&)> networks(
+    std::vector<std::string> Configuration::*field) {
+  return [field](Configuration& configuration, const std::string& text) -> Result<Done> {
+    auto network = egress::Network::parse(text);
+    if (!network) return fail(std::move(network.error()));
+    (configuration.*field).push_back(text);
+    return Done{};
+  };
+}
+
+Result<Done> set_otlp_endpoint(Configuration& configuration, const std::string& text) {
+  auto url = observe::otlp_url(text);
+  if (!url) return fail(std::move(url.error()));
+  configuration.otlp_endpoint = text;
+  return Done{};
+}
+
+// As a field of an HTTP request.
+Result<Done> add_otlp_header(Configuration& configuration, const std::string& text) {
+  const auto equals = text.find('=');
+  const auto name = text.substr(0, equals);
+  const auto is_of_a_name = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
+  };
+  if (equals == std::string::npos || name.empty() || !std::ranges::all_of(name, is_of_a_name) ||
+      !std::ranges::all_of(text, [](char c) { return c >= ' ' && c < 0x7F; })) {
+    return fail(ErrorCode::invalid, "it is not NAME=VALUE, such as Authorization=Bearer KEY");
+  }
+  configuration.otlp_headers.emplace_back(name, text.substr(equals + 1));
+  return Done{};
+}
+
+Result<Done> set_otlp_sample(Configuration& configuration, const std::string& text) {
+  double share = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), share);
+  if (error != std::errc() || end != text.data() + text.size() || !(share >= 0 && share <= 1)) {
+    return fail(ErrorCode::invalid, "\"{}\" is not a share from 0 to 1, such as 0.1", text);
+  }
+  configuration.otlp_sample = share;
   return Done{};
 }
 
@@ -238,6 +334,13 @@ std::function<std::string(const Configuration&)> shown(Field Configuration::*fie
   };
 }
 
+std::function<std::string(const Configuration&)> shown_milliseconds(
+    std::chrono::milliseconds Configuration::*field) {
+  return [field](const Configuration& configuration) {
+    return std::to_string((configuration.*field).count());
+  };
+}
+
 std::string shown_listen(const Configuration& configuration) {
   std::string result;
   for (const auto& address : configuration.listen) {
@@ -249,11 +352,31 @@ std::string shown_listen(const Configuration& configuration) {
   return result.empty() ? result : result + "]";
 }
 
-std::string shown_webhook_networks(const Configuration& configuration) {
+std::function<std::string(const Configuration&)> shown_networks(
+    std::vector<std::string> Configuration::*field) {
+  return [field](const Configuration& configuration) {
+    std::string result;
+    for (const auto& network : configuration.*field)
+      result += fmt::format("{}\"{}\"", result.empty() ? "[" : ", ", network);
+    return result.empty() ? result : result + "]";
+  };
+}
+
+std::string shown_audit_age(const Configuration& configuration) {
+  return std::to_string(configuration.audit_age.count());
+}
+
+std::string shown_otlp_headers(const Configuration& configuration) {
   std::string result;
-  for (const auto& network : configuration.webhook_networks)
-    result += fmt::format("{}\"{}\"", result.empty() ? "[" : ", ", network);
+  for (const auto& [name, value] : configuration.otlp_headers) {
+    result += result.empty() ? "[" : ", ";
+    result += toml_text(fmt::format("{}={}", name, value));
+  }
   return result.empty() ? result : result + "]";
+}
+
+std::string shown_otlp_sample(const Configuration& configuration) {
+  return fmt::format("{}", configuration.otlp_sample);
 }
 
 std::string shown_driver(const Configuration& configuration) {
@@ -290,10 +413,35 @@ std::vector<Key> make_keys() {
        shown(&C::user)},
       {"docker_host", "unix://PATH", "DOCKER_HOST, else the usual sockets",
        "where Docker Engine listens; none for no Docker", set_docker_host, shown(&C::docker_host)},
-      {"log_level", "LEVEL", "info", "debug, info, warn or error; the log goes to standard error",
-       set_log_level, shown(&C::log_level)},
+      {"log_level", "LEVEL", "info",
+       "debug, info, warn or error, of lambdad's own log; it goes to standard error", set_log_level,
+       shown(&C::log_level)},
+      {"log_format", "text|json", "text", "how the log is written: lines, or a JSON object a line",
+       set_log_format, shown(&C::log_format)},
+      {"log_file", "PATH", "none",
+       "a file for the log, too; a full one is put aside (lambdad.log as lambdad.1.log). none for "
+       "none",
+       set_log_file, shown(&C::log_file)},
+      {"log_file_size", "MB", "16", "how large it may become",
+       number<std::uint64_t>(&C::log_file_size, 1, 10'000, "MB"), shown(&C::log_file_size)},
+      {"log_files", "N", "5", "how many of it are kept", number(&C::log_files, 1u, 1000u, "files"),
+       shown(&C::log_files)},
+      {"function_log_size", "MB", "64", "what is kept of one function's log, the newest of it",
+       number<std::uint64_t>(&C::function_log_size, 1, 1'000'000, "MB"),
+       shown(&C::function_log_size)},
+      {"function_log_age", "SECONDS", "2592000", "older lines of a function's log go; 0 for none",
+       set_function_log_age, shown(&C::function_log_age)},
+      {"function_log_rate", "KB", "8192",
+       "what is kept of one function's log a second; 0 for all that it writes",
+       number<std::uint64_t>(&C::function_log_rate, 0, 10'000'000, "KB"),
+       shown(&C::function_log_rate)},
+      {"function_log_burst", "KB", "32768", "what is kept on top of that, where it is at once",
+       number<std::uint64_t>(&C::function_log_burst, 1024, 10'000'000, "KB"),
+       shown(&C::function_log_burst)},
       {"insecure", "", "off", "accept keys over plain HTTP from beyond this machine", set_insecure,
        shown(&C::insecure)},
+      {"metrics_open", "", "off", "answer GET /metrics without a key, whoever asks",
+       set_metrics_open, shown(&C::metrics_open)},
       {"loops", "N", "0: one a core", "event loops", number(&C::loops, 0u, 256u, "loops"),
        shown(&C::loops)},
       {"max_instances", "N", "0: what memory and descriptors allow", "instances at once",
@@ -316,6 +464,8 @@ std::vector<Key> make_keys() {
        seconds(&C::longest_wait, 1, 900), shown(&C::longest_wait)},
       {"keep_versions", "N", "5", "versions made by lambda deploy that are kept",
        number<std::size_t>(&C::keep_versions, 1, 10'000, "versions"), shown(&C::keep_versions)},
+      {"audit_age", "DAYS", "365", "how long the audit keeps who changed what; 0 for ever",
+       set_audit_age, shown_audit_age},
       {"async_concurrency", "N", "0: 16 a core, half of the instances at most",
        "asynchronous events carried out at once",
        number<std::size_t>(&C::async_concurrency, 0, 10'000, "events"),
@@ -341,9 +491,40 @@ std::vector<Key> make_keys() {
        seconds(&C::webhook_max_age, 1, 1'209'600), shown(&C::webhook_max_age)},
       {"webhook_timeout", "SECONDS", "15", "how long one attempt to send a webhook may take",
        seconds(&C::webhook_timeout, 1, 300), shown(&C::webhook_timeout)},
+      {"slow_call", "MILLISECONDS", "1000",
+       "a call that takes longer is slow, and its trace is kept on disk; 0: what is slow depends "
+       "on "
+       "its function's other calls alone",
+       milliseconds(&C::slow_call, 0, 900'000), shown_milliseconds(&C::slow_call)},
+      {"trace_space", "MB", "64", "traces of slow and failed calls on disk",
+       number<std::uint64_t>(&C::trace_space, 1, 1'000'000, "MB"), shown(&C::trace_space)},
+      {"keep_traces", "SECONDS", "604800", "how long traces of slow and failed calls are kept",
+       seconds(&C::keep_traces, 60, 31'536'000), shown(&C::keep_traces)},
+      {"otlp_endpoint", "URL", "none",
+       "the OpenTelemetry collector (OTLP over HTTP) that traces are exported to, such as "
+       "http://localhost:4318",
+       set_otlp_endpoint, shown(&C::otlp_endpoint)},
+      {"otlp_headers", "NAME=VALUE", "none",
+       "what the collector wants to see, a key for example; several are allowed", add_otlp_header,
+       shown_otlp_headers, true},
+      {"otlp_sample", "SHARE", "1",
+       "from 0 to 1: the share of the traces begun here that is exported; those of callers are "
+       "where their traceparent says so",
+       set_otlp_sample, shown_otlp_sample},
       {"webhook_networks", "CIDR", "none",
-       "internal networks that webhooks may go to; several are allowed", add_webhook_network,
-       shown_webhook_networks, true},
+       "internal networks that webhooks may go to; several are allowed",
+       networks(&C::webhook_networks), shown_networks(&C::webhook_networks), true},
+      {"build_time", "SECONDS", "600",
+       "how long the dependencies of one deploy may take to install (lambda deploy --build); 0: "
+       "none are",
+       seconds(&C::build_time, 0, 86'400), shown(&C::build_time)},
+      {"build_networks", "CIDR", "none",
+       "internal networks that builds may go to; several are allowed", networks(&C::build_networks),
+       shown_networks(&C::build_networks), true},
+      {"dependency_cache", "MB", "1024",
+       "of what was installed for lambda deploy --build, kept for the next deploy; 0: nothing",
+       number<std::uint64_t>(&C::dependency_cache, 0, 1'000'000, "MB"),
+       shown(&C::dependency_cache)},
   };
 }
 

@@ -57,19 +57,26 @@ TEST_P(WrongValue, IsNamedWithItsSourceAndKey) {
 
 INSTANTIATE_TEST_SUITE_P(
     Values, WrongValue,
-    testing::Values(Wrong{"listen", "8080", "ADDRESS:PORT"}, Wrong{"listen", "::1:80", "brackets"},
-                    Wrong{"listen", "example.org:80", "not an IP address"},
-                    Wrong{"docker_host", "tcp://127.0.0.1:2375", "unix:///"},
-                    Wrong{"listen", "127.0.0.1:70000", "a port"},
-                    Wrong{"domain", "Example.ORG", "lower case"}, Wrong{"domain", ".x", "domain"},
-                    Wrong{"driver", "lxc", "native and docker"},
-                    Wrong{"account", "12", "12 digits"}, Wrong{"region", "EU 1", "region"},
-                    Wrong{"log_level", "loud", "debug, info"},
-                    Wrong{"insecure", "maybe", "neither true nor false"},
-                    Wrong{"idle_time", "0", "seconds"}, Wrong{"loops", "-1", "loops"},
-                    Wrong{"memory_budget", "2 GB", "MB"},
-                    Wrong{"process_budget", "-5", "processes"},
-                    Wrong{"keep_versions", "x", "versions"}, Wrong{"data_dir", "", "empty"}));
+    testing::Values(
+        Wrong{"listen", "8080", "ADDRESS:PORT"}, Wrong{"listen", "::1:80", "brackets"},
+        Wrong{"listen", "example.org:80", "not an IP address"},
+        Wrong{"docker_host", "tcp://127.0.0.1:2375", "unix:///"},
+        Wrong{"listen", "127.0.0.1:70000", "a port"}, Wrong{"domain", "Example.ORG", "lower case"},
+        Wrong{"domain", ".x", "domain"}, Wrong{"driver", "lxc", "native and docker"},
+        Wrong{"account", "12", "12 digits"}, Wrong{"region", "EU 1", "region"},
+        Wrong{"log_level", "loud", "debug, info"}, Wrong{"log_format", "xml", "text and json"},
+        Wrong{"log_file", "lambdad.log", "no absolute path"}, Wrong{"log_files", "0", "files"},
+        Wrong{"function_log_size", "0", "MB"}, Wrong{"function_log_age", "59", "60 are the least"},
+        Wrong{"function_log_rate", "-1", "KB"}, Wrong{"function_log_burst", "1", "KB"},
+        Wrong{"insecure", "maybe", "neither true nor false"},
+        Wrong{"slow_call", "-1", "milliseconds"}, Wrong{"trace_space", "0", "MB"},
+        Wrong{"keep_traces", "1", "seconds"},
+        Wrong{"otlp_endpoint", "localhost:4318", "such as http://localhost:4318"},
+        Wrong{"otlp_headers", "x", "NAME=VALUE"}, Wrong{"otlp_headers", "a b=c", "NAME=VALUE"},
+        Wrong{"otlp_sample", "1.5", "from 0 to 1"}, Wrong{"otlp_sample", "x", "from 0 to 1"},
+        Wrong{"idle_time", "0", "seconds"}, Wrong{"loops", "-1", "loops"},
+        Wrong{"memory_budget", "2 GB", "MB"}, Wrong{"process_budget", "-5", "processes"},
+        Wrong{"keep_versions", "x", "versions"}, Wrong{"data_dir", "", "empty"}));
 
 TEST(Configuration, ReadsTheEnvironment) {
   const auto get = [](const char* name) -> const char* {
@@ -116,6 +123,10 @@ TEST_F(ConfigurationFile, IsWhatADescriptionCanBeReadAs) {
                                          setting("socket", {"none"}),
                                          setting("insecure", {"true"}),
                                          setting("idle_time", {"17"}),
+                                         setting("slow_call", {"250"}),
+                                         setting("otlp_endpoint", {"https://c.example/v1/traces"}),
+                                         setting("otlp_headers", {"x-key=a=\"b\"", "x-team=c"}),
+                                         setting("otlp_sample", {"0.25"}),
                                          setting("docker_host", {"unix:///x.sock"})};
   const auto made = configure(settings);
   ASSERT_TRUE(made) << made.error().message();
@@ -133,6 +144,11 @@ TEST_F(ConfigurationFile, IsWhatADescriptionCanBeReadAs) {
   EXPECT_TRUE(same->socket.empty());
   EXPECT_TRUE(same->insecure);
   EXPECT_EQ(same->idle_time, std::chrono::seconds(17));
+  EXPECT_EQ(same->slow_call, std::chrono::milliseconds(250));
+  EXPECT_EQ(same->otlp_endpoint, made->otlp_endpoint);
+  EXPECT_EQ(same->otlp_headers, made->otlp_headers);
+  EXPECT_EQ(same->otlp_headers.at(0).second, "a=\"b\"");
+  EXPECT_EQ(same->otlp_sample, 0.25);
   EXPECT_EQ(same->docker_host, "unix:///x.sock");
 
   const std::vector<Setting> without{setting("docker_host", {"none"})};

@@ -61,7 +61,8 @@ class HousekeeperTest : public ::testing::Test {
  public:
   HousekeeperTest() {
     database_ = std::move(*store::Database::open_in_memory());
-    catalog_ = std::move(*function::Catalog::load(*database_, clock_, function::Tenant{}));
+    catalog_ = std::move(*function::Catalog::load(*database_, clock_, function::Tenant{},
+                                                  store::MasterKey::ephemeral()));
     packages_ = std::move(*function::PackageStore::open(directory_.path()));
     housekeeper_ =
         std::make_unique<Housekeeper>(*catalog_, invoker_, *packages_, &images_, disk_, clock_);

@@ -10,5 +10,7 @@
 namespace lambda::server {
 
 [[nodiscard]] std::unique_ptr<spdlog::formatter> log_formatter();
+// {"time","level","message","pid","thread"} a line.
+[[nodiscard]] std::unique_ptr<spdlog::formatter> json_log_formatter();
 
 }  // namespace lambda::server

@@ -8,12 +8,12 @@
 #include "server/docker_parts.h"
 #include "server/flags.h"
 #include "server/listeners.h"
-#include "server/log_format.h"
 #include "server/privileges.h"
+#include "server/server_log.h"
+#include "store/audit_table.h"
 #include "store/database.h"
 #include "store/key_table.h"
 
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <atomic>
@@ -76,14 +76,6 @@ Result<Done> check_user(const Configuration& configuration) {
   auto user = find_user(configuration.user);
   if (!user) return fail(std::move(user.error()));
   return Done{};
-}
-
-void set_up_log(const Configuration& configuration) {
-  auto logger = spdlog::stderr_logger_mt("lambdad");
-  logger->set_formatter(log_formatter());
-  logger->set_level(spdlog::level::from_str(configuration.log_level));
-  logger->flush_on(spdlog::level::trace);
-  spdlog::set_default_logger(std::move(logger));
 }
 
 // What root does before it becomes somebody else.
@@ -192,6 +184,7 @@ int serve(Configuration configuration) {
   std::atomic<bool> spawn_lost = false;
   auto prepared = prepare(configuration);
   if (!prepared) return refuse(prepared.error());
+  if (auto added = add_log_file(configuration); !added) return refuse(added.error());
   // Taken by sigwait below, on this thread; every thread made from here on has them blocked.
   sigset_t endings;
   sigemptyset(&endings);
@@ -241,7 +234,9 @@ Result<Done> replace_all_keys(const Configuration& configuration) {
   auto keys = store::KeyTable::load(**database, clock, configuration.data_directory,
                                     configuration.account, configuration.region);
   if (!keys) return fail(std::move(keys.error()));
-  return replace_keys(**keys, configuration.data_directory);
+  store::AuditTable audit(**database, (*keys)->master(), configuration.account,
+                          configuration.region);
+  return replace_keys(**keys, audit, clock, configuration.data_directory);
 }
 
 }  // namespace

@@ -80,10 +80,10 @@ Result<Done> check_directory(const fs::path& directory) {
                           : why + ", or choose another with --data-dir (LAMBDA_DATA_DIR)");
 }
 
-// The database and what SQLite puts beside it hold secrets (sealed) and environments (not). Before
-// SQLite opens it, and never while it is open: closing any descriptor of a file gives up all of the
-// process's locks on it, and then another program that looks into the database believes that it is
-// alone, and takes the log of the newest changes away.
+// The database and what SQLite puts beside it hold secrets and environments (sealed), and events
+// (not). Before SQLite opens it, and never while it is open: closing any descriptor of a file gives
+// up all of the process's locks on it, and then another program that looks into the database
+// believes that it is alone, and takes the log of the newest changes away.
 Result<Done> make_file(const fs::path& path) {
   const UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!file) return fail(Error::from_errno(fmt::format("open {}", path.string())));
@@ -146,6 +146,7 @@ struct Database::Impl {
   Result<Done> read(std::string_view what, const std::function<void(SQLite::Database&)>& work);
   Result<Done> read_from(SQLite::Database& from, std::string_view what,
                          const std::function<void(SQLite::Database&)>& work) const;
+  Result<Done> scrub();
 };
 
 Result<Done> Database::Impl::start() {
@@ -239,6 +240,22 @@ Result<Done> Database::Impl::read_from(SQLite::Database& from, std::string_view 
   return Done{};
 }
 
+Result<Done> Database::Impl::scrub() {
+  const auto guard = take_turn();
+  try {
+    connection->exec("VACUUM");
+  } catch (const SQLite::Exception& error) {
+    return fail(describe(error, name), "write the database anew");
+  }
+  const int emptied = ::sqlite3_wal_checkpoint_v2(connection->getHandle(), nullptr,
+                                                  SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  if (emptied != SQLITE_OK) {
+    return fail(ErrorCode::unavailable, "the log of changes of {} cannot be emptied: {}", name,
+                ::sqlite3_errstr(emptied));
+  }
+  return Done{};
+}
+
 Database::Database(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Database::~Database() = default;
 
@@ -284,6 +301,10 @@ Result<Done> Database::change(std::string_view what,
 Result<Done> Database::read(std::string_view what,
                             const std::function<void(SQLite::Database&)>& work) {
   return impl_->read(what, work);
+}
+
+Result<Done> Database::scrub() {
+  return impl_->scrub();
 }
 
 const std::string& Database::server_id() const {

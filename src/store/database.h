@@ -48,6 +48,10 @@ class Database {
   static constexpr unsigned kReaders = 2;
   Result<Done> read(std::string_view what, const std::function<void(SQLite::Database&)>& work);
 
+  // Leaves nothing of what was changed or deleted so far in the database's files: writes it anew,
+  // and empties the log of changes. Takes as long as copying it, and as much room meanwhile.
+  Result<Done> scrub();
+
   // A UUID made with the database: labels what this server makes outside of it (containers,
   // cgroups), so that two servers on one machine leave each other's alone.
   [[nodiscard]] const std::string& server_id() const;

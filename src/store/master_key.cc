@@ -6,6 +6,7 @@
 #include "base/unique_fd.h"
 
 #include <array>
+#include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -38,9 +39,28 @@ Result<Done> write_key(const fs::path& path, const std::string& text) {
   return Done{};
 }
 
+// Whose it is may read it and change it: root, who runs the server, or whose all of the data is.
+Result<Done> check_owner(const struct stat& status, const fs::path& path) {
+  struct stat directory {};
+  const bool known = ::stat(path.parent_path().c_str(), &directory) == 0;
+  const auto owner = status.st_uid;
+  if (owner == 0 || owner == ::geteuid() || (known && owner == directory.st_uid)) return Done{};
+  return fail(ErrorCode::denied,
+              "{} belongs to another user (uid {}), who can read and change it: run `chown "
+              "--reference={} {}` as root, and replace the API keys if that user may have read it "
+              "(`lambdad --replace-keys`)",
+              path.string(), owner, path.parent_path().string(), path.string());
+}
+
 Result<std::string> read_key(int file, const fs::path& path) {
   struct stat status {};
   if (::fstat(file, &status) != 0) return fail(Error::from_errno("stat " + path.string()));
+  if (!S_ISREG(status.st_mode)) {
+    return fail(ErrorCode::invalid,
+                "{} is no file: put the master key there, from a backup of the data directory",
+                path.string());
+  }
+  if (auto good = check_owner(status, path); !good) return fail(std::move(good.error()));
   if ((status.st_mode & 077) != 0) {
     return fail(ErrorCode::denied,
                 "{} can be read by other users (mode {:o}): run `chmod 600 {}`, and replace the "
@@ -55,7 +75,10 @@ Result<std::string> read_key(int file, const fs::path& path) {
   auto bytes = hex_decode(text);
   if (!bytes || bytes->size() != kKeyBytes) {
     return fail(ErrorCode::invalid,
-                "{} is not a master key (64 hex digits): restore it from a backup", path.string());
+                "{} is not a master key (64 hex digits; it has {} bytes): restore it from a backup "
+                "of the data directory. It is not made anew, for a new one would open nothing that "
+                "the database holds",
+                path.string(), status.st_size);
   }
   return bytes;
 }
@@ -64,13 +87,21 @@ Result<std::string> read_key(int file, const fs::path& path) {
 
 Result<MasterKey> MasterKey::load(const fs::path& data_directory, bool needed) {
   const fs::path path = data_directory / "master.key";
-  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // A pipe in its place is not waited for.
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file) {
     auto bytes = read_key(file.get(), path);
     if (!bytes) return fail(std::move(bytes.error()));
     return MasterKey(std::move(*bytes));
   }
-  if (errno != ENOENT) return fail(Error::from_errno("open " + path.string()));
+  const int reason = errno;
+  if (reason == EACCES) {
+    return fail(Error::from_errno("open " + path.string(), reason),
+                "the master key must belong to the user that lambdad runs as, with mode 600 (as "
+                "root: `chown --reference={} {}`)",
+                path.parent_path().string(), path.string());
+  }
+  if (reason != ENOENT) return fail(Error::from_errno("open " + path.string(), reason));
   if (needed) {
     return fail(ErrorCode::invalid,
                 "{} is missing, and the secrets in the database cannot be opened without it: "

@@ -14,8 +14,8 @@ namespace lambda::store {
 class MasterKey {
  public:
   // `needed`: something in the database is sealed already, and a new key would not open it.
-  // Errors: denied (cannot be read, or others can read it), invalid (not a key, or missing though
-  // needed), internal (disk full).
+  // Errors: denied (cannot be read, or others can read or replace it), invalid (not a key, or
+  // missing though needed), internal (disk full).
   static Result<MasterKey> load(const std::filesystem::path& data_directory, bool needed);
   // A random one that is stored nowhere, for tests.
   static MasterKey ephemeral();

@@ -279,8 +279,116 @@ DROP INDEX events_dead;
 CREATE INDEX events_dead ON events (account, region, function, state) WHERE state = 3;
 )sql";
 
-constexpr std::array kSteps = {kFunctionsAndKeys,   kEvents,        kSchedules, kEventsOfQualifier,
-                               kDraftsThatWereLive, kCountedByIndex};
+// Keys that may less, end, and say when they were used; `functions` are patterns with spaces
+// between them, '' for all. The audit is appended to. Only what a cut names may go: its rows are
+// older than audit_age, and it keeps the hash that the next one hangs on. phase 0 begins a change,
+// 1 ends the row `begun`, 2 does both.
+constexpr const char* kKeysAndAudit = R"sql(
+ALTER TABLE keys ADD COLUMN functions TEXT NOT NULL DEFAULT '';
+ALTER TABLE keys ADD COLUMN expires INTEGER;
+ALTER TABLE keys ADD COLUMN last_used INTEGER;
+ALTER TABLE keys ADD COLUMN last_address TEXT NOT NULL DEFAULT '';
+
+CREATE TABLE audit (
+  seq     INTEGER PRIMARY KEY AUTOINCREMENT,
+  account TEXT NOT NULL,
+  region  TEXT NOT NULL,
+  time    INTEGER NOT NULL,
+  phase   INTEGER NOT NULL,
+  begun   INTEGER,
+  kind    TEXT NOT NULL,
+  actor   TEXT NOT NULL,
+  name    TEXT NOT NULL,
+  address TEXT NOT NULL,
+  operation TEXT NOT NULL,
+  function  TEXT NOT NULL,
+  note      TEXT NOT NULL,
+  request   TEXT NOT NULL,
+  status    INTEGER NOT NULL,
+  error     TEXT NOT NULL,
+  hash      BLOB NOT NULL
+);
+CREATE UNIQUE INDEX audit_ends ON audit (begun) WHERE begun IS NOT NULL;
+CREATE INDEX audit_by_time ON audit (time);
+CREATE TABLE audit_cuts (
+  seq  INTEGER PRIMARY KEY,
+  hash BLOB NOT NULL,
+  time INTEGER NOT NULL
+);
+CREATE TRIGGER audit_is_not_altered BEFORE UPDATE ON audit BEGIN
+  SELECT RAISE(ABORT, 'the audit is append-only');
+END;
+CREATE TRIGGER audit_is_not_removed BEFORE DELETE ON audit
+WHEN OLD.seq > coalesce((SELECT max(seq) FROM audit_cuts), 0) BEGIN
+  SELECT RAISE(ABORT, 'the audit is append-only');
+END;
+CREATE TRIGGER audit_cuts_are_not_altered BEFORE UPDATE ON audit_cuts BEGIN
+  SELECT RAISE(ABORT, 'the audit is append-only');
+END;
+CREATE TRIGGER audit_cuts_are_not_removed BEFORE DELETE ON audit_cuts BEGIN
+  SELECT RAISE(ABORT, 'the audit is append-only');
+END;
+)sql";
+
+// Values that functions get at their start. `function` is '' where it is shared by those that ask
+// for it; those of a function go with it.
+constexpr const char* kSecrets = R"sql(
+CREATE TABLE secrets (
+  account  TEXT NOT NULL,
+  region   TEXT NOT NULL,
+  function TEXT NOT NULL,
+  name     TEXT NOT NULL,
+  form     TEXT NOT NULL,
+  digest   TEXT NOT NULL,
+  sealed   BLOB NOT NULL,
+  changed  INTEGER NOT NULL,
+  PRIMARY KEY (account, region, function, name)
+) WITHOUT ROWID;
+CREATE TRIGGER secrets_of_function AFTER DELETE ON functions BEGIN
+  DELETE FROM secrets WHERE account = OLD.account AND region = OLD.region
+    AND function = OLD.name;
+END;
+)sql";
+
+// What calls came to: of a version, of a function ("" for its version), and of the server (both
+// ""). `totals` is JSON, written anew every few seconds. No foreign key: the server's rows have no
+// function.
+constexpr const char* kCallTotals = R"sql(
+CREATE TABLE call_totals (
+  account  TEXT NOT NULL,
+  region   TEXT NOT NULL,
+  function TEXT NOT NULL,
+  version  TEXT NOT NULL,
+  totals   TEXT NOT NULL,
+  PRIMARY KEY (account, region, function, version)
+) WITHOUT ROWID;
+CREATE TRIGGER call_totals_of_function AFTER DELETE ON functions BEGIN
+  DELETE FROM call_totals
+    WHERE account = old.account AND region = old.region AND function = old.name;
+END;
+CREATE TRIGGER call_totals_of_version AFTER DELETE ON versions BEGIN
+  DELETE FROM call_totals
+    WHERE account = old.account AND region = old.region AND function = old.function
+      AND version = CAST(old.number AS TEXT);
+END;
+)sql";
+
+// An event keeps the trace of whoever submitted it (W3C Trace Context) over its attempts.
+constexpr const char* kEventTraces = R"sql(
+ALTER TABLE events ADD COLUMN traceparent TEXT NOT NULL DEFAULT '';
+ALTER TABLE events ADD COLUMN tracestate TEXT NOT NULL DEFAULT '';
+)sql";
+
+// What a function says of its own log; NULL where it is kept as the server's configuration says.
+constexpr const char* kFunctionLogs = R"sql(
+ALTER TABLE functions ADD COLUMN log_size_mb INTEGER;
+ALTER TABLE functions ADD COLUMN log_age_seconds INTEGER;
+)sql";
+
+constexpr std::array kSteps = {
+    kFunctionsAndKeys,   kEvents,         kSchedules,    kEventsOfQualifier,
+    kDraftsThatWereLive, kCountedByIndex, kKeysAndAudit, kSecrets,
+    kCallTotals,         kEventTraces,    kFunctionLogs};
 
 int pragma(SQLite::Database& database, const char* text) {
   return database.execAndGet(text).getInt();

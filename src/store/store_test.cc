@@ -1,7 +1,6 @@
 #include "base/temporary_directory.h"
 #include "base/unique_fd.h"
 #include "store/database.h"
-#include "store/key_table.h"
 #include "store/master_key.h"
 #include "store/migrations.h"
 #include "store/statements.h"
@@ -376,57 +375,25 @@ TEST(MasterKey, IsNotReplacedWhenItIsNeededNorReadWhenOthersCan) {
   EXPECT_EQ(open.error().code(), ErrorCode::denied);
 }
 
-TEST(KeyTable, KeysSurviveARestartAndAreNotInTheClearOnDisk) {
+TEST(MasterKey, IsNotReadFromWhatIsNoWholeKeyAndNotMadeAnew) {
   const TemporaryDirectory directory;
-  const FakeClock clock;
-  Key key;
-  {
-    auto database = Database::open(directory.path());
-    auto keys = KeyTable::load(**database, clock, directory.path(), "1", "r");
-    ASSERT_TRUE(keys) << keys.error().message();
-    key = (*keys)->create("first", "admin").value();
-    EXPECT_TRUE(std::regex_match(key.id, std::regex("[A-Z0-9]{20}")));
-    EXPECT_TRUE(std::regex_match(key.secret, std::regex("[A-Za-z0-9]{40}")));
+  const auto path = directory.path() / "master.key";
+  ASSERT_TRUE(MasterKey::load(directory.path(), false));
+  ASSERT_EQ(::truncate(path.c_str(), 40), 0);
+  for (const bool needed : {true, false}) {
+    const auto half = MasterKey::load(directory.path(), needed);
+    ASSERT_FALSE(half);
+    EXPECT_THAT(half.error().message(), HasSubstr("it has 40 bytes): restore it from a backup"));
   }
-  for (const auto& entry : fs::directory_iterator(directory.path())) {
-    std::ifstream file(entry.path(), std::ios::binary);
-    const std::string bytes((std::istreambuf_iterator<char>(file)), {});
-    EXPECT_EQ(bytes.find(key.secret), std::string::npos) << entry.path();
-  }
-  auto database = Database::open(directory.path());
-  auto keys = KeyTable::load(**database, clock, directory.path(), "1", "r");
-  ASSERT_TRUE(keys);
-  const auto found = (*keys)->find(key.id);
-  ASSERT_TRUE(found);
-  EXPECT_EQ(found->secret, key.secret);
-  EXPECT_EQ(found->created, clock.now());
-  EXPECT_FALSE((*keys)->find("NOSUCHKEYNOSUCHKEY00"));
-}
-
-TEST(KeyTable, ARevokedKeyIsListedButNotFound) {
-  auto database = Database::open_in_memory();
-  const FakeClock clock;
-  auto keys = KeyTable::load(**database, clock, MasterKey::ephemeral(), "1", "r");
-  const auto key = (*keys)->create("first", "admin").value();
-  EXPECT_TRUE((*keys)->revoke(key.id));
-  EXPECT_TRUE((*keys)->revoke(key.id));
-  EXPECT_FALSE((*keys)->find(key.id));
-  ASSERT_EQ((*keys)->list().size(), 1u);
-  EXPECT_TRUE((*keys)->list()[0].revoked);
-  EXPECT_EQ((*keys)->revoke("X").error().code(), ErrorCode::not_found);
-}
-
-TEST(KeyTable, TokensReadBack) {
-  Key key;
-  key.id = "ABCDEFGHIJ0123456789";
-  key.secret = std::string(40, 'x');
-  const auto parsed = KeyTable::parse_token(key.token());
-  ASSERT_TRUE(parsed);
-  EXPECT_EQ(parsed->first, key.id);
-  EXPECT_EQ(parsed->second, key.secret);
-  EXPECT_FALSE(KeyTable::parse_token("lam_short"));
-  EXPECT_FALSE(KeyTable::parse_token(key.token() + "y"));
-  EXPECT_FALSE(KeyTable::parse_token(""));
+  struct stat status {};
+  ASSERT_EQ(::stat(path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_size, 40);
+  // A pipe that nobody writes to.
+  ASSERT_EQ(::unlink(path.c_str()), 0);
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  const auto pipe = MasterKey::load(directory.path(), true);
+  ASSERT_FALSE(pipe);
+  EXPECT_THAT(pipe.error().message(), HasSubstr("is no file"));
 }
 
 }  // namespace

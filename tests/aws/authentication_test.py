@@ -108,6 +108,7 @@ class Authentication(AwsTest):
             reply = self.at(minutes, lambda: self.signed("GET", LIST))
             self.assert_reply(reply, "InvalidSignatureException", words)
             self.assertIn("5 min.", reply.json()["message"])
+            self.assertRegex(reply.json()["message"], r"It is \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC on the server: set this machine's clock$")
         for minutes in (-4, 4):
             self.assertEqual(self.at(minutes, lambda: self.signed("GET", LIST)).status, 200)
 

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pty
+import re
 import select
 import signal
 import ssl
@@ -141,6 +142,19 @@ class ScriptedServer:
         self.server.shutdown()
         self.server.server_close()
         self.thread.join()
+
+
+def help_of(*words):
+    return subprocess.run([PROGRAM, *words, "--help"], capture_output=True, text=True, check=True).stdout
+
+
+def all_commands(words=()):
+    """Every command there is, as words; those of groups, too."""
+    found = re.findall(r"^  ([a-z-]+)(?:, [a-z]+)?  +[A-Z]", help_of(*words).split("\nExample")[0], re.MULTILINE)
+    for name in found:
+        yield (*words, name)
+        if name != "help":  # whose own help is that of all
+            yield from all_commands((*words, name))
 
 
 def answer_json(value, status=200):

@@ -30,7 +30,7 @@ class Settings(CommandLineTest):
         self.assert_ends(self.run_lambda("config", "set-host", "https://lambda.example.com"), 0, "https://lambda.example.com")
         self.assert_ends(self.run_lambda("config", "set-key", stdin=KEY + "\n"), 0)
         self.assertEqual(stat.S_IMODE(self.file.stat().st_mode), 0o600)
-        self.assertEqual(self.shown(), {"host": "https://lambda.example.com", "hostSource": str(self.file), "key": KEY[:12] + "...",
+        self.assertEqual(self.shown(), {"context": "default", "host": "https://lambda.example.com", "hostSource": str(self.file), "key": KEY[:12] + "...",
                                         "keySource": str(self.file)})
         self.assertEqual(self.shown(LAMBDA_API_KEY=OTHER)["keySource"], "LAMBDA_API_KEY")
         table = self.run_lambda("config", "show").stdout
@@ -73,6 +73,88 @@ class Settings(CommandLineTest):
         self.assert_ends(self.run_lambda("list"), 2, str(self.file), "line 1")
 
 
+    def test_that_are_a_folder_or_closed_are_not_taken_for_none(self):
+        self.file.mkdir(parents=True)
+        for words in (["list"], ["config", "set-host", "https://one.example.com"]):
+            self.assert_ends(self.run_lambda(*words), 4, "the settings cannot be read", str(self.file))
+
+    def test_without_a_home_are_in_no_working_directory(self):
+        (self.home / ".config/lambda").mkdir(parents=True)
+        self.file.write_text('host = "https://planted.example.com"\n')
+        done = self.run_lambda("config", "show", "-o", "json", cwd=self.home, HOME="", alone=True)
+        self.assertNotIn("planted", done.stdout + done.stderr)
+
+
+class Contexts(CommandLineTest):
+    """Several servers, each with its own key."""
+
+    file = Settings.file
+
+    def run_lambda(self, *arguments, **more):
+        return super().run_lambda(*arguments, **{"LAMBDA_DATA_DIR": "", **more})
+
+    def setUp(self):
+        super().setUp()
+        for name, key in (("prod", KEY), ("staging", OTHER)):
+            self.assert_ends(self.run_lambda("config", "set-context", name, "--host", f"https://{name}.example.com"), 0, f"set-key --context {name}")
+            self.assert_ends(self.run_lambda("config", "set-key", "--context", name, stdin=key), 0, f"for the context {name}")
+
+    def shown(self, *arguments, **environment):
+        return json.loads(self.run_lambda(*arguments, "config", "show", "-o", "json", **environment).stdout)
+
+    def listed(self):
+        return {each["name"]: each for each in json.loads(self.run_lambda("config", "contexts", "-o", "json").stdout)["contexts"]}
+
+    def test_one_is_used_until_another_is(self):
+        self.assert_ends(self.run_lambda("config", "use-context", "prod"), 0, "https://prod.example.com")
+        self.assertEqual(self.shown()["key"], KEY[:12] + "...")
+        self.assertEqual(self.shown("--context", "staging")["key"], OTHER[:12] + "...")
+        self.assertEqual(self.shown(LAMBDA_CONTEXT="staging")["host"], "https://staging.example.com")
+        self.assertEqual(self.shown("--context", "prod", LAMBDA_CONTEXT="staging")["host"], "https://prod.example.com")
+        self.assertEqual(self.shown(LAMBDA_HOST="https://other", LAMBDA_API_KEY=OTHER)["host"], "https://other")
+        self.assertEqual({name for name, each in self.listed().items() if each["used"]}, {"prod"})
+        self.assertEqual(stat.S_IMODE(self.file.stat().st_mode), 0o600)
+
+    def test_are_listed_without_their_keys(self):
+        table = self.run_lambda("config", "list")
+        self.assertRegex(table.stdout, r"(?m)^default +yes +the server on this machine\nprod +https://prod.example.com +lam_AAAAAAAA\.\.\.\n")
+        self.assertNotIn(KEY, table.stdout + self.run_lambda("config", "contexts", "-o", "json").stdout)
+
+    def test_a_key_goes_with_its_host(self):
+        self.assert_ends(self.run_lambda("config", "set-context", "prod", "--host", "https://new.example.com"), 0, "the key of https://prod.example.com is forgotten")
+        self.assertIsNone(self.shown("--context", "prod")["key"])
+        self.assertEqual(self.shown("--context", "staging")["key"], OTHER[:12] + "...")
+
+    def test_a_key_that_is_kept_is_sent_to_no_other_host(self):
+        self.run_lambda("config", "use-context", "prod")
+        self.assert_ends(self.run_lambda("--host", "https://evil.example.com", "list"), 4, "sent to no other host")
+        self.assertEqual(self.shown("--host", "https://staging.example.com")["key"], OTHER[:12] + "...")
+
+    def test_can_be_forgotten_but_not_while_used(self):
+        self.run_lambda("config", "use-context", "prod")
+        self.assert_ends(self.run_lambda("config", "delete-context", "prod"), 1, "use another first")
+        self.run_lambda("config", "use-context", "default")
+        self.assert_ends(self.run_lambda("config", "delete-context", "prod"), 0)
+        self.assertNotIn(KEY, self.file.read_text())
+        self.assert_ends(self.run_lambda("config", "delete-context", "prod"), 5, "no context")
+
+    def test_what_is_wrong_is_told(self):
+        self.assert_ends(self.run_lambda("--context", "prd", "list"), 2, 'did you mean "prod"?')
+        self.assert_ends(self.run_lambda("config", "use-context", "nowhere"), 2, "set-context nowhere")
+        self.assert_ends(self.run_lambda("config", "set-context", "a b", "--host", "https://x"), 2, "cannot be a context's name")
+        self.assert_ends(self.run_lambda("config", "set-context", "x"), 2, "--host URL")
+        self.assert_ends(self.run_lambda("config", "set-context", "x", "--host", "ftp://x"), 2, "http://")
+        self.assertEqual(set(self.listed()), {"default", "prod", "staging"})
+
+    def test_a_file_of_before_is_the_default_one(self):
+        file = self.file
+        file.write_text(f'host = "https://old.example.com"\nkey = "{KEY}"\n')
+        self.assertEqual((self.shown()["host"], self.shown()["key"]), ("https://old.example.com", KEY[:12] + "..."))
+        self.run_lambda("config", "set-context", "more", "--host", "https://more.example.com")
+        self.assertEqual(self.shown()["key"], KEY[:12] + "...")
+        self.assertEqual(set(self.listed()), {"default", "more"})
+
+
 class KeyAtTerminal(CommandLineTest):
     def typed(self, keys):
         return AtTerminal(["config", "set-key"], clean_environment(self.home), keys)
@@ -90,16 +172,43 @@ class KeyAtTerminal(CommandLineTest):
         self.assertFalse((self.home / ".config").exists())
 
     def test_leaves_the_echo_on(self):
+        for ending, code in ((signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM), (signal.SIGHUP, -signal.SIGHUP), (signal.SIGQUIT, -signal.SIGQUIT)):
+            with self.subTest(ending=ending):
+                self.leave(ending, code)
+
+    def test_is_asked_for_anew_after_a_pause(self):
+        """Ctrl-Z and fg: in between the terminal shows what is typed."""
+        master, slave = pty.openpty()
+        try:
+            child = subprocess.Popen([PROGRAM, "config", "set-key"], stdin=slave, stdout=slave, stderr=slave, env=clean_environment(self.home),
+                                     process_group=0)
+            self.wait_until(lambda: not self.echoes(slave))
+            child.send_signal(signal.SIGTSTP)
+            os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
+            self.assertTrue(self.echoes(slave))
+            child.send_signal(signal.SIGCONT)
+            self.wait_until(lambda: not self.echoes(slave))
+            os.write(master, KEY.encode() + b"\n")
+            self.assertEqual(child.wait(20), 0)
+            self.assertTrue(self.echoes(slave))
+        finally:
+            os.close(master)
+            os.close(slave)
+
+    def wait_until(self, what):
+        until = time.monotonic() + 20
+        while not what():
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.02)
+
+    def leave(self, ending, code):
         master, slave = pty.openpty()
         try:
             child = subprocess.Popen([PROGRAM, "config", "set-key"], stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
                                      env=clean_environment(self.home))
-            until = time.monotonic() + 20
-            while self.echoes(slave) and time.monotonic() < until:
-                time.sleep(0.02)
-            self.assertFalse(self.echoes(slave))
-            child.send_signal(signal.SIGINT)
-            self.assertEqual(child.wait(20), 130)
+            self.wait_until(lambda: not self.echoes(slave))
+            child.send_signal(ending)
+            self.assertEqual(child.wait(20), code)
             self.assertTrue(self.echoes(slave))
         finally:
             os.close(master)

@@ -1,7 +1,9 @@
 """Which server, which key, and what happens when it is not there or is something else."""
 
 import json
+import socket
 import subprocess
+import threading
 import time
 import unittest
 
@@ -81,6 +83,35 @@ class Servers(CommandLineTest):
         self.assert_ends(self.answer_to_list((200, {}, b"<html>")), 1, "no Lambda server")
         self.assert_ends(self.answer_to_list((301, {"Location": "https://elsewhere/"}, b"")), 2, "https://elsewhere/")
         self.assert_ends(self.answer_to_list((500, {}, b"oops")), 1, "500", "oops")
+        self.assert_ends(self.answer_to_list((404, {}, b"<html>nginx</html>")), 1, "404, and not as a Lambda server does: <html>nginx")
+        self.assert_ends(self.answer_to_list((200, {}, b"[]")), 1, "(from LAMBDA_HOST) answered something that is no Lambda server's")
+
+    def test_that_do_not_know_a_function_are_not_told_by_any_404(self):
+        """A deploy goes on where the function is not there yet, and not where something else answers."""
+        with ScriptedServer(lambda _: (404, {}, b"<html>nginx</html>")) as server:
+            done = self.run_lambda("deploy", self.folder({"app.py": "def handler(event, context): return 1"}), LAMBDA_HOST=f"http://127.0.0.1:{server.port}")
+        self.assert_ends(done, 1, "not as a Lambda server does")
+        self.assertNotIn("Packaging", done.stderr)
+
+    def test_that_speak_no_http(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            def answer():
+                connection, _ = listener.accept()
+                connection.recv(65536)
+                connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
+                connection.close()
+            thread = threading.Thread(target=answer)
+            thread.start()
+            address = f"127.0.0.1:{listener.getsockname()[1]}"
+            self.assert_ends(self.run_lambda("list", LAMBDA_HOST=address), 1, f"what answers at {address} (from LAMBDA_HOST) is no Lambda server: ")
+            thread.join()
+
+    def test_that_are_older(self):
+        message = "there is no operation at GET /_lambda/functions; a function is reached at its host name or at /fn/NAME/"
+        self.assert_ends(self.answer_to_list(answer_json({"message": message}, 404)), 5, message, "older than this program? `lambda version`")
+
+    def test_that_are_of_another_version(self):
+        self.assert_ends(self.answer_to_list(answer_json({"functions": ["greet"]})), 1, "the server's answer is of another shape", "`lambda version`")
 
     def test_that_break_off(self):
         self.assert_ends(self.answer_to_list((200, {"Content-Length": 100}, b"{")), 6, "127.0.0.1")
@@ -134,7 +165,7 @@ class LocalServer(CommandLineTest):
             (self.home / ".config/lambda").mkdir(parents=True)
             (self.home / ".config/lambda/config.toml").write_text(f'host = "{server.url}"\nkey = "{server.key}"\n')
             self.assert_ends(self.run_lambda("list", LAMBDA_DATA_DIR=""), 0)
-            commands = (["list"], ["doctor"], ["config", "show"], ["config", "aws"], ["delete", "greet", "-y"], ["deploy", self.folder({"app.py": ""})])
+            commands = (["list"], ["config", "show"], ["config", "aws"], ["delete", "greet", "-y"], ["deploy", self.folder({"app.py": ""})])
             for words in commands:
                 with self.subTest(words=words):
                     done = self.run_lambda(*words, LAMBDA_DATA_DIR="elsewhere")

@@ -11,9 +11,12 @@ from command_line import ROOT
 SOURCES = ROOT / "src"
 
 # POSIX.1-2008 headers, in the spelling of #include, and that of flock(), which BSD and macOS have as well.
-POSIX = {"arpa/inet.h", "netdb.h", "poll.h", "signal.h", "sys/socket.h", "sys/stat.h", "sys/types.h", "sys/un.h", "termios.h", "time.h", "unistd.h",
+POSIX = {"arpa/inet.h", "netdb.h", "poll.h", "pwd.h", "signal.h", "sys/select.h", "sys/socket.h", "sys/stat.h", "sys/types.h", "sys/un.h", "termios.h", "time.h", "unistd.h",
          "locale.h", "fcntl.h", "sys/file.h"}
-LIBRARIES = ("CLI/", "archive.h", "archive_entry.h", "benchmark/", "boost/", "gmock/", "gtest/", "openssl/", "spdlog/", "tl/", "toml++/")
+
+# Where BSD and macOS have the size of a terminal as well.
+POSIX |= {"sys/ioctl.h"}
+LIBRARIES = ("CLI/", "archive.h", "archive_entry.h", "benchmark/", "boost/", "gmock/", "gtest/", "openssl/", "spdlog/", "tl/", "toml++/", "utf8proc.h")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:<([^>]+)>|"([^"]+)")', re.MULTILINE)
 

@@ -5,7 +5,7 @@ import re
 import subprocess
 import unittest
 
-from command_line import PROGRAM, AtTerminal, CommandLineTest, clean_environment
+from command_line import PROGRAM, AtTerminal, CommandLineTest, all_commands, clean_environment
 
 COMMANDS = ["deploy", "invoke", "list", "logs", "url", "delete", "versions", "rollback", "promote", "config", "doctor"]
 
@@ -17,6 +17,7 @@ class Help(CommandLineTest):
             self.assertRegex(text, rf"(?m)^  {command} ")
         for code, words in enumerate(["done", "failed", "usage", "the function failed", "not allowed", "not found", "unreachable"]):
             self.assertRegex(text, rf"(?m)^  {code}  .*{words}")
+        self.assertRegex(text, r"(?m)^  130  .*Ctrl-C")
 
     def test_of_each_command_has_its_usage(self):
         for command in COMMANDS:
@@ -24,6 +25,17 @@ class Help(CommandLineTest):
             self.assert_ends(done, 0)
             self.assertIn(f"Usage: lambda {command}", done.stdout)
             self.assertEqual(done.stdout, self.run_lambda("help", command).stdout)
+
+    def test_says_what_may_be_left_out_and_what_may_be_repeated(self):
+        for words, usage in ((["queue"], "lambda queue [COMMAND] [NAME] [OPTIONS]"), (["config"], "lambda config COMMAND [OPTIONS]"),
+                             (["alias", "set"], "lambda alias set NAME ALIAS VERSION... [OPTIONS]"), (["secret", "put"], "lambda secret put NAME [OPTIONS]")):
+            self.assertIn(f"Usage: {usage}\n", self.run_lambda(*words, "--help").stdout)
+
+    def test_describes_every_argument(self):
+        for words in all_commands():
+            arguments = self.run_lambda(*words, "--help").stdout.split("\nArguments:\n")[1:]
+            for line in arguments[0].split("\n\n")[0].splitlines() if arguments else []:
+                self.assertRegex(line, r"^  +\S.*  \S|^ {28}\S", words)
 
     def test_fits_a_terminal(self):
         for command in [[], *[[each] for each in COMMANDS], ["config", "set-host"], ["config", "set-key"]]:
@@ -56,10 +68,27 @@ class WrongArguments(CommandLineTest):
         self.assertIn('"deplyo"; did you mean "deploy"?', self.wrong("deplyo", "x"))
         self.assertIn('did you mean "list"?', self.wrong("--host", "http://127.0.0.1:1", "lst"))
         self.assertIn('did you mean "set-host"?', self.wrong("config", "sethost", "x"))
-        self.assertIn("there are set-host, set-key, show, aws", self.wrong("config", "frobnicate"))
+        self.assertIn("there are set-host, set-key, set-context, use-context, contexts, delete-context, show, aws", self.wrong("config", "frobnicate"))
         self.assertNotIn("mean", self.wrong("frobnicate"))
 
+    def test_a_command_that_is_none_has_no_help(self):
+        self.assertIn('there is no command "deplyo"; did you mean "deploy"?', self.wrong("help", "deplyo"))
+        self.assertIn('"lst"; did you mean "list"?', self.wrong("help", "queue", "lst"))
+        self.assertIn("`lambda deploy` has no commands", self.wrong("help", "deploy", "now"))
+        self.assertIn('"deplyo"; did you mean "deploy"?', self.wrong("deplyo", "--help"))
+        self.assertIn('"sethost"; did you mean "set-host"?', self.wrong("config", "sethost", "--help"))
+
+    def test_a_command_that_is_begun(self):
+        self.assertIn('did you mean "use-context"?', self.wrong("config", "use"))
+        self.assertIn('did you mean "set-host" or "set-key" or "set-context"?', self.wrong("config", "set"))
+        self.assertIn('did you mean "doctor"?', self.wrong("doc"))
+
+    def test_an_option_that_stands_before_its_command(self):
+        self.assertIn("-o stands before the command: write lambda list -o\n", self.wrong("-o", "json", "list"))
+        self.assertIn("-q stands before the command: write lambda queue list -q\n", self.wrong("-q", "queue", "list", "greet"))
+
     def test_an_option_that_is_none(self):
+        self.assertIn("did you mean -o json?", self.wrong("list", "--json"))
         self.assertIn('did you mean "--name"?', self.wrong("deploy", "x", "--nmae", "y"))
         self.assertIn('did you mean "--timeout"?', self.wrong("deploy", "--timout=3"))
         self.assertIn("Try: lambda config set-host --help", self.wrong("config", "set-host", "--force", "x"))
@@ -69,9 +98,12 @@ class WrongArguments(CommandLineTest):
         self.assertIn("--retries is given 3 times", self.wrong("queue", "config", "x", *["--retries", "1"] * 3))
         self.assertIn("--host is given 2 times", self.wrong("--host", "a", "list", "--host", "b"))
 
+    def test_a_server_that_a_script_left_empty(self):
+        for option in ("--host", "--context"):
+            self.assertIn(f"{option}: must not be empty", self.wrong(option, "", "delete", "greet", "-y"))
+
     def test_what_other_tools_take(self):
-        self.assertIn("cannot follow", self.wrong("logs", "x", "-f"))
-        self.assertIn("watch lambda logs", self.wrong("logs", "--follow", "x"))
+        self.assertIn("did you mean --search?", self.wrong("logs", "x", "--grep", "y"))
         self.assertIn("did you mean --data '{\"a\":1}'?", self.wrong("invoke", "x", '{"a":1}'))
         self.assertIn("""quote the event for the shell, as in --data '{"name": "World"}'""", self.wrong("invoke", "x", "--data", "{a:", "1}"))
 
@@ -89,6 +121,12 @@ class WrongArguments(CommandLineTest):
                                 (["url", "x", "public"], "none")]:
             with self.subTest(arguments=arguments):
                 self.assertIn(word, self.wrong(*arguments))
+
+    def test_a_value_that_was_meant(self):
+        for arguments, meant in ((["list", "-o", "JSON"], "json"), (["logs", "x", "--level", "warning"], "warn"), (["url", "x", "opn"], "open"),
+                                 (["queue", "list", "x", "--state", "wait"], "waiting"), (["completion", "zhs"], "zsh")):
+            self.assertIn(f'; did you mean "{meant}"?', self.wrong(*arguments))
+        self.assertNotIn("mean", self.wrong("url", "x", "everybody"))
 
     def test_what_is_missing_or_too_much(self):
         self.assertIn("NAME is required", self.wrong("invoke"))

@@ -45,6 +45,37 @@ TEST_P(Contract, RunsAProgramWithItsArgumentsEnvironmentAndDirectory) {
             "\"WORD\": \"a=\\u00e4 b\"}, \"/tmp\"]\n");
 }
 
+TEST_P(Contract, SecretsAreFilesInATmpfsForTheFunctionsUserAlone) {
+  auto spec = python_spec(
+      "import os\n"
+      "for name in sorted(os.listdir('/run/secrets')):\n"
+      "  path = '/run/secrets/' + name\n"
+      "  status = os.stat(path)\n"
+      "  print(name, oct(status.st_mode & 0o7777), status.st_uid == os.getuid(), "
+      "len(open(path, 'rb').read()))\n"
+      "print(open('/run/secrets/TOKEN', 'rb').read())\n"
+      "print(oct(os.stat('/run/secrets').st_mode & 0o7777))\n"
+      "mounts = [line.split() for line in open('/proc/self/mountinfo')]\n"
+      "print([(line[line.index('-') + 1], all(word in line[5] for word in ('nosuid', 'nodev', "
+      "'noexec'))) for line in mounts if line[4] == '/run/secrets'])\n"
+      "try:\n  open('/run/new', 'w'); print('wrote /run')\nexcept OSError: print('read-only')\n"
+      "print(os.path.isdir('/run/lambda'))");
+  spec.secret_files = {{"CERT", std::string(64 * 1024, 'c')},
+                       {"TOKEN", std::string("hun\0ter\n2", 9)},
+                       {"THIRD", std::string(64 * 1024, 't')},
+                       {"ZFOURTH", std::string(64 * 1024, 'z')}};
+  const auto outcome = run(std::move(spec));
+  EXPECT_EQ(outcome.exit.code, 0) << outcome.exit.detail;
+  EXPECT_EQ(outcome.output,
+            "CERT 0o400 True 65536\nTHIRD 0o400 True 65536\nTOKEN 0o400 True 9\n"
+            "ZFOURTH 0o400 True 65536\n"
+            "b'hun\\x00ter\\n2'\n0o500\n[('tmpfs', True)]\nread-only\nTrue\n");
+}
+
+TEST_P(Contract, WithoutSecretsThereIsNoDirectoryForThem) {
+  EXPECT_EQ(run("import os; print(os.path.exists('/run/secrets'))").output, "False\n");
+}
+
 TEST_P(Contract, LooksTheProgramUpInPath) {
   auto spec = python_spec("");
   spec.argv = {"python3", "-c", "print(1)"};
@@ -325,6 +356,10 @@ TEST_P(Contract, UsageIsThatOfTheFunction) {
   EXPECT_GE(usage->memory_peak_bytes, 50ull << 20);
   EXPECT_LE(usage->memory_peak_bytes, 120ull << 20);  // beside an interpreter
   EXPECT_FALSE(usage->out_of_memory);
+  const auto used = (*sandbox)->memory_in_use();
+  ASSERT_TRUE(used) << used.error().message();
+  EXPECT_GE(*used, 50ull << 20);
+  EXPECT_LE(*used, usage->memory_peak_bytes);
 }
 
 // The kernel counts files in /tmp; who is told of more than the memory would look for a leak.
@@ -343,6 +378,7 @@ TEST_P(Contract, WhatFillsTmpIsNoMoreThanTheMemory) {
   auto usage = (*sandbox)->usage();
   ASSERT_TRUE(usage) << usage.error().message();
   EXPECT_EQ(usage->memory_peak_bytes, 96ull << 20);
+  EXPECT_EQ((*sandbox)->memory_in_use(), 96ull << 20);
   EXPECT_FALSE(usage->out_of_memory);
 }
 

@@ -223,7 +223,7 @@ class RuntimesThatAreNotBuilt(ServerTest):
     def test_are_the_doctor_s_to_name(self):
         done = self.server.cli("doctor", check=False)
         self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stdout, r"(?m)^runtimes +none: run runtimes/build as root")
+        self.assertRegex(done.stdout, r"(?m)^runtimes +fail  none\n.*\n +mend it: sudo runtimes/build")
         self.assertIn("python3.11", json.loads(self.server.cli("doctor", "-o", "json", check=False).stdout)["missingRuntimes"])
 
 

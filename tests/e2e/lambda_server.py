@@ -199,9 +199,9 @@ class LambdaServer:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("LAMBDA_", "AWS_"))}
         return {**environment, "LAMBDA_HOST": self.url, "LAMBDA_API_KEY": self.key, "HOME": str(self.home), **more}
 
-    def cli_started(self, *arguments):
+    def cli_started(self, *arguments, stdout=subprocess.DEVNULL):
         """The same, while it runs."""
-        return subprocess.Popen([str(BIN / "lambda"), *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        return subprocess.Popen([str(BIN / "lambda"), *map(str, arguments)], stdout=stdout, stderr=subprocess.PIPE, text=True, cwd=ROOT,
                                 env=self.cli_environment())
 
     def folder(self, files):

@@ -44,6 +44,15 @@ class Readme(ServerTest):
                     self.server.cli("deploy", "myfolder", "--name", "greet", cwd=self.server.home)
                     self.server.cli(*command[1:])
                     said = ""
+                elif "-f" in command:
+                    # It goes on until it is ended.
+                    following = self.server.cli_started(*command[1:], stdout=subprocess.PIPE)
+                    self.addCleanup(following.stderr.close)
+                    with following.stdout:
+                        said = following.stdout.readline()
+                        self.assertRegex(said, r"START RequestId: ")
+                        following.terminate()
+                        following.wait(timeout=30)
                 else:
                     done = self.server.cli(*command[1:], *(["-y"] if command[1] == "delete" else []), cwd=self.server.home)
                     said = done.stdout

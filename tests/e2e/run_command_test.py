@@ -40,7 +40,8 @@ class Place:
             self.home.chmod(0o711)
         self.data = self.home / "data"
         self.environment = {"HOME": str(self.home), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LAMBDA_DATA_DIR": str(self.data),
-                            "LAMBDA_SOCKET": str(self.home / "lambda.sock"), "TERM": "dumb", **environment}
+                            "LAMBDA_SOCKET": str(self.home / "lambda.sock"), "LAMBDA_HELP_DIR": str(self.home / "share"), "TERM": "dumb",
+                            **environment}
 
     def command(self, *words):
         return self.network.inside(*(self.user.acting(*words) if self.user else words))
@@ -217,6 +218,17 @@ class FirstSteps(RunTest):
         self.assertFalse(alive(pid))
         self.assertIn("Unchanged: version 1", said)  # what was deployed is still there
 
+    def test_8a_manual_pages_and_completion_are_where_it_was_told(self):
+        share = self.home.home / "share"
+        must("mandoc", "-T", "lint", "-W", "error", share / "man/man1/lambda.1", share / "man/man1/lambda-alias-set.1")
+        for name, word in (("bash-completion/completions/lambda", "complete -F"), ("zsh/site-functions/_lambda", "#compdef lambda"),
+                           ("fish/vendor_completions.d/lambda.fish", "complete -c lambda")):
+            self.assertIn(word, (share / name).read_text())
+        # A start that has nothing new to tell writes nothing.
+        before = {file: file.stat().st_ino for file in share.rglob("*")}
+        self.starts(self.home.run())
+        self.assertEqual({file: file.stat().st_ino for file in share.rglob("*")}, before)
+
     def test_9_stop(self):
         pid = self.home.pid()
         done = self.home.run("stop")
@@ -232,6 +244,20 @@ class FirstSteps(RunTest):
         done = self.home.paste(f"LAMBDA_DATA_DIR={self.home.data} bin/lambda list")
         self.assertEqual(done.returncode, 6)
         self.assertIn("./run", done.stderr)
+
+    def test_9a_uninstall(self):
+        share = self.home.home / "share"
+        own = share / "man/man1/mine.1"
+        own.write_text("the person's\n")
+        self.home.run()
+        pid = self.home.pid()
+        done = self.home.run("uninstall")
+        self.assertEqual(done.returncode, 0, done.said)
+        self.assertIn(f"Stopped lambdad (pid {pid})", done.said)
+        self.assertIn(f"Removed the manual pages and the completion from {share}.", done.said)
+        self.assertEqual([file for file in share.rglob("*") if file.is_file()], [own])
+        self.assertTrue((self.home.data / "admin.key").exists())
+        self.assertIn("There are no manual pages", self.home.run("uninstall").said)
 
 
 class OwnFunctions(RunTest):
@@ -600,6 +626,18 @@ class Log(RunTest):
         self.starts(place.run("restart"))
         self.assertTrue(place.log.read_text().startswith(said))
 
+    def test_it_is_put_aside_while_the_server_runs_and_loses_no_line(self):
+        with tempfile.TemporaryDirectory() as directory:
+            log = Path(directory) / "server.log"
+            line = "%08d" + "x" * 91 + "\n"
+            said = "".join(line % number for number in range(240_000))  # 24 MB
+            keep = f"source tools/server.sh; log={log} log_limit=$((12 << 20)); open_log; keep_log"
+            subprocess.run(["bash", "-ec", keep], input=said, text=True, cwd=ROOT, check=True, timeout=120)
+            kept = log.with_name("server.log.1").read_text() + log.read_text()
+            self.assertTrue(said.endswith(kept))
+            self.assertGreater(len(kept), 12 << 20)
+            self.assertLess(log.stat().st_size, 30 << 20)
+
 
 class NotRoot(RunTest):
     """A person without root, in a tree that root built."""
@@ -611,7 +649,7 @@ class NotRoot(RunTest):
 
     def test_without_docker_it_says_what_is_missing_and_who_can_help(self):
         user = self.person()
-        place = self.place(user=user, LAMBDA_SOCKET="", LAMBDA_DATA_DIR="")
+        place = self.place(user=user, LAMBDA_SOCKET="", LAMBDA_DATA_DIR="", LAMBDA_HELP_DIR="")
         place.data = user.home / ".local/share/lambda"
         done = place.run()
         self.assertEqual(done.returncode, 1, done.said)
@@ -620,6 +658,7 @@ class NotRoot(RunTest):
         self.assertRegex(done.said, r"\n  Driver +none +\(none: native: it needs lambdad to be started as root; docker: .+\)\n")
         self.assertIn(f"adduser {user.name} docker", done.said)
         self.assertNotIn("Traceback", done.said)
+        self.assertTrue((user.home / ".local/share/man/man1/lambda.1").exists())
         self.assertEqual((place.data / "admin.key").stat().st_uid, user.home.stat().st_uid)
         # The server itself is this person's: keys, the command line, an end to it.
         self.assertEqual(place.paste("bin/lambda list").returncode, 0)

@@ -12,7 +12,7 @@ from lambda_server import ROOT, RUNTIMES, LambdaServer
 # Unpacks what is there instead of fetching Debian's packages.
 UNPACK = f"""#!/bin/sh
 for root; do case $root in /*/rootfs) break ;; esac; done
-cp -a {RUNTIMES}/python3.11/rootfs "$root" && rm -rf "$root"/var/lang/bin/*
+cp -a {RUNTIMES}/python3.11/rootfs "$root" && rm -rf "$root"/var/lang/bin/* "$root"/var/runtime/.install
 """
 
 LAZY = '''

@@ -17,25 +17,25 @@ namespace json = boost::json;
 using events::InvokeConfig;
 
 // The function, and the qualifier that the configuration is for.
-struct Subject {
+struct ConfigSubject {
   std::string function;
   std::string qualifier;
   std::string arn;
 };
 
-Result<Subject> subject_of(Services& services, const Exchange& exchange) {
+Result<ConfigSubject> subject_of(Services& services, const Exchange& exchange) {
   auto name = exchange.function_name(services);
   if (!name) return fail(std::move(name.error()));
   auto found = services.catalog.resolve(name->name, name->qualifier);
   if (!found) return fail(std::move(found.error()));
-  Subject subject;
+  ConfigSubject subject;
   subject.function = found->function->name;
   subject.qualifier = name->qualifier.empty() ? "$LATEST" : name->qualifier;
   subject.arn = services.catalog.function_arn(subject.function, subject.qualifier);
   return subject;
 }
 
-tl::unexpected<Error> no_config(const Subject& subject) {
+tl::unexpected<Error> no_config(const ConfigSubject& subject) {
   return fail(ErrorCode::not_found, "The function {} doesn't have an EventInvokeConfig",
               subject.arn);
 }
@@ -59,10 +59,11 @@ json::object config_json(const std::string& arn, const InvokeConfig& config) {
   return object;
 }
 
-// One of OnSuccess and OnFailure: absent leaves it as it is, {} empties it.
-Result<Done> read_destination(Services& services, const Subject& subject,
-                              const json::object& destinations, std::string_view name,
-                              std::string& address) {
+// One of OnSuccess and OnFailure: absent leaves it as it is, {} empties it. A function must be one
+// of the caller's: it will be called.
+Result<Done> read_destination(Services& services, const Exchange& exchange,
+                              const ConfigSubject& subject, const json::object& destinations,
+                              std::string_view name, std::string& address) {
   auto given = object_member(destinations, name);
   if (!given) return fail(std::move(given.error()));
   if (*given == nullptr) return Done{};
@@ -76,12 +77,17 @@ Result<Done> read_destination(Services& services, const Subject& subject,
       return fail(ErrorCode::invalid,
                   "You can't specify the function as a destination for itself.");
     }
+    if (destination->url.empty()) {
+      auto may = exchange.authorize(services, destination->function);
+      if (!may) return may;
+    }
   }
   address = std::move(wanted);
   return Done{};
 }
 
-Result<InvokeConfig> apply(Services& services, const Subject& subject, InvokeConfig config,
+Result<InvokeConfig> apply(Services& services, const Exchange& exchange,
+                           const ConfigSubject& subject, InvokeConfig config,
                            const json::object& body) {
   auto retries = number_member(body, "MaximumRetryAttempts");
   if (!retries) return fail(std::move(retries.error()));
@@ -100,13 +106,32 @@ Result<InvokeConfig> apply(Services& services, const Subject& subject, InvokeCon
   if (*retries) config.max_retries = static_cast<int>(**retries);
   if (*age) config.max_age_seconds = static_cast<int>(**age);
   if (*destinations != nullptr) {
-    auto read = read_destination(services, subject, **destinations, "OnSuccess", config.on_success);
-    if (read)
-      read = read_destination(services, subject, **destinations, "OnFailure", config.on_failure);
+    auto read = read_destination(services, exchange, subject, **destinations, "OnSuccess",
+                                 config.on_success);
+    if (read) {
+      read = read_destination(services, exchange, subject, **destinations, "OnFailure",
+                              config.on_failure);
+    }
     if (!read) return fail(std::move(read.error()));
   }
   config.modified = services.clock.now();
   return config;
+}
+
+// For the audit: what was set, and which functions get results from then on. A webhook's address
+// may hold what only its receiver is to know.
+std::string note_of(const Services& services, const json::object& body,
+                    const InvokeConfig& config) {
+  auto note = member_names(body);
+  if (!body.contains("DestinationConfig")) return note;
+  for (const auto& [when, address] :
+       {std::pair{"OnSuccess", &config.on_success}, std::pair{"OnFailure", &config.on_failure}}) {
+    if (address->empty()) continue;
+    const auto destination = services.events.destination(*address);
+    const bool calls = destination && destination->url.empty();
+    note += fmt::format("; {} {}", when, calls ? destination->function : "a webhook");
+  }
+  return note;
 }
 
 Task<Answer> store_config(Services& services, Exchange& exchange, bool merge) {
@@ -114,11 +139,13 @@ Task<Answer> store_config(Services& services, Exchange& exchange, bool merge) {
   if (!subject) co_return fail(std::move(subject.error()));
   auto body = co_await read_object(services, exchange);
   if (!body) co_return fail(std::move(body.error()));
+  exchange.note = member_names(*body);
   std::optional<InvokeConfig> before;
   if (merge) before = services.events.configs().find(subject->function, subject->qualifier);
   if (merge && !before) co_return no_config(*subject);
-  auto config = apply(services, *subject, before.value_or(InvokeConfig()), *body);
+  auto config = apply(services, exchange, *subject, before.value_or(InvokeConfig()), *body);
   if (!config) co_return fail(std::move(config.error()));
+  exchange.note = note_of(services, *body, *config);
   auto stored = co_await services.events.configure(subject->function, subject->qualifier, *config);
   if (!stored) co_return fail(std::move(stored.error()));
   co_return json_response(200, config_json(subject->arn, *config));
@@ -134,11 +161,11 @@ Task<Answer> update_event_invoke_config(Services& services, Exchange& exchange) 
   co_return co_await store_config(services, exchange, true);
 }
 
-Result<Done> check_event_invoke_config(Services& services, const std::string& function,
-                                       const json::object& body) {
-  Subject subject;
+Result<Done> check_event_invoke_config(Services& services, const Exchange& exchange,
+                                       const std::string& function, const json::object& body) {
+  ConfigSubject subject;
   subject.function = function;
-  auto config = apply(services, subject, {}, body);
+  auto config = apply(services, exchange, subject, {}, body);
   if (!config) return fail(std::move(config.error()));
   return Done{};
 }

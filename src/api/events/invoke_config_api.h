@@ -15,7 +15,7 @@ Task<Answer> list_event_invoke_configs(Services& services, Exchange& exchange);
 Task<Answer> get_event_settings(Services& services, Exchange& exchange);
 
 // Whether a function of that name, which need not be there yet, could have the configuration.
-[[nodiscard]] Result<Done> check_event_invoke_config(Services& services,
+[[nodiscard]] Result<Done> check_event_invoke_config(Services& services, const Exchange& exchange,
                                                      const std::string& function,
                                                      const boost::json::object& body);
 

@@ -64,7 +64,7 @@ Result<std::size_t> wanted_limit(const Exchange& exchange) {
 Task<Answer> get_queue(Services& services, Exchange& exchange) {
   std::string function;
   if (const auto wanted = exchange.request.query_value("function")) {
-    auto known = known_function(services, *wanted);
+    auto known = known_function(services, exchange, *wanted);
     if (!known) co_return fail(std::move(known.error()));
     function = std::move(*known);
   }
@@ -72,6 +72,7 @@ Task<Answer> get_queue(Services& services, Exchange& exchange) {
   if (!depths) co_return fail(std::move(depths.error()));
   json::array functions;
   for (const auto& depth : *depths) {
+    if (!exchange.may_see(depth.function)) continue;
     json::object object;
     object["name"] = depth.function;
     object["waiting"] = depth.waiting;
@@ -112,6 +113,7 @@ Task<Answer> purge_events(Services& services, Exchange& exchange) {
     co_return fail(ErrorCode::invalid, "only waiting and dead events can be purged");
   auto removed = co_await services.events.purge(std::move(*function), *state);
   if (!removed) co_return fail(std::move(removed.error()));
+  exchange.note = fmt::format("{} {} events", *removed, to_string(*state));
   co_return json_response(200, json::object{{"removed", *removed}});
 }
 
@@ -129,6 +131,7 @@ Task<Answer> redrive_events(Services& services, Exchange& exchange) {
   }
   auto redriven = co_await services.events.redrive_all(std::move(*function));
   if (!redriven) co_return fail(std::move(redriven.error()));
+  exchange.note = fmt::format("{} events", *redriven);
   co_return json_response(200, json::object{{"redriven", *redriven}});
 }
 

@@ -91,9 +91,13 @@ json::object firing_json(const FiringInfo& firing, const TimeZone& zone) {
 
 // Thousands of them would hold up the loop: they are written down beside it.
 // Beside what `reply` holds already.
-Task<Answer> answer_list(Services& services, std::string function, json::object reply = {}) {
+Task<Answer> answer_list(Services& services, const Exchange& exchange, std::string function,
+                         json::object reply = {}) {
   auto infos = co_await services.scheduler.list(std::move(function));
   if (!infos) co_return fail(std::move(infos.error()));
+  std::erase_if(*infos, [&exchange](const Scheduler::Info& info) {
+    return !exchange.may_see(info.schedule.definition.function);
+  });
   auto write = [infos = std::move(*infos), reply = std::move(reply)]() mutable {
     json::array schedules;
     for (const auto& info : infos)
@@ -109,6 +113,14 @@ json::array changes_json(const Scheduler::Changes& changes) {
   for (const auto& [name, change] : changes)
     array.push_back({{"name", name}, {"change", to_string(change)}});
   return array;
+}
+
+// "nightly added, hourly removed"
+std::string note_of(const Scheduler::Changes& changes) {
+  std::string note;
+  for (const auto& [name, change] : changes)
+    note += fmt::format("{}{} {}", note.empty() ? "" : ", ", name, to_string(change));
+  return note;
 }
 
 // ---- reading
@@ -256,14 +268,14 @@ Task<Answer> set_paused(Services& services, Exchange& exchange, bool paused) {
 
 }  // namespace
 
-Task<Answer> list_schedules(Services& services, Exchange& /*exchange*/) {
-  co_return co_await answer_list(services, "");
+Task<Answer> list_schedules(Services& services, Exchange& exchange) {
+  co_return co_await answer_list(services, exchange, "");
 }
 
 Task<Answer> list_function_schedules(Services& services, Exchange& exchange) {
   auto function = known_function(services, exchange);
   if (!function) co_return fail(std::move(function.error()));
-  co_return co_await answer_list(services, std::move(*function));
+  co_return co_await answer_list(services, exchange, std::move(*function));
 }
 
 Task<Answer> check_schedules(Services& services, Exchange& exchange) {
@@ -294,9 +306,10 @@ Task<Answer> declare_schedules(Services& services, Exchange& exchange) {
   if (!definitions) co_return fail(std::move(definitions.error()));
   auto declared = co_await services.scheduler.declare(*function, std::move(*definitions));
   if (!declared) co_return fail(std::move(declared.error()));
+  exchange.note = note_of(*declared);
   json::object reply;
   reply["changes"] = changes_json(*declared);
-  co_return co_await answer_list(services, std::move(*function), std::move(reply));
+  co_return co_await answer_list(services, exchange, std::move(*function), std::move(reply));
 }
 
 Task<Answer> get_schedule(Services& services, Exchange& exchange) {
@@ -332,6 +345,7 @@ Task<Answer> put_schedule(Services& services, Exchange& exchange) {
   }
   definition->function = std::move(*function);
   definition->name = name;
+  exchange.note = fmt::format("{}: {} {}", name, definition->expression, definition->zone);
   auto saved = co_await services.scheduler.save(std::move(*definition));
   if (!saved) co_return fail(std::move(saved.error()));
   const auto zone = zone_of(saved->info.schedule.definition);

@@ -93,9 +93,18 @@ Error error_of(const http::Response& response) {
         "set-host`, --host or LAMBDA_HOST",
         response.status, response.headers.get("Location"));
   }
+  // Whatever stands in between or in its place: its 404 says nothing of a function.
+  if (message.empty() && (error || !value.is_object())) {
+    return Error(code_of_status(response.status) == ErrorCode::denied ? ErrorCode::denied
+                                                                      : ErrorCode::internal,
+                 fmt::format("the server answered {}, and not as a Lambda server does: {}",
+                             response.status, response.body.substr(0, 500)));
+  }
   if (message.empty())
     message =
         fmt::format("the server answered {} {}", response.status, response.body.substr(0, 500));
+  if (response.status == 404 && message.starts_with("there is no operation at "))
+    message += ". Is that server older than this program? `lambda version` shows both";
   if (response.status == 403 && message.find("security token") != std::string::npos) {
     message =
         "the server does not know this key: set another with `lambda config set-key`, or "
@@ -157,13 +166,18 @@ Result<http::Response> ServerConnection::stream(
     if (response.error().code() == ErrorCode::unavailable ||
         response.error().code() == ErrorCode::timeout) {
       if (!target_.named) {
-        return fail(std::move(response.error()),
-                    "the server on this machine does not answer (found by {}). Start it (./run, or "
-                    "systemctl start lambdad), or name another: `lambda config set-host URL`, or "
-                    "LAMBDA_HOST",
-                    target_.source);
+        return fail(
+            std::move(response.error()),
+            "the server on this machine does not answer (found by {}). Start it (./run), or "
+            "name another: `lambda config set-host URL`, or LAMBDA_HOST",
+            target_.source);
       }
       return fail(std::move(response.error()), "cannot reach the server at {} (from {})",
+                  name_of(target_), target_.source);
+    }
+    if (response.error().message().starts_with("the answer is not HTTP")) {
+      auto why = Error(ErrorCode::internal, response.error().message());
+      return fail(std::move(why), "what answers at {} (from {}) is no Lambda server",
                   name_of(target_), target_.source);
     }
     return fail(std::move(response.error()));
@@ -198,12 +212,17 @@ Result<json::object> ServerConnection::json(std::string method, std::string path
       call(std::move(method), std::move(path),
            body == nullptr ? std::string() : json::serialize(*body), std::move(headers));
   if (!response) return fail(std::move(response.error()));
+  return object_of(*response);
+}
+
+Result<json::object> ServerConnection::object_of(const http::Response& response) const {
   boost::system::error_code error;
-  auto value = json::parse(response->body, error);
+  auto value = json::parse(response.body, error);
   if (error || !value.is_object()) {
-    return fail(ErrorCode::internal,
-                "{} answered something that is no Lambda server's: is LAMBDA_HOST right?",
-                target_.url.host_header);
+    return fail(
+        ErrorCode::internal,
+        "{} (from {}) answered something that is no Lambda server's: is that address right?",
+        name_of(target_), target_.source);
   }
   return std::move(value.as_object());
 }

@@ -32,6 +32,7 @@ class ServerConnection {
   // The same as a JSON object.
   Result<boost::json::object> json(std::string method, std::string path,
                                    const boost::json::object* body = nullptr);
+  [[nodiscard]] Result<boost::json::object> object_of(const http::Response& response) const;
   // Sends a streamed body and hands the answer over in pieces as they come; the head first.
   Result<http::Response> stream(std::string method, std::string path, http::BodyReader& body,
                                 http::Headers headers,

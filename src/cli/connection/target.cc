@@ -1,6 +1,6 @@
-// Steps: a host by name (--host, LAMBDA_HOST) -> else the data directory that LAMBDA_DATA_DIR
-// names, and no other -> else the configuration file -> else the server on this machine -> a key
-// for it -> no key in the clear to another machine.
+// Steps: a host by name (--host, --context, LAMBDA_HOST, LAMBDA_CONTEXT) -> else the data directory
+// that LAMBDA_DATA_DIR names, and no other -> else the context of the configuration file -> else
+// the server on this machine -> a key for it -> no key in the clear to another machine.
 #include "cli/connection/target.h"
 
 #include "base/blocking.h"
@@ -27,12 +27,18 @@ struct Host {
 
 // As somebody named it, or nothing. A directory that is named for this command comes before a host
 // that is kept for all.
-std::optional<Host> named_host(const ConnectionOptions& options, const SettingsFile& settings) {
+std::optional<Host> named_host(const ConnectionOptions& options, const ChosenContext& chosen,
+                               const Context& context) {
   if (!options.host.empty()) return Host{options.host, "--host"};
+  const auto of_context = [&]() -> std::optional<Host> {
+    if (context.host.empty()) return std::nullopt;
+    return Host{context.host, chosen.source};
+  };
+  if (!options.context.empty()) return of_context();
   if (auto host = variable("LAMBDA_HOST"); !host.empty()) return Host{host, "LAMBDA_HOST"};
+  if (!variable("LAMBDA_CONTEXT").empty()) return of_context();
   if (!variable("LAMBDA_DATA_DIR").empty()) return std::nullopt;
-  if (!settings.host.empty()) return Host{settings.host, settings_path().string()};
-  return std::nullopt;
+  return of_context();
 }
 
 // Whether that endpoint is this server: another port of this machine may be a tunnel to a stranger,
@@ -52,18 +58,40 @@ bool is_same_server(const http::Endpoint& endpoint, const LocalServer& local) {
 
 // Whether the key that is kept belongs to that endpoint: one that is kept with a host is that
 // host's alone.
-bool is_key_of(const SettingsFile& settings, const http::Endpoint& endpoint) {
-  if (settings.host.empty()) return true;
-  const auto kept = parse_host(settings.host);
+bool is_key_of(const Context& context, const http::Endpoint& endpoint) {
+  if (context.host.empty()) return true;
+  const auto kept = parse_host(context.host);
   if (!kept) return false;
   const auto& host = kept->endpoint;
   return to_lower(host.host) == to_lower(endpoint.host) && host.port == endpoint.port &&
          host.tls == endpoint.tls && host.unix_path == endpoint.unix_path;
 }
 
-void choose_key(const SettingsFile& settings, const std::optional<LocalServer>& local,
-                Target& target) {
-  target.key = variable("LAMBDA_API_KEY");
+// Who says which server, and with which key.
+struct Asked {
+  const ConnectionOptions& options;
+  const SettingsFile& settings;
+  ChosenContext chosen;
+  Context context;
+};
+
+// The context in use, else one that was made for that very host.
+std::string kept_key(const Asked& asked, const http::Endpoint& endpoint) {
+  if (!asked.context.key.empty() && is_key_of(asked.context, endpoint)) return asked.context.key;
+  for (const auto& [name, context] : asked.settings.contexts) {
+    if (!context.host.empty() && !context.key.empty() && is_key_of(context, endpoint))
+      return context.key;
+  }
+  return {};
+}
+
+// One that stands beside LAMBDA_HOST is that host's, and no context's.
+bool variable_is_for_another(const ConnectionOptions& options) {
+  return options.host.empty() && !options.context.empty() && !variable("LAMBDA_HOST").empty();
+}
+
+void choose_key(const Asked& asked, const std::optional<LocalServer>& local, Target& target) {
+  if (!variable_is_for_another(asked.options)) target.key = variable("LAMBDA_API_KEY");
   target.key_source = "LAMBDA_API_KEY";
   // The local server's own key comes before a kept one only where no host was named.
   const auto take_local = [&] {
@@ -72,8 +100,8 @@ void choose_key(const SettingsFile& settings, const std::optional<LocalServer>& 
     target.key_source = local->place + "/admin.key";
   };
   if (!target.named) take_local();
-  if (target.key.empty() && !settings.key.empty() && is_key_of(settings, target.url.endpoint)) {
-    target.key = settings.key;
+  if (target.key.empty()) {
+    target.key = kept_key(asked, target.url.endpoint);
     target.key_source = settings_path().string();
   }
   if (target.named && local && is_same_server(target.url.endpoint, *local)) take_local();
@@ -81,6 +109,13 @@ void choose_key(const SettingsFile& settings, const std::optional<LocalServer>& 
 }
 
 }  // namespace
+
+ChosenContext chosen_context(const ConnectionOptions& options, const SettingsFile& settings) {
+  if (!options.context.empty())
+    return {options.context, fmt::format("the context {}", options.context)};
+  if (const auto name = variable("LAMBDA_CONTEXT"); !name.empty()) return {name, "LAMBDA_CONTEXT"};
+  return {settings.current, settings_path().string()};
+}
 
 Result<http::ParsedUrl> parse_host(const std::string& text) {
   const bool bare = text.find("://") == std::string::npos && !text.starts_with("unix:");
@@ -100,11 +135,19 @@ bool is_loopback(const http::Endpoint& endpoint) {
 Result<Target> find_target(const ConnectionOptions& options) {
   auto settings = read_settings();
   if (!settings) return fail(std::move(settings.error()));
-  auto host = named_host(options, *settings);
+  const auto chosen = chosen_context(options, *settings);
+  auto context = settings->context(chosen.name, chosen.source);
+  // A host that comes before it needs no context.
+  const bool not_needed =
+      !options.host.empty() || (options.context.empty() && !variable("LAMBDA_HOST").empty());
+  if (!context && !not_needed) return fail(std::move(context.error()));
+  const Asked asked{options, *settings, chosen, context ? std::move(*context) : Context{}};
+  auto host = named_host(options, chosen, asked.context);
   auto found = find_local_server(variable("LAMBDA_DATA_DIR"));
   if (!host && !found) return fail(std::move(found.error()));
   const auto local = found ? std::move(*found) : std::nullopt;
   Target target;
+  target.context = chosen.name;
   target.named = host.has_value();
   if (!host && !local) {
     return fail(ErrorCode::unavailable,
@@ -118,7 +161,7 @@ Result<Target> find_target(const ConnectionOptions& options) {
   auto url = parse_host(host->url);
   if (!url) return fail(std::move(url.error()), "the host from {}", target.source);
   target.url = std::move(*url);
-  choose_key(*settings, local, target);
+  choose_key(asked, local, target);
   if (!target.named && target.key.empty() && target.url.endpoint.unix_path.empty()) {
     return fail(
         ErrorCode::denied,
@@ -127,12 +170,13 @@ Result<Target> find_target(const ConnectionOptions& options) {
         "that file again",
         target.source, target.url.host_header);
   }
-  if (target.named && target.key.empty() && !settings->key.empty() &&
+  if (target.named && target.key.empty() && !asked.context.key.empty() &&
       target.url.endpoint.unix_path.empty()) {
     return fail(ErrorCode::denied,
                 "the key that is kept in {} is for {}, and is sent to no other host: give the key "
                 "of {} (from {}) with LAMBDA_API_KEY",
-                settings_path().string(), settings->host, target.url.host_header, target.source);
+                settings_path().string(), asked.context.host, target.url.host_header,
+                target.source);
   }
   if (!target.key.empty() && !looks_like_key(target.key)) {
     return fail(ErrorCode::denied,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "cli/connection/settings_file.h"
 #include "http/client.h"
 
 #include <string>
@@ -9,9 +10,10 @@
 
 namespace lambda::cli {
 
-// --host, --insecure: what may stand with every command.
+// --host, --context, --insecure: what may stand with every command.
 struct ConnectionOptions {
   std::string host;
+  std::string context;
   bool insecure = false;
 };
 
@@ -20,15 +22,25 @@ struct Target {
   std::string key;         // "lam_<id>_<secret>", or "" over a unix socket
   std::string source;      // where the host came from, for messages
   std::string key_source;  // "" without a key
+  std::string context;     // the one that was in use, whether or not the host came from it
   bool named = false;      // by somebody; else found on this machine
 };
 
-// --host, LAMBDA_HOST, the data directory that LAMBDA_DATA_DIR names, the configuration file, then
-// the server on this machine (its server.json and admin.key, or its unix socket). Errors:
-// unavailable (none found, or none in the named directory; says how to name one), denied (a key
-// over plain HTTP to another machine; no key at all by its shape; a key, or a named directory, that
-// cannot be read), invalid (no URL).
+// --host, --context, LAMBDA_HOST, LAMBDA_CONTEXT, the data directory that LAMBDA_DATA_DIR names,
+// the context that the configuration file says is used, then the server on this machine (its
+// server.json and admin.key, or its unix socket). Errors: unavailable (none found, or none in the
+// named directory; says how to name one), denied (a key over plain HTTP to another machine; no key
+// at all by its shape; a key, or a named directory, that cannot be read), invalid (no URL, no such
+// context).
 Result<Target> find_target(const ConnectionOptions& options);
+
+// Which context commands use, and who said so.
+struct ChosenContext {
+  std::string name;
+  std::string source;
+};
+[[nodiscard]] ChosenContext chosen_context(const ConnectionOptions& options,
+                                           const SettingsFile& settings);
 
 // "http://HOST:PORT", "https://HOST", "unix:/PATH", or "HOST:PORT" alone.
 Result<http::ParsedUrl> parse_host(const std::string& text);

@@ -28,10 +28,12 @@ class FindTarget : public testing::Test {
     fs::create_directories(home_ / ".config/lambda");
     ::setenv("HOME", home_.c_str(), 1);
     ::setenv("LAMBDA_DATA_DIR", (home_ / "data").c_str(), 1);
-    for (const char* name : {"LAMBDA_HOST", "LAMBDA_API_KEY", "XDG_CONFIG_HOME"}) ::unsetenv(name);
+    for (const char* name : {"LAMBDA_HOST", "LAMBDA_API_KEY", "LAMBDA_CONTEXT", "XDG_CONFIG_HOME"})
+      ::unsetenv(name);
   }
   ~FindTarget() override {
-    for (const char* name : {"LAMBDA_HOST", "LAMBDA_API_KEY", "LAMBDA_DATA_DIR"}) ::unsetenv(name);
+    for (const char* name : {"LAMBDA_HOST", "LAMBDA_API_KEY", "LAMBDA_CONTEXT", "LAMBDA_DATA_DIR"})
+      ::unsetenv(name);
     fs::remove_all(home_);
   }
   // It runs: the lock is held.
@@ -305,6 +307,72 @@ TEST(Key, IsKnownByItsShape) {
   auto quoted = kOneKey;
   quoted[30] = '\'';
   EXPECT_FALSE(looks_like_key(quoted));
+}
+
+// --- contexts
+
+const std::string kTwoContexts =
+    "context = \"one\"\n[contexts.one]\nhost = \"https://one\"\nkey = \"" + kOneKey +
+    "\"\n[contexts.two]\nhost = \"https://two\"\nkey = \"" + kOtherKey + "\"\n[contexts.here]\n";
+
+ConnectionOptions in_context(const std::string& name) {
+  ConnectionOptions options;
+  options.context = name;
+  return options;
+}
+
+TEST_F(FindTarget, FollowsTheContextThatIsUsed) {
+  ::unsetenv("LAMBDA_DATA_DIR");
+  configure(kTwoContexts);
+  EXPECT_EQ(found().url.host_header, "one");
+  EXPECT_EQ(found().key, kOneKey);
+  EXPECT_EQ(found().context, "one");
+  ::setenv("LAMBDA_CONTEXT", "two", 1);
+  EXPECT_EQ(found().url.host_header, "two");
+  EXPECT_EQ(found().key, kOtherKey);
+  EXPECT_EQ(found(in_context("one")).key, kOneKey);
+}
+
+TEST_F(FindTarget, TakesTheVariablesBeforeAContextButNotBeforeTheOption) {
+  configure(kTwoContexts);
+  ::setenv("LAMBDA_HOST", "https://three", 1);
+  ::setenv("LAMBDA_API_KEY", kOtherKey.c_str(), 1);
+  EXPECT_EQ(found().url.host_header, "three");
+  EXPECT_EQ(found().key, kOtherKey);
+  // The variable's key is that of the variable's host.
+  EXPECT_EQ(found(in_context("one")).url.host_header, "one");
+  EXPECT_EQ(found(in_context("one")).key, kOneKey);
+  ::unsetenv("LAMBDA_HOST");
+  EXPECT_EQ(found(in_context("one")).key, kOtherKey);
+}
+
+TEST_F(FindTarget, SendsTheKeyOfEachContextToItsOwnHostAlone) {
+  configure(kTwoContexts);
+  ConnectionOptions named;
+  named.host = "https://two";
+  EXPECT_EQ(found(named).key, kOtherKey);
+  named.host = "https://three";
+  const auto other = find_target(named);
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code(), ErrorCode::denied);
+}
+
+TEST_F(FindTarget, TakesAContextWithoutAHostForThisMachine) {
+  local_server();
+  configure(kTwoContexts);
+  EXPECT_EQ(found(in_context("here")).url.host_header, "127.0.0.1:8080");
+  EXPECT_EQ(found(in_context("here")).key, kOneKey);
+}
+
+TEST_F(FindTarget, KnowsNoContextThatNobodyMade) {
+  configure(kTwoContexts);
+  const auto none = find_target(in_context("three"));
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code(), ErrorCode::invalid);
+  ::setenv("LAMBDA_CONTEXT", "three", 1);
+  EXPECT_FALSE(find_target({}));
+  ::setenv("LAMBDA_HOST", "https://four", 1);
+  EXPECT_EQ(found().url.host_header, "four");
 }
 
 }  // namespace

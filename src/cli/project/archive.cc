@@ -74,7 +74,10 @@ Error failure_of(archive* writer, std::string_view what) {
                            reason == nullptr ? "unknown error" : reason));
 }
 
-Result<Done> copy_bytes(archive* writer, const std::string& name, const Entry& entry) {
+using OnBytes = std::function<void(std::uint64_t)>;
+
+Result<Done> copy_bytes(archive* writer, const std::string& name, const Entry& entry,
+                        const OnBytes& on_bytes) {
   const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(entry.path.c_str(), "rb"));
   if (!file) {
     const int number = errno;
@@ -91,6 +94,7 @@ Result<Done> copy_bytes(archive* writer, const std::string& name, const Entry& e
     }
     if (archive_write_data(writer, buffer.data(), count) < 0) return fail(failure_of(writer, name));
     left -= count;
+    on_bytes(count);
   }
   if (std::fgetc(file.get()) != EOF) {
     return fail(ErrorCode::invalid, "{} grew while it was packed: deploy again",
@@ -100,7 +104,7 @@ Result<Done> copy_bytes(archive* writer, const std::string& name, const Entry& e
 }
 
 Result<Done> write_entry(archive* writer, const std::string& name, const Entry& entry,
-                         ArchiveFormat format) {
+                         ArchiveFormat format, const OnBytes& on_bytes) {
   const std::unique_ptr<archive_entry, FreeEntry> header(archive_entry_new());
   archive_entry_set_pathname(header.get(), name.c_str());
   archive_entry_set_uid(header.get(), 0);
@@ -128,12 +132,13 @@ Result<Done> write_entry(archive* writer, const std::string& name, const Entry& 
   if (archive_write_header(writer, header.get()) != ARCHIVE_OK)
     return fail(failure_of(writer, name));
   if (entry.kind != Entry::Kind::file) return Done{};
-  return copy_bytes(writer, name, entry);
+  return copy_bytes(writer, name, entry, on_bytes);
 }
 
 }  // namespace
 
-Result<Archive> write_archive(const Contents& contents, ArchiveFormat format) {
+Result<Archive> write_archive(const Contents& contents, ArchiveFormat format,
+                              const OnBytes& on_bytes) {
   auto file = temporary_file();
   if (!file) return fail(std::move(file.error()));
   const Utf8Names utf8;
@@ -148,7 +153,7 @@ Result<Archive> write_archive(const Contents& contents, ArchiveFormat format) {
   if (archive_write_open_fd(writer.get(), file->get()) != ARCHIVE_OK)
     return fail(failure_of(writer.get(), "begin"));
   for (const auto& [name, entry] : contents.entries) {
-    auto written = write_entry(writer.get(), name, entry, format);
+    auto written = write_entry(writer.get(), name, entry, format, on_bytes);
     if (!written) return fail(std::move(written.error()));
   }
   if (archive_write_close(writer.get()) != ARCHIVE_OK) return fail(failure_of(writer.get(), "end"));

@@ -6,6 +6,9 @@
 #include "base/unique_fd.h"
 #include "cli/project/contents.h"
 
+#include <cstdint>
+#include <functional>
+
 namespace lambda::cli {
 
 enum class ArchiveFormat { zip, tar };
@@ -16,7 +19,10 @@ struct Archive {
   std::uint64_t size = 0;
 };
 
-// Errors: invalid (a file that cannot be read, or changed on the way), internal (disk full).
-Result<Archive> write_archive(const Contents& contents, ArchiveFormat format);
+// `on_bytes` is told how many more of the files' bytes are in it. Errors: invalid (a file that
+// cannot be read, or changed on the way), internal (disk full).
+Result<Archive> write_archive(
+    const Contents& contents, ArchiveFormat format,
+    const std::function<void(std::uint64_t)>& on_bytes = [](std::uint64_t) {});
 
 }  // namespace lambda::cli

@@ -69,6 +69,21 @@ TEST_F(ArchiveOf, AnotherFolderIsAnother) {
   EXPECT_NE(executable, zip(root_));
 }
 
+TEST_F(ArchiveOf, TellsHowManyBytesAreInIt) {
+  write("a.py", std::string(200'000, 'x'));
+  write("b.py", "y");
+  const auto contents = code_contents(root_, {});
+  std::uint64_t told = 0;
+  int times = 0;
+  const auto count = [&](std::uint64_t bytes) {
+    told += bytes;
+    ++times;
+  };
+  ASSERT_TRUE(write_archive(*contents, ArchiveFormat::zip, count));
+  EXPECT_EQ(told, contents->bytes);
+  EXPECT_GT(times, 2);
+}
+
 TEST_F(ArchiveOf, LeavesNothingBehind) {
   write("a.py", "x");
   const auto place = root_ / "tmp";

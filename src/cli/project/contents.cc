@@ -211,9 +211,13 @@ Result<Done> check_includes(const std::vector<fs::path>& include) {
   return Done{};
 }
 
-Result<Contents> code_contents(const fs::path& folder, const std::vector<fs::path>& include) {
+Result<Contents> code_contents(const fs::path& folder, const std::vector<fs::path>& include,
+                               Dependencies dependencies) {
   IgnoreRules rules(IgnoreRules::Syntax::git);
   for (const char* pattern : {".git", ".env*", ".venv", "__pycache__"}) rules.add(pattern);
+  if (dependencies == Dependencies::installed) {
+    for (const char* pattern : {"/node_modules/", "/venv/"}) rules.add(pattern);
+  }
   rules.add_lines(read_text(folder / ".lambdaignore"));
   auto contents = gather(folder, include, rules, false);
   if (contents && contents->bytes > kMaxUnpacked) {

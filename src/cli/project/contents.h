@@ -38,11 +38,18 @@ struct Contents {
 // AWS's limit, unpacked.
 inline constexpr std::uint64_t kMaxUnpacked = 262'144'000;
 
+// Where what a function depends on comes from.
+enum class Dependencies {
+  packed,     // from the folder
+  installed,  // by the server: node_modules and venv at the root stay behind
+};
+
 // Everything but .git, .env*, .venv, __pycache__ and what .lambdaignore names; `include` are
 // further files and folders, at the root under their own names. Errors: invalid (no folder, nothing
 // in it, a link that leaves it, a name twice, too large), denied (a directory that cannot be read).
 Result<Contents> code_contents(const std::filesystem::path& folder,
-                               const std::vector<std::filesystem::path>& include);
+                               const std::vector<std::filesystem::path>& include,
+                               Dependencies dependencies = Dependencies::packed);
 // The same with .dockerignore, which keeps neither the Dockerfile nor itself out; links may point
 // anywhere, as they are resolved inside the image.
 Result<Contents> context_contents(const std::filesystem::path& folder,

@@ -72,7 +72,8 @@ Result<Done> check_python(const fs::path& folder, const Contents& contents) {
     const auto name = required_package(line);
     if (name.empty() || there.contains(canonical_package(name))) continue;
     return fail(ErrorCode::invalid,
-                "{} of requirements.txt is not in the package. Run this, then deploy again:\n"
+                "{} of requirements.txt is not in the package. Add --build to have it installed on "
+                "the server, or run this, then deploy again:\n"
                 "  python3 -m pip install -r {} -t {}{}\n"
                 "(Where nothing of it is needed at run time, name requirements.txt in "
                 ".lambdaignore.)",
@@ -117,8 +118,8 @@ Result<Done> check_node(const fs::path& folder, const Contents& contents) {
   for (const auto& [name, range] : dependencies->as_object()) {
     if (contents.contains("node_modules/" + std::string(name))) continue;
     return fail(ErrorCode::invalid,
-                "{} of package.json is not in the package's node_modules. Run this, then deploy "
-                "again:\n  {}{}\n"
+                "{} of package.json is not in the package's node_modules. Add --build to have it "
+                "installed on the server, or run this, then deploy again:\n  {}{}\n"
                 "(Where a bundler has put everything into one file, name package.json in "
                 ".lambdaignore.)",
                 std::string_view(name), node_command(folder, contents),

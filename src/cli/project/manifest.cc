@@ -16,11 +16,31 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::vector<std::string>& known_keys() {
-  static const std::vector<std::string> keys = {
-      "name",     "runtime",     "handler", "kind",    "description",       "url",
-      "driver",   "port",        "timeout", "memory",  "ephemeral_storage", "environment",
-      "include",  "path",        "retries", "max_age", "on_success",        "on_failure",
-      "function", "concurrency", "schedule"};
+  static const std::vector<std::string> keys = {"name",
+                                                "runtime",
+                                                "handler",
+                                                "kind",
+                                                "description",
+                                                "url",
+                                                "driver",
+                                                "port",
+                                                "timeout",
+                                                "memory",
+                                                "ephemeral_storage",
+                                                "environment",
+                                                "include",
+                                                "path",
+                                                "retries",
+                                                "max_age",
+                                                "on_success",
+                                                "on_failure",
+                                                "function",
+                                                "concurrency",
+                                                "schedule",
+                                                "secrets",
+                                                "build",
+                                                "build_environment",
+                                                "logs"};
   return keys;
 }
 
@@ -97,14 +117,52 @@ struct Reader {
     into = std::to_string(node->as_integer()->get());
     return Done{};
   }
-  Result<Done> environment(const toml::table& table, Manifest& manifest) const {
-    const auto* node = table.get("environment");
+  // [logs]: a size in MB or as "64MB", and an age.
+  Result<Done> logs(const toml::table& table, Manifest& manifest) const {
+    static const std::vector<std::string> keys = {"size", "age"};
+    const auto* node = table.get("logs");
     if (node == nullptr) return Done{};
-    if (!node->is_table()) return wrong(*node, "environment", "must be a table of texts");
+    if (!node->is_table())
+      return wrong(*node, "logs", "must be a table, such as [logs] with size = \"64MB\"");
+    const auto& own = *node->as_table();
+    auto done = check_keys(own, keys);
+    if (done) done = age(own, "age", manifest.log_age);
+    const auto* size = own.get("size");
+    if (!done || size == nullptr || size->is_string())
+      return done ? text(own, "size", manifest.log_size) : done;
+    if (!size->is_integer()) return wrong(*size, "size", "must be MB, or a text such as \"64MB\"");
+    manifest.log_size = std::to_string(size->as_integer()->get());
+    return Done{};
+  }
+  Result<Done> environment(const toml::table& table, const char* key,
+                           std::map<std::string, std::string>& into) const {
+    const auto* node = table.get(key);
+    if (node == nullptr) return Done{};
+    if (!node->is_table()) return wrong(*node, key, "must be a table of texts");
     for (const auto& [name, value] : *node->as_table()) {
-      if (!value.is_string()) return wrong(value, "environment", "must hold texts in quotes");
-      manifest.environment[std::string(name.str())] = value.as_string()->get();
+      if (!value.is_string()) return wrong(value, key, "must hold texts in quotes");
+      into[std::string(name.str())] = value.as_string()->get();
     }
+    return Done{};
+  }
+  // What stands above [[function]] tables holds for all of them.
+  Result<Done> secrets(const toml::table& table, Manifest& manifest) const {
+    const auto* node = table.get("secrets");
+    if (node == nullptr) return Done{};
+    constexpr auto rule = "must be a list of names, such as [\"DB_PASSWORD\", \"CERT:file\"]";
+    if (!node->is_array()) return wrong(*node, "secrets", rule);
+    if (!manifest.secrets) manifest.secrets.emplace();
+    for (const auto& item : *node->as_array()) {
+      if (!item.is_string()) return wrong(item, "secrets", rule);
+      manifest.secrets->push_back(item.as_string()->get());
+    }
+    return Done{};
+  }
+  Result<Done> flag(const toml::table& table, const char* key, bool& into) const {
+    const auto* node = table.get(key);
+    if (node == nullptr) return Done{};
+    if (!node->is_boolean()) return wrong(*node, key, "must be true or false, without quotes");
+    into = node->as_boolean()->get();
     return Done{};
   }
   Result<Done> include(const toml::table& table, const fs::path& folder, Manifest& manifest) const {
@@ -227,8 +285,12 @@ Result<Manifest> Reader::read(const toml::table& table, const fs::path& folder,
   if (done) done = age(table, "max_age", manifest.max_age);
   if (done) done = text(table, "on_success", manifest.on_success);
   if (done) done = text(table, "on_failure", manifest.on_failure);
+  if (done) done = logs(table, manifest);
   if (done) done = schedules(table, manifest);
-  if (done) done = environment(table, manifest);
+  if (done) done = environment(table, "environment", manifest.environment);
+  if (done) done = secrets(table, manifest);
+  if (done) done = flag(table, "build", manifest.build);
+  if (done) done = environment(table, "build_environment", manifest.build_environment);
   if (done) done = include(table, folder, manifest);
   if (!done) return fail(std::move(done.error()));
   manifest.directory = path ? folder / *path : folder;

@@ -32,12 +32,16 @@ struct Manifest {
   std::optional<std::int64_t> timeout;
   std::optional<std::int64_t> memory;
   std::optional<std::int64_t> ephemeral_storage;
+  std::optional<std::string> log_size, log_age;  // as --log-size, --log-age
   // Of its asynchronous events; as `lambda queue config`.
   std::optional<std::int64_t> retries;
   std::optional<std::string> max_age, on_success, on_failure;
   std::vector<ManifestSchedule> schedules;
   bool written = false;  // there is a lambda.toml: what it does not declare is not declared
   std::map<std::string, std::string> environment;
+  std::optional<std::vector<std::string>> secrets;  // NAME, NAME:file
+  bool build = false;                               // as --build
+  std::map<std::string, std::string> build_environment;
   std::vector<std::filesystem::path>
       include;  // further files and folders, packed at the root under their own names
 };

@@ -29,6 +29,44 @@ TEST_F(ManifestFile, HoldsSettings) {
   EXPECT_EQ(read->at(0).environment.at("A_B"), "1");
 }
 
+TEST_F(ManifestFile, NamesSecretsWhereItHasAList) {
+  write("lambda.toml", "secrets = [\"TOKEN\", \"CERT:file\"]\n");
+  const std::vector<std::string> expected{"TOKEN", "CERT:file"};
+  EXPECT_EQ(read_manifests(root_)->at(0).secrets, expected);
+  write("lambda.toml", "secrets = []\n");
+  EXPECT_EQ(read_manifests(root_)->at(0).secrets, std::vector<std::string>());
+  write("lambda.toml", "memory = 256\n");
+  EXPECT_FALSE(read_manifests(root_)->at(0).secrets);
+  write("lambda.toml",
+        "secrets = [\"COMMON\"]\n[[function]]\nname = \"one\"\nsecrets = [\"OWN\"]\n"
+        "[[function]]\nname = \"two\"\n");
+  const std::vector<std::string> both{"COMMON", "OWN"};
+  EXPECT_EQ(read_manifests(root_)->at(0).secrets, both);
+  EXPECT_EQ(read_manifests(root_)->at(1).secrets, std::vector<std::string>{"COMMON"});
+  EXPECT_NE(refused("\nsecrets = \"TOKEN\"\n").find("line 2: secrets must be a list of names"),
+            std::string::npos);
+  EXPECT_NE(refused("secrets = [7]\n").find("secrets must be a list of names"), std::string::npos);
+}
+
+TEST_F(ManifestFile, SaysHowMuchOfTheLogIsKept) {
+  write("lambda.toml", "[logs]\nsize = \"64MB\"\nage = \"30d\"\n");
+  EXPECT_EQ(read_manifests(root_)->at(0).log_size, "64MB");
+  EXPECT_EQ(read_manifests(root_)->at(0).log_age, "30d");
+  write("lambda.toml", "[logs]\nsize = 64\nage = 3600\n");
+  EXPECT_EQ(read_manifests(root_)->at(0).log_size, "64");
+  EXPECT_EQ(read_manifests(root_)->at(0).log_age, "3600");
+  write("lambda.toml",
+        "[logs]\nsize = 64\n[[function]]\nname = \"one\"\nlogs.age = \"1d\"\n"
+        "[[function]]\nname = \"two\"\n[function.logs]\nsize = 8\n");
+  EXPECT_EQ(read_manifests(root_)->at(0).log_size, "64");
+  EXPECT_EQ(read_manifests(root_)->at(0).log_age, "1d");
+  EXPECT_EQ(read_manifests(root_)->at(1).log_size, "8");
+  EXPECT_NE(refused("logs = 64\n").find("line 1: logs must be a table"), std::string::npos);
+  EXPECT_NE(refused("[logs]\nsize = 1.5\n").find("line 2: size must be MB"), std::string::npos);
+  EXPECT_NE(refused("[logs]\nretention = 1\n").find("unknown key \"retention\""),
+            std::string::npos);
+}
+
 TEST_F(ManifestFile, NamesTheKeyAndTheLineOfANumberOutOfRange) {
   for (const auto& [line, words] :
        {std::pair("memory = 100", "memory must be a whole number of MB from 128 to 10240, not 100"),

@@ -135,7 +135,8 @@ TEST(DeadLetter, TheMessageIsCutBetweenCharacters) {
 TEST(Destination, IsAFunctionOfThisServerOrAnAddress) {
   SystemClock clock;
   const auto database = std::move(*store::Database::open_in_memory());
-  const auto catalog = std::move(*function::Catalog::load(*database, clock, function::Tenant()));
+  const auto catalog = std::move(*function::Catalog::load(*database, clock, function::Tenant(),
+                                                          store::MasterKey::ephemeral()));
   EXPECT_EQ(parse_destination("https://a.org/x", *catalog)->url, "https://a.org/x");
   for (const char* wrong : {"", "work", "arn:aws:sqs:us-east-1:000000000000:q", "ftp://a.org/",
                             "arn:aws:lambda:eu-west-1:000000000000:function:work"}) {

@@ -216,13 +216,37 @@ Task<void> Dispatcher::put_back(const ClaimedEvent& event, std::string reason) {
 
 Task<void> Dispatcher::call_function(const ClaimedEvent& event) {
   const auto config = config_of(event.event);
-  auto verdict = co_await attempt(event, config);
+  auto made = co_await attempt(event, config);
+  auto& verdict = made.verdict;
   if (was_cut_off(verdict)) co_return;
-  auto next = co_await onward(event, verdict, config);
+  auto next = co_await onward(event, made, config);
   verdict.success.problem = verdict.failure.problem = std::move(next.problem);
   if (verdict.failure.throttles > event.throttles)
     functions_.rest(event.event.lane(), parts_.clock.steady_now() + kRest);
   co_await record(event, std::move(verdict), std::move(next.events));
+}
+
+void Dispatcher::tell_span(const ClaimedEvent& event, const invoke::CallTrace& trace,
+                           const Verdict& verdict, unsigned status, WallTime began,
+                           std::chrono::microseconds took) const {
+  if (parts_.spans == nullptr) return;
+  observe::CallRecord record;
+  record.request_id = event.event.id;
+  record.function = event.event.function;
+  record.source = observe::CallSource::webhook;
+  record.trace = trace.context;
+  record.trace_state = trace.state;
+  record.begin = began;
+  record.total = took;
+  record.attempt = event.attempts + 1;
+  record.status = status;
+  record.payload_bytes = event.event.payload.size();
+  if (verdict.state != EventState::succeeded) {
+    record.end = observe::CallEnd::unavailable;
+    record.error_type = verdict.failure.error_type;
+    record.reason = verdict.failure.error_message;
+  }
+  parts_.spans->record(record);
 }
 
 Task<Lanes::Ending> Dispatcher::deliver(const ClaimedEvent& event) {
@@ -233,10 +257,14 @@ Task<Lanes::Ending> Dispatcher::deliver(const ClaimedEvent& event) {
     verdict = verdict_too_old(event, limits_.deliveries);
   } else {
     const auto began = std::chrono::steady_clock::now();
-    auto answer = co_await parts_.webhooks.send(event);
+    const auto& sent = event.event;
+    const auto trace = limits_.traces.resume(sent.trace, sent.id, event.accepted);
+    auto answer = co_await parts_.webhooks.send(event, trace);
     ending.took = time_since(began);
+    const auto status = answer ? answer->status : 0;
     const auto end = parts_.clock.now();
     verdict = verdict_of(event, in_time(limits_.deliveries), std::move(answer), end);
+    tell_span(event, trace, verdict, status, now, ending.took);
   }
   ending.well = verdict.state == EventState::succeeded;
   if (was_cut_off(verdict)) co_return ending;
@@ -256,30 +284,52 @@ Result<function::Resolved> Dispatcher::target_of(const NewEvent& event) const {
                                  : parts_.catalog.resolve(event.function, event.qualifier);
 }
 
-Task<Verdict> Dispatcher::attempt(const ClaimedEvent& event,
-                                  const std::optional<InvokeConfig>& config) {
+Task<Dispatcher::Attempt> Dispatcher::attempt(const ClaimedEvent& event,
+                                              const std::optional<InvokeConfig>& config) {
   const auto rules = rules_for(limits_.retries, config);
   const auto now = parts_.clock.now();
-  if (event.event.hops > kMostHops) co_return verdict_in_circles(event);
-  if (too_old(event, in_time(rules), now)) co_return verdict_too_old(event);
   const auto& submitted = event.event;
+  auto trace = limits_.traces.resume(submitted.trace, submitted.id, event.accepted);
+  Attempt made;
+  made.trace = invoke::kept(trace);
   auto target = target_of(submitted);
-  if (!target) co_return verdict_missing(event, target.error());
+  if (event.event.hops > kMostHops) {
+    made.verdict = verdict_in_circles(event);
+  } else if (too_old(event, in_time(rules), now)) {
+    made.verdict = verdict_too_old(event);
+  } else if (!target) {
+    made.verdict = verdict_missing(event, target.error());
+  } else {
+    made.trace = invoke::kept_below(trace);
+    auto outcome = co_await call(event, std::move(*target), std::move(trace));
+    const auto end = parts_.clock.now();
+    made.verdict = verdict_of(event, in_time(rules), std::move(outcome), end);
+  }
+  co_return made;
+}
+
+Task<Result<invoke::Outcome>> Dispatcher::call(const ClaimedEvent& event, function::Resolved target,
+                                               invoke::CallTrace trace) {
+  const auto& submitted = event.event;
   invoke::Call call;
   call.payload = submitted.payload;
   call.request_id = submitted.id;
-  call.trace_id = submitted.trace_id;
+  call.trace = trace.context;
+  call.trace_id = std::move(trace.amzn);
+  call.trace_state = std::move(trace.state);
   call.client_context = submitted.client_context;
-  call.invoked_arn = parts_.catalog.function_arn(submitted.function, target->qualifier);
-  call.target = std::move(*target);
-  auto outcome = co_await parts_.invoker.invoke(std::move(call));
-  const auto end = parts_.clock.now();
-  co_return verdict_of(event, in_time(rules), std::move(outcome), end);
+  call.source = submitted.source == EventSource::schedule ? observe::CallSource::schedule
+                                                          : observe::CallSource::queue;
+  call.attempt = event.attempts + event.throttles + 1;
+  call.accepted = event.accepted;
+  call.invoked_arn = parts_.catalog.function_arn(submitted.function, target.qualifier);
+  call.target = std::move(target);
+  co_return co_await parts_.invoker.invoke(std::move(call));
 }
 
 // Without a payload.
-Result<NewEvent> Dispatcher::event_for(const std::string& address,
-                                       const ClaimedEvent& event) const {
+Result<NewEvent> Dispatcher::event_for(const std::string& address, const ClaimedEvent& event,
+                                       const invoke::KeptTrace& trace) const {
   auto destination = parse_destination(address, parts_.catalog);
   if (!destination) {
     spdlog::warn("the result of event {} of {} goes nowhere: {}", event.event.id,
@@ -296,22 +346,23 @@ Result<NewEvent> Dispatcher::event_for(const std::string& address,
     next.function = event.event.function;
     next.qualifier = event.event.qualifier;
   }
-  next.trace_id = event.event.trace_id;
+  next.trace = trace;
   next.source = EventSource::destination;
   next.hops = event.event.hops + 1;
   return next;
 }
 
-Task<Dispatcher::Onward> Dispatcher::onward(const ClaimedEvent& event, const Verdict& verdict,
+Task<Dispatcher::Onward> Dispatcher::onward(const ClaimedEvent& event, const Attempt& attempt,
                                             const std::optional<InvokeConfig>& config) const {
   Onward onward;
+  const auto& verdict = attempt.verdict;
   if (verdict.state == EventState::waiting || verdict.condition == Condition::circle)
     co_return onward;
   const bool good = verdict.state == EventState::succeeded;
   const auto& qualifier = event.event.qualifier;
   const auto address = config ? (good ? config->on_success : config->on_failure) : std::string();
   if (!address.empty()) {
-    auto next = event_for(address, event);
+    auto next = event_for(address, event, attempt.trace);
     if (next) {
       const auto arn = parts_.catalog.function_arn(event.event.function,
                                                    qualifier.empty() ? "$LATEST" : qualifier);
@@ -330,7 +381,7 @@ Task<Dispatcher::Onward> Dispatcher::onward(const ClaimedEvent& event, const Ver
   if (good || !target) co_return onward;
   const auto& letters = target->version->configuration.dead_letter_target;
   if (letters.empty()) co_return onward;
-  if (auto letter = event_for(letters, event)) {
+  if (auto letter = event_for(letters, event, attempt.trace)) {
     letter->payload = event.event.payload;
     letter->client_context = dead_letter_attributes(event, verdict);
     onward.events.push_back(std::move(*letter));

@@ -22,7 +22,9 @@
 #include "events/webhook/delivery.h"
 #include "events/webhook/sender.h"
 #include "function/catalog.h"
+#include "invoke/call_trace.h"
 #include "invoke/invoker.h"
+#include "observe/call_record.h"
 #include "store/group_commit.h"
 
 #include <cstddef>
@@ -47,11 +49,13 @@ class Dispatcher {
     WebhookSender& webhooks;
     BlockingPool& readers;  // for what works through large payloads
     const WatchedClock& clock;
+    observe::CallSink* spans;  // of webhooks; null where nobody wants them
   };
   struct Limits {
     std::size_t concurrency = 32;
     RetryRules retries;
     DeliveryRules deliveries;
+    invoke::TraceRules traces;
   };
   Dispatcher(Parts parts, Limits limits);
 
@@ -86,6 +90,8 @@ class Dispatcher {
   Task<Lanes::Ending> carry_out(const ClaimedEvent& event);
   Task<void> put_back(const ClaimedEvent& event, std::string reason);
   Task<void> call_function(const ClaimedEvent& event);
+  void tell_span(const ClaimedEvent& event, const invoke::CallTrace& trace, const Verdict& verdict,
+                 unsigned status, WallTime began, std::chrono::microseconds took) const;
   // How the receiver took it.
   Task<Lanes::Ending> deliver(const ClaimedEvent& event);
   [[nodiscard]] bool was_cut_off(const Verdict& verdict) const {
@@ -96,16 +102,22 @@ class Dispatcher {
   [[nodiscard]] Rules in_time(Rules rules) const;
   [[nodiscard]] std::optional<InvokeConfig> config_of(const NewEvent& event) const;
   [[nodiscard]] Result<function::Resolved> target_of(const NewEvent& event) const;
-  Task<Verdict> attempt(const ClaimedEvent& event, const std::optional<InvokeConfig>& config);
+  struct Attempt {
+    Verdict verdict;
+    invoke::KeptTrace trace;  // for what the result goes on as
+  };
+  Task<Attempt> attempt(const ClaimedEvent& event, const std::optional<InvokeConfig>& config);
+  Task<Result<invoke::Outcome>> call(const ClaimedEvent& event, function::Resolved target,
+                                     invoke::CallTrace trace);
   // The events that the result goes on as: to a destination, and as a dead letter.
   struct Onward {
     std::vector<NewEvent> events;
     std::string problem;  // why some are missing
   };
-  Task<Onward> onward(const ClaimedEvent& event, const Verdict& verdict,
+  Task<Onward> onward(const ClaimedEvent& event, const Attempt& attempt,
                       const std::optional<InvokeConfig>& config) const;
-  [[nodiscard]] Result<NewEvent> event_for(const std::string& address,
-                                           const ClaimedEvent& event) const;
+  [[nodiscard]] Result<NewEvent> event_for(const std::string& address, const ClaimedEvent& event,
+                                           const invoke::KeptTrace& trace) const;
   void tell_unwritten(const ClaimedEvent& event, const Error& error);
   Task<void> record(const ClaimedEvent& event, Verdict verdict, std::vector<NewEvent> next);
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "invoke/call_trace.h"
 
 #include <chrono>
 #include <compare>
@@ -44,7 +45,7 @@ struct NewEvent {
   std::string function;
   std::string qualifier;  // "" follows `live`, else $LATEST
   std::string payload;
-  std::string trace_id;
+  invoke::KeptTrace trace;
   std::string client_context;  // JSON text, or ""
   std::string token;           // X-Lambda-Idempotency-Key, or "": repeated, it is the same event
   EventSource source = EventSource::invoke;

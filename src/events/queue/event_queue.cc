@@ -33,9 +33,10 @@ EventQueue::EventQueue(Parts parts, Limits limits)
       table_(parts.catalog.tenant()),
       views_(parts.catalog.tenant()),
       configs_(parts.catalog.tenant()),
-      dispatcher_(Dispatcher::Parts{parts.loop, parts.commits, table_, configs_, parts.catalog,
-                                    parts.invoker, parts.webhooks, parts.readers, parts.clock},
-                  limits.dispatch) {}
+      dispatcher_(
+          Dispatcher::Parts{parts.loop, parts.commits, table_, configs_, parts.catalog,
+                            parts.invoker, parts.webhooks, parts.readers, parts.clock, parts.spans},
+          limits.dispatch) {}
 
 Result<Done> EventQueue::load() {
   std::size_t interrupted = 0;

@@ -58,6 +58,8 @@ class EventQueue {
     invoke::Invoker& invoker;
     WebhookSender& webhooks;
     const WatchedClock& clock;
+    // Told of every webhook that is sent, for the span that it is in its trace. Null: nobody is.
+    observe::CallSink* spans = nullptr;
   };
   EventQueue(Parts parts, Limits limits);
 

@@ -50,7 +50,8 @@ class EventQueueTest : public testing::Test {
  public:
   EventQueueTest() {
     database_ = std::move(*store::Database::open_in_memory());
-    catalog_ = std::move(*function::Catalog::load(*database_, clock_, function::Tenant{}));
+    catalog_ = std::move(*function::Catalog::load(*database_, clock_, function::Tenant{},
+                                                  store::MasterKey::ephemeral()));
     function::DeployCommit commit;
     commit.function = "work";
     commit.configuration.runtime = "python3.11";

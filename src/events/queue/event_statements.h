@@ -31,8 +31,8 @@ inline constexpr EventStatement kFindToken{
 inline constexpr EventStatement kInsert{
     "INSERT INTO events (account, region, id, function, qualifier, state, source, token, trace_id, "
     "client_context, accepted, due, url, hops, attempts, throttles, lease, error_type, "
-    "error_message, executed_version) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10, ?11, "
-    "?12, ?13, 0, 0, 0, '', '', '')",
+    "error_message, executed_version, traceparent, tracestate) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, "
+    "?7, ?8, ?9, ?10, ?11, ?12, ?13, 0, 0, 0, '', '', '', ?14, ?15)",
     ""};
 inline constexpr EventStatement kInsertPayload{
     "INSERT INTO event_payloads (seq, account, region, payload) VALUES (?3, ?1, ?2, ?4)", ""};
@@ -40,7 +40,8 @@ inline constexpr EventStatement kInsertPayload{
 // ---- being carried out
 inline constexpr EventStatement kDue{
     "SELECT e.seq, e.lease, e.id, e.qualifier, p.payload, e.trace_id, e.client_context, e.source, "
-    "e.accepted, e.attempts, e.throttles, e.hops, e.error_type, e.error_message FROM events e JOIN "
+    "e.accepted, e.attempts, e.throttles, e.hops, e.error_type, e.error_message, e.traceparent, "
+    "e.tracestate FROM events e JOIN "
     "event_payloads p ON p.seq = "
     "e.seq WHERE e.account = ?1 AND e.region = ?2 AND e.function = ?3 AND e.url = ?6 AND e.state = "
     "0 AND e.due <= ?4 ORDER BY e.due, e.seq LIMIT ?5",

@@ -94,12 +94,12 @@ TEST(EventStatements, AWalkThroughRowsIsSeen) {
   const auto done = database->change("test", [](SQLite::Database& inside) {
     EXPECT_THAT(indexes_of(plan_of(inside, "SELECT seq FROM events WHERE finished = 1")),
                 testing::ElementsAre("every row"));
-    // The whole queue of a function: the right index, and the lane and the time are not looked up.
+    // The whole queue of a function: the lane and the time are not looked up.
     std::string text = sql::kDue.text;
     text.replace(text.find("e.due <="), 5, "+e.due");
     text.replace(text.find("e.url ="), 5, "+e.url");
     EXPECT_THAT(indexes_of(plan_of(inside, text)),
-                testing::ElementsAre("events_waiting(account,region,function)"));
+                testing::ElementsAre("events_of_function(account,region,function)"));
   });
   ASSERT_TRUE(done);
 }

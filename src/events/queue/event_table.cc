@@ -146,12 +146,14 @@ EventTable::Inserted EventTable::insert(SQLite::Database& database, const NewEve
   bind_text(insert, 5, event.qualifier);
   insert->bind(6, static_cast<int>(event.source));
   if (!event.token.empty()) bind_text(insert, 7, event.token);
-  bind_text(insert, 8, event.trace_id);
+  bind_text(insert, 8, event.trace.amzn);
   bind_text(insert, 9, event.client_context);
   insert->bind(10, to_ms(now));
   insert->bind(11, to_ms(due));
   bind_text(insert, 12, event.url);
   insert->bind(13, event.hops);
+  bind_text(insert, 14, event.trace.parent);
+  bind_text(insert, 15, event.trace.state);
   insert->exec();
   auto payload = take(database, sql::kInsertPayload);
   payload->bind(3, database.getLastInsertRowid());
@@ -179,7 +181,7 @@ EventTable::Claims EventTable::claim(SQLite::Database& database, const std::vect
       claimed.event.url = part.lane.url;
       claimed.event.qualifier = text_at(due, 3);
       claimed.event.payload = text_at(due, 4);
-      claimed.event.trace_id = text_at(due, 5);
+      claimed.event.trace.amzn = text_at(due, 5);
       claimed.event.client_context = text_at(due, 6);
       claimed.event.source = static_cast<EventSource>(due->getColumn(7).getInt());
       claimed.accepted = from_ms(due->getColumn(8).getInt64());
@@ -188,6 +190,8 @@ EventTable::Claims EventTable::claim(SQLite::Database& database, const std::vect
       claimed.event.hops = due->getColumn(11).getInt();
       claimed.error_type = text_at(due, 12);
       claimed.error_message = text_at(due, 13);
+      claimed.event.trace.parent = text_at(due, 14);
+      claimed.event.trace.state = text_at(due, 15);
       bytes.take(part.depth, claimed.event.payload.size());
       claims.events.push_back(std::move(claimed));
     }

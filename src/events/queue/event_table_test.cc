@@ -36,8 +36,10 @@ class EventTableTest : public testing::Test {
   void add_function(const std::string& name) {
     with([&name](SQLite::Database& database) {
       SQLite::Statement insert(database,
-                               "INSERT INTO functions VALUES ('000000000000', 'us-east-1', ?, "
-                               "NULL, 'closed', '', 'BUFFERED', 0, 0, NULL, 0, 1)");
+                               "INSERT INTO functions (account, region, name, url_auth, url_cors, "
+                               "url_invoke_mode, url_created, url_modified, created, next_version) "
+                               "VALUES ('000000000000', 'us-east-1', ?, 'closed', '', 'BUFFERED', "
+                               "0, 0, 0, 1)");
       insert.bind(1, name);
       return insert.exec();
     });
@@ -117,6 +119,21 @@ class EventTableTest : public testing::Test {
   std::unique_ptr<store::Database> database_ = std::move(*store::Database::open_in_memory());
   EventTable table_{function::Tenant()};
 };
+
+TEST_F(EventTableTest, AnEventKeepsTheTraceOfWhoeverSubmittedIt) {
+  NewEvent event;
+  event.id = "a";
+  event.function = "work";
+  event.trace.amzn = "Root=1-0";
+  event.trace.parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  event.trace.state = "a=1";
+  with([&](SQLite::Database& database) { return table_.insert(database, event, kNow); });
+  const auto claims = claim("work", 1);
+  ASSERT_THAT(ids(claims), ElementsAre("a"));
+  EXPECT_EQ(claims.events[0].event.trace.amzn, event.trace.amzn);
+  EXPECT_EQ(claims.events[0].event.trace.parent, event.trace.parent);
+  EXPECT_EQ(claims.events[0].event.trace.state, event.trace.state);
+}
 
 TEST_F(EventTableTest, ClaimsTheOldestOfTheFunctionAndNoneTwice) {
   insert("a", "work", kNow - 3s);

@@ -6,7 +6,6 @@
 #include "base/background.h"
 #include "base/crypto.h"
 #include "events/scheduler/scheduled_event.h"
-#include "invoke/trace_id.h"
 #include "store/database.h"
 
 #include <spdlog/spdlog.h>
@@ -230,7 +229,6 @@ WallTime Scheduler::write_event(SQLite::Database& database, const Schedule& sche
   event.payload = scheduled_event(schedule, parts_.catalog.tenant(), time, event_id);
   event.id = std::move(event_id);
   event.function = schedule.definition.function;
-  event.trace_id = invoke::trace_id_for("", now);
   event.source = EventSource::schedule;
   // Jitter does not go beyond the end, and what waits for it does not become old by that.
   auto due = time + jitter_of(schedule, time);
@@ -240,7 +238,24 @@ WallTime Scheduler::write_event(SQLite::Database& database, const Schedule& sche
   return due;
 }
 
+void Scheduler::tell(const Settled& settled) const {
+  if (!listener_ || settled.stale) return;
+  const auto now = parts_.clock.now();
+  std::size_t fired = 0;
+  for (const auto& decision : settled.decisions.firings) {
+    Decided decided{decision.outcome, decision.count, std::nullopt};
+    if (decision.outcome == Outcome::fired) {
+      ++fired;
+      decided.late = std::max(std::chrono::milliseconds(0), now - decision.time);
+    }
+    listener_(decided);
+  }
+  // One that had been queued.
+  if (settled.due.size() > fired) listener_({Outcome::fired, 1, std::nullopt});
+}
+
 void Scheduler::take_in(const Settled& settled, WallTime now) {
+  tell(settled);
   for (const auto due : settled.due) parts_.queue.notice(settled.key.first, due);
   const auto found = entries_.find(settled.key);
   if (found == entries_.end() || found->second.schedule.id != settled.id) return;

@@ -18,7 +18,9 @@
 #include "function/catalog.h"
 #include "store/group_commit.h"
 
+#include <chrono>
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -57,6 +59,16 @@ class Scheduler {
     const Clock& clock;
   };
   explicit Scheduler(Parts parts);
+
+  // What was decided of times of a schedule.
+  struct Decided {
+    Outcome outcome = Outcome::fired;
+    std::uint64_t count = 1;
+    // Of one that fired: how late its event was on disk. Nothing for one that was queued before.
+    std::optional<std::chrono::milliseconds> late;
+  };
+  // Told on the loop of all that is decided. Before start().
+  void on_decided(std::function<void(const Decided&)> listener) { listener_ = std::move(listener); }
 
   Result<Done> load();
   void start();
@@ -150,6 +162,7 @@ class Scheduler {
   WallTime write_event(SQLite::Database& database, const Schedule& schedule, std::string event_id,
                        WallTime time, WallTime now);
   void take_in(const Settled& settled, WallTime now);
+  void tell(const Settled& settled) const;
 
   // What the database has.
   struct Stock {
@@ -195,6 +208,7 @@ class Scheduler {
   Parts parts_;
   ScheduleTable table_;
   ScheduleTable views_;  // what readers look through: statements belong to a connection
+  std::function<void(const Decided&)> listener_;
   std::map<Key, Entry> entries_;
   std::set<std::pair<WallTime, Key>> due_;
   std::set<Key> changing_;  // somebody writes it

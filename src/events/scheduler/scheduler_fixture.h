@@ -53,7 +53,8 @@ class SchedulerTest : public testing::Test {
 
   SchedulerTest() {
     database_ = std::move(*store::Database::open_in_memory());
-    catalog_ = std::move(*function::Catalog::load(*database_, clock_, function::Tenant{}));
+    catalog_ = std::move(*function::Catalog::load(*database_, clock_, function::Tenant{},
+                                                  store::MasterKey::ephemeral()));
     for (const char* name : {"greet", "other"}) add_function(name);
     commits_ = std::make_unique<store::GroupCommit>(*database_, store_thread_);
     webhooks_ = std::make_unique<WebhookSender>(

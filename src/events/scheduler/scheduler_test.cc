@@ -36,6 +36,27 @@ TEST_F(SchedulerTest, AFiringIsAnEventOfTheQueueAndHappensOnce) {
   EXPECT_EQ(*shown[0].decided - shown[0].time, 0ms);
 }
 
+TEST_F(SchedulerTest, TellsWhatItDecidesAndHowLateThatIs) {
+  std::vector<std::string> told;
+  scheduler_->on_decided([&told](const Scheduler::Decided& decided) {
+    told.push_back(fmt::format("{} {} {}", to_string(decided.outcome), decided.count,
+                               decided.late ? decided.late->count() : -1));
+  });
+  auto skipping = definition("* * * * *");
+  skipping.overlap = Overlap::skip;
+  save(skipping);
+  fire_at(55s);
+  fire_at(0s);
+  fire_at(61s);  // the first still waits
+  EXPECT_THAT(told, ElementsAre("fired 1 0", "skipped 1 -1"));
+  told.clear();
+  auto both = definition("* * * * *", "both");
+  both.overlap = Overlap::allow;
+  save(both);
+  fire_at(65s);
+  EXPECT_THAT(told, testing::Contains("fired 1 6000"));
+}
+
 TEST_F(SchedulerTest, TheEventIsEventBridges) {
   save(definition("0 4 * * *", "nightly"));
   fire_at(56min);

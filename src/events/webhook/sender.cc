@@ -1,5 +1,6 @@
 #include "events/webhook/sender.h"
 
+#include "egress/allowed_addresses.h"
 #include "events/webhook/signature.h"
 #include "events/webhook/webhook_url.h"
 
@@ -61,21 +62,16 @@ Result<std::string> WebhookSender::secret(std::string_view function) const {
   return webhook_secret(parts_.master, parts_.catalog.tenant(), *found->second);
 }
 
-// One address that is refused refuses the name: who mixes them does not do so by accident.
 Task<Result<http::Endpoint>> WebhookSender::checked(http::Endpoint endpoint, SteadyTime deadline) {
-  auto found = co_await names_.find(endpoint.host, deadline);
+  auto found = co_await egress::allowed_addresses(names_, options_.rules, kWebhooks, endpoint.host,
+                                                  deadline);
   if (!found) co_return fail(std::move(found.error()));
-  for (const auto& address : found->addresses) {
-    if (const auto reason = options_.rules.refusal(address, found->own)) {
-      names_.forget(endpoint.host);
-      co_return fail(address_refused(endpoint.host, address, *reason));
-    }
-  }
-  endpoint.addresses = std::move(found->addresses);
+  endpoint.addresses = std::move(*found);
   co_return endpoint;
 }
 
 Task<Result<http::Request>> WebhookSender::request_of(const ClaimedEvent& delivery,
+                                                      const invoke::CallTrace& trace,
                                                       http::ParsedUrl url) {
   auto key = secret(delivery.event.function);
   if (!key) co_return fail(std::move(key.error()));
@@ -95,18 +91,21 @@ Task<Result<http::Request>> WebhookSender::request_of(const ClaimedEvent& delive
   request.headers.add("webhook-id", delivery.event.id);
   request.headers.add("webhook-timestamp", std::to_string(seconds));
   request.headers.add("webhook-signature", std::move(signature));
+  request.headers.add("traceparent", observe::traceparent_of(trace.context));
+  if (!trace.state.empty()) request.headers.add("tracestate", trace.state);
   add_attributes(request.headers, delivery.event.client_context);
   request.headers.add("Connection", "close");
   co_return request;
 }
 
-Task<Result<WebhookAnswer>> WebhookSender::send(const ClaimedEvent& delivery) {
+Task<Result<WebhookAnswer>> WebhookSender::send(const ClaimedEvent& delivery,
+                                                const invoke::CallTrace& trace) {
   const auto deadline = steady_clock::now() + options_.timeout;
   auto url = parse_webhook_url(delivery.event.url, options_.rules);
   if (!url) co_return fail(std::move(url.error()).as(ErrorCode::denied));
   auto endpoint = co_await checked(url->endpoint, deadline);
   if (!endpoint) co_return fail(std::move(endpoint.error()));
-  auto request = co_await request_of(delivery, std::move(*url));
+  auto request = co_await request_of(delivery, trace, std::move(*url));
   if (!request) co_return fail(std::move(request.error()));
   auto connection = co_await http::ClientConnection::connect(*endpoint, deadline);
   if (!connection) {

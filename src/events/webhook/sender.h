@@ -12,12 +12,13 @@
 #include "base/blocking.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "egress/address_rules.h"
+#include "egress/name_lookup.h"
 #include "events/queue/event.h"
-#include "events/webhook/address_rules.h"
 #include "events/webhook/delivery.h"
-#include "events/webhook/name_lookup.h"
 #include "function/catalog.h"
 #include "http/client.h"
+#include "invoke/call_trace.h"
 #include "store/master_key.h"
 
 #include <chrono>
@@ -36,30 +37,31 @@ class WebhookSender {
     const Clock& clock;
   };
   struct Options {
-    AddressRules rules;
+    egress::AddressRules rules;
     std::chrono::milliseconds timeout{15'000};  // of everything together
     std::string user_agent = "lambdad";
-    AddressSystem system = AddressSystem();
+    egress::AddressSystem system = egress::AddressSystem();
   };
   WebhookSender(Parts parts, Options options);
 
-  // `delivery` lives until this returns. Errors: denied (an address that is refused: final),
-  // timeout, unavailable, invalid (the answer is not HTTP).
-  Task<Result<WebhookAnswer>> send(const ClaimedEvent& delivery);
+  // `delivery` and `trace`, whose span the request is, live until this returns. Errors: denied (an
+  // address that is refused: final), timeout, unavailable, invalid (the answer is not HTTP).
+  Task<Result<WebhookAnswer>> send(const ClaimedEvent& delivery, const invoke::CallTrace& trace);
 
   // What the function's webhooks are signed with: "whsec_...". Errors: not_found.
   [[nodiscard]] Result<std::string> secret(std::string_view function) const;
-  [[nodiscard]] const AddressRules& rules() const { return options_.rules; }
+  [[nodiscard]] const egress::AddressRules& rules() const { return options_.rules; }
   // Nothing of it touches the loop any more. A look-up that still runs is left behind.
   void finish() { names_.finish(); }
 
  private:
   Task<Result<http::Endpoint>> checked(http::Endpoint endpoint, SteadyTime deadline);
-  Task<Result<http::Request>> request_of(const ClaimedEvent& delivery, http::ParsedUrl url);
+  Task<Result<http::Request>> request_of(const ClaimedEvent& delivery,
+                                         const invoke::CallTrace& trace, http::ParsedUrl url);
 
   Parts parts_;
   Options options_;
-  NameLookup names_;
+  egress::NameLookup names_;
 };
 
 }  // namespace lambda::events

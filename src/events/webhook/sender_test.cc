@@ -25,6 +25,7 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // Takes one connection, reads a request, and does what `script` says with the socket.
 class Receiver {
@@ -108,13 +109,13 @@ class SenderTest : public testing::Test {
     return send(*sender, url);
   }
 
-  std::unique_ptr<WebhookSender> make_sender(const std::vector<std::string>& allowed,
-                                             std::chrono::milliseconds timeout,
-                                             const AddressSystem& system = AddressSystem()) {
+  std::unique_ptr<WebhookSender> make_sender(
+      const std::vector<std::string>& allowed, std::chrono::milliseconds timeout,
+      const egress::AddressSystem& system = egress::AddressSystem()) {
     WebhookSender::Options options;
-    std::vector<Network> networks;
-    for (const auto& text : allowed) networks.push_back(*Network::parse(text));
-    options.rules = AddressRules(networks);
+    std::vector<egress::Network> networks;
+    for (const auto& text : allowed) networks.push_back(*egress::Network::parse(text));
+    options.rules = egress::AddressRules(networks);
     options.timeout = timeout;
     options.user_agent = "lambdad/test";
     options.system = system;
@@ -130,17 +131,18 @@ class SenderTest : public testing::Test {
     delivery.event.payload = "[1]";
     delivery.event.client_context = context_;
     secret_ = sender.secret("work").value_or("");
-    return run_on(loop_, sender.send(delivery));
+    return run_on(loop_, sender.send(delivery, trace_));
   }
 
   Loop loop_;
   FakeClock clock_;
   std::unique_ptr<store::Database> database_ = std::move(*store::Database::open_in_memory());
-  std::unique_ptr<function::Catalog> catalog_ =
-      std::move(*function::Catalog::load(*database_, clock_, function::Tenant()));
+  std::unique_ptr<function::Catalog> catalog_ = std::move(*function::Catalog::load(
+      *database_, clock_, function::Tenant(), store::MasterKey::ephemeral()));
   store::MasterKey master_ = store::MasterKey::ephemeral();
   BlockingPool pool_{"test", 1};
   std::string context_;
+  invoke::CallTrace trace_;
   std::string secret_;
   const std::vector<std::string> loopback_ = {"127.0.0.0/8"};
 };
@@ -171,6 +173,25 @@ TEST_F(SenderTest, AttributesOfADeadLetterAreHeadersAndNothingMore) {
                                         HasSubstr("\r\nRequestID: r\r\n")));
 }
 
+TEST_F(SenderTest, TheRequestIsASpanOfItsTrace) {
+  const std::string kept = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  trace_ = invoke::TraceRules().resume({"", kept, "a=1"}, "id", clock_.now());
+  const auto span = observe::hex_of(trace_.context.span);
+  EXPECT_NE(span, "b7ad6b7169203331");
+  {
+    const Receiver receiver(says("HTTP/1.1 204 No Content\r\n\r\n"));
+    ASSERT_TRUE(send(receiver.url(), loopback_));
+    EXPECT_THAT(
+        receiver.request(),
+        AllOf(HasSubstr("\r\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-" + span + "-01\r\n"),
+              HasSubstr("\r\ntracestate: a=1\r\n")));
+  }
+  trace_.state.clear();
+  const Receiver receiver(says("HTTP/1.1 204 No Content\r\n\r\n"));
+  ASSERT_TRUE(send(receiver.url(), loopback_));
+  EXPECT_THAT(receiver.request(), Not(HasSubstr("tracestate")));
+}
+
 TEST_F(SenderTest, ConnectsToNoAddressThatIsRefused) {
   const Receiver receiver(says("HTTP/1.1 200 OK\r\n\r\n"));
   for (const char* host : {"127.0.0.1", "localhost", "x.localhost", "[::ffff:127.0.0.1]"}) {
@@ -197,10 +218,11 @@ TEST_F(SenderTest, ANameIsJudgedByItsAddress) {
 TEST_F(SenderTest, AReceiverThatMovedIsLookedUpAnew) {
   const Receiver receiver(says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
   std::atomic<std::size_t> asked{0};
-  AddressSystem system;
-  system.host = [&asked](const std::string&) -> Result<Addresses> {
+  egress::AddressSystem system;
+  system.host = [&asked](const std::string&) -> Result<egress::Addresses> {
     const std::array<const char*, 3> in_turn = {"10.0.0.1", "127.0.0.2", "127.0.0.1"};
-    return Addresses{boost::asio::ip::make_address(in_turn.at(std::min<std::size_t>(asked++, 2)))};
+    return egress::Addresses{
+        boost::asio::ip::make_address(in_turn.at(std::min<std::size_t>(asked++, 2)))};
   };
   const auto sender = make_sender(loopback_, 10s, system);
   const auto url = receiver.url("moves.example.org");

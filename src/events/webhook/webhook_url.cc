@@ -32,7 +32,7 @@ bool is_odd_address(std::string_view host) {
          last.find_first_not_of("0123456789abcdefABCDEFxX") == std::string_view::npos;
 }
 
-Result<Done> check_host(const std::string& host, const AddressRules& rules) {
+Result<Done> check_host(const std::string& host, const egress::AddressRules& rules) {
   boost::system::error_code no_address;
   auto address = boost::asio::ip::make_address(host, no_address);
   if (no_address && http::is_localhost(host)) {
@@ -47,13 +47,13 @@ Result<Done> check_host(const std::string& host, const AddressRules& rules) {
     return Done{};
   }
   if (const auto reason = rules.refusal(address))
-    return fail(address_refused(host, address, *reason).as(ErrorCode::invalid));
+    return fail(egress::address_refused(kWebhooks, host, address, *reason).as(ErrorCode::invalid));
   return Done{};
 }
 
 }  // namespace
 
-Result<http::ParsedUrl> parse_webhook_url(std::string_view url, const AddressRules& rules) {
+Result<http::ParsedUrl> parse_webhook_url(std::string_view url, const egress::AddressRules& rules) {
   if (url.size() > kLongestUrl)
     return fail(ErrorCode::invalid, "the address has more than {} characters", kLongestUrl);
   if (!is_printable(url)) {

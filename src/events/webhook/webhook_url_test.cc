@@ -10,7 +10,7 @@ using ::testing::HasSubstr;
 
 TEST(WebhookUrl, IsTakenApart) {
   const auto url =
-      parse_webhook_url("https://hooks.example.org:8443/in?for=a#part", AddressRules());
+      parse_webhook_url("https://hooks.example.org:8443/in?for=a#part", egress::AddressRules());
   ASSERT_TRUE(url) << url.error().message();
   EXPECT_EQ(url->endpoint.host, "hooks.example.org");
   EXPECT_EQ(url->endpoint.port, 8443);
@@ -23,7 +23,7 @@ TEST(WebhookUrl, PublicAddressesAndNamesAreFine) {
   for (const char* good : {"http://1.1.1.1/", "http://[2606:4700::1]:81/x", "https://a-b_c.d.org.",
                            "http://xn--bcher-kva.example/", "http://9gag.com",
                            "http://1.2.3.4a.org", "http://notlocalhost/"}) {
-    const auto url = parse_webhook_url(good, AddressRules());
+    const auto url = parse_webhook_url(good, egress::AddressRules());
     EXPECT_TRUE(url) << good << ": " << (url ? "" : url.error().message());
   }
 }
@@ -36,7 +36,7 @@ struct Wrong {
 class WrongUrl : public testing::TestWithParam<Wrong> {};
 
 TEST_P(WrongUrl, IsRefusedWithTheReason) {
-  const auto url = parse_webhook_url(GetParam().url, AddressRules());
+  const auto url = parse_webhook_url(GetParam().url, egress::AddressRules());
   ASSERT_FALSE(url) << GetParam().url;
   EXPECT_EQ(url.error().code(), ErrorCode::invalid);
   EXPECT_THAT(url.error().message(), HasSubstr(GetParam().says)) << GetParam().url;
@@ -68,18 +68,19 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"http://0177.0.0.1/", ""}, Wrong{"http://127.0.0.1./", "four numbers"}));
 
 TEST(WebhookUrl, ALongOneIsRefused) {
-  EXPECT_FALSE(parse_webhook_url("http://a.org/" + std::string(2'048, 'x'), AddressRules()));
+  EXPECT_FALSE(
+      parse_webhook_url("http://a.org/" + std::string(2'048, 'x'), egress::AddressRules()));
 }
 
 TEST(WebhookUrl, NamedNetworksAllowLoopbackByNameToo) {
-  const AddressRules rules({*Network::parse("127.0.0.0/8")});
+  const egress::AddressRules rules({*egress::Network::parse("127.0.0.0/8")});
   EXPECT_TRUE(parse_webhook_url("http://127.0.0.1:9000/", rules));
   EXPECT_TRUE(parse_webhook_url("http://x.localhost:9000/", rules));
   EXPECT_FALSE(parse_webhook_url("http://10.0.0.1/", rules));
 }
 
 TEST(WebhookUrl, TheErrorOfAUserNameDoesNotRepeatThePassword) {
-  const auto url = parse_webhook_url("http://ann:hunter2@a.org/", AddressRules());
+  const auto url = parse_webhook_url("http://ann:hunter2@a.org/", egress::AddressRules());
   ASSERT_FALSE(url);
   EXPECT_THAT(url.error().message(), ::testing::Not(HasSubstr("hunter2")));
 }

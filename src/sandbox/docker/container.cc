@@ -82,6 +82,13 @@ Task<void> make_container(std::shared_ptr<Container> container, std::string name
                           std::chrono::steady_clock::duration limit) {
   auto& engine = *container->engine;
   bool sent = false;
+  auto begin = std::chrono::steady_clock::now();
+  const auto done = [&container, &begin](StartStep step) {
+    const auto now = std::chrono::steady_clock::now();
+    container->steps.push_back(StartStepTime{
+        step, begin, std::chrono::duration_cast<std::chrono::microseconds>(now - begin)});
+    begin = now;
+  };
   auto created = co_await engine.call("POST", "/containers/create?name=" + url_encode(name),
                                       std::move(body), in(limit), &sent);
   if (!created) {
@@ -89,12 +96,14 @@ Task<void> make_container(std::shared_ptr<Container> container, std::string name
       remove_when_made(container->executor, container->engine, name, container->volumes);
     container->error = std::move(created.error());
   } else {
+    done(StartStep::create);
     container->id = text_in(object_of(*created), "Id");
     if (!container->abandoned) {
       auto started = co_await engine.call(
           "POST", fmt::format("/containers/{}/start", container->id), std::string(), in(limit));
       // 404 here is a program or library that is not there, not an image.
       if (!started) container->error = Error(ErrorCode::sandbox_failed, started.error().message());
+      done(StartStep::clone);
     }
     if (container->abandoned || container->error)
       co_await remove_in_background(container->engine, container->id, container->volumes);

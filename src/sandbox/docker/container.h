@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "sandbox/docker/control_socket.h"
 #include "sandbox/docker/engine_client.h"
+#include "sandbox/sandbox.h"
 
 #include <chrono>
 #include <memory>
@@ -30,6 +31,7 @@ struct Container {
   std::vector<std::string> volumes;  // names, removed with it
   std::string id;                    // the Engine's; "" before it is created
   AsyncEvent made;                   // runs, or `error` says why not
+  std::vector<StartStepTime> steps;  // that are done
   std::optional<Error> error;        // nothing is left of it then, or it is being removed
   bool taken = false;                // a sandbox will remove it
   bool abandoned = false;            // nobody wants it any more: removed as soon as it is made

@@ -2,6 +2,7 @@
 
 #include "sandbox/docker/engine_client.h"
 #include "sandbox/limits.h"
+#include "sandbox/secret_files.h"
 
 #include <boost/json.hpp>
 
@@ -14,7 +15,8 @@ namespace json = boost::json;
 
 constexpr std::uint64_t kSharesOfOneCpu = 1024;
 // The user that the runtimes' /etc/passwd has; an image's own USER does not count.
-constexpr const char* kUser = "993:990";
+constexpr int kUserId = 993;
+constexpr int kGroupId = 990;
 
 json::object read_only_bind(const std::string& source, std::string_view target) {
   json::object mount;
@@ -67,6 +69,11 @@ json::object host_config(const SandboxSpec& spec, const ContainerPlan& plan) {
   tmpfs["/dev/mqueue"] = "ro,mode=0555,size=4k";
   tmpfs["/tmp"] = fmt::format("rw,exec,nosuid,nodev,mode=1777,size={},nr_inodes={}", spec.tmp_bytes,
                               spec.tmp_bytes / kBytesPerInode);
+  if (!spec.secret_files.empty()) {
+    tmpfs[kSecretDirectory] =
+        fmt::format("rw,noexec,nosuid,nodev,mode=0700,uid={},gid={},size={},nr_inodes={}", kUserId,
+                    kGroupId, secret_bytes(spec), spec.secret_files.size() + 1);
+  }
   host["Tmpfs"] = std::move(tmpfs);
   // Belongs to the container's own network namespace. An HTTP function may listen on port 80.
   host["Sysctls"] = json::object{{"net.ipv4.ip_unprivileged_port_start", "0"}};
@@ -108,7 +115,7 @@ std::string container_body(const SandboxSpec& spec, const ContainerPlan& plan) {
   json::object body;
   body["Image"] = plan.image;
   body["Hostname"] = "lambda";
-  body["User"] = kUser;
+  body["User"] = fmt::format("{}:{}", kUserId, kGroupId);
   // The function's own program, environment and directory go to init, through its channel.
   body["Entrypoint"] = json::array{kInitProgram};
   body["Cmd"] = json::array{"--socket", fmt::format("{}/{}", kControlDirectory, kControlSocket),

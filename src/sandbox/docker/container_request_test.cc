@@ -50,6 +50,19 @@ TEST(ContainerRequest, TellsTheEngineNoSecretOfTheFunction) {
   EXPECT_EQ(container_body(spec(), plan()).find("s3cret"), std::string::npos);
 }
 
+TEST(ContainerRequest, SecretsAsFilesGetATmpfsForThemAlone) {
+  auto with = spec();
+  EXPECT_FALSE(
+      body_of(with, plan()).at("HostConfig").at("Tmpfs").as_object().contains("/run/secrets"));
+  with.secret_files = {{"TOKEN", "s3cret"}, {"CERT", std::string(5'000, 'x')}};
+  const auto body = body_of(with, plan());
+  const std::string tmpfs(body.at("HostConfig").at("Tmpfs").at("/run/secrets").as_string());
+  EXPECT_EQ(tmpfs, "rw,noexec,nosuid,nodev,mode=0700,uid=993,gid=990,size=12288,nr_inodes=3");
+  const auto text = container_body(with, plan());
+  EXPECT_EQ(text.find("s3cret"), std::string::npos);
+  EXPECT_EQ(text.find("TOKEN"), std::string::npos);
+}
+
 TEST(ContainerRequest, SetsEveryLimit) {
   const auto body = body_of(spec(), plan());
   const auto& host = body.at("HostConfig").as_object();

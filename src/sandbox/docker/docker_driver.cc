@@ -153,6 +153,7 @@ Task<Result<std::unique_ptr<Sandbox>>> DockerDriver::start(SandboxSpec spec, Ste
     co_return fail(about_image(Error(*container->error), spec, plan.image), "start container {}",
                    container_name(spec.id));
   }
+  const auto runs = std::chrono::steady_clock::now();
   auto connection = co_await wait_for_init(container, deadline);
   if (!connection)
     co_return fail(std::move(connection.error()), "start container {}", container_name(spec.id));
@@ -165,6 +166,12 @@ Task<Result<std::unique_ptr<Sandbox>>> DockerDriver::start(SandboxSpec spec, Ste
     [[maybe_unused]] auto stopped = co_await sandbox->stop();
     co_return fail(std::move(error), "start in sandbox {}", sandbox->id());
   }
+  StartStepTime launch;
+  launch.step = StartStep::launch;
+  launch.begin = runs;
+  launch.duration = std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::steady_clock::now() - runs);
+  container->steps.push_back(launch);
   std::unique_ptr<Sandbox> result = std::move(sandbox);
   co_return std::move(result);
 }

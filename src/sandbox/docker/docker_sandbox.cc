@@ -38,7 +38,8 @@ Task<Result<Done>> DockerSandbox::begin(SandboxSpec spec, SteadyTime deadline) {
   if (!hello) co_return fail(std::move(hello.error()));
   listener_ = std::move(hello->listener);
   log_ = std::move(hello->log);
-  memory_ = std::move(hello->memory);
+  memory_peak_ = std::move(hello->memory_peak);
+  memory_used_ = std::move(hello->memory_used);
   StartRequest request(spec);
   co_return co_await channel_.start(std::move(request), deadline);
 }
@@ -86,14 +87,25 @@ Task<Result<Done>> DockerSandbox::ask(std::string verb) {
 }
 
 // The cgroup counts page cache and /tmp too; what a function used is never more than it may.
-Result<Usage> DockerSandbox::usage() {
-  Usage usage;
+Result<std::uint64_t> DockerSandbox::read_memory(const UniqueFd& file) const {
   char text[32] = {};
-  const ssize_t size = ::pread(memory_.get(), text, sizeof(text) - 1, 0);
-  if (size <= 0 || std::from_chars(text, text + size, usage.memory_peak_bytes).ec != std::errc()) {
+  std::uint64_t bytes = 0;
+  const ssize_t size = ::pread(file.get(), text, sizeof(text) - 1, 0);
+  if (size <= 0 || std::from_chars(text, text + size, bytes).ec != std::errc()) {
     return fail(ErrorCode::sandbox_failed, "sandbox {} has no memory cgroup any more", id_);
   }
-  usage.memory_peak_bytes = std::min(usage.memory_peak_bytes, memory_bytes_);
+  return std::min(bytes, memory_bytes_);
+}
+
+Result<std::uint64_t> DockerSandbox::memory_in_use() {
+  return read_memory(memory_used_);
+}
+
+Result<Usage> DockerSandbox::usage() {
+  const auto peak = read_memory(memory_peak_);
+  if (!peak) return fail(Error(peak.error()));
+  Usage usage;
+  usage.memory_peak_bytes = *peak;
   usage.out_of_memory = out_of_memory_;
   return usage;
 }

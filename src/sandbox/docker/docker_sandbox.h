@@ -30,10 +30,15 @@ class DockerSandbox final : public Sandbox {
   Task<Result<Done>> freeze() override { return ask("pause"); }
   Task<Result<Done>> thaw() override { return ask("unpause"); }
   Result<Usage> usage() override;
+  [[nodiscard]] std::vector<StartStepTime> start_steps() const override {
+    return container_->steps;
+  }
+  Result<std::uint64_t> memory_in_use() override;
 
  private:
   Task<Result<Done>> ask(std::string verb);
   Task<bool> killed_for_memory();
+  [[nodiscard]] Result<std::uint64_t> read_memory(const UniqueFd& file) const;
 
   std::string id_;
   std::uint64_t memory_bytes_;
@@ -41,7 +46,8 @@ class DockerSandbox final : public Sandbox {
   InitChannel channel_;
   UniqueFd listener_;
   UniqueFd log_;
-  UniqueFd memory_;  // the cgroup's own record of the most that was used
+  UniqueFd memory_peak_;  // the cgroup's own record of the most that was used
+  UniqueFd memory_used_;
   bool ending_ = false;
   bool stopped_ = false;
   bool out_of_memory_ = false;

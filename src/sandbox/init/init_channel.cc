@@ -4,6 +4,7 @@
 
 #include "base/async_fd.h"
 #include "base/background.h"
+#include "base/crypto.h"
 #include "base/descriptor_message.h"
 #include "sandbox/init/protocol.h"
 
@@ -30,7 +31,7 @@ using init::Report;
 using init::ReportType;
 using TimePoint = InitChannel::TimePoint;
 
-constexpr std::size_t kMaxDescriptors = 3;
+constexpr std::size_t kMaxDescriptors = 4;
 
 struct Received {
   Report report;
@@ -154,6 +155,21 @@ Result<std::string> start_packet(const StartRequest& request) {
   return packet;
 }
 
+Result<std::string> file_packet(const std::string& name, const std::string& content,
+                                std::uint32_t request) {
+  Command command;
+  command.type = CommandType::file;
+  command.request = request;
+  std::string packet;
+  packet.reserve(sizeof(command) + name.size() + 1 + content.size());
+  packet.append(reinterpret_cast<const char*>(&command), sizeof(command));
+  append_string(packet, name);
+  packet.append(content);
+  if (packet.size() <= init::kMaxCommandBytes) return packet;
+  wipe(packet);
+  return fail(ErrorCode::invalid, "the secret {} is too large for a file", name);
+}
+
 }  // namespace
 
 struct InitChannel::Impl : std::enable_shared_from_this<InitChannel::Impl> {
@@ -169,6 +185,9 @@ struct InitChannel::Impl : std::enable_shared_from_this<InitChannel::Impl> {
   bool start_asked = false;
   bool started = false;
   AsyncEvent start_done;
+  std::optional<std::uint32_t> file_request;  // that waits for its answer
+  int file_error = 0;
+  AsyncEvent file_done;
   std::optional<ExitStatus> exit;
   AsyncEvent exit_done;
   std::string failure;  // why the channel is closed, once it is
@@ -184,6 +203,8 @@ struct InitChannel::Impl : std::enable_shared_from_this<InitChannel::Impl> {
   std::uint32_t last_request = 0;
 
   Task<void> read_loop(std::shared_ptr<Impl> self);
+  Task<Result<Done>> write_file(const std::string& name, const std::string& content,
+                                TimePoint deadline);
   bool take(Received received);
   bool take_hello(Received& received);
   bool take_connect(Received& received);
@@ -229,6 +250,12 @@ bool InitChannel::Impl::take(Received received) {
       if (!start_asked || exit) return false;
       take_exit(report);
       return true;
+    case ReportType::written:
+      if (file_request != report.request) return false;
+      file_request.reset();
+      file_error = report.number;
+      file_done.set();
+      return true;
     case ReportType::failed:
       close(fmt::format("the sandbox's init cannot {}: {}", report.text,
                         std::strerror(report.number)));
@@ -239,16 +266,21 @@ bool InitChannel::Impl::take(Received received) {
 
 bool InitChannel::Impl::take_hello(Received& received) {
   const auto count = received.descriptors.size();
-  if (hello || hello_done.is_set() || count < 2) return false;
+  if (hello || hello_done.is_set() || (count != 2 && count != 4)) return false;
   if (received.report.number != static_cast<std::int32_t>(init::kProtocolVersion)) return false;
   const int log = received.descriptors[1].get();
   if (!is_runtime_listener(received.descriptors[0].get()) || !is_readable_pipe(log)) return false;
-  if (count > 2 && !is_cgroup_file(received.descriptors[2].get())) return false;
+  for (std::size_t i = 2; i < count; ++i) {
+    if (!is_cgroup_file(received.descriptors[i].get())) return false;
+  }
   ::fcntl(log, F_SETFL, O_NONBLOCK);
   hello.emplace();
   hello->listener = std::move(received.descriptors[0]);
   hello->log = std::move(received.descriptors[1]);
-  if (count > 2) hello->memory = std::move(received.descriptors[2]);
+  if (count > 2) {
+    hello->memory_peak = std::move(received.descriptors[2]);
+    hello->memory_used = std::move(received.descriptors[3]);
+  }
   hello_done.set();
   return true;
 }
@@ -306,6 +338,7 @@ void InitChannel::Impl::close(std::string why) {
     exit->detail = failure;
   }
   hello_done.set();
+  file_done.set();
   start_done.set();
   exit_done.set();
   for (auto& [request, connect] : connects) connect->done.set();
@@ -338,12 +371,36 @@ Task<Result<InitHello>> InitChannel::wait_hello(TimePoint deadline) {
   co_return std::move(hello);
 }
 
+// One at a time: the socket takes a few large packets only.
+Task<Result<Done>> InitChannel::Impl::write_file(const std::string& name,
+                                                 const std::string& content, TimePoint deadline) {
+  const auto request = ++last_request;
+  auto packet = file_packet(name, content, request);
+  if (!packet) co_return fail(std::move(packet.error()));
+  file_request = request;
+  file_done.reset();
+  auto sent = send(packet->data(), packet->size());
+  wipe(*packet);
+  if (!sent) co_return fail(std::move(sent.error()));
+  if (!co_await file_done.wait_until(deadline))
+    co_return fail(ErrorCode::timeout, "the secret {} was not written in time", name);
+  if (closed) co_return fail(gone());
+  if (file_error == 0) co_return Done{};
+  co_return fail(ErrorCode::sandbox_failed, "the secret {} cannot be written to {}: {}", name,
+                 init::kSecretDirectory, std::strerror(file_error));
+}
+
 Task<Result<Done>> InitChannel::start(StartRequest request, TimePoint deadline) {
   const auto self = impl_;
   auto packet = start_packet(request);
   if (!packet) co_return fail(std::move(packet.error()));
+  for (const auto& [name, content] : request.files) {
+    auto written = co_await self->write_file(name, content, deadline);
+    if (!written) co_return fail(std::move(written.error()));
+  }
   self->start_asked = true;
   auto sent = self->send(packet->data(), packet->size());
+  wipe(*packet);
   if (!sent) co_return fail(std::move(sent.error()));
   if (!co_await self->start_done.wait_until(deadline)) {
     co_return fail(ErrorCode::timeout, "the runtime's process was not started in time");

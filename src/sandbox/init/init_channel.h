@@ -31,7 +31,9 @@ namespace lambda::sandbox {
 struct InitHello {
   UniqueFd listener;  // listens on 127.0.0.1:9001 inside
   UniqueFd log;       // read end, non-blocking
-  UniqueFd memory;    // a file of its cgroup, where init guards the memory; else empty
+  // Files of its cgroup, where init guards the memory; else empty.
+  UniqueFd memory_peak;
+  UniqueFd memory_used;
 };
 
 struct StartRequest {
@@ -40,6 +42,7 @@ struct StartRequest {
   // /var/task/bootstrap, /opt/bootstrap.
   std::vector<std::string> argv;
   std::map<std::string, std::string> environment;
+  std::map<std::string, std::string> files;  // of /run/secrets, by name; written first
   std::string working_directory = "/";
   unsigned open_files = 0;  // RLIMIT_NOFILE, only ever lowered; 0 leaves it
 
@@ -48,6 +51,7 @@ struct StartRequest {
   explicit StartRequest(const SandboxSpec& spec)
       : argv(spec.argv),
         environment(spec.environment),
+        files(spec.secret_files),
         working_directory(spec.working_directory),
         open_files(spec.open_files) {}
 };
@@ -70,7 +74,8 @@ class InitChannel {
   Task<Result<InitHello>> wait_hello(TimePoint deadline);
   // Once, after wait_hello(). Resolves when the process runs or could not be executed; the latter
   // is no error here but an exit: wait_exit() says code 127 or 126 and why in `detail`.
-  // Errors: invalid (too much environment, NUL in it), timeout, sandbox_failed.
+  // Errors: invalid (too much environment, NUL in it), timeout, sandbox_failed (also a file that
+  // cannot be written).
   Task<Result<Done>> start(StartRequest request, TimePoint deadline);
   // Errors: unavailable (nobody listens), timeout, sandbox_failed (the sandbox is gone).
   Task<Result<UniqueFd>> connect(std::uint16_t port, TimePoint deadline);

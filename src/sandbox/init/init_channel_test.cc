@@ -27,6 +27,7 @@ using std::chrono::seconds;
 using ::testing::AllOf;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 auto soon() {
   return std::chrono::steady_clock::now() + seconds(10);
@@ -128,6 +129,18 @@ TEST_F(LambdaInit, ReportsTheExitStatusAndPassesOnWhatWasPrinted) {
   EXPECT_FALSE(exit.signal);
   EXPECT_EQ(exit.detail, "");
   EXPECT_EQ(read_to_end(hello_.log.get()), "out\nerr\n");
+}
+
+// Where it can be written the contract's tests see it, on both drivers.
+TEST_F(LambdaInit, AFileThatCannotBeWrittenFailsTheStartWithItsName) {
+  StartRequest request;
+  request.argv = {"true"};
+  request.files = {{"no/TOKEN", "hunter2"}};
+  const auto started = run_on(loop_, channel_->start(std::move(request), soon()));
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().code(), ErrorCode::sandbox_failed);
+  EXPECT_THAT(started.error().message(),
+              AllOf(HasSubstr("no/TOKEN"), HasSubstr("/run/secrets"), Not(HasSubstr("hunter2"))));
 }
 
 TEST_F(LambdaInit, ReportsTheSignal) {

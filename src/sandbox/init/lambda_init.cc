@@ -64,7 +64,7 @@ void send_report(const Report& report, const int* descriptors = nullptr, std::si
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
-  alignas(cmsghdr) char ancillary[CMSG_SPACE(3 * sizeof(int))] = {};
+  alignas(cmsghdr) char ancillary[CMSG_SPACE(4 * sizeof(int))] = {};
   if (count > 0) {
     message.msg_control = ancillary;
     message.msg_controllen = CMSG_SPACE(count * sizeof(int));
@@ -144,8 +144,8 @@ void say_hello() {
   Report report;
   report.type = ReportType::hello;
   report.number = static_cast<std::int32_t>(kProtocolVersion);
-  const int descriptors[3] = {listener, pipe_ends[0], memory.peak()};
-  send_report(report, descriptors, memory.peak() < 0 ? 2 : 3);
+  const int descriptors[4] = {listener, pipe_ends[0], memory.peak(), memory.charged()};
+  send_report(report, descriptors, memory.guards() ? 4 : 2);
   // Ours would keep the port open and the pipe alive after the server closed its own.
   ::close(listener);
   ::close(pipe_ends[0]);
@@ -343,6 +343,41 @@ bool take_strings(const Command& command, std::size_t size, const char** directo
   return at == end;
 }
 
+// The name and the content behind a file command, as a file of /run/secrets. An errno, or 0.
+int write_file(std::size_t size) {
+  const char* name = packet + sizeof(Command);
+  const char* const end = packet + size;
+  const auto* stop =
+      static_cast<const char*>(std::memchr(name, '\0', static_cast<std::size_t>(end - name)));
+  if (stop == nullptr || stop == name || std::strchr(name, '/') != nullptr || *name == '.')
+    return EINVAL;
+  const int directory = ::open(kSecretDirectory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (directory < 0) return errno;
+  // Its own to change, but nothing that happens by mistake.
+  ::fchmod(directory, 0700);
+  const int file =
+      ::openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
+  int error = file < 0 ? errno : 0;
+  for (const char* at = stop + 1; error == 0 && at < end;) {
+    const ssize_t count = ::write(file, at, static_cast<std::size_t>(end - at));
+    if (count > 0) at += count;
+    if (count < 0 && errno != EINTR) error = errno;
+  }
+  if (file >= 0) ::close(file);
+  ::fchmod(directory, 0500);
+  ::close(directory);
+  return error;
+}
+
+void take_file(const Command& command, std::size_t size) {
+  Report report;
+  report.type = ReportType::written;
+  report.request = command.request;
+  report.number = runtime == -1 ? write_file(size) : EBUSY;
+  ::explicit_bzero(packet, size);
+  send_report(report);
+}
+
 void start(const Command& command, std::size_t size) {
   const char* directory = nullptr;
   errno = EINVAL;
@@ -359,6 +394,8 @@ void start(const Command& command, std::size_t size) {
   const pid_t child = ::vfork();
   if (child == 0) become_runtime(directory, command.open_files, guard);
   if (child < 0) give_up("start the runtime's process");
+  // The function has its environment by now, or never will.
+  ::explicit_bzero(packet, size);
   // The pipe must end when the last process of the function does.
   ::close(log_pipe);
   if (exec_error != 0) {
@@ -415,6 +452,8 @@ void take_command() {
     case CommandType::terminate:
       if (runtime > 0) ::kill(runtime, SIGTERM);
       return;
+    case CommandType::file:
+      return take_file(command, length);
   }
   give_up("know a command");
 }

@@ -16,6 +16,8 @@ class MemoryGuard {
   bool open(std::uint64_t limit);
   // The file with the most that was ever used; -1 before open().
   [[nodiscard]] int peak() const { return peak_; }
+  // The file with what is used now; -1 before open().
+  [[nodiscard]] int charged() const { return charged_; }
   [[nodiscard]] bool guards() const { return limit_ != 0; }
   // Milliseconds until the next look(); -1: never.
   [[nodiscard]] int pause() const { return limit_ == 0 ? -1 : pause_; }

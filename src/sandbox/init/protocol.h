@@ -4,6 +4,8 @@
 //
 //   init -> server   hello + [listener of 127.0.0.1:9001, read end of the log pipe,
 //                              and where init guards the memory: the cgroup's record of its peak]
+//   server -> init   file(name, content)    any number, before start, one after the other
+//   init -> server   written(errno or 0)
 //   server -> init   start
 //   init -> server   started | exited (exec failed: text says why)
 //   server -> init   connect(port)      any number, any time after hello
@@ -19,7 +21,7 @@
 
 namespace lambda::sandbox::init {
 
-inline constexpr std::uint32_t kProtocolVersion = 2;
+inline constexpr std::uint32_t kProtocolVersion = 3;
 inline constexpr std::uint16_t kListenPort = 9001;
 
 // Environment and arguments together; one packet. The kernel's default socket buffer holds 208 KiB.
@@ -27,11 +29,11 @@ inline constexpr std::size_t kMaxCommandBytes = 160 * 1024;
 inline constexpr std::uint32_t kMaxArguments = 1024;
 inline constexpr std::uint32_t kMaxVariables = 4096;
 
-enum class CommandType : std::uint32_t { start = 1, connect = 2, terminate = 3 };
+enum class CommandType : std::uint32_t { start = 1, connect = 2, terminate = 3, file = 4 };
 
 struct Command {
   CommandType type{};
-  std::uint32_t request = 0;     // connect: comes back in the report
+  std::uint32_t request = 0;     // connect, file: comes back in the report
   std::uint32_t port = 0;        // connect
   std::uint32_t open_files = 0;  // start: RLIMIT_NOFILE, lowered only; 0 leaves it
   // start: the argument that is the bare word "bootstrap" of a provided runtime, to be replaced by
@@ -40,6 +42,8 @@ struct Command {
   std::uint32_t arguments = 0;  // start: how many
   std::uint32_t variables = 0;  // start: how many
   // start: then NUL-terminated strings: working directory, arguments, variables ("NAME=value").
+  // file: then its name, NUL-terminated, and its content up to the packet's end; it becomes a file
+  // of /run/secrets with mode 0400.
 };
 
 enum class ReportType : std::uint32_t {
@@ -49,6 +53,7 @@ enum class ReportType : std::uint32_t {
   connect_failed = 4,  // request; number: errno
   exited = 5,          // number: exit status or -1; signal: or 0; text: why exec failed, or ""
   failed = 6,          // init cannot go on; number: errno; text: what it tried
+  written = 7,         // request; number: 0 or errno
 };
 
 struct Report {
@@ -59,6 +64,9 @@ struct Report {
   std::uint32_t out_of_memory = 0;  // exited: something inside was killed for memory
   char text[240] = {};              // NUL-terminated
 };
+
+// Where files are written to; the driver has made it.
+inline constexpr char kSecretDirectory[] = "/run/secrets";
 
 // Where AWS looks for the program of a provided runtime, in its order, and its words when there is
 // none.

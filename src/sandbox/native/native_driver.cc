@@ -5,11 +5,14 @@
 #include "base/deadline.h"
 #include "sandbox/init/init_channel.h"
 #include "sandbox/native/cgroup_files.h"
+#include "sandbox/secret_files.h"
 
 #include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
+#include <utility>
+#include <vector>
 
 namespace lambda::sandbox::native {
 namespace {
@@ -67,6 +70,20 @@ class NativeSandbox final : public Sandbox {
 
   void was_never_made() { stopped_ = true; }
 
+  // lambda-spawn has made it, just now.
+  void was_made(const SpawnReply& made) {
+    using std::chrono::microseconds;
+    made_ = std::chrono::steady_clock::now();
+    auto begin = made_ - microseconds(made.mount_time) - microseconds(made.clone_time) -
+                 microseconds(made.cgroup_time);
+    for (const auto& [step, took] : {std::pair(StartStep::cgroup, made.cgroup_time),
+                                     std::pair(StartStep::clone, made.clone_time),
+                                     std::pair(StartStep::mount, made.mount_time)}) {
+      start_steps_.push_back(StartStepTime{step, begin, microseconds(took)});
+      begin += microseconds(took);
+    }
+  }
+
   // What is left of a start once lambda-spawn runs init.
   Task<Result<Done>> begin(SandboxSpec spec, std::string memory_cgroup, SteadyTime deadline) {
     memory_cgroup_ = std::move(memory_cgroup);
@@ -75,8 +92,13 @@ class NativeSandbox final : public Sandbox {
     listener_ = std::move(hello->listener);
     log_ = std::move(hello->log);
     StartRequest request(spec);
-    co_return co_await channel_.start(std::move(request), deadline);
+    auto started = co_await channel_.start(std::move(request), deadline);
+    start_steps_.push_back(StartStepTime{StartStep::launch, made_,
+                                         std::chrono::duration_cast<std::chrono::microseconds>(
+                                             std::chrono::steady_clock::now() - made_)});
+    co_return started;
   }
+  [[nodiscard]] std::vector<StartStepTime> start_steps() const override { return start_steps_; }
 
   [[nodiscard]] const std::string& id() const override { return id_; }
   UniqueFd take_runtime_listener() override { return std::move(listener_); }
@@ -111,6 +133,7 @@ class NativeSandbox final : public Sandbox {
   Task<Result<Done>> thaw() override { return ask(Operation::thaw, kShortLimit); }
 
   Result<Usage> usage() override;
+  Result<std::uint64_t> memory_in_use() override;
 
  private:
   Task<Result<Done>> ask(Operation operation, seconds limit) {
@@ -128,6 +151,8 @@ class NativeSandbox final : public Sandbox {
   UniqueFd log_;
   bool stopped_ = false;
   bool out_of_memory_ = false;
+  SteadyTime made_{};
+  std::vector<StartStepTime> start_steps_;
 };
 
 // Reads the cgroup's own files, which anyone may: 10 us, no question to lambda-spawn. The kernel
@@ -150,6 +175,14 @@ Result<Usage> NativeSandbox::usage() {
   return usage;
 }
 
+Result<std::uint64_t> NativeSandbox::memory_in_use() {
+  for (const char* file : {"/memory.usage_in_bytes", "/memory.current"}) {
+    const auto text = read_file_at(AT_FDCWD, memory_cgroup_ + file);
+    if (text) return std::min(parse_number(*text).value_or(0), memory_bytes_);
+  }
+  return fail(ErrorCode::sandbox_failed, "sandbox {} has no memory cgroup any more", id_);
+}
+
 }  // namespace
 
 NativeDriver::NativeDriver(SpawnClient& spawn, ImageRoots image_roots)
@@ -160,6 +193,8 @@ Result<SpawnRequest> NativeDriver::start_request(const SandboxSpec& spec) const 
   request.memory_bytes = spec.memory_bytes;
   request.tmp_bytes = spec.tmp_bytes;
   request.processes = spec.processes;
+  request.secret_files = static_cast<std::uint32_t>(spec.secret_files.size());
+  request.secret_bytes = secret_bytes(spec);
   std::string root = spec.runtime;
   request.root_kind = RootKind::runtime;
   if (!spec.image_id.empty()) {
@@ -203,6 +238,7 @@ Task<Result<std::unique_ptr<Sandbox>>> NativeDriver::start(SandboxSpec spec, Ste
     if (made.error().code() != ErrorCode::timeout) sandbox->was_never_made();
     co_return fail(std::move(made.error()), "make sandbox {}", spec.id);
   }
+  sandbox->was_made(*made);
   std::string memory_cgroup = made->text;
   auto begun = co_await sandbox->begin(std::move(spec), std::move(memory_cgroup), deadline);
   if (!begun) {

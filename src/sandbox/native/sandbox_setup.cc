@@ -10,6 +10,7 @@
 #include "sandbox/limits.h"
 #include "sandbox/native/cgroup_files.h"
 #include "sandbox/native/mount_tree.h"
+#include "sandbox/native/run_directory.h"
 #include "sandbox/native/workspace.h"
 
 #include <csignal>
@@ -174,6 +175,8 @@ Result<Done> place_mounts(const SandboxPlan& plan, const Mounts& mounts) {
   if (done) done = place_at(plan.tmp, "/tmp");
   if (done && mounts.task) done = place_at(mounts.task.get(), "/var/task");
   if (done) done = place_hosts(mounts.hosts);
+  if (done && plan.secret_files > 0)
+    done = place_run_directory(plan.secret_files, plan.secret_bytes, plan.outside_id);
   if (!done) return done;
   return mask_proc();
 }

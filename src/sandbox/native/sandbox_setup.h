@@ -4,6 +4,7 @@
 
 #include "sandbox/native/seccomp_filter.h"
 
+#include <cstdint>
 #include <string>
 #include <sys/resource.h>
 #include <sys/types.h>
@@ -22,7 +23,9 @@ struct SandboxPlan {
   std::string root;                 // below it
   std::string task;                 // below kDataMount; "": none
   int tmp = -1;                     // detached tmpfs for /tmp
-  int control = -1;                 // init's end of the control socket
+  std::uint32_t secret_files = 0;   // 0: no /run/secrets
+  std::uint64_t secret_bytes = 0;
+  int control = -1;  // init's end of the control socket
   int init_program = -1;
   int status = -1;  // close-on-exec; gets the reason if something fails
   uid_t outside_id = 0;

@@ -14,7 +14,7 @@
 
 namespace lambda::sandbox::native {
 
-inline constexpr std::uint32_t kSpawnProtocolVersion = 2;
+inline constexpr std::uint32_t kSpawnProtocolVersion = 3;
 inline constexpr int kSpawnSocket = 3;  // the descriptor that lambda-spawn finds its socket at
 
 enum class Operation : std::uint32_t {
@@ -41,6 +41,8 @@ struct SpawnRequest {
   std::uint32_t processes = 0;
   std::uint64_t memory_bytes = 0;
   std::uint64_t tmp_bytes = 0;
+  std::uint64_t secret_bytes = 0;  // size of /run/secrets; 0: there is none
+  std::uint32_t secret_files = 0;  // how many it has room for
   char root[512] = {};
   char task[512] = {};  // path below the data directory, mounted at /var/task; "": nothing
 };
@@ -53,7 +55,11 @@ struct SpawnReply {
   std::uint32_t alive = 0;          // status
   std::uint32_t error_code = 0;     // an ErrorCode, where failed
   std::uint32_t sandboxes = 0;      // hello: how many can live at once
-  char text[1000] = {};             // start: the memory cgroup's directory; otherwise for people
+  // start: microseconds that its steps took, in their order
+  std::uint32_t cgroup_time = 0;
+  std::uint32_t clone_time = 0;
+  std::uint32_t mount_time = 0;  // from there until lambda-init was executed
+  char text[1000] = {};          // start: the memory cgroup's directory; otherwise for people
 };
 
 }  // namespace lambda::sandbox::native

@@ -7,6 +7,9 @@ namespace lambda::sandbox::native {
 namespace {
 
 constexpr std::uint64_t kMiB = 1ull << 20;
+// In memory that no limit of the function's counts.
+constexpr std::uint32_t kMostSecretFiles = 256;
+constexpr std::uint64_t kMostSecretBytes = 4 * kMiB;
 
 template <std::size_t Size>
 bool is_terminated(const char (&text)[Size]) {
@@ -30,6 +33,10 @@ Result<Done> check_start(const SpawnRequest& request) {
     return fail(ErrorCode::invalid, "{} bytes of memory cannot be a limit", request.memory_bytes);
   if (request.tmp_bytes < kMiB || request.tmp_bytes > 1024 * 1024 * kMiB)
     return fail(ErrorCode::invalid, "{} bytes cannot be the size of /tmp", request.tmp_bytes);
+  if (request.secret_files > kMostSecretFiles || request.secret_bytes > kMostSecretBytes ||
+      (request.secret_files == 0) != (request.secret_bytes == 0))
+    return fail(ErrorCode::invalid, "{} secrets of {} bytes in all are more than files can hold",
+                request.secret_files, request.secret_bytes);
   if (request.processes < 1 || request.processes > 1'000'000)
     return fail(ErrorCode::invalid, "{} cannot be a limit of processes", request.processes);
   return Done{};

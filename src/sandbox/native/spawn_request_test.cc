@@ -78,6 +78,22 @@ TEST(SpawnRequest, LimitsMustBeLimits) {
   EXPECT_FALSE(accepted(request));
 }
 
+TEST(SpawnRequest, SecretsAsFilesAreBounded) {
+  auto request = good();
+  request.secret_files = 2;
+  request.secret_bytes = 8'192;
+  EXPECT_TRUE(accepted(request));
+  request.secret_bytes = 0;
+  EXPECT_FALSE(accepted(request));
+  request.secret_bytes = ~0ull;
+  EXPECT_FALSE(accepted(request));
+  request.secret_bytes = 8'192;
+  request.secret_files = 100'000;
+  EXPECT_FALSE(accepted(request));
+  request.secret_files = 0;
+  EXPECT_FALSE(accepted(request));
+}
+
 TEST(SpawnRequest, UnknownOperationsAreRefused) {
   auto request = good();
   request.operation = static_cast<Operation>(77);

@@ -73,6 +73,12 @@ void reap_unwatched(UniqueFd& pidfd) {
   if (::waitid(P_PIDFD, id, &info, WEXITED | WNOHANG) != 0 || info.si_pid != 0) pidfd.reset();
 }
 
+std::uint32_t microseconds_since(std::chrono::steady_clock::time_point begin) {
+  return static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(
+                                        std::chrono::steady_clock::now() - begin)
+                                        .count());
+}
+
 std::uint64_t bytes_in(int tmp) {
   struct statfs status {};
   if (::fstatfs(tmp, &status) != 0) return 0;
@@ -105,6 +111,10 @@ struct SpawnServer::Sandbox {
   bool over_memory = false;
   std::string setup_failure;
   Clock::time_point removal_began;
+  // Of the start.
+  std::uint32_t cgroup_time = 0;  // microseconds
+  std::uint32_t clone_time = 0;
+  Clock::time_point cloned;
 };
 
 SpawnServer::SpawnServer(SpawnServerParts parts)
@@ -246,10 +256,15 @@ Result<Done> SpawnServer::start(const SpawnRequest& request, const UniqueFd& con
   sandbox->limits.memory_bytes = request.memory_bytes;
   sandbox->limits.tmp_bytes = request.tmp_bytes;
   sandbox->limits.processes = request.processes + 1;  // and init
+  const auto began = Clock::now();
   auto cgroup = parts_.cgroups.make(id, sandbox->limits);
   if (!cgroup) return fail(std::move(cgroup.error()).as(ErrorCode::sandbox_failed));
   sandbox->cgroup = std::move(*cgroup);
+  sandbox->cgroup_time = microseconds_since(began);
+  const auto limited = Clock::now();
   auto launched = launch(*sandbox, request, control);
+  sandbox->clone_time = microseconds_since(limited);
+  sandbox->cloned = Clock::now();
   if (!launched) {
     [[maybe_unused]] const bool gone = sandbox->cgroup.remove();
     uids_.give_back(sandbox->uid);
@@ -297,6 +312,8 @@ Result<Done> SpawnServer::launch(Sandbox& sandbox, const SpawnRequest& request,
   plan.root = runtime ? std::string(request.root) + "/rootfs" : std::string(request.root);
   plan.task = request.task;
   plan.tmp = sandbox.tmp.get();
+  plan.secret_files = request.secret_files;
+  plan.secret_bytes = request.secret_bytes;
   plan.control = control.get();
   plan.init_program = parts_.init_program.get();
   plan.status = status.get();
@@ -340,8 +357,14 @@ void SpawnServer::setup_ended(Sandbox& sandbox) {
   sandbox.state = State::running;
   ++watched_;
   if (watched_ == 1) next_look_ = Clock::now() + kLookEvery;
-  reply_done(Operation::start, std::exchange(sandbox.start_request, 0),
-             sandbox.cgroup.memory_path());
+  SpawnReply answer;
+  answer.operation = Operation::start;
+  answer.request = std::exchange(sandbox.start_request, 0);
+  answer.cgroup_time = sandbox.cgroup_time;
+  answer.clone_time = sandbox.clone_time;
+  answer.mount_time = microseconds_since(sandbox.cloned);
+  copy_text(answer.text, sandbox.cgroup.memory_path());
+  reply(answer);
 }
 
 void SpawnServer::stop(Sandbox& sandbox) {
