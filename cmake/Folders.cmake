@@ -1,3 +1,41 @@
+# lambda_join_sources(out target source...): files that include LAMBDA_JOIN sources each, so that the headers of the libraries, which
+# are most of the work, are compiled once for all of them. What CMake's own unity builds write names the sources by absolute
+# paths, and ccache would find nothing again from another clone.
+set(LAMBDA_JOIN 1 CACHE STRING "sources of a library that are compiled as one")
+function(lambda_join_sources out target)
+  set(joined)
+  set(text)
+  set(count 0)
+  foreach(source IN LISTS ARGN)
+    cmake_path(ABSOLUTE_PATH source)
+    cmake_path(IS_PREFIX CMAKE_BINARY_DIR ${source} made)
+    if(made OR LAMBDA_JOIN LESS 2)
+      list(APPEND joined ${source})
+      continue()
+    endif()
+    cmake_path(RELATIVE_PATH source BASE_DIRECTORY ${CMAKE_SOURCE_DIR}/src)
+    string(APPEND text "#include \"${source}\"\n")
+    math(EXPR full "(${count} + 1) % ${LAMBDA_JOIN}")
+    math(EXPR number "${count} / ${LAMBDA_JOIN}")
+    math(EXPR count "${count} + 1")
+    if(full EQUAL 0)
+      lambda_write_joined(joined ${target} ${number} "${text}")
+      set(text)
+    endif()
+  endforeach()
+  if(text)
+    lambda_write_joined(joined ${target} ${number} "${text}")
+  endif()
+  set(${out} ${joined} PARENT_SCOPE)
+endfunction()
+
+# Written only where it changes: a file that is new is compiled again.
+function(lambda_write_joined list target number text)
+  set(file ${CMAKE_BINARY_DIR}/joined/${target}_${number}.cc)
+  file(CONFIGURE OUTPUT ${file} CONTENT "${text}" @ONLY)
+  set(${list} ${${list}} ${file} PARENT_SCOPE)
+endfunction()
+
 # lambda_add_library(pool SOURCES ... TESTS ... DEPENDS ... LIBRARIES ...)
 # makes lambda_pool from the sources of src/pool, and lambda_pool_test from its tests.
 #   SOURCES    .cc files, by hand
@@ -7,7 +45,8 @@
 #   LIBRARIES  third-party targets
 function(lambda_add_library folder)
   cmake_parse_arguments(ARG "" "" "SOURCES;TESTS;DEPENDS;LIBRARIES;TEST_LIBRARIES" ${ARGN})
-  add_library(lambda_${folder} STATIC ${ARG_SOURCES})
+  lambda_join_sources(sources lambda_${folder} ${ARG_SOURCES})
+  add_library(lambda_${folder} STATIC ${sources})
   target_include_directories(lambda_${folder} PUBLIC ${CMAKE_SOURCE_DIR}/src)
   target_link_libraries(lambda_${folder} PUBLIC lambda_flags ${ARG_LIBRARIES})
   foreach(dependency IN LISTS ARG_DEPENDS)
@@ -25,7 +64,8 @@ endfunction()
 # lambda_add_test(name SOURCES ... LIBRARIES ...): a GoogleTest program that ctest runs.
 function(lambda_add_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
-  add_executable(${name} ${ARG_SOURCES})
+  lambda_join_sources(sources ${name} ${ARG_SOURCES})
+  add_executable(${name} ${sources})
   target_link_libraries(${name} PRIVATE ${ARG_LIBRARIES} GTest::gtest_main GTest::gmock)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT 300)

@@ -91,10 +91,10 @@ std::string note_of(const json::object& body) {
   return names + ": " + std::string(std::string_view(auth->get_string()).substr(0, kLongest));
 }
 
-using Change = std::function<Result<function::UrlConfig>(function::UrlConfig)>;
+using UrlChange = std::function<Result<function::UrlConfig>(function::UrlConfig)>;
 
 // On the store's thread, from what the URL is then: of two changes at once, none is lost.
-Task<Result<function::UrlConfig>> store_url(Services& services, std::string name, Change apply) {
+Task<Result<function::UrlConfig>> store_url(Services& services, std::string name, UrlChange apply) {
   auto job = [&catalog = services.catalog, name = std::move(name), apply = std::move(apply)] {
     return catalog.update_url(name, apply);
   };
@@ -115,7 +115,7 @@ Task<Answer> create_url_config(Services& services, Exchange& exchange) {
   }
   exchange.note = note_of(*body);
   const auto arn = services.catalog.function_arn((*function)->name);
-  Change make = [arn, body = *body](function::UrlConfig before) -> Result<function::UrlConfig> {
+  UrlChange make = [arn, body = *body](function::UrlConfig before) -> Result<function::UrlConfig> {
     if (has_url(before)) {
       return fail(ErrorCode::conflict,
                   "Failed to create function url config for [functionArn = {}]. Error message:  "
@@ -144,7 +144,7 @@ Task<Answer> update_url_config(Services& services, Exchange& exchange) {
   auto body = co_await read_object(services, exchange);
   if (!body) co_return fail(std::move(body.error()));
   exchange.note = note_of(*body);
-  Change update = [body = *body](function::UrlConfig before) -> Result<function::UrlConfig> {
+  UrlChange update = [body = *body](function::UrlConfig before) -> Result<function::UrlConfig> {
     if (!has_url(before)) return no_such_resource();
     return apply_url(std::move(before), body);
   };
@@ -157,7 +157,7 @@ Task<Answer> delete_url_config(Services& services, Exchange& exchange) {
   auto function = function_for_url(services, exchange);
   if (!function) co_return fail(std::move(function.error()));
   if (!has_url((*function)->url)) co_return no_such_resource();
-  Change close = [](function::UrlConfig before) -> Result<function::UrlConfig> {
+  UrlChange close = [](function::UrlConfig before) -> Result<function::UrlConfig> {
     if (!has_url(before)) return no_such_resource();
     return function::UrlConfig();
   };

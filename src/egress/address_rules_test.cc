@@ -23,15 +23,15 @@ struct Case {
   const char* is;  // "": nothing speaks against it
 };
 
-class Addresses : public testing::TestWithParam<Case> {};
+class AddressRulesCases : public testing::TestWithParam<Case> {};
 
-TEST_P(Addresses, AreWhatTheyAre) {
+TEST_P(AddressRulesCases, AreWhatTheyAre) {
   const auto& [address, is] = GetParam();
   EXPECT_EQ(AddressRules().refusal(at(address)).value_or(""), is) << address;
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Public, Addresses,
+    Public, AddressRulesCases,
     testing::Values(Case{"1.1.1.1", ""}, Case{"9.255.255.255", ""}, Case{"11.0.0.0", ""},
                     Case{"100.63.255.255", ""}, Case{"100.128.0.0", ""},
                     Case{"126.255.255.255", ""}, Case{"128.0.0.0", ""}, Case{"169.253.255.255", ""},
@@ -44,7 +44,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"3fff:1000::", ""}, Case{"::ffff:1.1.1.1", ""},
                     Case{"64:ff9b::1.1.1.1", ""}));
 
-INSTANTIATE_TEST_SUITE_P(Loopback, Addresses,
+INSTANTIATE_TEST_SUITE_P(Loopback, AddressRulesCases,
                          testing::Values(Case{"127.0.0.0", "a loopback address"},
                                          Case{"127.0.0.1", "a loopback address"},
                                          Case{"127.1.2.3", "a loopback address"},
@@ -55,7 +55,7 @@ INSTANTIATE_TEST_SUITE_P(Loopback, Addresses,
                                          Case{"64:ff9b::127.0.0.1", "a loopback address"}));
 
 INSTANTIATE_TEST_SUITE_P(
-    Internal, Addresses,
+    Internal, AddressRulesCases,
     testing::Values(
         Case{"10.0.0.0", "a private address"}, Case{"10.255.255.255", "a private address"},
         Case{"172.16.0.0", "a private address"}, Case{"172.31.255.255", "a private address"},
@@ -70,7 +70,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"fe80::1%2", "a link-local address"}, Case{"febf::1", "a link-local address"},
         Case{"fec0::1", "a site-local address"}, Case{"feff::1", "a site-local address"}));
 
-INSTANTIATE_TEST_SUITE_P(Metadata, Addresses,
+INSTANTIATE_TEST_SUITE_P(Metadata, AddressRulesCases,
                          testing::Values(Case{"169.254.169.254", "a metadata address"},
                                          Case{"::ffff:169.254.169.254", "a metadata address"},
                                          Case{"64:ff9b::169.254.169.254", "a metadata address"},
@@ -81,7 +81,7 @@ INSTANTIATE_TEST_SUITE_P(Metadata, Addresses,
                                          Case{"fd20:ce::254", "a metadata address"}));
 
 INSTANTIATE_TEST_SUITE_P(
-    NowhereToSendTo, Addresses,
+    NowhereToSendTo, AddressRulesCases,
     testing::Values(
         Case{"0.0.0.0", "an unspecified address"}, Case{"0.1.2.3", "an unspecified address"},
         Case{"::", "an unspecified address"}, Case{"::ffff:0.0.0.0", "an unspecified address"},

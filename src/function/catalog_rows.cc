@@ -3,6 +3,7 @@
 #include "function/catalog_rows.h"
 
 #include "function/configuration_json.h"
+#include "store/wall_time.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
@@ -11,12 +12,8 @@
 namespace lambda::function {
 namespace {
 
-std::int64_t to_ms(WallTime time) {
-  return time.time_since_epoch().count();
-}
-WallTime from_ms(std::int64_t ms) {
-  return WallTime(std::chrono::milliseconds(ms));
-}
+using store::from_ms;
+using store::to_ms;
 
 State parse_state(std::string_view text) {
   for (const auto state : {State::pending, State::inactive, State::failed}) {

@@ -20,18 +20,18 @@ namespace json = boost::json;
 constexpr const char* kIsDone = "SELECT count(*) FROM meta WHERE name = 'environments_sealed'";
 constexpr const char* kNoteDone = "INSERT OR REPLACE INTO meta VALUES ('environments_sealed', '1')";
 
-struct Row {
+struct SealedRow {
   std::string account, region, function, configuration;
   std::int64_t number = 0;
 };
 
-std::vector<Row> rows_in_clear(SQLite::Database& connection) {
-  std::vector<Row> rows;
+std::vector<SealedRow> rows_in_clear(SQLite::Database& connection) {
+  std::vector<SealedRow> rows;
   SQLite::Statement select(connection,
                            "SELECT account, region, function, number, configuration FROM versions "
                            "WHERE configuration LIKE '%\"environment\"%'");
   while (select.executeStep()) {
-    Row row;
+    SealedRow row;
     row.account = select.getColumn(0).getString();
     row.region = select.getColumn(1).getString();
     row.function = select.getColumn(2).getString();
@@ -43,7 +43,7 @@ std::vector<Row> rows_in_clear(SQLite::Database& connection) {
 }
 
 // Nothing to do, or nothing that can be read: the catalog says so when it is loaded.
-bool seal_row(const store::MasterKey& master, Row& row) {
+bool seal_row(const store::MasterKey& master, SealedRow& row) {
   boost::system::error_code error;
   auto value = json::parse(row.configuration, error);
   auto* object = error ? nullptr : value.if_object();

@@ -5,20 +5,17 @@
 #include "base/encoding.h"
 #include "base/nearest_word.h"
 #include "store/database.h"
+#include "store/wall_time.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
 namespace lambda::function {
 namespace {
 
-constexpr std::size_t kDigestDigits = 12;
+using store::from_ms;
+using store::to_ms;
 
-std::int64_t to_ms(WallTime time) {
-  return time.time_since_epoch().count();
-}
-WallTime from_ms(std::int64_t ms) {
-  return WallTime(std::chrono::milliseconds(ms));
-}
+constexpr std::size_t kDigestDigits = 12;
 
 tl::unexpected<Error> does_not_exist(std::string_view function, std::string_view name,
                                      std::string_view nearest) {

@@ -1,6 +1,7 @@
 // The client against a server whose bytes a test writes itself, and against our own server.
 #include "http/client.h"
 
+#include "http/deadline_fixture.h"
 #include "http/server.h"
 
 #include <gmock/gmock.h>
@@ -16,10 +17,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using namespace std::chrono_literals;
-
-std::chrono::steady_clock::time_point in(std::chrono::milliseconds time) {
-  return std::chrono::steady_clock::now() + time;
-}
 
 Request get(std::string target, std::string method = "GET") {
   Request request;

@@ -2,6 +2,7 @@
 // polite.
 #include "base/loop_runner.h"
 #include "http/client.h"
+#include "http/deadline_fixture.h"
 #include "http/message.h"
 #include "http/response_text.h"
 #include "http/server.h"
@@ -21,10 +22,6 @@ namespace lambda::http {
 namespace {
 
 using namespace std::chrono_literals;
-
-std::chrono::steady_clock::time_point in(std::chrono::milliseconds time) {
-  return std::chrono::steady_clock::now() + time;
-}
 
 // Answers by path; what a test needs of a server.
 class Echo final : public Handler {

@@ -16,7 +16,7 @@ namespace json = boost::json;
 
 constexpr std::string_view kIdFirst = "{\"id\":";
 
-std::string quoted(std::string_view text) {
+std::string json_quoted(std::string_view text) {
   return json::serialize(json::string_view(text.data(), text.size()));
 }
 
@@ -25,8 +25,8 @@ std::string quoted(std::string_view text) {
 std::string kept_json(const KeptLine& line) {
   return fmt::format(R"({}{},"time":{},"version":{},"instance":{},"requestId":{},"text":{}{}}})",
                      kIdFirst, line.id, line.time.time_since_epoch().count(),
-                     quoted(line.origin->version), quoted(line.origin->instance),
-                     quoted(line.origin->request_id), quoted(line.text),
+                     json_quoted(line.origin->version), json_quoted(line.origin->instance),
+                     json_quoted(line.origin->request_id), json_quoted(line.text),
                      line.platform ? ",\"platform\":true" : "");
 }
 
@@ -69,9 +69,9 @@ std::string shown_json(const LogLine& line) {
   const auto level = fields ? level_of(*fields) : level_of(std::string_view(line.text));
   return fmt::format(
       R"({{"id":{},"time":"{}Z","version":{},"instance":{},"requestId":{},"platform":{},"level":{},"text":{}{}{}}})",
-      line.id, format_iso(line.time), quoted(line.version), quoted(line.instance),
-      quoted(line.request_id), line.platform, level ? quoted(to_string(*level)) : "null",
-      quoted(line.text), fields ? ",\"fields\":" : "", as_written);
+      line.id, format_iso(line.time), json_quoted(line.version), json_quoted(line.instance),
+      json_quoted(line.request_id), line.platform, level ? json_quoted(to_string(*level)) : "null",
+      json_quoted(line.text), fields ? ",\"fields\":" : "", as_written);
 }
 
 }  // namespace lambda::observe

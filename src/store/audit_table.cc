@@ -3,6 +3,7 @@
 #include "base/crypto.h"
 #include "base/encoding.h"
 #include "base/time_text.h"
+#include "store/wall_time.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <spdlog/fmt/fmt.h>
@@ -11,10 +12,6 @@
 
 namespace lambda::store {
 namespace {
-
-std::int64_t to_ms(WallTime time) {
-  return time.time_since_epoch().count();
-}
 
 // Each field with its length, so that nothing can move from one into the next.
 void add_field(std::string& text, std::string_view field) {
@@ -29,7 +26,7 @@ constexpr const char* kColumns =
 AuditRow row_in(SQLite::Statement& select) {
   AuditRow row;
   row.seq = select.getColumn(0).getInt64();
-  row.time = WallTime(std::chrono::milliseconds(select.getColumn(1).getInt64()));
+  row.time = from_ms(select.getColumn(1).getInt64());
   row.phase = static_cast<AuditPhase>(select.getColumn(2).getInt());
   row.begun = select.getColumn(3).getInt64();
   row.kind = select.getColumn(4).getString();

@@ -1,6 +1,7 @@
 #include "store/key_table.h"
 
 #include "base/crypto.h"
+#include "store/wall_time.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <spdlog/fmt/ranges.h>
@@ -18,13 +19,6 @@ constexpr std::string_view kIdAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 constexpr std::string_view kSecretAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 constexpr std::size_t kIdLength = 20;
-
-std::int64_t to_ms(WallTime time) {
-  return time.time_since_epoch().count();
-}
-WallTime from_ms(std::int64_t ms) {
-  return WallTime(std::chrono::milliseconds(ms));
-}
 
 std::optional<WallTime> time_in(const SQLite::Column& column) {
   if (column.isNull()) return std::nullopt;

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 
-Grants of(std::string_view scopes, std::vector<std::string> patterns = {}) {
+Grants grants_of(std::string_view scopes, std::vector<std::string> patterns = {}) {
   return std::move(*Grants::make(scopes, std::move(patterns)));
 }
 
@@ -45,7 +45,8 @@ class KeysOnDisk : public testing::Test {
 
 TEST_F(KeysOnDisk, SurviveARestartAndAreNotInTheClear) {
   const auto expires = clock_.now() + 24h;
-  const auto key = keys_->create("ci", of("deploy,invoke", {"greet*", "job-?"}), expires).value();
+  const auto key =
+      keys_->create("ci", grants_of("deploy,invoke", {"greet*", "job-?"}), expires).value();
   EXPECT_TRUE(std::regex_match(key->id, std::regex("[A-Z0-9]{20}")));
   EXPECT_TRUE(std::regex_match(key->secret, std::regex("[A-Za-z0-9]{40}")));
   for (const auto& entry : fs::directory_iterator(directory_.path())) {
@@ -66,14 +67,14 @@ TEST_F(KeysOnDisk, SurviveARestartAndAreNotInTheClear) {
 }
 
 TEST_F(KeysOnDisk, AnEndIsTheMomentFromWhichTheKeyIsNoMore) {
-  const auto key = keys_->create("ci", of("read"), clock_.now() + 1s).value();
+  const auto key = keys_->create("ci", grants_of("read"), clock_.now() + 1s).value();
   EXPECT_TRUE(key->is_live(clock_.now()));
   EXPECT_FALSE(key->is_live(clock_.now() + 1s));
-  EXPECT_FALSE(keys_->create("late", of("read"), clock_.now()));
+  EXPECT_FALSE(keys_->create("late", grants_of("read"), clock_.now()));
 }
 
 TEST_F(KeysOnDisk, ARevokedKeyIsKnownAsRevoked) {
-  const auto key = keys_->create("first", of("admin")).value();
+  const auto key = keys_->create("first", grants_of("admin")).value();
   EXPECT_TRUE(keys_->revoke(key->id));
   EXPECT_TRUE(keys_->revoke(key->id));
   EXPECT_TRUE(keys_->find(key->id)->revoked);
@@ -86,8 +87,8 @@ TEST_F(KeysOnDisk, ARevokedKeyIsKnownAsRevoked) {
 }
 
 TEST_F(KeysOnDisk, WhoWatchesAKeyIsToldOfItsRevocationAndOfNoOther) {
-  const auto key = keys_->create("a", of("read")).value();
-  const auto other = keys_->create("b", of("read")).value();
+  const auto key = keys_->create("a", grants_of("read")).value();
+  const auto other = keys_->create("b", grants_of("read")).value();
   int first = 0;
   int second = 0;
   auto watch = keys_->watch(key->id, [&first] { ++first; });
@@ -102,27 +103,27 @@ TEST_F(KeysOnDisk, WhoWatchesAKeyIsToldOfItsRevocationAndOfNoOther) {
 }
 
 TEST_F(KeysOnDisk, ANameIsThatOfOneLiveKey) {
-  const auto first = keys_->create("ci", of("read"), clock_.now() + 1h).value();
-  const auto second = keys_->create("ci", of("read"));
+  const auto first = keys_->create("ci", grants_of("read"), clock_.now() + 1h).value();
+  const auto second = keys_->create("ci", grants_of("read"));
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code(), ErrorCode::conflict);
   EXPECT_THAT(second.error().message(), HasSubstr(first->id));
   clock_.advance(1h);
-  const auto after_its_end = keys_->create("ci", of("read")).value();
+  const auto after_its_end = keys_->create("ci", grants_of("read")).value();
   EXPECT_EQ(keys_->find_named("ci"), after_its_end);
   EXPECT_TRUE(keys_->revoke(after_its_end->id));
-  EXPECT_TRUE(keys_->create("ci", of("read")));
+  EXPECT_TRUE(keys_->create("ci", grants_of("read")));
 }
 
 TEST_F(KeysOnDisk, WhatIsNoNameIsRefused) {
   for (const char* name : {"", "a b", "-x", "ABCDEFGHIJKLMNOPQRST", "a\n", "a/b"})
-    EXPECT_EQ(keys_->create(name, of("read")).error().code(), ErrorCode::invalid) << name;
-  EXPECT_FALSE(keys_->create(std::string(65, 'a'), of("read")));
-  EXPECT_TRUE(keys_->create("ci-1.deploy_me@example.org", of("read")));
+    EXPECT_EQ(keys_->create(name, grants_of("read")).error().code(), ErrorCode::invalid) << name;
+  EXPECT_FALSE(keys_->create(std::string(65, 'a'), grants_of("read")));
+  EXPECT_TRUE(keys_->create("ci-1.deploy_me@example.org", grants_of("read")));
 }
 
 TEST_F(KeysOnDisk, UsesAreKeptWhenTheyAreSaved) {
-  const auto key = keys_->create("ci", of("read")).value();
+  const auto key = keys_->create("ci", grants_of("read")).value();
   EXPECT_FALSE(keys_->list()[0].used);
   keys_->note_use(key->id, "192.0.2.1");
   EXPECT_EQ(keys_->list()[0].used, clock_.now());
@@ -140,7 +141,7 @@ TEST_F(KeysOnDisk, UsesAreKeptWhenTheyAreSaved) {
 }
 
 TEST_F(KeysOnDisk, AnotherMasterKeyIsNotTaken) {
-  const auto key = keys_->create("ci", of("read")).value();
+  const auto key = keys_->create("ci", grants_of("read")).value();
   const auto path = directory_.path() / "master.key";
   std::ofstream(path) << std::string(64, 'a') << "\n";
   const auto wrong = load_again();

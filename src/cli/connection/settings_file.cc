@@ -45,7 +45,7 @@ Result<Context> context_of(const toml::table& table, const fs::path& file) {
 }
 
 // Nothing where there is no such file. Error: denied.
-Result<std::optional<std::string>> text_of(const fs::path& path) {
+Result<std::optional<std::string>> file_text(const fs::path& path) {
   const auto failed = [&path](int number) {
     return fail(ErrorCode::denied, "the settings cannot be read: {}: {}", path.string(),
                 std::strerror(number));
@@ -74,7 +74,7 @@ Result<toml::table> table_of(const std::string& text, const fs::path& path) {
 
 // What is there now, to be changed: what this version does not know stays in it.
 Result<toml::table> table_at(const fs::path& path) {
-  auto text = text_of(path);
+  auto text = file_text(path);
   if (!text) return fail(std::move(text.error()));
   if (!*text) return toml::table();
   return table_of(**text, path);

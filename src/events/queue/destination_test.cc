@@ -16,7 +16,7 @@ namespace json = boost::json;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-const WallTime kNow{std::chrono::milliseconds(1'767'323'045'678)};
+const WallTime kFailedAt{std::chrono::milliseconds(1'767'323'045'678)};
 constexpr const char* kArn = "arn:aws:lambda:us-east-1:000000000000:function:work:$LATEST";
 
 ClaimedEvent event_of(std::string payload) {
@@ -49,7 +49,7 @@ TEST(DestinationRecord, OfASuccessHasAwssShape) {
   verdict.success.executed_version = "$LATEST";
   auto event = event_of(R"({"a":1})");
   event.attempts = 1;
-  EXPECT_EQ(parsed(destination_record(event, verdict, kArn, kNow)), parsed(R"({
+  EXPECT_EQ(parsed(destination_record(event, verdict, kArn, kFailedAt)), parsed(R"({
     "version": "1.0", "timestamp": "2026-01-02T03:04:05.678Z",
     "requestContext": {"requestId": "e4b5a0d2-2f0c-4b43-9f0a-6e0f9f3c8f01",
       "functionArn": "arn:aws:lambda:us-east-1:000000000000:function:work:$LATEST",
@@ -60,7 +60,7 @@ TEST(DestinationRecord, OfASuccessHasAwssShape) {
 }
 
 TEST(DestinationRecord, OfAFailureSaysSo) {
-  const auto record = parsed(destination_record(event_of("[1]"), failure(), kArn, kNow));
+  const auto record = parsed(destination_record(event_of("[1]"), failure(), kArn, kFailedAt));
   EXPECT_EQ(record.at("requestContext").at("condition"), "RetriesExhausted");
   EXPECT_EQ(record.at("requestContext").at("approximateInvokeCount"), 3);
   EXPECT_EQ(record.at("responseContext").at("functionError"), "Unhandled");
@@ -69,7 +69,7 @@ TEST(DestinationRecord, OfAFailureSaysSo) {
 
 TEST(DestinationRecord, OfAnEventThatWasNeverCarriedOutHasNoResponse) {
   const auto record =
-      parsed(destination_record(event_of("[1]"), verdict_too_old(event_of("")), kArn, kNow));
+      parsed(destination_record(event_of("[1]"), verdict_too_old(event_of("")), kArn, kFailedAt));
   EXPECT_EQ(record.at("requestContext").at("condition"), "EventAgeExceeded");
   EXPECT_FALSE(record.as_object().contains("responseContext"));
   EXPECT_FALSE(record.as_object().contains("responsePayload"));
@@ -83,7 +83,7 @@ TEST(DestinationRecord, HasThePayloadsAsTheyAre) {
        {std::string(R"({"n":12345678901234567890123,"x":1.10,"e":1E2})"),
         std::string(R"({"a":1,"a":2})"), deep, std::string("\"\xc3\xbc\\u00fc\"")}) {
     verdict.success.payload = payload;
-    EXPECT_THAT(destination_record(event_of(payload), verdict, kArn, kNow),
+    EXPECT_THAT(destination_record(event_of(payload), verdict, kArn, kFailedAt),
                 AllOf(HasSubstr("\"requestPayload\":" + payload + ","),
                       HasSubstr("\"responsePayload\":" + payload + "}")));
   }
@@ -100,7 +100,7 @@ TEST(DestinationRecord, HasWhatIsNoJsonAsText) {
                                                         {deeper, deeper},
                                                         {"\xff", "\xef\xbf\xbd"}}) {
     verdict.success.payload = payload;
-    const auto record = parsed(destination_record(event_of(payload), verdict, kArn, kNow));
+    const auto record = parsed(destination_record(event_of(payload), verdict, kArn, kFailedAt));
     EXPECT_EQ(record.at("requestPayload"), json::string(text));
     EXPECT_EQ(record.at("responsePayload"), json::string(text));
   }
@@ -110,7 +110,7 @@ TEST(DestinationRecord, ThatIsTooLargeLeavesOutThePayloads) {
   Verdict verdict;
   verdict.success.executed_version = "3";
   verdict.success.payload = '"' + std::string(6'291'456, 'x') + '"';
-  const auto record = parsed(destination_record(event_of("[1]"), verdict, kArn, kNow));
+  const auto record = parsed(destination_record(event_of("[1]"), verdict, kArn, kFailedAt));
   EXPECT_EQ(record.at("requestPayload"), nullptr);
   EXPECT_FALSE(record.as_object().contains("responsePayload"));
 }

@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-const WallTime kNow{std::chrono::milliseconds(1'767'323'045'000)};
+const WallTime kInserted{std::chrono::milliseconds(1'767'323'045'000)};
 
 class EventTableTest : public testing::Test {
  public:
@@ -53,7 +53,7 @@ class EventTableTest : public testing::Test {
   }
 
   EventTable::Inserted insert(const std::string& id, const std::string& function = "work",
-                              WallTime now = kNow, const std::string& token = "",
+                              WallTime now = kInserted, const std::string& token = "",
                               const std::string& url = "") {
     NewEvent event;
     event.url = url;
@@ -72,7 +72,7 @@ class EventTableTest : public testing::Test {
     with([&](SQLite::Database& database) { return table_.insert(database, event, due, due); });
   }
 
-  EventTable::Claims claim(const std::string& function, std::size_t count, WallTime now = kNow,
+  EventTable::Claims claim(const std::string& function, std::size_t count, WallTime now = kInserted,
                            const std::string& url = "") {
     EventTable::Wanted wanted;
     wanted.lane = lane(function, url);
@@ -105,15 +105,17 @@ class EventTableTest : public testing::Test {
     failure.attempts = 3;
     failure.error_message = std::string(5'000, 'x');
     failure.payload = "{}";
-    return with(
-        [&](SQLite::Database& database) { return table_.die(database, event, failure, kNow); });
+    return with([&](SQLite::Database& database) {
+      return table_.die(database, event, failure, kInserted);
+    });
   }
 
   bool succeed(const ClaimedEvent& event) {
     EventTable::Success success;
     success.payload = "\"done\"";
-    return with(
-        [&](SQLite::Database& database) { return table_.succeed(database, event, success, kNow); });
+    return with([&](SQLite::Database& database) {
+      return table_.succeed(database, event, success, kInserted);
+    });
   }
 
   std::unique_ptr<store::Database> database_ = std::move(*store::Database::open_in_memory());
@@ -127,7 +129,7 @@ TEST_F(EventTableTest, AnEventKeepsTheTraceOfWhoeverSubmittedIt) {
   event.trace.amzn = "Root=1-0";
   event.trace.parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   event.trace.state = "a=1";
-  with([&](SQLite::Database& database) { return table_.insert(database, event, kNow); });
+  with([&](SQLite::Database& database) { return table_.insert(database, event, kInserted); });
   const auto claims = claim("work", 1);
   ASSERT_THAT(ids(claims), ElementsAre("a"));
   EXPECT_EQ(claims.events[0].event.trace.amzn, event.trace.amzn);
@@ -136,14 +138,14 @@ TEST_F(EventTableTest, AnEventKeepsTheTraceOfWhoeverSubmittedIt) {
 }
 
 TEST_F(EventTableTest, ClaimsTheOldestOfTheFunctionAndNoneTwice) {
-  insert("a", "work", kNow - 3s);
-  insert("b", "work", kNow - 2s);
-  insert("c", "other", kNow - 9s);
-  insert("d", "work", kNow - 1s);
+  insert("a", "work", kInserted - 3s);
+  insert("b", "work", kInserted - 2s);
+  insert("c", "other", kInserted - 9s);
+  insert("d", "work", kInserted - 1s);
   const auto first = claim("work", 2);
   EXPECT_THAT(ids(first), ElementsAre("a", "b"));
   EXPECT_EQ(first.events[0].event.payload, "{\"id\": \"a\"}");
-  EXPECT_EQ(first.next_due.at(lane("work")), kNow - 1s);
+  EXPECT_EQ(first.next_due.at(lane("work")), kInserted - 1s);
   const auto second = claim("work", 5);
   EXPECT_THAT(ids(second), ElementsAre("d"));
   EXPECT_EQ(second.next_due.at(lane("work")), std::nullopt);
@@ -160,21 +162,21 @@ TEST_F(EventTableTest, NoMoreIsClaimedThanFits) {
   other.lane = lane("other");
   other.count = 1;
   const auto claims = with([&](SQLite::Database& database) {
-    return table_.claim(database, {work, other}, kNow, NestedRoom({12, 100, 100}));
+    return table_.claim(database, {work, other}, kInserted, NestedRoom({12, 100, 100}));
   });
   EXPECT_THAT(ids(claims), ElementsAre("a", "b"));
-  EXPECT_EQ(claims.next_due.at(work.lane), kNow);
-  EXPECT_EQ(claims.next_due.at(other.lane), kNow);
+  EXPECT_EQ(claims.next_due.at(work.lane), kInserted);
+  EXPECT_EQ(claims.next_due.at(other.lane), kInserted);
 }
 
 TEST_F(EventTableTest, AnEventIsNotClaimedBeforeItIsDue) {
   insert("a");
   const auto claimed = claim("work", 1);
-  EXPECT_TRUE(retry(claimed.events[0], kNow + 60s));
-  const auto early = claim("work", 1, kNow + 59s);
+  EXPECT_TRUE(retry(claimed.events[0], kInserted + 60s));
+  const auto early = claim("work", 1, kInserted + 59s);
   EXPECT_THAT(ids(early), IsEmpty());
-  EXPECT_EQ(early.next_due.at(lane("work")), kNow + 60s);
-  const auto late = claim("work", 1, kNow + 60s);
+  EXPECT_EQ(early.next_due.at(lane("work")), kInserted + 60s);
+  const auto late = claim("work", 1, kInserted + 60s);
   EXPECT_THAT(ids(late), ElementsAre("a"));
   EXPECT_EQ(late.events[0].attempts, 1);
 }
@@ -182,12 +184,12 @@ TEST_F(EventTableTest, AnEventIsNotClaimedBeforeItIsDue) {
 TEST_F(EventTableTest, WhoseLeaseIsOverChangesNothing) {
   insert("a");
   const auto first = claim("work", 1);
-  with([&](SQLite::Database& database) { return table_.release_running(database, kNow); });
+  with([&](SQLite::Database& database) { return table_.release_running(database, kInserted); });
   const auto second = claim("work", 1);
   ASSERT_THAT(ids(second), ElementsAre("a"));
   EXPECT_FALSE(succeed(first.events[0]));
   EXPECT_FALSE(die(first.events[0]));
-  EXPECT_FALSE(retry(first.events[0], kNow));
+  EXPECT_FALSE(retry(first.events[0], kInserted));
   EXPECT_EQ(find("a").state, EventState::running);
   EXPECT_TRUE(succeed(second.events[0]));
   EXPECT_FALSE(succeed(second.events[0]));
@@ -204,7 +206,7 @@ TEST_F(EventTableTest, WhatADeadOneCouldNotTellFitsBehindALongError) {
     failure.problem = problem;
     const auto claimed = claim("work", 1);
     with([&](SQLite::Database& database) {
-      return table_.die(database, claimed.events.at(0), failure, kNow);
+      return table_.die(database, claimed.events.at(0), failure, kInserted);
     });
     const auto told = find(id).error_message;
     const auto* between = size == 0 ? "" : "; ";
@@ -215,11 +217,11 @@ TEST_F(EventTableTest, WhatADeadOneCouldNotTellFitsBehindALongError) {
 }
 
 TEST_F(EventTableTest, ATokenMakesARepeatedSubmissionTheSameEvent) {
-  EXPECT_FALSE(insert("a", "work", kNow, "k").duplicate);
-  const auto again = insert("b", "work", kNow, "k");
+  EXPECT_FALSE(insert("a", "work", kInserted, "k").duplicate);
+  const auto again = insert("b", "work", kInserted, "k");
   EXPECT_TRUE(again.duplicate);
   EXPECT_EQ(again.id, "a");
-  EXPECT_FALSE(insert("c", "other", kNow, "k").duplicate);
+  EXPECT_FALSE(insert("c", "other", kInserted, "k").duplicate);
   EXPECT_FALSE(insert("d").duplicate);
   EXPECT_FALSE(insert("e").duplicate);
 }
@@ -237,7 +239,7 @@ TEST_F(EventTableTest, KnowsWhichVersionsAreStillToBeCalled) {
   event.id = "pinned";
   event.function = "work";
   event.qualifier = "2";
-  with([&](SQLite::Database& database) { return table_.insert(database, event, kNow); });
+  with([&](SQLite::Database& database) { return table_.insert(database, event, kInserted); });
   EXPECT_TRUE(pending("work", "2"));
   EXPECT_FALSE(pending("work", "1"));
   EXPECT_FALSE(pending("other", "2"));
@@ -247,13 +249,13 @@ TEST_F(EventTableTest, KnowsWhichVersionsAreStillToBeCalled) {
   EventTable::Failure failure;
   failure.attempts = 1;
   with([&](SQLite::Database& database) {
-    return table_.retry(database, claims.events[1], failure, kNow + 1min);
+    return table_.retry(database, claims.events[1], failure, kInserted + 1min);
   });
   EXPECT_TRUE(pending("work", "2")) << "while it waits for another attempt";
-  const auto again = claim("work", 1, kNow + 2min);
+  const auto again = claim("work", 1, kInserted + 2min);
   ASSERT_EQ(again.events.size(), 1u);
   with([&](SQLite::Database& database) {
-    return table_.succeed(database, again.events[0], {}, kNow + 2min);
+    return table_.succeed(database, again.events[0], {}, kInserted + 2min);
   });
   EXPECT_FALSE(pending("work", "2"));
 }
@@ -267,40 +269,40 @@ TEST_F(EventTableTest, DeadOnesAreRevivedWithAnotherPayload) {
   EXPECT_EQ(find("a").error_message.size(), 1'024u);
   const auto revive = [this](const std::string& id, std::optional<std::string> payload) {
     return with([&](SQLite::Database& database) {
-      return table_.redrive(database, id, payload, kNow + 1s);
+      return table_.redrive(database, id, payload, kInserted + 1s);
     });
   };
   EXPECT_EQ(revive("a", "[2]"), lane("work"));
   EXPECT_EQ(revive("a", std::nullopt), std::nullopt);
   EXPECT_EQ(revive("nobody", std::nullopt), std::nullopt);
-  const auto again = claim("work", 5, kNow + 1s);
+  const auto again = claim("work", 5, kInserted + 1s);
   ASSERT_THAT(ids(again), ElementsAre("a"));
   EXPECT_EQ(again.events[0].event.payload, "[2]");
   EXPECT_EQ(again.events[0].attempts, 0);
   const auto all = with([this](SQLite::Database& database) {
-    return table_.redrive_all(database, "work", kNow, {});
+    return table_.redrive_all(database, "work", kInserted, {});
   });
   EXPECT_EQ(all.changed.count, 1u);
   EXPECT_THAT(all.lanes, ElementsAre(lane("work")));
 }
 
 TEST_F(EventTableTest, WebhooksWaitInLanesOfTheirOwn) {
-  insert("call", "work", kNow);
-  insert("a", "work", kNow, "", "http://a/");
-  insert("b", "work", kNow - 1s, "", "http://b/");
+  insert("call", "work", kInserted);
+  insert("a", "work", kInserted, "", "http://a/");
+  insert("b", "work", kInserted - 1s, "", "http://b/");
   const auto due = with([this](SQLite::Database& database) { return table_.due_times(database); });
-  EXPECT_EQ(due, (std::map<LaneKey, WallTime>{{lane("work"), kNow},
-                                              {lane("work", "http://a/"), kNow},
-                                              {lane("work", "http://b/"), kNow - 1s}}));
+  EXPECT_EQ(due, (std::map<LaneKey, WallTime>{{lane("work"), kInserted},
+                                              {lane("work", "http://a/"), kInserted},
+                                              {lane("work", "http://b/"), kInserted - 1s}}));
   EXPECT_THAT(ids(claim("work", 5)), ElementsAre("call"));
-  const auto webhooks = claim("work", 5, kNow, "http://b/");
+  const auto webhooks = claim("work", 5, kInserted, "http://b/");
   ASSERT_THAT(ids(webhooks), ElementsAre("b"));
   EXPECT_EQ(webhooks.events[0].event.lane(), lane("work", "http://b/"));
   EXPECT_EQ(find("b").url, "http://b/");
   EXPECT_EQ(find("call").url, "");
   EXPECT_TRUE(die(webhooks.events[0]));
   const auto redriven = with([this](SQLite::Database& database) {
-    return table_.redrive_all(database, "work", kNow, {});
+    return table_.redrive_all(database, "work", kInserted, {});
   });
   EXPECT_EQ(redriven.changed.count, 1u);
   EXPECT_THAT(redriven.lanes, ElementsAre(lane("work", "http://b/")));
@@ -311,13 +313,13 @@ TEST_F(EventTableTest, HopsAreKeptUntilSomebodyRedrives) {
   event.id = "a";
   event.function = "work";
   event.hops = 17;
-  with([&](SQLite::Database& database) { return table_.insert(database, event, kNow); });
+  with([&](SQLite::Database& database) { return table_.insert(database, event, kInserted); });
   const auto claimed = claim("work", 1);
   ASSERT_EQ(claimed.events.size(), 1u);
   EXPECT_EQ(claimed.events[0].event.hops, 17);
   die(claimed.events[0]);
   with([&](SQLite::Database& database) {
-    return table_.redrive(database, "a", std::nullopt, kNow).has_value();
+    return table_.redrive(database, "a", std::nullopt, kInserted).has_value();
   });
   EXPECT_EQ(claim("work", 1).events.at(0).event.hops, 0);
 }
@@ -325,7 +327,7 @@ TEST_F(EventTableTest, HopsAreKeptUntilSomebodyRedrives) {
 TEST_F(EventTableTest, CountsByState) {
   for (const char* id : {"a", "b", "c", "d", "e"}) insert(id);
   const auto claimed = claim("work", 4);
-  retry(claimed.events[0], kNow + 60s);
+  retry(claimed.events[0], kInserted + 60s);
   die(claimed.events[1]);
   succeed(claimed.events[2]);
   const auto depths =
@@ -336,7 +338,7 @@ TEST_F(EventTableTest, CountsByState) {
   EXPECT_EQ(depths[0].retrying, 1u);
   EXPECT_EQ(depths[0].running, 1u);
   EXPECT_EQ(depths[0].dead, 1u);
-  EXPECT_EQ(depths[0].oldest, kNow);
+  EXPECT_EQ(depths[0].oldest, kInserted);
 }
 
 TEST_F(EventTableTest, OldOnesGoAndOthersStay) {
@@ -348,8 +350,8 @@ TEST_F(EventTableTest, OldOnesGoAndOthersStay) {
     return with(
         [&](SQLite::Database& database) { return table_.expire(database, state, before, {}); });
   };
-  EXPECT_EQ(expire(EventState::succeeded, kNow).count, 0u);
-  EXPECT_EQ(expire(EventState::succeeded, kNow + 1s).count, 1u);
+  EXPECT_EQ(expire(EventState::succeeded, kInserted).count, 0u);
+  EXPECT_EQ(expire(EventState::succeeded, kInserted + 1s).count, 1u);
   EXPECT_EQ(find("b").state, EventState::dead);
   EXPECT_EQ(find("c").state, EventState::waiting);
 }
@@ -390,7 +392,7 @@ TEST_F(EventTableTest, AStepTakesNoLongerThanItsTime) {
     EXPECT_EQ(changed.count, 1u);
     EXPECT_TRUE(changed.more);
   };
-  const auto later = kNow + 1s;
+  const auto later = kInserted + 1s;
   with([&](SQLite::Database& database) {
     one_of_more(table_.redrive_all(database, "work", later, step).changed);
     one_of_more(table_.expire(database, EventState::dead, later, step));
@@ -409,37 +411,37 @@ TEST_F(EventTableTest, ErrorsAreCutBetweenCharacters) {
   failure.error_message = "x";
   for (int i = 0; i < 600; ++i) failure.error_message += "\xc3\xbc";
   with([&](SQLite::Database& database) {
-    return table_.retry(database, claimed.events[0], failure, kNow);
+    return table_.retry(database, claimed.events[0], failure, kInserted);
   });
   EXPECT_EQ(find("a").error_type, std::string(256, 'T'));
   EXPECT_EQ(find("a").error_message.size(), 1'023u);
   const auto again = claim("work", 1);
   failure.error_message = "\xff\xfe!";
   with([&](SQLite::Database& database) {
-    return table_.die(database, again.events[0], failure, kNow);
+    return table_.die(database, again.events[0], failure, kInserted);
   });
   EXPECT_EQ(find("a").error_message, "\xef\xbf\xbd\xef\xbf\xbd!");
 }
 
 TEST_F(EventTableTest, WhatAClockAheadHasPutOffIsDue) {
-  insert("new", "work", kNow + 10h);
-  insert("retried", "work", kNow);
-  insert("soon", "other", kNow);
-  insert_firing("jittered", "other", kNow + 9h);
-  insert_firing("of another year", "work", kNow + 8'760h);
-  insert_firing("retried firing", "third", kNow);
-  retry(claim("work", 1).events[0], kNow + 10h);
-  retry(claim("other", 1).events[0], kNow + 50min);
-  retry(claim("third", 1).events[0], kNow + 10h);
+  insert("new", "work", kInserted + 10h);
+  insert("retried", "work", kInserted);
+  insert("soon", "other", kInserted);
+  insert_firing("jittered", "other", kInserted + 9h);
+  insert_firing("of another year", "work", kInserted + 8'760h);
+  insert_firing("retried firing", "third", kInserted);
+  retry(claim("work", 1).events[0], kInserted + 10h);
+  retry(claim("other", 1).events[0], kInserted + 50min);
+  retry(claim("third", 1).events[0], kInserted + 10h);
   const auto release = [this](SQLite::Database& database) {
-    return table_.release_ahead(database, kNow, 1h, 3);
+    return table_.release_ahead(database, kInserted, 1h, 3);
   };
   EXPECT_TRUE(with(release));
   EXPECT_FALSE(with(release));
   EXPECT_THAT(ids(claim("work", 5)), ElementsAre("new", "retried", "of another year"));
   EXPECT_THAT(ids(claim("third", 5)), ElementsAre("retried firing"));
   EXPECT_THAT(ids(claim("other", 5)), IsEmpty());
-  EXPECT_EQ(find("of another year").accepted, kNow);
+  EXPECT_EQ(find("of another year").accepted, kInserted);
 }
 
 TEST_F(EventTableTest, AnOldResultIsNoneOfOneThatWaitsAgain) {
@@ -450,7 +452,7 @@ TEST_F(EventTableTest, AnOldResultIsNoneOfOneThatWaitsAgain) {
   };
   EXPECT_EQ(result(), "{}");
   with([this](SQLite::Database& database) {
-    return table_.redrive(database, "a", std::nullopt, kNow).has_value();
+    return table_.redrive(database, "a", std::nullopt, kInserted).has_value();
   });
   EXPECT_EQ(result(), std::nullopt);
 }

@@ -15,12 +15,12 @@ using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-const WallTime kNow{std::chrono::milliseconds(1'767'323'045'000)};
+const WallTime kNoted{std::chrono::milliseconds(1'767'323'045'000)};
 const SteadyTime kSteady{1'000s};
 
-// That long after kNow.
+// That long after kNoted.
 Lanes::Time at(std::chrono::milliseconds later = 0ms) {
-  return {kNow + later, kSteady + later};
+  return {kNoted + later, kSteady + later};
 }
 
 constexpr Lanes::Ending kWell{true, 0ms};
@@ -60,7 +60,7 @@ std::vector<std::string> serve(Lanes& lanes, const Lanes::Time& now = at()) {
 
 TEST(Lanes, ShareTheRoomAndTakeTurns) {
   Lanes lanes(limits(4, 2));
-  for (const char* name : {"a", "b", "c", "d", "e"}) lanes.note(lane(name), kNow);
+  for (const char* name : {"a", "b", "c", "d", "e"}) lanes.note(lane(name), kNoted);
   EXPECT_THAT(serve(lanes), ElementsAre("a:1", "b:1", "c:1", "d:1"));
   EXPECT_THAT(serve(lanes), IsEmpty());
   lanes.ended(lane("a"), 1, kWell);
@@ -69,9 +69,9 @@ TEST(Lanes, ShareTheRoomAndTakeTurns) {
 
 TEST(Lanes, OneHasNoMoreThanItsPart) {
   Lanes lanes(limits(8, 4));
-  lanes.note(lane("slow"), kNow);
+  lanes.note(lane("slow"), kNoted);
   EXPECT_THAT(serve(lanes), ElementsAre("slow:4"));
-  lanes.note(lane("other"), kNow);
+  lanes.note(lane("other"), kNoted);
   EXPECT_THAT(serve(lanes), ElementsAre("other:4"));
 }
 
@@ -84,17 +84,17 @@ TEST(Lanes, OneMayHaveLessOfItsOwn) {
     return std::nullopt;
   };
   Lanes lanes(own);
-  lanes.note(lane("none"), kNow);
+  lanes.note(lane("none"), kNoted);
   EXPECT_THAT(serve(lanes), ElementsAre("none:1"));
-  lanes.note(lane("reserved"), kNow);
+  lanes.note(lane("reserved"), kNoted);
   EXPECT_THAT(serve(lanes), ElementsAre("reserved:2"));
-  lanes.note(lane("many"), kNow);
+  lanes.note(lane("many"), kNoted);
   EXPECT_THAT(serve(lanes), ElementsAre("many:4"));
 }
 
 TEST(Lanes, OneThatRestsIsNotChosen) {
   Lanes lanes(limits(8, 4));
-  lanes.note(lane("a"), kNow);
+  lanes.note(lane("a"), kNoted);
   EXPECT_THAT(serve(lanes), ElementsAre("a:4"));
   lanes.rest(lane("a"), kSteady + 1s);
   for (int i = 0; i < 4; ++i) lanes.ended(lane("a"), 1, kWell);
@@ -105,7 +105,7 @@ TEST(Lanes, OneThatRestsIsNotChosen) {
 
 TEST(Lanes, WhatIsNotDueWaits) {
   Lanes lanes(limits(8, 4));
-  lanes.note(lane("a"), kNow + 5s);
+  lanes.note(lane("a"), kNoted + 5s);
   EXPECT_THAT(serve(lanes), IsEmpty());
   EXPECT_EQ(lanes.idle_time(at(), 60s), 5s);
   EXPECT_EQ(lanes.idle_time(at(), 1s), 1s);
@@ -114,7 +114,7 @@ TEST(Lanes, WhatIsNotDueWaits) {
 
 // One event of each of so many addresses, and more that wait.
 std::size_t serve_many(Lanes& lanes, const std::string& host, int count) {
-  for (int i = 0; i < count; ++i) lanes.note(lane("f", host + std::to_string(i)), kNow);
+  for (int i = 0; i < count; ++i) lanes.note(lane("f", host + std::to_string(i)), kNoted);
   return serve(lanes).size();
 }
 
@@ -126,7 +126,7 @@ void prove(Lanes& lanes, const LaneKey& key) {
 TEST(Lanes, ANewOneAndAFailedOneAreTriedOneAtATimeUntilTheyWork) {
   Lanes lanes(webhook_limits());
   const auto hook = lane("f", "http://hook/");
-  lanes.note(hook, kNow);
+  lanes.note(hook, kNoted);
   EXPECT_THAT(serve(lanes), ElementsAre("fhttp://hook/:1"));
   EXPECT_THAT(serve(lanes), IsEmpty());
   lanes.ended(hook, 1, kWell);
@@ -144,7 +144,7 @@ TEST(Lanes, HundredsThatHangLeaveRoomForTheOneThatWorks) {
   const auto good = lane("good", "http://works/");
   prove(lanes, good);
   EXPECT_EQ(serve_many(lanes, "http://hangs/", 300), 48u);
-  lanes.note(good, kNow);
+  lanes.note(good, kNoted);
   EXPECT_THAT(serve(lanes), ElementsAre("goodhttp://works/:8"));
 }
 
@@ -152,12 +152,12 @@ TEST(Lanes, HundredsThatFailedLeaveRoomForNewOnes) {
   Lanes lanes(webhook_limits());
   for (int i = 0; i < 300; ++i) {
     const auto broken = lane("f", "http://hangs/" + std::to_string(i));
-    lanes.note(broken, kNow);
+    lanes.note(broken, kNoted);
     lanes.began(broken, 1);
     lanes.ended(broken, 1, kBadly);
   }
   EXPECT_EQ(serve(lanes).size(), 16u);
-  lanes.note(lane("good", "http://new/"), kNow);
+  lanes.note(lane("good", "http://new/"), kNoted);
   EXPECT_THAT(serve(lanes), ElementsAre("goodhttp://new/:1"));
   lanes.ended(lane("good", "http://new/"), 1, kWell);
   EXPECT_THAT(serve(lanes), ElementsAre("goodhttp://new/:8"));
@@ -175,10 +175,10 @@ TEST(Lanes, OneThatAnswersSlowlySharesTheRoomOfThoseThatDoNotWork) {
     const auto slow = lane("f", "http://slow/" + std::to_string(i));
     lanes.began(slow, 1);
     lanes.ended(slow, 1, {true, 2'001ms});
-    lanes.note(slow, kNow);
+    lanes.note(slow, kNoted);
   }
   EXPECT_EQ(serve(lanes).size(), 48u);
-  lanes.note(good, kNow);
+  lanes.note(good, kNoted);
   EXPECT_THAT(serve(lanes), ElementsAre("goodhttp://works/:8"));
 }
 
@@ -186,14 +186,14 @@ TEST(Lanes, TheLastOfTheRoomIsForThoseThatHaveNothingOfIt) {
   auto spared = limits(8, 4);
   spared.spare = 2;
   Lanes lanes(spared);
-  for (const char* name : {"slow", "slower"}) lanes.note(lane(name), kNow);
+  for (const char* name : {"slow", "slower"}) lanes.note(lane(name), kNoted);
   EXPECT_THAT(serve(lanes), ElementsAre("slow:3", "slower:3"));
   EXPECT_THAT(serve(lanes), IsEmpty());
   EXPECT_EQ(lanes.idle_time(at(), 5s), 5s);
-  lanes.note(lane("third"), kNow);
+  lanes.note(lane("third"), kNoted);
   EXPECT_THAT(serve(lanes), ElementsAre("third:1"));
   EXPECT_THAT(serve(lanes), IsEmpty());
-  lanes.note(lane("fourth"), kNow);
+  lanes.note(lane("fourth"), kNoted);
   EXPECT_THAT(serve(lanes), ElementsAre("fourth:1"));
   lanes.ended(lane("third"), 1, kWell);
   EXPECT_THAT(serve(lanes), ElementsAre("third:1"));
@@ -215,15 +215,15 @@ TEST(Lanes, LargeOnesThatFailLeaveBytesToThoseThatWork) {
   lanes.began(broken, 30);
   EXPECT_EQ(lanes.bytes().of(2), 0u);
   EXPECT_EQ(lanes.bytes().of(1), 30u);
-  lanes.note(broken, kNow);
-  lanes.note(first, kNow);
+  lanes.note(broken, kNoted);
+  lanes.note(first, kNoted);
   EXPECT_EQ(lanes.choose(at()).size(), 1u);
   lanes.began(first, 30);
   EXPECT_EQ(lanes.bytes().of(1), 0u);
-  lanes.note(second, kNow);
+  lanes.note(second, kNoted);
   EXPECT_THAT(lanes.choose(at()), IsEmpty());
   EXPECT_EQ(lanes.idle_time(at(), 5s), 5s);
-  lanes.note(good, kNow);
+  lanes.note(good, kNoted);
   EXPECT_EQ(lanes.choose(at()).size(), 1u);
   EXPECT_EQ(lanes.bytes().of(0), 40u);
   lanes.ended(first, 30, kWell);
@@ -234,7 +234,7 @@ TEST(Lanes, WhatWorkedNeedNotProveItAgain) {
   Lanes lanes(webhook_limits());
   const auto hook = lane("f", "http://hook/");
   prove(lanes, hook);
-  lanes.note(hook, kNow);
+  lanes.note(hook, kNoted);
   EXPECT_THAT(serve(lanes), ElementsAre("fhttp://hook/:8"));
 }
 
@@ -242,7 +242,7 @@ TEST(Lanes, AFailedOneRestsUntilThenOrUntilItWorks) {
   Lanes lanes(webhook_limits());
   const auto hook = lane("f", "http://hook/");
   prove(lanes, hook);
-  lanes.note(hook, kNow);
+  lanes.note(hook, kNoted);
   EXPECT_THAT(serve(lanes), ElementsAre("fhttp://hook/:8"));
   lanes.rest(hook, kSteady + 15s);
   for (int i = 0; i < 7; ++i) lanes.ended(hook, 1, kBadly);
@@ -255,20 +255,20 @@ TEST(Lanes, AFailedOneRestsUntilThenOrUntilItWorks) {
 // What was chosen and had to wait is served next, not again behind the others.
 TEST(Lanes, TurnsAreThoseThatBegan) {
   Lanes lanes(limits(8, 1));
-  for (const char* name : {"a", "b", "c"}) lanes.note(lane(name), kNow);
+  for (const char* name : {"a", "b", "c"}) lanes.note(lane(name), kNoted);
   EXPECT_EQ(lanes.choose(at()).size(), 3u);
   lanes.began(lane("a"), 1);
-  for (const char* name : {"a", "b", "c"}) lanes.seen(lane(name), kNow);
+  for (const char* name : {"a", "b", "c"}) lanes.seen(lane(name), kNoted);
   lanes.ended(lane("a"), 1, kWell);
   EXPECT_EQ(lanes.choose(at()).front().lane.function, "b");
 }
 
 TEST(Lanes, WhatIsNotedDuringAClaimIsNotLost) {
   Lanes lanes(limits(8, 4));
-  lanes.note(lane("a"), kNow);
+  lanes.note(lane("a"), kNoted);
   const auto wanted = lanes.choose(at());
   ASSERT_EQ(wanted.size(), 1u);
-  lanes.note(lane("a"), kNow + 1s);
+  lanes.note(lane("a"), kNoted + 1s);
   lanes.seen(lane("a"), std::nullopt);
   EXPECT_EQ(lanes.idle_time(at(), 60s), 1s);
 }
@@ -278,8 +278,8 @@ TEST(Lanes, OfOneAddressShareItsRoom) {
   four.each = 4;
   Lanes lanes(four);
   for (const char* url : {"http://x/", "http://y/"}) prove(lanes, lane("z", url));
-  for (const char* name : {"a", "b", "c"}) lanes.note(lane(name, "http://x/"), kNow);
-  lanes.note(lane("a", "http://y/"), kNow);
+  for (const char* name : {"a", "b", "c"}) lanes.note(lane(name, "http://x/"), kNoted);
+  lanes.note(lane("a", "http://y/"), kNoted);
   EXPECT_THAT(serve(lanes),
               ElementsAre("ahttp://x/:2", "bhttp://x/:1", "chttp://x/:1", "ahttp://y/:4"));
   for (const char* name : {"b", "c", "a", "a"}) lanes.ended(lane(name, "http://x/"), 1, kBadly);
@@ -291,11 +291,11 @@ TEST(Lanes, OfOneAddressShareItsRoom) {
 
 TEST(Lanes, ARestIsAsLongWhateverTheTimeOfDayIsSetTo) {
   Lanes lanes(limits(4, 4));
-  lanes.note(lane("a"), kNow - 72h);
+  lanes.note(lane("a"), kNoted - 72h);
   lanes.rest(lane("a"), kSteady + 1s);
-  EXPECT_THAT(serve(lanes, {kNow + 1h, kSteady}), IsEmpty());
-  EXPECT_EQ(lanes.idle_time({kNow + 1h, kSteady}, 5s), 1s);
-  EXPECT_THAT(serve(lanes, {kNow - 72h, kSteady + 1s}), ElementsAre("a:4"));
+  EXPECT_THAT(serve(lanes, {kNoted + 1h, kSteady}), IsEmpty());
+  EXPECT_EQ(lanes.idle_time({kNoted + 1h, kSteady}, 5s), 1s);
+  EXPECT_THAT(serve(lanes, {kNoted - 72h, kSteady + 1s}), ElementsAre("a:4"));
 }
 
 // A lane whose events end at once, and others whose events run for a while.
@@ -308,7 +308,7 @@ struct Beside {
   void turn(Lanes& lanes, const Lanes::Ending& ending) {
     for (const auto& wanted : lanes.choose(at())) {
       lanes.began(wanted.lane, 1);
-      lanes.seen(wanted.lane, kNow);
+      lanes.seen(wanted.lane, kNoted);
       if (wanted.lane == busy) {
         lanes.ended(busy, 1, kWell);
       } else {
@@ -330,11 +330,11 @@ TEST(Lanes, ABusyOneDecidesNothingAboutTheTurnsOfOthers) {
   const auto broken = [](int i) { return lane("f", "http://broken/" + std::to_string(100 + i)); };
   for (int i = 0; i < 50; ++i) {
     lanes.began(broken(i), 1);
-    lanes.note(broken(i), kNow);
+    lanes.note(broken(i), kNoted);
     lanes.ended(broken(i), 1, kBadly);
   }
   for (int turn = 0; turn < 1'000; ++turn) {
-    lanes.note(busy, kNow);
+    lanes.note(busy, kNoted);
     beside.turn(lanes, kBadly);
   }
   ASSERT_EQ(beside.turns.size(), 50u);
@@ -350,8 +350,8 @@ TEST(Lanes, TwoOfOneAddressTakeTurnsBesideABusyOne) {
   prove(lanes, rivals.front());
   Beside beside{busy};
   for (int turn = 0; turn < 100; ++turn) {
-    lanes.note(busy, kNow);
-    for (const auto& rival : rivals) lanes.note(rival, kNow);
+    lanes.note(busy, kNoted);
+    for (const auto& rival : rivals) lanes.note(rival, kNoted);
     beside.turn(lanes, kWell);
   }
   EXPECT_NEAR(beside.turns[rivals.front()], beside.turns[rivals.back()], 1);
@@ -360,22 +360,22 @@ TEST(Lanes, TwoOfOneAddressTakeTurnsBesideABusyOne) {
 // One whose queue is empty now and then is not new each time.
 TEST(Lanes, OneThatComesAgainStandsBehindThoseThatWait) {
   Lanes lanes(limits(1, 1));
-  lanes.note(lane("often"), kNow);
+  lanes.note(lane("often"), kNoted);
   EXPECT_EQ(lanes.choose(at()).size(), 1u);
   lanes.began(lane("often"), 1);
   lanes.seen(lane("often"), std::nullopt);
-  lanes.note(lane("waits"), kNow);
+  lanes.note(lane("waits"), kNoted);
   lanes.ended(lane("often"), 1, kWell);
-  lanes.note(lane("often"), kNow);
+  lanes.note(lane("often"), kNoted);
   EXPECT_THAT(serve(lanes), ElementsAre("waits:1"));
 }
 
 TEST(Lanes, WhatWasChosenAndNotClaimedIsChosenAgain) {
   Lanes lanes(limits(4, 4));
-  lanes.note(lane("a"), kNow);
+  lanes.note(lane("a"), kNoted);
   EXPECT_EQ(lanes.choose(at()).size(), 1u);
   EXPECT_THAT(lanes.choose(at()), IsEmpty());
-  lanes.look_again(kNow);
+  lanes.look_again(kNoted);
   EXPECT_EQ(lanes.choose(at()).size(), 1u);
 }
 

@@ -3,6 +3,7 @@
 #include "events/schedule/clock_rules.h"
 
 #include "events/schedule/schedule_expression.h"
+#include "events/schedule/zone_fixture.h"
 
 #include <gtest/gtest.h>
 
@@ -13,16 +14,6 @@ namespace lambda::events {
 namespace {
 
 using namespace std::chrono;
-
-TimeZone zone(const std::string& name) {
-  auto found = TimeZone::find(name);
-  EXPECT_TRUE(found) << found.error().message();
-  return found.value_or(TimeZone());
-}
-
-sys_seconds utc(int y, unsigned m, unsigned d, int hour = 0, int minute = 0) {
-  return sys_days(year(y) / month(m) / day(d)) + hours(hour) + minutes(minute);
-}
 
 // "2026-03-29T03:00:00+02:00"
 std::string local_text(sys_seconds time, const TimeZone& zone) {

@@ -1,15 +1,13 @@
 #include "events/schedule/posix_rule.h"
 
+#include "events/schedule/zone_fixture.h"
+
 #include <gtest/gtest.h>
 
 namespace lambda::events {
 namespace {
 
 using namespace std::chrono;
-
-sys_seconds utc(int y, unsigned m, unsigned d, int hour = 0, int minute = 0) {
-  return sys_days(year(y) / month(m) / day(d)) + hours(hour) + minutes(minute);
-}
 
 void expect_period(const char* rule, sys_seconds time, sys_seconds begin, sys_seconds end,
                    seconds offset) {

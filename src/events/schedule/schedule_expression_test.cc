@@ -1,5 +1,7 @@
 #include "events/schedule/schedule_expression.h"
 
+#include "events/schedule/zone_fixture.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -24,10 +26,6 @@ std::string complaint(const std::string& text) {
   if (expression) return "(accepted)";
   EXPECT_EQ(expression.error().code(), ErrorCode::invalid);
   return expression.error().message();
-}
-
-WallTime utc(int y, unsigned m, unsigned d, int hour = 0, int minute = 0, int second = 0) {
-  return sys_days(year(y) / month(m) / day(d)) + hours(hour) + minutes(minute) + seconds(second);
 }
 
 std::string text_of(WallTime time) {
@@ -218,14 +216,14 @@ TEST(ScheduleExpression, KeepsItsTextWithoutBlanksAroundIt) {
   EXPECT_EQ(firings("0\t0   1 1 *", 1), (Times{"2026-01-01 00:00:00"}));
 }
 
-struct Wrong {
+struct WrongExpression {
   const char* text;
   const char* where;   // the column and what stands there
   const char* remedy;  // a part of what is said about it
 };
 
 TEST(ScheduleExpression, NamesTheColumnAndTheRemedy) {
-  const std::vector<Wrong> table = {
+  const std::vector<WrongExpression> table = {
       {"60 * * * *", "column 1, \"60\"", "0 to 59"},
       {"* 24 * * *", "column 3, \"24\"", "midnight is 0"},
       {"* * 32 * *", "column 5, \"32\"", "1 to 31"},
@@ -354,8 +352,9 @@ TEST(ScheduleExpression, WorksForAnyTimeThereIs) {
   for (const auto* text : {"* * * * *", "0 0 29 2 *", "0 3 * * *", "@every 1s", "@yearly",
                            "cron(0 0 1 1 ? *)", "at(2026-01-01T00:00:00)"}) {
     const auto expression = parsed(text);
-    for (const auto after : {WallTime::min(), WallTime(milliseconds(-1)), WallTime(), utc(1, 1, 1),
-                             utc(9999, 12, 31, 23, 59, 59), WallTime::max()}) {
+    for (const auto after :
+         {WallTime::min(), WallTime(milliseconds(-1)), WallTime(), WallTime(utc(1, 1, 1)),
+          WallTime(utc(9999, 12, 31, 23, 59, 59)), WallTime::max()}) {
       for (const auto anchor : {WallTime::min(), WallTime(), WallTime::max()}) {
         const auto next = expression.next(after, TimeZone(), anchor);
         if (next) {

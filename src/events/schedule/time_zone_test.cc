@@ -1,6 +1,7 @@
 // Time zones against the C library's own reading of the same database.
 #include "events/schedule/time_zone.h"
 
+#include "events/schedule/zone_fixture.h"
 #include "events/schedule/zone_name.h"
 
 #include <gmock/gmock.h>
@@ -16,12 +17,6 @@ namespace {
 
 using namespace std::chrono;
 using ::testing::HasSubstr;
-
-TimeZone zone(const std::string& name) {
-  auto found = TimeZone::find(name);
-  EXPECT_TRUE(found) << found.error().message();
-  return found.value_or(TimeZone());
-}
 
 // Lets the C library see another zone for a while. Of one thread.
 class ClockOfTheCLibrary {
@@ -95,7 +90,7 @@ TEST(TimeZone, IsUtcWithoutAName) {
   EXPECT_EQ(zone("Europe/Berlin").name(), "Europe/Berlin");
 }
 
-std::string complaint(const std::string& name) {
+std::string zone_complaint(const std::string& name) {
   const auto found = TimeZone::find(name);
   if (found) return "(found)";
   EXPECT_EQ(found.error().code(), ErrorCode::invalid);
@@ -103,18 +98,18 @@ std::string complaint(const std::string& name) {
 }
 
 TEST(TimeZone, NamesTheNearestOfAnUnknownOne) {
-  EXPECT_THAT(complaint("Europe/Berln"), HasSubstr("did you mean \"Europe/Berlin\"?"));
-  EXPECT_THAT(complaint("europe/berlin"), HasSubstr("did you mean \"Europe/Berlin\"?"));
-  EXPECT_THAT(complaint("New York"), HasSubstr("did you mean \"America/New_York\"?"));
-  EXPECT_THAT(complaint("berlin"), HasSubstr("did you mean \"Europe/Berlin\"?"));
-  EXPECT_THAT(complaint("UTC+2"), HasSubstr("did you mean \"Etc/GMT-2\"?"));
-  EXPECT_THAT(complaint("-05:00"), HasSubstr("did you mean \"Etc/GMT+5\"?"));
-  EXPECT_THAT(complaint(""), HasSubstr("such as Europe/Berlin"));
-  EXPECT_THAT(complaint("Mars/Olympus"), HasSubstr("such as Europe/Berlin"));
-  EXPECT_THAT(complaint("../../etc/passwd"), HasSubstr("there is no time zone"));
-  EXPECT_THAT(complaint("localtime"), HasSubstr("there is no time zone"));
-  EXPECT_THAT(complaint("right/UTC"), HasSubstr("there is no time zone"));
-  EXPECT_THAT(complaint(std::string(10000, 'x')), HasSubstr("too long"));
+  EXPECT_THAT(zone_complaint("Europe/Berln"), HasSubstr("did you mean \"Europe/Berlin\"?"));
+  EXPECT_THAT(zone_complaint("europe/berlin"), HasSubstr("did you mean \"Europe/Berlin\"?"));
+  EXPECT_THAT(zone_complaint("New York"), HasSubstr("did you mean \"America/New_York\"?"));
+  EXPECT_THAT(zone_complaint("berlin"), HasSubstr("did you mean \"Europe/Berlin\"?"));
+  EXPECT_THAT(zone_complaint("UTC+2"), HasSubstr("did you mean \"Etc/GMT-2\"?"));
+  EXPECT_THAT(zone_complaint("-05:00"), HasSubstr("did you mean \"Etc/GMT+5\"?"));
+  EXPECT_THAT(zone_complaint(""), HasSubstr("such as Europe/Berlin"));
+  EXPECT_THAT(zone_complaint("Mars/Olympus"), HasSubstr("such as Europe/Berlin"));
+  EXPECT_THAT(zone_complaint("../../etc/passwd"), HasSubstr("there is no time zone"));
+  EXPECT_THAT(zone_complaint("localtime"), HasSubstr("there is no time zone"));
+  EXPECT_THAT(zone_complaint("right/UTC"), HasSubstr("there is no time zone"));
+  EXPECT_THAT(zone_complaint(std::string(10000, 'x')), HasSubstr("too long"));
 }
 
 TEST(LikelyZone, IsFoundByItsCityOrItsOffset) {

@@ -10,7 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr CallRecorder::Time kNow{100h};
+constexpr CallRecorder::Time kAnsweredAt{100h};
 
 CallRecord call_that(CallEnd end) {
   CallRecord call;
@@ -33,11 +33,11 @@ TEST(LoopMetrics, KnowsEveryKindOfError) {
       {CallEnd::sandbox_failed, CallError::sandbox},
       {CallEnd::unavailable, CallError::sandbox}};
   for (const auto& [end, error] : kinds) {
-    const auto sample = sample_of(call_that(end), kNow);
+    const auto sample = sample_of(call_that(end), kAnsweredAt);
     ASSERT_TRUE(sample) << to_string(end);
     EXPECT_EQ(sample->error, error) << to_string(end);
     EXPECT_EQ(sample->throttle, Throttle::none);
-    EXPECT_EQ(sample->ended, kNow);
+    EXPECT_EQ(sample->ended, kAnsweredAt);
   }
 }
 
@@ -50,7 +50,7 @@ TEST(LoopMetrics, KnowsWhyACallWasThrottled) {
   for (const auto& [type, reason] : reasons) {
     auto call = call_that(CallEnd::throttled);
     call.error_type = type;
-    const auto sample = sample_of(call, kNow);
+    const auto sample = sample_of(call, kAnsweredAt);
     ASSERT_TRUE(sample);
     EXPECT_EQ(sample->throttle, reason) << type;
     EXPECT_EQ(sample->error, CallError::none);
@@ -59,14 +59,14 @@ TEST(LoopMetrics, KnowsWhyACallWasThrottled) {
 
 TEST(LoopMetrics, TakesTheTimesOfTheStepsThatThereWere) {
   auto call = call_that(CallEnd::success);
-  EXPECT_FALSE(sample_of(call, kNow)->duration);
-  EXPECT_FALSE(sample_of(call, kNow)->init);
+  EXPECT_FALSE(sample_of(call, kAnsweredAt)->duration);
+  EXPECT_FALSE(sample_of(call, kAnsweredAt)->init);
   call.cold = true;
   call.memory_peak_bytes = 5;
   call.add(CallStep::sandbox, 0us, 3ms);
   call.add(CallStep::init, 3ms, 80ms);
   call.add(CallStep::handler, 83ms, 2ms);
-  const auto sample = sample_of(call, kNow);
+  const auto sample = sample_of(call, kAnsweredAt);
   EXPECT_EQ(sample->duration, 2ms);
   EXPECT_EQ(sample->init, 80ms);
   EXPECT_TRUE(sample->cold);

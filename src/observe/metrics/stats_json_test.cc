@@ -9,17 +9,17 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr RecentCalls::Time kNow{100h + 30s};
+constexpr RecentCalls::Time kAskedAt{100h + 30s};
 
 class StatsJson : public ::testing::Test {
  protected:
   CallSample now(CallSample sample) {
-    sample.ended = kNow;
+    sample.ended = kAskedAt;
     return sample;
   }
   Scene scene() {
     Scene made{book_, {}, {}, {}, {}, {}, {}, {}};
-    made.now = kNow;
+    made.now = kAskedAt;
     made.time = WallTime(1'767'323'045'000ms);
     return made;
   }

@@ -20,7 +20,7 @@ using std::chrono::steady_clock;
 
 constexpr std::string_view kPath = "/v1/traces";
 constexpr std::size_t kMostAnswer = 64 * 1024;
-constexpr std::size_t kLongestReason = 200;
+constexpr std::size_t kLongestStatus = 200;
 constexpr std::chrono::minutes kTellEvery{1};
 
 TraceContext::SpanId random_span() {
@@ -77,7 +77,7 @@ OtlpRefusal otlp_refusal(std::string_view body) {
     }
   }
   if (const auto* why = object.if_contains("errorMessage"); why != nullptr && why->is_string())
-    refusal.why = escape_controls(first_of_utf8(why->get_string(), kLongestReason));
+    refusal.why = escape_controls(first_of_utf8(why->get_string(), kLongestStatus));
   return refusal;
 }
 

@@ -18,7 +18,7 @@ namespace {
 
 constexpr int kIoPriorityOfProcess = 1;
 constexpr int kIoPriorityOfGroup = 2;
-constexpr int kIoPriorityOfUser = 3;
+constexpr int kWhoIsUser = 3;
 constexpr int kBestEffort = 2 << 13 | 4;
 
 // The errno that a call ends with behind the filter, 0 for none; 255: there is no filter.
@@ -80,9 +80,8 @@ TEST(GuardFilter, RefusesWhatWouldStopTheGuard) {
 
 TEST(GuardFilter, RefusesCallsOnAllProcessesOfAUser) {
   EXPECT_EQ(behind_filter([] { return ::setpriority(PRIO_USER, 0, 19); }), EPERM);
-  EXPECT_EQ(
-      behind_filter([] { return ::syscall(SYS_ioprio_set, kIoPriorityOfUser, 0, kBestEffort); }),
-      EPERM);
+  EXPECT_EQ(behind_filter([] { return ::syscall(SYS_ioprio_set, kWhoIsUser, 0, kBestEffort); }),
+            EPERM);
 }
 
 TEST(GuardFilter, LeavesTheFunctionItsOwnProcesses) {
