@@ -1,12 +1,12 @@
 // The Runtime API: one connection that is kept open, one request at a time.
 import http from 'node:http';
 
-const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':');
 const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 const prefix = '/2018-06-01/runtime/';
 
 // A request under way; `done` resolves with {status, headers, body}.
 export function open(method, operation, headers) {
+  const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':');
   let request;
   const done = new Promise((resolve, reject) => {
     request = http.request({ host, port, method, path: prefix + operation, agent, headers }, (response) => {

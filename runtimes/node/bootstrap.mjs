@@ -1,5 +1,5 @@
 // The Node runtime: a client of the Runtime API (2018-06-01) that loads a handler and gives it one event after another.
-// Steps: take over the console -> load the handler -> next, call, answer, for ever.
+// Steps: (with --stem: get ready, and wait for the function) -> take over the console -> load the handler -> next, call, answer, for ever.
 import { next, post } from './api.mjs';
 import { provideAwslambda, streams } from './awslambda.mjs';
 import { describeError, named } from './errors.mjs';
@@ -72,6 +72,10 @@ async function serveOne(handler) {
 }
 
 async function main() {
+  if (process.argv[2] === '--stem') {
+    process.argv.splice(2);
+    await (await import('./stem.mjs')).becomeStem();
+  }
   patchConsole();
   process.on('uncaughtException', (error) => crash('Uncaught Exception', error, 129));
   process.on('unhandledRejection', (reason) =>

@@ -6,9 +6,10 @@ import { pathToFileURL } from 'node:url';
 import { named } from './errors.mjs';
 import { placedStack } from './place.mjs';
 
-const taskRoot = process.env.LAMBDA_TASK_ROOT || '/var/task';
+let taskRoot;
 
 export async function loadHandler(text) {
+  taskRoot = process.env.LAMBDA_TASK_ROOT || '/var/task';
   const { file, exported } = locate(text);
   let loaded;
   try {

@@ -5,7 +5,7 @@ import { describeError, intoError } from './errors.mjs';
 
 const levels = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
 const methods = { trace: 'TRACE', debug: 'DEBUG', log: 'INFO', info: 'INFO', warn: 'WARN', error: 'ERROR', fatal: 'FATAL' };
-const json = (process.env.AWS_LAMBDA_LOG_FORMAT || '').toUpperCase() === 'JSON';
+let json = false;
 let requestId;
 
 export function setRequestId(id) {
@@ -13,6 +13,7 @@ export function setRequestId(id) {
 }
 
 export function patchConsole() {
+  json = (process.env.AWS_LAMBDA_LOG_FORMAT || '').toUpperCase() === 'JSON';
   const lowest = levels.indexOf((process.env.AWS_LAMBDA_LOG_LEVEL || 'TRACE').toUpperCase());
   for (const [method, level] of Object.entries(methods)) {
     console[method] = levels.indexOf(level) < lowest ? () => {} : (...items) => write(level, items);

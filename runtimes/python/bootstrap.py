@@ -2,7 +2,11 @@
 
 It imports little, because every import is paid for at each cold start: HTTP is spoken by hand over one kept-alive
 connection, and `logging` and `traceback` are loaded when they are needed.
+
+With --stem it is started before there is a function for it: it gets ready, and waits until it is told which (take_over).
+Nothing is imported for that which would not be imported without: a function's modules may have the names of the library's.
 """
+import importlib
 import io
 import json
 import os
@@ -23,8 +27,9 @@ class Api:
         self.connection = None
         self.buffer = b""
 
-    def _connect(self):
-        self.connection = socket.create_connection(self.address)
+    def connect(self):
+        self.connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.connection.connect(self.address)
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
 
@@ -51,7 +56,7 @@ class Api:
     def call(self, method, path, body=b"", headers=()):
         """Returns (status, headers with lower-case names, body)."""
         if self.connection is None:
-            self._connect()
+            self.connect()
         lines = [f"{method} {API}{path} HTTP/1.1", f"Host: {self.host}", "User-Agent: lambda-python"]
         lines += [f"{name}: {value}" for name, value in headers]
         if method == "POST":
@@ -180,8 +185,11 @@ class UnbufferedText(io.TextIOWrapper):
         return count
 
 
-json_log = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
 current_request = [""]
+
+
+def json_log():
+    return os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
 
 
 class LogImporter:
@@ -232,7 +240,7 @@ def set_up_logging(logging):
     logging.Formatter.converter = time.gmtime
     handler = Handler()
     text = logging.Formatter("[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s", "%Y-%m-%dT%H:%M:%S")
-    handler.setFormatter(JsonFormatter() if json_log else text)
+    handler.setFormatter(JsonFormatter() if json_log() else text)
     handler.addFilter(Filter())
     logging.root.addHandler(handler)
     level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper().replace("TRACE", "DEBUG")
@@ -247,7 +255,6 @@ def load_handler(text):
     name = module_name.replace("/", ".")
     if name.split(".")[0] in sys.builtin_module_names:
         raise Fault("Runtime.BuiltInModuleConflict", f"Cannot use built-in module {module_name} as a handler module")
-    import importlib
     try:
         module = importlib.import_module(name)
     except SyntaxError as error:
@@ -285,7 +292,7 @@ def trace_of(error):
 
 
 def print_error(described):
-    if json_log:
+    if json_log():
         now = time.time()
         stamp = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now % 1 * 1000):03d}Z"
         sys.stdout.write(json.dumps({"timestamp": stamp, "level": "ERROR", **described}, ensure_ascii=False) + "\n")
@@ -391,12 +398,44 @@ def open_streams():
     sys.stdout, sys.stderr = (UnbufferedText(stream.buffer, encoding="utf-8", errors="backslashreplace") for stream in (sys.stdout, sys.stderr))
 
 
+STEM_SOCKET = 3
+
+
+def read_exactly(count):
+    parts = []
+    while count > 0:
+        part = os.read(STEM_SOCKET, min(count, 1 << 20))
+        if not part:
+            sys.exit(1)  # the server has no use for this stem any more
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+def take_over():
+    """What lambda-init hands over: three numbers, then strings, each with a NUL behind it (sandbox/init/protocol.h)."""
+    arguments, variables, size = (int.from_bytes(read_exactly(4), sys.byteorder) for _ in range(3))
+    texts = read_exactly(size).split(b"\0")
+    os.close(STEM_SOCKET)
+    first = 1 + arguments
+    for name in list(os.environb):
+        del os.environb[name]
+    for text in texts[first:first + variables]:
+        name, _, value = text.partition(b"=")
+        os.environb[name] = value
+    os.chdir(texts[0])
+
+
 def main():
+    open_streams()
     api = Api(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    if sys.argv[1:] == ["--stem"]:
+        del sys.argv[1:]
+        api.connect()
+        take_over()
     root = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
     # In the place of this file's folder: the function's modules may have the names of ours.
     sys.path[0:1] = [root, "/opt/python/lib/python3.11/site-packages", "/opt/python"]
-    open_streams()
     sys.meta_path.insert(0, LogImporter())
     try:
         handler = load_handler(os.environ.get("_HANDLER", ""))

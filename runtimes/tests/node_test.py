@@ -6,7 +6,7 @@ import re
 import sys
 import unittest
 
-from scripted_api import LARGEST, NODES, Runtime
+from scripted_api import LARGEST, NODES, Runtime, in_stems
 
 ECHO = "export const handler = async (event) => event;\n"
 
@@ -527,8 +527,28 @@ export const handler = async () => {
             self.assertEqual((out["level"], out["message"]["errorMessage"]), ("ERROR", "out"))
 
 
+@on_each_node
+class Stems(NodeTest):
+    def setUp(self):
+        Runtime.stem = True
+
+    def tearDown(self):
+        Runtime.stem = False
+
+    def test_nothing_of_the_stem_is_left(self):
+        code = "export const handler = async () => [Object.keys(process.env), process.cwd(), process.argv.slice(2)];\n"
+        with self.esm(code, environment={"WORD": "ä=b"}) as runtime:
+            names, directory, arguments = runtime.call().json()
+            self.assertIn("WORD", names)
+            self.assertNotIn("OF_THE_STEM", names)
+            self.assertEqual((directory, arguments), (str(runtime.root), []))
+
+
+# Of one version all, of the others what is of stems alone.
+in_stems(globals(), *(test for name, test in list(globals().items()) if name.endswith("OnNodejs22") and name != "StemsOnNodejs22"))
+
 # What they share is no test by itself.
-del NodeTest, Calls, Callbacks, TheContext, Modules, Errors, Init, Streams, Logs
+del Stems, NodeTest, Calls, Callbacks, TheContext, Modules, Errors, Init, Streams, Logs
 
 if __name__ == "__main__":
     unittest.main()

@@ -3,7 +3,7 @@
 import json
 import unittest
 
-from scripted_api import LARGEST, Runtime
+from scripted_api import LARGEST, Runtime, in_stems
 
 ECHO = "def handler(event, context):\n    return event\n"
 
@@ -370,6 +370,37 @@ def handler(event, context):
             runtime.call()
             self.assertEqual(runtime.log, "mine x\n")
 
+
+class Stems(unittest.TestCase):
+    def setUp(self):
+        Runtime.stem = True
+
+    def tearDown(self):
+        Runtime.stem = False
+
+    def test_nothing_of_the_stem_is_left(self):
+        code = ("import os, sys\ndef handler(event, context):\n"
+                "    return [sorted(os.environ), os.getcwd(), sys.argv[1:], sorted(int(fd) for fd in os.listdir('/proc/self/fd'))[:4], sys.path[0]]\n")
+        with python(code, environment={"WORD": "ä=b"}) as runtime:
+            names, directory, arguments, descriptors, first = runtime.call().json()
+            self.assertIn("WORD", names)
+            self.assertNotIn("OF_THE_STEM", names)
+            self.assertEqual((directory, arguments, first), (str(runtime.root), [], str(runtime.root)))
+            self.assertEqual(descriptors[:3], [0, 1, 2])
+
+    def test_the_functions_modules_may_have_the_names_of_the_librarys(self):
+        code = "import datetime, decimal, base64\ndef handler(event, context):\n    return [m.OWN for m in (datetime, decimal, base64)]\n"
+        with python(code, datetime="OWN = 1", decimal="OWN = 2", base64="OWN = 3") as runtime:
+            self.assertEqual(runtime.call().json(), [1, 2, 3])
+
+    def test_the_log_format_is_the_functions(self):
+        code = "import logging\ndef handler(event, context):\n    logging.error('said')\n"
+        with python(code, environment={"AWS_LAMBDA_LOG_FORMAT": "JSON"}) as runtime:
+            runtime.call()
+            self.assertEqual(json.loads(runtime.log)["message"], "said")
+
+
+in_stems(globals(), Calls, TheContext, Errors, Init, Logs)
 
 if __name__ == "__main__":
     unittest.main()

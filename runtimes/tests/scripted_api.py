@@ -11,7 +11,9 @@ import json
 import os
 import queue
 import shutil
+import socket
 import socketserver
+import struct
 import subprocess
 import sys
 import tempfile
@@ -158,8 +160,29 @@ def command_of(runtime):
     return [str(node), str(RUNTIMES / "node/bootstrap.mjs")]
 
 
+def in_stems(module, *tests):
+    """These tests once more, with runtimes that were started before they knew their function."""
+    for test in tests:
+        name = f"{test.__name__}InAStem"
+
+        def set_up(cls):
+            Runtime.stem = True
+
+        def tear_down(cls):
+            Runtime.stem = False
+
+        module[name] = type(name, (test,), {"setUpClass": classmethod(set_up), "tearDownClass": classmethod(tear_down), "__module__": module["__name__"]})
+
+
+# What a runtime looks at when it starts: a stem has it from the beginning.
+READ_AT_START = ("AWS_LAMBDA_RUNTIME_API", "LANG", "TZ", "PATH")
+READ_AT_START_PREFIXES = ("PYTHON", "NODE_")
+
+
 class Runtime:
     """A function's folder with these files, and the runtime that serves it."""
+
+    stem = False
 
     def __init__(self, runtime, files, handler=None, environment=None):
         self.root = Path(tempfile.mkdtemp(prefix="runtime-test-"))
@@ -178,9 +201,26 @@ class Runtime:
             "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/func", "AWS_LAMBDA_LOG_STREAM_NAME": "2026/01/02/[7]0123456789abcdef",
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{runtime}", "AWS_REGION": "us-east-1", "LANG": "en_US.UTF-8", "TZ": ":UTC", "PATH": "/usr/bin:/bin",
             **more}
+        if self.stem:
+            return self.start_stem(runtime, environment)
         with open(self.log_path, "wb") as log:
             return subprocess.Popen(command_of(runtime), cwd=self.root, env=environment, stdin=subprocess.DEVNULL, stdout=log,
                                     stderr=subprocess.STDOUT)
+
+    def start_stem(self, runtime, environment):
+        """As lambda-init does it (sandbox/init/protocol.h)."""
+        ours, theirs = socket.socketpair()
+        before = {name: value for name, value in environment.items() if name in READ_AT_START or name.startswith(READ_AT_START_PREFIXES)}
+        at_three = ["bash", "-c", f'exec "$@" 3<&{theirs.fileno()} {theirs.fileno()}<&-', "stem"]
+        with open(self.log_path, "wb") as log:
+            process = subprocess.Popen([*at_three, *command_of(runtime), "--stem"], cwd="/", env={**before, "OF_THE_STEM": "1"}, stdin=subprocess.DEVNULL,
+                                       stdout=log, stderr=subprocess.STDOUT, pass_fds=(theirs.fileno(),))
+        theirs.close()
+        texts = [str(self.root), "the", "arguments", *(f"{name}={value}" for name, value in environment.items())]
+        strings = b"".join(os.fsencode(text) + b"\0" for text in texts)
+        with ours:
+            ours.sendall(struct.pack("=III", 2, len(environment), len(strings)) + strings)
+        return process
 
     def __enter__(self):
         return self

@@ -23,8 +23,8 @@ constexpr std::int64_t kSecond = 1'000'000;
 
 // What happens while another step goes on is drawn below it.
 bool is_part(std::string_view step) {
-  constexpr std::array<std::string_view, 5> parts = {"cgroup", "create", "clone", "mount",
-                                                     "launch"};
+  constexpr std::array<std::string_view, 6> parts = {"stem",  "cgroup", "create",
+                                                     "clone", "mount",  "launch"};
   return std::ranges::find(parts, step) != parts.end();
 }
 

@@ -18,6 +18,8 @@ microseconds between(SteadyTime from, SteadyTime to) {
 
 CallStep step_of(sandbox::StartStep step) {
   switch (step) {
+    case sandbox::StartStep::stem:
+      return CallStep::stem;
     case sandbox::StartStep::cgroup:
       return CallStep::cgroup;
     case sandbox::StartStep::create:

@@ -92,8 +92,18 @@ Result<sandbox::SandboxSpec> InstanceStarter::spec_of(const function::Version& v
   const pool::SpecInput input{version,       tenant_,      runtimes_,         task_directory,
                               std::move(id), clock_.now(), std::move(secrets)};
   auto spec = pool::make_spec(input);
-  if (spec && !argv.empty()) spec->argv = std::move(argv);
+  if (spec && !argv.empty()) {
+    spec->argv = std::move(argv);
+    spec->stem_environment.clear();
+  }
   return spec;
+}
+
+void InstanceStarter::expect(const function::Version& version) const {
+  const auto driver = drivers_.pick(version);
+  if (!driver) return;
+  const auto spec = spec_of(version, new_id(), {}, function::SecretValues());
+  if (spec) (*driver)->expect(*spec);
 }
 
 Task<Result<std::shared_ptr<pool::Instance>>> InstanceStarter::start_with(

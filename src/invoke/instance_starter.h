@@ -55,6 +55,8 @@ class InstanceStarter {
   // caller's loop.
   Task<Result<std::unique_ptr<sandbox::Sandbox>>> start_sandbox(
       function::VersionPtr version, std::vector<std::string> argv) const;
+  // Its instances will be wanted soon.
+  void expect(const function::Version& version) const;
   [[nodiscard]] const Drivers& drivers() const { return drivers_; }
 
  private:

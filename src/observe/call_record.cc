@@ -54,6 +54,8 @@ std::string_view to_string(CallStep step) {
       return "waiting";
     case CallStep::sandbox:
       return "sandbox";
+    case CallStep::stem:
+      return "stem";
     case CallStep::cgroup:
       return "cgroup";
     case CallStep::create:

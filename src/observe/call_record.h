@@ -47,6 +47,7 @@ enum class CallEnd : std::uint8_t {
 enum class CallStep : std::uint8_t {
   waiting,   // in line, until an instance was free or one was started for the line
   sandbox,   // the driver makes the isolation; the steps of it that the driver tells follow
+  stem,      // of `sandbox`: one that waited for a function is taken, and gets its limits
   cgroup,    // of `sandbox`: the limits
   create,    // of `sandbox`: Docker makes the container
   clone,     // of `sandbox`: the process in its namespaces; of Docker its start, mounts included

@@ -20,6 +20,25 @@ std::string log_stream(const SpecInput& input) {
                      input.version.label(), hex_encode(random_bytes(16)));
 }
 
+// What a runtime's process, its libraries and its loader look at when it starts. A function that
+// sets one of these itself has to be there before its runtime's process is.
+bool is_read_at_start(std::string_view name) {
+  for (const std::string_view prefix :
+       {"LD_", "PYTHON", "NODE_", "MALLOC_", "GLIBC_", "GCONV_", "OPENSSL_", "SSL_", "UV_", "ICU_",
+        "LC_", "LANG", "LOCPATH", "TZ", "PATH"}) {
+    if (name.starts_with(prefix)) return true;
+  }
+  return name == "AWS_LAMBDA_RUNTIME_API";
+}
+
+Environment read_at_start(const Environment& environment) {
+  Environment read;
+  for (const auto& [name, value] : environment) {
+    if (is_read_at_start(name)) read.emplace(name, value);
+  }
+  return read;
+}
+
 // What every function sees, whatever its runtime.
 Environment lambda_environment(const SpecInput& input) {
   const auto& version = input.version;
@@ -135,6 +154,8 @@ Result<Done> fill_runtime(const SpecInput& input, sandbox::SandboxSpec& spec) {
   spec.argv = configuration.kind == function::Kind::http
                   ? http_argv(*runtime, configuration.handler)
                   : runtime->argv;
+  if (runtime->stem && configuration.kind == function::Kind::handler)
+    spec.stem_environment = read_at_start(spec.environment);
   return Done{};
 }
 
@@ -162,7 +183,9 @@ Result<sandbox::SandboxSpec> make_spec(const SpecInput& input) {
   if (const auto wrapper = spec.environment.find("AWS_LAMBDA_EXEC_WRAPPER");
       wrapper != spec.environment.end()) {
     spec.argv.insert(spec.argv.begin(), wrapper->second);
+    spec.stem_environment.clear();
   }
+  if (read_at_start(spec.environment) != spec.stem_environment) spec.stem_environment.clear();
   return spec;
 }
 

@@ -49,6 +49,8 @@ Result<Runtime> read_runtime(const fs::path& directory) {
   runtime.name = text_of("name");
   runtime.family = text_of("family");
   runtime.docker_image = text_of("docker_image");
+  if (const auto* stem = object.if_contains("stem"))
+    runtime.stem = stem->is_bool() && stem->as_bool();
   runtime.root = directory / "rootfs";
   std::ifstream(directory / "inputs") >> runtime.inputs;
   if (const auto* argv = object.if_contains("argv"); argv != nullptr && argv->is_array()) {

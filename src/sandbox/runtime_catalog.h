@@ -17,6 +17,7 @@ struct Runtime {
   std::string family;             // "python", "node", "provided"
   std::filesystem::path root;     // the base file system on disk
   std::vector<std::string> argv;  // starts the runtime's own bootstrap
+  bool stem = false;  // that understands --stem: it may be started before its function is known
   std::map<std::string, std::string> environment;
   std::string
       inputs;  // a digest of all that it was made from; "" of one that is not runtimes/build's

@@ -47,7 +47,10 @@ struct SandboxSpec {
   std::string runtime;
   std::string image_id;
   std::filesystem::path task_directory;  // mounted read-only at /var/task; empty for images
-  std::vector<std::string> argv;         // argv[0] is looked up in PATH of `environment`
+  // Where `argv` is a runtime that can be started before its function is known (with --stem): what
+  // it reads of `environment` at its start. Empty: it cannot.
+  std::map<std::string, std::string> stem_environment;
+  std::vector<std::string> argv;  // argv[0] is looked up in PATH of `environment`
   std::string working_directory = "/var/task";
   std::map<std::string, std::string> environment;
   // By name, in /run/secrets, which is there only where there are some: a tmpfs of the function's
@@ -67,7 +70,7 @@ struct ExitStatus {
 };
 
 // What a start consists of, as far as a driver can tell.
-enum class StartStep { cgroup, create, clone, mount, launch };
+enum class StartStep { stem, cgroup, create, clone, mount, launch };
 struct StartStepTime {
   StartStep step = StartStep::create;
   std::chrono::steady_clock::time_point begin;
@@ -110,6 +113,8 @@ class Driver {
   // to do), timeout (not running by `deadline`).
   virtual Task<Result<std::unique_ptr<Sandbox>>> start(
       SandboxSpec spec, std::chrono::steady_clock::time_point deadline) = 0;
+  // Such a sandbox will be wanted soon: what can be made ready for it ahead may be.
+  virtual void expect([[maybe_unused]] const SandboxSpec& spec) {}
   // Whether it can work on this machine, in a sentence for people ("Docker Engine 20.10 at
   // /run/docker.sock").
   virtual Task<Result<std::string>> probe() = 0;

@@ -385,6 +385,7 @@ Result<Done> Application::start() {
   asio::co_spawn(*parts.threads.loops().front(), parts.access_keeper->run(),
                  in_background("the keeper of keys and audit"));
   asio::co_spawn(*parts.threads.loops().front(), parts.tidy_logs(), in_background("old logs"));
+  parts.keep_stems();
   for (auto& socket : parts.listeners.sockets) parts.server->add_listener(std::move(socket));
   if (parts.listeners.unix_socket)
     parts.server->add_listener(std::move(parts.listeners.unix_socket));
@@ -407,6 +408,7 @@ void Application::shut_down() {
   const auto deadline = std::chrono::steady_clock::now() + parts.configuration.drain_time;
   auto drain = [](Application::Parts& all, SteadyTime until) -> Task<void> {
     all.logs->end_followers();
+    if (all.native) all.native->stems().close();
     co_await all.events->pause();
     co_await all.server->drain(until);
     co_await all.scheduler->stop();

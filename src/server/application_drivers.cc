@@ -24,9 +24,25 @@ void Application::Parts::make_native_driver() {
     if (!docker.images) return std::nullopt;
     return docker.images->exported_root(image_id);
   };
-  native = std::make_unique<sandbox::native::NativeDriver>(*spawn, image_root);
+  sandbox::native::StemLimits stems;
+  stems.most = configuration.stems;
+  native = std::make_unique<sandbox::native::NativeDriver>(*spawn, image_root, stems);
   drivers.native = native.get();
   native_text = *works;
+}
+
+// The runtimes of the functions that there are, from the start on; every other kind once it is
+// asked for.
+void Application::Parts::keep_stems() {
+  if (!native) return;
+  asio::co_spawn(*threads.loops().front(), native->stems().keep(),
+                 in_background("the keeper of stems"));
+  const auto functions = catalog->snapshot();
+  for (const auto& [name, function] : functions->functions) {
+    const auto live = catalog->resolve_live(name);
+    if (live && live->version->configuration.package_type == function::PackageType::zip)
+      starter->expect(*live->version);
+  }
 }
 
 void Application::Parts::make_docker_driver(const UniqueFd& init_program,

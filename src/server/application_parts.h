@@ -142,6 +142,7 @@ struct Application::Parts {
   std::unique_ptr<gateway::Gateway> gateway;
   std::unique_ptr<http::Server> server;
 
+  void keep_stems();
   Result<Done> open_state();
   Result<Done> open_traces();
   Result<Done> make_exporter();

@@ -46,6 +46,7 @@ struct Configuration {
   bool metrics_open = false;      // /metrics without a key, for everybody who reaches the API
   unsigned loops = 0;             // event loops; 0: one a core
   std::size_t max_instances = 0;  // 0: from memory and descriptors
+  std::size_t stems = 8;          // of a kind, at the most; 0: none
   // Of all functions on the native driver together.
   std::uint64_t memory_budget = 0;   // MB; 0: 90 % of the machine's
   std::uint64_t process_budget = 0;  // 0: 80 % of the process ids

@@ -2,7 +2,7 @@
 // code may lie, and eyes for what it leaves behind.
 //
 // To add a back end: write a DriverHost, and add its factory to driver_hosts() in driver_hosts.cc.
-// LAMBDA_CONTRACT_DRIVERS=native,docker chooses; by default all are run.
+// LAMBDA_CONTRACT_DRIVERS=native,stem,docker chooses; by default all are run.
 #pragma once
 
 #include "sandbox/sandbox.h"
@@ -32,6 +32,8 @@ struct DriverHostFactory {
 std::vector<DriverHostFactory> driver_hosts();
 
 std::unique_ptr<DriverHost> make_native_host();
+// The native driver again, every sandbox of which is a stem that waited.
+std::unique_ptr<DriverHost> make_stem_host();
 std::unique_ptr<DriverHost> make_docker_host();
 
 }  // namespace lambda::sandbox

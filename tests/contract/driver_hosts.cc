@@ -8,6 +8,7 @@ namespace lambda::sandbox {
 std::vector<DriverHostFactory> driver_hosts() {
   std::vector<DriverHostFactory> all;
   all.push_back({"native", make_native_host});
+  all.push_back({"stem", make_stem_host});
   all.push_back({"docker", make_docker_host});
   const char* chosen = std::getenv("LAMBDA_CONTRACT_DRIVERS");
   if (chosen == nullptr) return all;

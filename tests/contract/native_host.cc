@@ -3,15 +3,16 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 
 namespace lambda::sandbox {
 namespace {
 
 namespace fs = std::filesystem;
 
-class NativeHost final : public DriverHost {
+class NativeHost : public DriverHost {
  public:
-  NativeHost() {
+  explicit NativeHost(native::StemLimits stems = {}) {
     char pattern[] = "/tmp/lambda-contract-XXXXXX";
     directory_ = ::mkdtemp(pattern);
     fs::permissions(directory_, fs::perms(0711));
@@ -21,7 +22,7 @@ class NativeHost final : public DriverHost {
     const char* runtimes = std::getenv("LAMBDA_RUNTIMES_DIR");
     options.runtimes_directory = runtimes != nullptr ? runtimes : "/var/lib/lambda-runtimes";
     spawn_ = native::SpawnClient::launch(options);
-    driver_ = std::make_unique<native::NativeDriver>(*spawn_);
+    driver_ = std::make_unique<native::NativeDriver>(*spawn_, native::ImageRoots(), stems);
   }
   ~NativeHost() override {
     driver_.reset();
@@ -46,16 +47,74 @@ class NativeHost final : public DriverHost {
     return found;
   }
 
+ protected:
+  native::NativeDriver& native_driver() { return *driver_; }
+
  private:
   fs::path directory_;
   std::unique_ptr<native::SpawnClient> spawn_;
   std::unique_ptr<native::NativeDriver> driver_;
 };
 
+// Starts nothing afresh.
+class StemDriver final : public Driver {
+ public:
+  explicit StemDriver(native::NativeDriver& driver) : driver_(driver) {}
+  [[nodiscard]] std::string_view name() const override { return driver_.name(); }
+  Task<Result<std::string>> probe() override { return driver_.probe(); }
+
+  Task<Result<std::unique_ptr<Sandbox>>> start(
+      SandboxSpec spec, std::chrono::steady_clock::time_point deadline) override {
+    driver_.expect(spec);
+    while (driver_.stems().waiting() == 0) {
+      if (std::chrono::steady_clock::now() > deadline)
+        co_return fail(ErrorCode::timeout, "no stem was made in time");
+      co_await sleep_for(std::chrono::milliseconds(5));
+    }
+    auto started = co_await driver_.start(std::move(spec), deadline);
+    if (!started) co_return started;
+    const auto steps = (*started)->start_steps();
+    if (steps.empty() || steps.front().step != StartStep::stem)
+      co_return fail(ErrorCode::internal, "this sandbox was no stem");
+    co_return started;
+  }
+
+ private:
+  native::NativeDriver& driver_;
+};
+
+class StemHost final : public NativeHost {
+ public:
+  StemHost() : NativeHost(few()), driver_(native_driver()) {
+    asio::co_spawn(loop_, native_driver().stems().keep(), asio::detached);
+    keeper_ = std::thread([this] { loop_.run(); });
+  }
+  ~StemHost() override {
+    native_driver().stems().close();
+    keeper_.join();
+  }
+  Driver& driver() override { return driver_; }
+
+ private:
+  static native::StemLimits few() {
+    native::StemLimits limits;
+    limits.least = 1;
+    limits.most = 2;
+    return limits;
+  }
+  StemDriver driver_;
+  Loop loop_{1};
+  std::thread keeper_;
+};
+
 }  // namespace
 
 std::unique_ptr<DriverHost> make_native_host() {
   return std::make_unique<NativeHost>();
+}
+
+std::unique_ptr<DriverHost> make_stem_host() {
+  return std::make_unique<StemHost>();
 }
 
 }  // namespace lambda::sandbox

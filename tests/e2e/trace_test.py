@@ -78,8 +78,10 @@ class Recorded(Traces):
         cold, warm = (self.call(reply.headers["x-amzn-requestid"]) for reply in replies)
         self.assertEqual((cold["cold"], warm["cold"]), (True, False), (cold, warm))
         native = self.server.driver == "native"
-        inside = ["cgroup", "clone", "mount", "launch"] if native else ["create", "clone", "launch"]
         steps = {step["step"]: step for step in cold["steps"]}
+        inside = ["create", "clone", "launch"]
+        if native:
+            inside = ["stem", "mount", "launch"] if "stem" in steps else ["cgroup", "clone", "mount", "launch"]
         self.assertEqual([name for name in steps if name != "waiting"], ["sandbox", *inside, "init", "handler", "response"])
         ends = 0
         for name in ("sandbox", "init", "handler", "response"):

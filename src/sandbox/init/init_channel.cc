@@ -128,10 +128,12 @@ std::int32_t bootstrap_argument(const StartRequest& request) {
   return -1;
 }
 
-Result<std::string> start_packet(const StartRequest& request) {
+// Of type start or stem.
+Result<std::string> start_packet(const StartRequest& request,
+                                 CommandType type = CommandType::start) {
   if (request.argv.empty()) return fail(ErrorCode::invalid, "there is no program to start");
   Command command;
-  command.type = CommandType::start;
+  command.type = type;
   command.open_files = request.open_files;
   command.bootstrap_argument = bootstrap_argument(request);
   command.arguments = static_cast<std::uint32_t>(request.argv.size());
@@ -358,6 +360,14 @@ Result<std::pair<UniqueFd, UniqueFd>> InitChannel::make_pair() {
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
     return fail(Error::from_errno("make a sandbox's control socket"));
   return std::pair(UniqueFd(ends[0]), UniqueFd(ends[1]));
+}
+
+Result<Done> InitChannel::begin_stem(const UniqueFd& socket, const StartRequest& request) {
+  auto packet = start_packet(request, CommandType::stem);
+  if (!packet) return fail(std::move(packet.error()));
+  if (::send(socket.get(), packet->data(), packet->size(), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+    return fail(Error::from_errno("send a command to the sandbox's init"));
+  return Done{};
 }
 
 Task<Result<InitHello>> InitChannel::wait_hello(TimePoint deadline) {

@@ -70,6 +70,11 @@ class InitChannel {
   // Both ends of a new control socket: first for InitChannel, second for `lambda-init --fd`.
   static Result<std::pair<UniqueFd, UniqueFd>> make_pair();
 
+  // Of a sandbox whose function is not known yet, before there is a channel: starts the runtime's
+  // process, which waits for what start() will say; `request` says what it can know before. Does
+  // not wait. What comes of it shows in wait_hello() and start().
+  static Result<Done> begin_stem(const UniqueFd& socket, const StartRequest& request);
+
   // Once. Errors: timeout; sandbox_failed (init ended, or could not listen: its own words).
   Task<Result<InitHello>> wait_hello(TimePoint deadline);
   // Once, after wait_hello(). Resolves when the process runs or could not be executed; the latter

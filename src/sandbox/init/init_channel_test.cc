@@ -67,6 +67,7 @@ class LambdaInit : public testing::Test {
       ::_exit(98);
     }
     ends->second.reset();
+    before_channel(ends->first);
     channel_ = std::make_unique<InitChannel>(loop_.get_executor(), std::move(ends->first));
     auto hello = run_on(loop_, channel_->wait_hello(soon()));
     ASSERT_TRUE(hello) << hello.error().message();
@@ -77,8 +78,10 @@ class LambdaInit : public testing::Test {
     channel_.reset();
     int status = 0;
     ::waitpid(init_, &status, 0);
-    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == ends_with_) << status;
   }
+
+  virtual void before_channel([[maybe_unused]] const UniqueFd& socket) {}
 
   Result<Done> start(std::vector<std::string> argv,
                      std::map<std::string, std::string> environment = {{"PATH", "/usr/bin:/bin"}}) {
@@ -109,6 +112,7 @@ class LambdaInit : public testing::Test {
 
   Loop loop_{1};
   pid_t init_ = -1;
+  int ends_with_ = 0;
   std::unique_ptr<InitChannel> channel_;
   InitHello hello_;
 };
@@ -129,6 +133,58 @@ TEST_F(LambdaInit, ReportsTheExitStatusAndPassesOnWhatWasPrinted) {
   EXPECT_FALSE(exit.signal);
   EXPECT_EQ(exit.detail, "");
   EXPECT_EQ(read_to_end(hello_.log.get()), "out\nerr\n");
+}
+
+// A shell is the stem: it waits for three numbers, and then for the strings.
+class StemOfInit : public LambdaInit {
+ protected:
+  void before_channel(const UniqueFd& socket) override {
+    StartRequest request;
+    request.argv = {"sh", "-c",
+                    "echo ready $WORD; head -c 12 <&3 | od -An -tu4 | tr -s ' '; "
+                    "cat <&3 | tr '\\0' '\\n'; ulimit -n"};
+    request.environment = {{"PATH", "/usr/bin:/bin"}, {"WORD", "before"}};
+    ASSERT_TRUE(InitChannel::begin_stem(socket, request));
+  }
+};
+
+TEST_F(StemOfInit, IsToldWhatItsFunctionIs) {
+  StartRequest request;
+  request.argv = {"runtime", "one two"};
+  request.environment = {{"WORD", "a=b"}};
+  request.working_directory = "/var/task";
+  request.open_files = 100;
+  const auto started = run_on(loop_, channel_->start(std::move(request), soon()));
+  ASSERT_TRUE(started) << started.error().message();
+  EXPECT_EQ(wait_exit().code, 0);
+  EXPECT_EQ(read_to_end(hello_.log.get()),
+            "ready before\n 2 1 35\n/var/task\nruntime\none two\nWORD=a=b\n100\n");
+}
+
+TEST_F(StemOfInit, ALargeEnvironmentGetsThroughToo) {
+  StartRequest request;
+  request.argv = {"runtime"};
+  for (int i = 0; i < 30; ++i)
+    request.environment.emplace("V" + std::to_string(i), std::string(4096, 'v'));
+  ASSERT_TRUE(run_on(loop_, channel_->start(std::move(request), soon())));
+  EXPECT_GT(read_to_end(hello_.log.get()).size(), 30u * 4096);
+  EXPECT_EQ(wait_exit().code, 0);
+}
+
+class StemThatEnds : public LambdaInit {
+ protected:
+  void before_channel(const UniqueFd& socket) override {
+    StartRequest request;
+    request.argv = {"/does/not/exist"};
+    ASSERT_TRUE(InitChannel::begin_stem(socket, request));
+    ends_with_ = 1;
+  }
+};
+
+TEST_F(StemThatEnds, CannotBeStarted) {
+  const auto started = start({"runtime"});
+  ASSERT_FALSE(started);
+  EXPECT_THAT(started.error().message(), HasSubstr("start a runtime ahead of its function"));
 }
 
 // Where it can be written the contract's tests see it, on both drivers.

@@ -53,6 +53,7 @@ int control = -1;
 int log_pipe = -1;
 int null_device = -1;
 pid_t runtime = -1;
+int stem_socket = -1;  // to the runtime's process, while it waits for its function
 MemoryGuard memory;
 
 // Written by the child while it shares our memory (vfork), read after it is gone.
@@ -266,7 +267,7 @@ void execute() {
 }
 
 // In the child, which borrows our memory until it executes or ends.
-[[noreturn]] void become_runtime(const char* directory, rlim_t open_files, pid_t guard) {
+[[noreturn]] void become_runtime(const char* directory, rlim_t open_files, pid_t guard, int stem) {
   ::setsid();
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   for (int number = 1; number <= SIGRTMAX; ++number) ::signal(number, SIG_DFL);
@@ -276,7 +277,11 @@ void execute() {
   ::dup2(null_device, 0);
   ::dup2(log_pipe, 1);
   ::dup2(log_pipe, 2);
-  ::close_range(3, ~0u, 0);
+  if (stem >= 0) {
+    ::dup2(stem, 3);
+    ::fcntl(3, F_SETFD, 0);
+  }
+  ::close_range(stem >= 0 ? 4 : 3, ~0u, 0);
   if (open_files > 0) lower_limit(RLIMIT_NOFILE, open_files);
   // Not 0: a core_pattern that is a program would be started all the same.
   lower_limit(RLIMIT_CORE, 1);
@@ -373,26 +378,25 @@ void take_file(const Command& command, std::size_t size) {
   Report report;
   report.type = ReportType::written;
   report.request = command.request;
-  report.number = runtime == -1 ? write_file(size) : EBUSY;
+  report.number = runtime == -1 || stem_socket >= 0 ? write_file(size) : EBUSY;
   ::explicit_bzero(packet, size);
   send_report(report);
 }
 
-void start(const Command& command, std::size_t size) {
+// The runtime's process, by the strings of a command. `stem`: its descriptor 3; -1: none. False
+// where it could not be executed: exec_error and exec_text say why.
+bool launch(const Command& command, std::size_t size, int stem) {
   const char* directory = nullptr;
   errno = EINVAL;
-  if (runtime != -1 || !take_strings(command, size, &directory)) give_up("read the start command");
+  if (!take_strings(command, size, &directory)) give_up("read the start command");
   const auto bootstrap = command.bootstrap_argument;
   if (bootstrap >= static_cast<std::int32_t>(command.arguments)) give_up("read the start command");
   runtime = 0;
-  if (bootstrap >= 0 && !find_bootstrap(bootstrap)) {
-    report_exec_failure();
-    return;
-  }
+  if (bootstrap >= 0 && !find_bootstrap(bootstrap)) return false;
   const pid_t guard = memory.guards() ? ::getpid() : 0;
   // NOLINTNEXTLINE(bugprone-unsafe-functions): the child only makes system calls, then execs
   const pid_t child = ::vfork();
-  if (child == 0) become_runtime(directory, command.open_files, guard);
+  if (child == 0) become_runtime(directory, command.open_files, guard, stem);
   if (child < 0) give_up("start the runtime's process");
   // The function has its environment by now, or never will.
   ::explicit_bzero(packet, size);
@@ -400,14 +404,76 @@ void start(const Command& command, std::size_t size) {
   ::close(log_pipe);
   if (exec_error != 0) {
     ::waitpid(child, nullptr, 0);
-    report_exec_failure();
-    return;
+    return false;
   }
   runtime = child;
+  return true;
+}
+
+void report_started() {
   Report report;
   report.type = ReportType::started;
-  report.number = child;
+  report.number = runtime;
   send_report(report);
+}
+
+bool send_all(const void* data, std::size_t size) {
+  const char* at = static_cast<const char*>(data);
+  while (size > 0) {
+    const ssize_t count = ::send(stem_socket, at, size, MSG_NOSIGNAL);
+    if (count < 0 && errno != EINTR) return false;
+    if (count <= 0) continue;
+    at += count;
+    size -= static_cast<std::size_t>(count);
+  }
+  return true;
+}
+
+void hand_over(const Command& command, std::size_t size) {
+  if (command.open_files > 0) {
+    rlimit limit{};
+    const rlim_t wanted = command.open_files;
+    if (::prlimit(runtime, RLIMIT_NOFILE, nullptr, &limit) == 0 &&
+        (limit.rlim_max == RLIM_INFINITY || limit.rlim_max > wanted)) {
+      limit = {wanted, wanted};
+      ::prlimit(runtime, RLIMIT_NOFILE, &limit, nullptr);
+    }
+  }
+  HandOver header;
+  header.arguments = command.arguments;
+  header.variables = command.variables;
+  header.bytes = static_cast<std::uint32_t>(size - sizeof(Command));
+  const bool sent = send_all(&header, sizeof(header)) &&
+                    send_all(packet + sizeof(Command), size - sizeof(Command));
+  ::explicit_bzero(packet, size);
+  ::close(stem_socket);
+  stem_socket = -1;
+  if (!sent) give_up("hand over to a runtime that was started ahead of its function");
+  report_started();
+}
+
+void start(const Command& command, std::size_t size) {
+  if (stem_socket >= 0 && runtime > 0) return hand_over(command, size);
+  errno = EINVAL;
+  if (runtime != -1) give_up("read the start command");
+  if (launch(command, size, -1)) {
+    report_started();
+  } else {
+    report_exec_failure();
+  }
+}
+
+void start_stem(const Command& command, std::size_t size) {
+  errno = EINVAL;
+  if (runtime != -1) give_up("read the stem command");
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    give_up("make the stem's socket");
+  const bool launched = launch(command, size, ends[1]);
+  errno = exec_error;
+  if (!launched) give_up("start a runtime ahead of its function");
+  ::close(ends[1]);
+  stem_socket = ends[0];
 }
 
 // A socket that connects at once, or soon (a full backlog): the server waits for that, not we.
@@ -454,6 +520,8 @@ void take_command() {
       return;
     case CommandType::file:
       return take_file(command, length);
+    case CommandType::stem:
+      return start_stem(command, length);
   }
   give_up("know a command");
 }
@@ -463,6 +531,9 @@ void reap() {
   for (pid_t pid = ::waitpid(-1, &status, WNOHANG); pid > 0;
        pid = ::waitpid(-1, &status, WNOHANG)) {
     if (pid != runtime) continue;
+    errno = ECHILD;
+    // No function is to blame.
+    if (stem_socket >= 0) give_up("keep a runtime that was started ahead of its function");
     runtime = 0;
     Report report;
     report.type = ReportType::exited;

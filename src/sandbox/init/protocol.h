@@ -6,7 +6,10 @@
 //                              and where init guards the memory: the cgroup's record of its peak]
 //   server -> init   file(name, content)    any number, before start, one after the other
 //   init -> server   written(errno or 0)
-//   server -> init   start
+//   server -> init   stem               at most once, before start: the runtime's process starts,
+//   and
+//                                      waits at its descriptor 3 for its function
+//   server -> init   start              after stem: what it has to know is handed to that process
 //   init -> server   started | exited (exec failed: text says why)
 //   server -> init   connect(port)      any number, any time after hello
 //   init -> server   connected + [socket] | connect_failed(errno)
@@ -21,7 +24,7 @@
 
 namespace lambda::sandbox::init {
 
-inline constexpr std::uint32_t kProtocolVersion = 3;
+inline constexpr std::uint32_t kProtocolVersion = 4;
 inline constexpr std::uint16_t kListenPort = 9001;
 
 // Environment and arguments together; one packet. The kernel's default socket buffer holds 208 KiB.
@@ -29,7 +32,13 @@ inline constexpr std::size_t kMaxCommandBytes = 160 * 1024;
 inline constexpr std::uint32_t kMaxArguments = 1024;
 inline constexpr std::uint32_t kMaxVariables = 4096;
 
-enum class CommandType : std::uint32_t { start = 1, connect = 2, terminate = 3, file = 4 };
+enum class CommandType : std::uint32_t {
+  start = 1,
+  connect = 2,
+  terminate = 3,
+  file = 4,
+  stem = 5
+};
 
 struct Command {
   CommandType type{};
@@ -42,8 +51,17 @@ struct Command {
   std::uint32_t arguments = 0;  // start: how many
   std::uint32_t variables = 0;  // start: how many
   // start: then NUL-terminated strings: working directory, arguments, variables ("NAME=value").
+  // stem: the same.
   // file: then its name, NUL-terminated, and its content up to the packet's end; it becomes a file
   // of /run/secrets with mode 0400.
+};
+
+// What a stem reads at its descriptor 3, once: this, then `bytes` of NUL-terminated strings, as
+// they stand in a start command.
+struct HandOver {
+  std::uint32_t arguments = 0;
+  std::uint32_t variables = 0;
+  std::uint32_t bytes = 0;
 };
 
 enum class ReportType : std::uint32_t {

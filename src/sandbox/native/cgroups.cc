@@ -71,13 +71,14 @@ Result<Done> set_limits(const Hierarchy& hierarchy, const std::string& directory
     auto done = write_file_at(parent, directory + "/pids.max", std::to_string(limits.processes));
     if (!done) return done;
   }
+  const auto memory = limits.least_cpu ? 0 : limits.memory_bytes;
   if (hierarchy.cpu && hierarchy.v2) {
     return write_file_at(parent, directory + "/cpu.weight",
-                         std::to_string(scaled(100, limits.memory_bytes, 1, 10'000)));
+                         std::to_string(scaled(100, memory, 1, 10'000)));
   }
   if (hierarchy.cpu) {
     return write_file_at(parent, directory + "/cpu.shares",
-                         std::to_string(scaled(1024, limits.memory_bytes, 2, 262'144)));
+                         std::to_string(scaled(1024, memory, 2, 262'144)));
   }
   return Done{};
 }
@@ -161,6 +162,14 @@ bool Cgroup::kernel_killed_for_memory() const {
   const auto text = read_file_at(memory->parent.get(),
                                  id_ + (memory->v2 ? "/memory.events" : "/memory.oom_control"));
   return text && value_of(*text, "oom_kill").value_or(0) > 0;
+}
+
+Result<Done> Cgroup::set_limits(const CgroupLimits& limits) const {
+  for (const auto& hierarchy : all_->hierarchies_) {
+    auto done = native::set_limits(hierarchy, id_, limits);
+    if (!done) return done;
+  }
+  return Done{};
 }
 
 Result<Done> Cgroup::set_frozen(bool frozen) const {

@@ -36,6 +36,8 @@ struct CgroupLimits {
   std::uint64_t memory_bytes = 0;
   std::uint64_t tmp_bytes = 0;
   std::uint64_t processes = 0;
+  // Of a stem: it gets the CPU that nobody else wants. Else by its memory.
+  bool least_cpu = false;
 };
 
 // One hierarchy that we use, by the parent directory made in it.
@@ -72,6 +74,8 @@ class Cgroup {
   // Anonymous and shared memory (with /tmp).
   [[nodiscard]] std::uint64_t held() const;
   [[nodiscard]] bool kernel_killed_for_memory() const;
+  // Instead of those it was made with.
+  Result<Done> set_limits(const CgroupLimits& limits) const;
   Result<Done> set_frozen(bool frozen) const;
   // False: still busy, try again soon.
   [[nodiscard]] bool remove();

@@ -132,11 +132,13 @@ Result<SpawnServerParts> prepare(const Arguments& arguments, Locks& locks) {
   auto filter = compile_seccomp_filter();
   if (!filter) return fail(std::move(filter.error()));
   parts.filter = std::move(*filter);
-  if (auto entered = enter_workspace(arguments.data, arguments.runtimes); !entered) {
+  auto entered = enter_workspace(arguments.data, arguments.runtimes);
+  if (!entered) {
     parts.cgroups.remove_parent();
     return fail(std::move(entered.error()).as(ErrorCode::unavailable),
                 "make a mount namespace (CAP_SYS_ADMIN and Linux 5.12 are needed)");
   }
+  parts.workspace = std::move(*entered);
   locks.runtimes = use_runtimes();
   // Last: until here it has to stay open, for the hello that says what failed.
   parts.socket.reset(kSpawnSocket);

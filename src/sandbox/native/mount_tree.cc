@@ -33,6 +33,17 @@ Result<UniqueFd> copy_tree(const std::string& path, bool with_submounts) {
   return copy_tree(fd.get(), with_submounts);
 }
 
+Result<UniqueFd> read_only_copy(const std::string& base, const std::string& below) {
+  auto directory = open_below(base, below);
+  if (!directory) return directory;
+  auto tree = copy_tree(directory->get());
+  if (!tree) return tree;
+  constexpr std::uint64_t kReadOnly = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  if (auto done = set_attributes(tree->get(), kReadOnly); !done)
+    return fail(std::move(done.error()));
+  return tree;
+}
+
 Result<Done> set_attributes(int tree, std::uint64_t attributes) {
   mount_attr attr{};
   attr.attr_set = attributes;
@@ -55,6 +66,19 @@ Result<UniqueFd> make_file_system(const char* type,
   UniqueFd mount(::fsmount(context.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(attributes)));
   if (!mount) return fail(Error::from_errno(std::string("mount a ") + type));
   return mount;
+}
+
+Result<Done> change_file_system(int mount,
+                                const std::vector<std::pair<std::string, std::string>>& options) {
+  const UniqueFd context(::fspick(mount, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC));
+  if (!context) return fail(Error::from_errno("open a file system to change it"));
+  for (const auto& [key, value] : options) {
+    if (::fsconfig(context.get(), FSCONFIG_SET_STRING, key.c_str(), value.c_str(), 0) != 0)
+      return fail(Error::from_errno("set " + key + " of a file system"));
+  }
+  if (::fsconfig(context.get(), FSCONFIG_CMD_RECONFIGURE, nullptr, nullptr, 0) != 0)
+    return fail(Error::from_errno("change a file system"));
+  return Done{};
 }
 
 Result<UniqueFd> open_target(const std::string& path) {

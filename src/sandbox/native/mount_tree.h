@@ -22,6 +22,9 @@ Result<UniqueFd> open_below(const std::string& base, const std::string& below);
 Result<UniqueFd> copy_tree(int fd, bool with_submounts = false);
 Result<UniqueFd> copy_tree(const std::string& path, bool with_submounts = false);
 
+// A copy of a directory strictly below `base` (see open_below) that nobody can write to.
+Result<UniqueFd> read_only_copy(const std::string& base, const std::string& below);
+
 // MOUNT_ATTR_*.
 Result<Done> set_attributes(int tree, std::uint64_t attributes);
 
@@ -29,6 +32,10 @@ Result<Done> set_attributes(int tree, std::uint64_t attributes);
 Result<UniqueFd> make_file_system(const char* type,
                                   const std::vector<std::pair<std::string, std::string>>& options,
                                   std::uint64_t attributes);
+
+// Changes options of the file system that a mount shows, such as the size of a tmpfs.
+Result<Done> change_file_system(int mount,
+                                const std::vector<std::pair<std::string, std::string>>& options);
 
 // A directory or file of the current root by its absolute path. No symlink on the way: whoever made
 // the root file system does not choose where root mounts or writes.

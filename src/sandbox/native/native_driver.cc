@@ -1,11 +1,14 @@
-// Steps of a start: request (names and relative paths) -> lambda-spawn makes the sandbox around one
-// end of a new control socket -> init says hello -> the runtime starts.
+// Steps of a start: request (names and relative paths) -> a stem is taken, where one waits, and
+// lambda-spawn gives it the function's limits and code; else lambda-spawn makes the sandbox around
+// one end of a new control socket -> init says hello -> the runtime starts.
 #include "sandbox/native/native_driver.h"
 
 #include "base/deadline.h"
 #include "sandbox/init/init_channel.h"
 #include "sandbox/native/cgroup_files.h"
 #include "sandbox/secret_files.h"
+
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <csignal>
@@ -55,13 +58,24 @@ SpawnRequest request_for(Operation operation, const std::string& id) {
   return request;
 }
 
+StemKind kind_of(const SandboxSpec& spec, const SpawnRequest& request) {
+  StemKind kind;
+  kind.root_kind = request.root_kind;
+  kind.root = request.root;
+  if (spec.stem_environment.empty()) return kind;
+  kind.argv = spec.argv;
+  kind.argv.emplace_back("--stem");
+  kind.environment = spec.stem_environment;
+  return kind;
+}
+
 class NativeSandbox final : public Sandbox {
  public:
-  NativeSandbox(SpawnClient& spawn, LoopExecutor executor, const SandboxSpec& spec,
-                UniqueFd control)
+  NativeSandbox(SpawnClient& spawn, LoopExecutor executor, std::string id,
+                std::uint64_t memory_bytes, UniqueFd control)
       : spawn_(spawn),
-        id_(spec.id),
-        memory_bytes_(spec.memory_bytes),
+        id_(std::move(id)),
+        memory_bytes_(memory_bytes),
         channel_(executor, std::move(control)) {}
 
   ~NativeSandbox() override {
@@ -70,15 +84,21 @@ class NativeSandbox final : public Sandbox {
 
   void was_never_made() { stopped_ = true; }
 
-  // lambda-spawn has made it, just now.
+  // lambda-spawn has made it, or filled a stem, just now.
   void was_made(const SpawnReply& made) {
     using std::chrono::microseconds;
     made_ = std::chrono::steady_clock::now();
-    auto begin = made_ - microseconds(made.mount_time) - microseconds(made.clone_time) -
-                 microseconds(made.cgroup_time);
-    for (const auto& [step, took] : {std::pair(StartStep::cgroup, made.cgroup_time),
-                                     std::pair(StartStep::clone, made.clone_time),
-                                     std::pair(StartStep::mount, made.mount_time)}) {
+    std::vector<std::pair<StartStep, std::uint32_t>> steps;
+    if (made.operation == Operation::fill) {
+      steps = {{StartStep::stem, made.cgroup_time}, {StartStep::mount, made.mount_time}};
+    } else {
+      steps = {{StartStep::cgroup, made.cgroup_time},
+               {StartStep::clone, made.clone_time},
+               {StartStep::mount, made.mount_time}};
+    }
+    auto begin = made_;
+    for (const auto& [step, took] : steps) begin -= microseconds(took);
+    for (const auto& [step, took] : steps) {
       start_steps_.push_back(StartStepTime{step, begin, microseconds(took)});
       begin += microseconds(took);
     }
@@ -185,8 +205,8 @@ Result<std::uint64_t> NativeSandbox::memory_in_use() {
 
 }  // namespace
 
-NativeDriver::NativeDriver(SpawnClient& spawn, ImageRoots image_roots)
-    : spawn_(spawn), image_roots_(std::move(image_roots)) {}
+NativeDriver::NativeDriver(SpawnClient& spawn, ImageRoots image_roots, StemLimits stems)
+    : spawn_(spawn), image_roots_(std::move(image_roots)), stems_(spawn, stems) {}
 
 Result<SpawnRequest> NativeDriver::start_request(const SandboxSpec& spec) const {
   SpawnRequest request = request_for(Operation::start, spec.id);
@@ -224,15 +244,47 @@ Result<SpawnRequest> NativeDriver::start_request(const SandboxSpec& spec) const 
   return request;
 }
 
-Task<Result<std::unique_ptr<Sandbox>>> NativeDriver::start(SandboxSpec spec, SteadyTime deadline) {
+Task<Result<std::unique_ptr<Sandbox>>> NativeDriver::start(SandboxSpec spec, TimePoint deadline) {
   auto request = start_request(spec);
   if (!request) co_return fail(std::move(request.error()));
+  if (auto stem = stems_.take(kind_of(spec, *request))) {
+    auto started = co_await start_in_stem(std::move(*stem), spec, *request, deadline);
+    if (started) co_return started;
+    spdlog::warn("a stem was of no use, so {} starts from nothing: {}", spec.function,
+                 started.error().message());
+  }
+  co_return co_await start_afresh(std::move(spec), *request, deadline);
+}
+
+Task<Result<std::unique_ptr<Sandbox>>> NativeDriver::start_in_stem(Stem stem, SandboxSpec spec,
+                                                                   SpawnRequest request,
+                                                                   TimePoint deadline) {
+  auto executor = co_await asio::this_coro::executor;
+  // From here on, destroying `sandbox` stops the stem.
+  auto sandbox = std::make_unique<NativeSandbox>(spawn_, executor, stem.id, spec.memory_bytes,
+                                                 std::move(stem.control));
+  const auto wanted = request_for(Operation::fill, stem.id);
+  request.operation = wanted.operation;
+  std::memcpy(request.id, wanted.id, sizeof(request.id));
+  auto filled = co_await spawn_.request(request, UniqueFd(), deadline);
+  if (!filled) co_return fail(std::move(filled.error()));
+  sandbox->was_made(*filled);
+  auto begun = co_await sandbox->begin(std::move(spec), filled->text, deadline);
+  if (!begun) co_return fail(std::move(begun.error()));
+  std::unique_ptr<Sandbox> result = std::move(sandbox);
+  co_return std::move(result);
+}
+
+Task<Result<std::unique_ptr<Sandbox>>> NativeDriver::start_afresh(SandboxSpec spec,
+                                                                  SpawnRequest request,
+                                                                  TimePoint deadline) {
   auto ends = InitChannel::make_pair();
   if (!ends) co_return fail(std::move(ends.error()));
   auto executor = co_await asio::this_coro::executor;
-  auto sandbox = std::make_unique<NativeSandbox>(spawn_, executor, spec, std::move(ends->first));
+  auto sandbox = std::make_unique<NativeSandbox>(spawn_, executor, spec.id, spec.memory_bytes,
+                                                 std::move(ends->first));
   // From here on, destroying `sandbox` stops what has been made.
-  auto made = co_await spawn_.request(*request, std::move(ends->second), deadline);
+  auto made = co_await spawn_.request(request, std::move(ends->second), deadline);
   if (!made) {
     // Without an answer lambda-spawn may still make it; with any other there is nothing.
     if (made.error().code() != ErrorCode::timeout) sandbox->was_never_made();
@@ -248,6 +300,10 @@ Task<Result<std::unique_ptr<Sandbox>>> NativeDriver::start(SandboxSpec spec, Ste
   }
   std::unique_ptr<Sandbox> result = std::move(sandbox);
   co_return std::move(result);
+}
+
+void NativeDriver::expect(const SandboxSpec& spec) {
+  if (const auto request = start_request(spec)) stems_.expect(kind_of(spec, *request));
 }
 
 Task<Result<std::string>> NativeDriver::probe() {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "sandbox/native/spawn_client.h"
+#include "sandbox/native/stems.h"
 #include "sandbox/sandbox.h"
 
 #include <filesystem>
@@ -18,18 +19,27 @@ using ImageRoots = std::function<std::optional<std::filesystem::path>(std::strin
 
 class NativeDriver final : public Driver {
  public:
-  explicit NativeDriver(SpawnClient& spawn, ImageRoots image_roots = {});
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  explicit NativeDriver(SpawnClient& spawn, ImageRoots image_roots = {}, StemLimits stems = {});
 
   [[nodiscard]] std::string_view name() const override { return "native"; }
-  Task<Result<std::unique_ptr<Sandbox>>> start(
-      SandboxSpec spec, std::chrono::steady_clock::time_point deadline) override;
+  Task<Result<std::unique_ptr<Sandbox>>> start(SandboxSpec spec, TimePoint deadline) override;
   Task<Result<std::string>> probe() override;
+  void expect(const SandboxSpec& spec) override;
+  // Whose keep() makes them.
+  Stems& stems() { return stems_; }
 
  private:
   Result<SpawnRequest> start_request(const SandboxSpec& spec) const;
+  Task<Result<std::unique_ptr<Sandbox>>> start_in_stem(Stem stem, SandboxSpec spec,
+                                                       SpawnRequest request, TimePoint deadline);
+  Task<Result<std::unique_ptr<Sandbox>>> start_afresh(SandboxSpec spec, SpawnRequest request,
+                                                      TimePoint deadline);
 
   SpawnClient& spawn_;
   ImageRoots image_roots_;
+  Stems stems_;
 };
 
 }  // namespace lambda::sandbox::native

@@ -77,16 +77,6 @@ struct Mounts {
   UniqueFd hosts;
 };
 
-Result<UniqueFd> read_only_copy(const std::string& base, const std::string& below) {
-  auto directory = open_below(base, below);
-  if (!directory) return directory;
-  auto tree = copy_tree(directory->get());
-  if (!tree) return tree;
-  if (auto done = set_attributes(tree->get(), kReadOnly); !done)
-    return fail(std::move(done.error()));
-  return tree;
-}
-
 Result<Done> make_mounts(const SandboxPlan& plan, Mounts& mounts) {
   auto keep = [](UniqueFd& to, Result<UniqueFd> made) -> Result<Done> {
     if (!made) return fail(std::move(made.error()));

@@ -14,7 +14,7 @@
 
 namespace lambda::sandbox::native {
 
-inline constexpr std::uint32_t kSpawnProtocolVersion = 3;
+inline constexpr std::uint32_t kSpawnProtocolVersion = 4;
 inline constexpr int kSpawnSocket = 3;  // the descriptor that lambda-spawn finds its socket at
 
 enum class Operation : std::uint32_t {
@@ -24,6 +24,9 @@ enum class Operation : std::uint32_t {
   freeze = 4,  // answered when every process inside stands still
   thaw = 5,
   status = 6,  // out of memory? alive?
+  // A stem becomes a function's: its limits, its code, its secrets. Once; whatever fails, it is
+  // good for nothing any more.
+  fill = 7,
 };
 
 enum class RootKind : std::uint32_t {
@@ -36,14 +39,16 @@ struct SpawnRequest {
   std::uint32_t request = 0;
   char id[48] = {};  // of the sandbox: [a-z0-9-]{1,40}
 
-  // start only
-  RootKind root_kind = RootKind::runtime;
+  // start: 1: a stem, whose function is not known yet; task and secrets come with fill
+  std::uint32_t stem = 0;
+  RootKind root_kind = RootKind::runtime;  // start
+  // start and fill
   std::uint32_t processes = 0;
   std::uint64_t memory_bytes = 0;
   std::uint64_t tmp_bytes = 0;
   std::uint64_t secret_bytes = 0;  // size of /run/secrets; 0: there is none
   std::uint32_t secret_files = 0;  // how many it has room for
-  char root[512] = {};
+  char root[512] = {};             // start
   char task[512] = {};  // path below the data directory, mounted at /var/task; "": nothing
 };
 
@@ -55,10 +60,10 @@ struct SpawnReply {
   std::uint32_t alive = 0;          // status
   std::uint32_t error_code = 0;     // an ErrorCode, where failed
   std::uint32_t sandboxes = 0;      // hello: how many can live at once
-  // start: microseconds that its steps took, in their order
+  // start, fill: microseconds that its steps took, in their order
   std::uint32_t cgroup_time = 0;
   std::uint32_t clone_time = 0;
-  std::uint32_t mount_time = 0;  // from there until lambda-init was executed
+  std::uint32_t mount_time = 0;  // start: from there until lambda-init was executed
   char text[1000] = {};          // start: the memory cgroup's directory; otherwise for people
 };
 

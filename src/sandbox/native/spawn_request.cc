@@ -16,17 +16,11 @@ bool is_terminated(const char (&text)[Size]) {
   return std::memchr(text, '\0', Size) != nullptr;
 }
 
-Result<Done> check_start(const SpawnRequest& request) {
-  if (!is_terminated(request.root) || !is_terminated(request.task))
+// What is the function's: of a start and of a fill.
+Result<Done> check_fill(const SpawnRequest& request) {
+  if (!is_terminated(request.task))
     return fail(ErrorCode::invalid, "a path of the sandbox is too long");
-  const std::string_view root = request.root;
   const std::string_view task = request.task;
-  if (request.root_kind != RootKind::runtime && request.root_kind != RootKind::image)
-    return fail(ErrorCode::invalid, "the sandbox's root is neither a runtime nor an image");
-  if (!is_clean_path(root))
-    return fail(ErrorCode::invalid, "\"{}\" is no root for a sandbox", root);
-  if (request.root_kind == RootKind::runtime && root.find('/') != std::string_view::npos)
-    return fail(ErrorCode::invalid, "\"{}\" is no runtime's name", root);
   if (!task.empty() && !is_clean_path(task))
     return fail(ErrorCode::invalid, "\"{}\" is no directory for a function's code", task);
   if (request.memory_bytes < 16 * kMiB || request.memory_bytes > 1024 * 1024 * kMiB)
@@ -40,6 +34,21 @@ Result<Done> check_start(const SpawnRequest& request) {
   if (request.processes < 1 || request.processes > 1'000'000)
     return fail(ErrorCode::invalid, "{} cannot be a limit of processes", request.processes);
   return Done{};
+}
+
+Result<Done> check_start(const SpawnRequest& request) {
+  if (!is_terminated(request.root))
+    return fail(ErrorCode::invalid, "a path of the sandbox is too long");
+  const std::string_view root = request.root;
+  if (request.root_kind != RootKind::runtime && request.root_kind != RootKind::image)
+    return fail(ErrorCode::invalid, "the sandbox's root is neither a runtime nor an image");
+  if (!is_clean_path(root))
+    return fail(ErrorCode::invalid, "\"{}\" is no root for a sandbox", root);
+  if (request.root_kind == RootKind::runtime && root.find('/') != std::string_view::npos)
+    return fail(ErrorCode::invalid, "\"{}\" is no runtime's name", root);
+  if (request.stem != 0 && (request.task[0] != '\0' || request.secret_files != 0))
+    return fail(ErrorCode::invalid, "a stem has neither code nor secrets");
+  return check_fill(request);
 }
 
 }  // namespace
@@ -70,13 +79,16 @@ Result<Done> check_request(const SpawnRequest& request) {
     case Operation::freeze:
     case Operation::thaw:
     case Operation::status:
+    case Operation::fill:
       break;
     default:
       return fail(ErrorCode::invalid, "lambda-spawn knows no such operation");
   }
   if (!is_terminated(request.id) || !is_sandbox_id(request.id))
     return fail(ErrorCode::invalid, "a sandbox's id is 1 to 40 of a-z, 0-9 and -");
-  return request.operation == Operation::start ? check_start(request) : Result<Done>(Done{});
+  if (request.operation == Operation::start) return check_start(request);
+  if (request.operation == Operation::fill) return check_fill(request);
+  return Done{};
 }
 
 }  // namespace lambda::sandbox::native

@@ -27,6 +27,34 @@ TEST(SpawnRequest, AWholeOneIsAccepted) {
   EXPECT_TRUE(accepted(good()));
 }
 
+TEST(SpawnRequest, AStemHasNeitherCodeNorSecrets) {
+  auto request = good();
+  request.stem = 1;
+  EXPECT_FALSE(accepted(request));
+  request.task[0] = '\0';
+  EXPECT_TRUE(accepted(request));
+  request.secret_files = 1;
+  request.secret_bytes = 4096;
+  EXPECT_FALSE(accepted(request));
+}
+
+TEST(SpawnRequest, WhatFillsAStemIsCheckedAsAStartIs) {
+  auto request = good();
+  request.operation = Operation::fill;
+  request.root[0] = '\0';
+  EXPECT_TRUE(accepted(request));
+  std::strcpy(request.task, "../x");
+  EXPECT_FALSE(accepted(request));
+  request = good();
+  request.operation = Operation::fill;
+  request.memory_bytes = 1;
+  EXPECT_FALSE(accepted(request));
+  request = good();
+  request.operation = Operation::fill;
+  request.secret_files = 1'000'000;
+  EXPECT_FALSE(accepted(request));
+}
+
 TEST(SpawnRequest, IdsThatAreFilesOrPathsAreRefused) {
   for (const char* id : {"", "../x", "a/b", "cgroup.procs", "UPPER", "a b", "."}) {
     auto request = good();

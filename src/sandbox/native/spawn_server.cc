@@ -5,6 +5,7 @@
 #include "base/descriptor_message.h"
 #include "sandbox/limits.h"
 #include "sandbox/native/cgroup_files.h"
+#include "sandbox/native/mount_injection.h"
 #include "sandbox/native/mount_tree.h"
 #include "sandbox/native/sandbox_setup.h"
 #include "sandbox/native/spawn_request.h"
@@ -54,12 +55,23 @@ void copy_text(char (&to)[Size], const std::string& from) {
   to[length] = '\0';
 }
 
+std::vector<std::pair<std::string, std::string>> size_of_tmp(std::uint64_t bytes) {
+  return {{"size", std::to_string(bytes)}, {"nr_inodes", std::to_string(bytes / kBytesPerInode)}};
+}
+
 Result<UniqueFd> make_tmp(std::uint64_t bytes) {
-  return make_file_system("tmpfs",
-                          {{"size", std::to_string(bytes)},
-                           {"nr_inodes", std::to_string(bytes / kBytesPerInode)},
-                           {"mode", "1777"}},
-                          MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+  auto options = size_of_tmp(bytes);
+  options.emplace_back("mode", "1777");
+  return make_file_system("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+}
+
+CgroupLimits limits_of(const SpawnRequest& request) {
+  CgroupLimits limits;
+  limits.memory_bytes = request.memory_bytes;
+  limits.tmp_bytes = request.tmp_bytes;
+  limits.processes = request.processes + 1;  // and init
+  limits.least_cpu = request.stem != 0;
+  return limits;
 }
 
 void kill_through(const UniqueFd& pidfd) {
@@ -107,6 +119,7 @@ struct SpawnServer::Sandbox {
   UniqueFd tmp;     // keeps the sandbox's /tmp in sight
   std::uint32_t start_request = 0;
   std::vector<std::uint32_t> stop_requests;
+  bool stem = false;
   bool frozen = false;
   bool over_memory = false;
   std::string setup_failure;
@@ -237,6 +250,7 @@ void SpawnServer::handle(const SpawnRequest& request, UniqueFd control) {
         operation, request.request,
         Error(ErrorCode::sandbox_failed, fmt::format("sandbox {} does not run", request.id)));
   }
+  if (operation == Operation::fill) return fill(sandbox, request);
   const bool freeze = operation == Operation::freeze;
   if (auto done = sandbox.cgroup.set_frozen(freeze); !done)
     return reply_failed(operation, request.request, done.error());
@@ -253,9 +267,8 @@ Result<Done> SpawnServer::start(const SpawnRequest& request, const UniqueFd& con
   sandbox->id = id;
   sandbox->number = ++last_number_;
   sandbox->start_request = request.request;
-  sandbox->limits.memory_bytes = request.memory_bytes;
-  sandbox->limits.tmp_bytes = request.tmp_bytes;
-  sandbox->limits.processes = request.processes + 1;  // and init
+  sandbox->stem = request.stem != 0;
+  sandbox->limits = limits_of(request);
   const auto began = Clock::now();
   auto cgroup = parts_.cgroups.make(id, sandbox->limits);
   if (!cgroup) return fail(std::move(cgroup.error()).as(ErrorCode::sandbox_failed));
@@ -342,6 +355,36 @@ Result<Done> SpawnServer::launch(Sandbox& sandbox, const SpawnRequest& request,
   sandbox.cgroup.close_entries();
   sandbox.cgroup.close_clone_into();
   return Done{};
+}
+
+void SpawnServer::fill(Sandbox& sandbox, const SpawnRequest& request) {
+  SpawnReply answer;
+  answer.operation = Operation::fill;
+  answer.request = request.request;
+  Result<Done> done = Done{};
+  if (!std::exchange(sandbox.stem, false) || sandbox.frozen)
+    done = fail(ErrorCode::conflict, "sandbox {} is no stem", sandbox.id);
+  const auto began = Clock::now();
+  if (done) {
+    sandbox.limits = limits_of(request);
+    sandbox.limits.least_cpu = false;
+    done = sandbox.cgroup.set_limits(sandbox.limits);
+  }
+  if (done) done = change_file_system(sandbox.tmp.get(), size_of_tmp(request.tmp_bytes));
+  answer.cgroup_time = microseconds_since(began);
+  const auto limited = Clock::now();
+  if (done) {
+    const Injection injection{request.task, request.secret_files, request.secret_bytes,
+                              sandbox.uid};
+    done = inject(sandbox.pidfd, parts_.workspace, injection);
+  }
+  answer.mount_time = microseconds_since(limited);
+  if (!done) {
+    return reply_failed(request.operation, request.request,
+                        std::move(done.error()).as(ErrorCode::sandbox_failed));
+  }
+  copy_text(answer.text, sandbox.cgroup.memory_path());
+  reply(answer);
 }
 
 void SpawnServer::setup_ended(Sandbox& sandbox) {

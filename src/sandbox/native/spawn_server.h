@@ -7,6 +7,8 @@
 //               | setup failed       | died of itself, or over its memory
 //               v                    v
 //             (gone)               dead --stop--> (gone)
+//
+// A stem runs without a function; fill gives it one, once.
 #pragma once
 
 #include "base/result.h"
@@ -33,6 +35,7 @@ struct SpawnServerParts {
   UniqueFd init_program;
   Cgroups cgroups;
   SeccompFilter filter;
+  UniqueFd workspace;  // the mount namespace that we work in
   UidClaim uids;
   // How many files a sandbox's init may open, as lambdad was started; our own limit is higher.
   rlimit open_files{};
@@ -62,6 +65,7 @@ class SpawnServer {
   void refuse_for_descriptors(const SpawnRequest& request);
   Result<Done> start(const SpawnRequest& request, const UniqueFd& control);
   Result<Done> launch(Sandbox& sandbox, const SpawnRequest& request, const UniqueFd& control);
+  void fill(Sandbox& sandbox, const SpawnRequest& request);
   void stop(Sandbox& sandbox);
   void answer_status(const Sandbox& sandbox, const SpawnRequest& request);
   void setup_ended(Sandbox& sandbox);

@@ -84,16 +84,9 @@ Result<Done> change_root(const std::string& top) {
   return Done{};
 }
 
-}  // namespace
-
-Result<Done> enter_workspace(const std::string& data_directory,
-                             const std::string& runtimes_directory) {
-  if (::unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC) != 0)
-    return fail(Error::from_errno("make a mount, network and ipc namespace"));
-  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
-    return fail(Error::from_errno("make mounts private"));
-  // Any directory will do: it is covered in this namespace only, and left right away.
-  const std::string& top = data_directory;
+// What the workspace holds, below `top`.
+Result<Done> build(const std::string& top, const std::string& data_directory,
+                   const std::string& runtimes_directory) {
   auto data = copy_tree(data_directory, true);
   if (!data) return fail(std::move(data.error()));
   const bool runtimes = ::access(runtimes_directory.c_str(), F_OK) == 0;
@@ -110,12 +103,28 @@ Result<Done> enter_workspace(const std::string& data_directory,
   }
   if (auto done = mount_tmpfs(top + kDeviceTemplate, "64k"); !done) return done;
   if (auto done = fill_devices(top + kDeviceTemplate); !done) return done;
-  {
-    const UniqueFd hosts(::open((top + kHostsFile).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
-    if (!hosts || ::write(hosts.get(), kHosts.data(), kHosts.size()) < 0)
-      return fail(Error::from_errno("write the hosts file"));
-  }
-  return change_root(top);
+  const UniqueFd hosts(::open((top + kHostsFile).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+  if (!hosts || ::write(hosts.get(), kHosts.data(), kHosts.size()) < 0)
+    return fail(Error::from_errno("write the hosts file"));
+  return Done{};
+}
+
+}  // namespace
+
+Result<UniqueFd> enter_workspace(const std::string& data_directory,
+                                 const std::string& runtimes_directory) {
+  if (::unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC) != 0)
+    return fail(Error::from_errno("make a mount, network and ipc namespace"));
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+    return fail(Error::from_errno("make mounts private"));
+  UniqueFd own(::open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC));
+  if (!own) return fail(Error::from_errno("open /proc/self/ns/mnt"));
+  // Any directory will do: it is covered in this namespace only, and left right away.
+  const std::string& top = data_directory;
+  if (auto built = build(top, data_directory, runtimes_directory); !built)
+    return fail(std::move(built.error()));
+  if (auto changed = change_root(top); !changed) return fail(std::move(changed.error()));
+  return own;
 }
 
 }  // namespace lambda::sandbox::native

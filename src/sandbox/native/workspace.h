@@ -11,6 +11,7 @@
 
 #include "base/blocking.h"
 #include "base/result.h"
+#include "base/unique_fd.h"
 
 #include <string>
 
@@ -23,8 +24,9 @@ inline constexpr char kHostsFile[] = "/files/hosts";
 inline constexpr char kRootMount[] = "/root";
 
 // Moves this process into it. After this, paths of the host mean nothing. A runtimes directory that
-// does not exist is left out. Errors: unavailable.
-Result<Done> enter_workspace(const std::string& data_directory,
-                             const std::string& runtimes_directory);
+// does not exist is left out. The descriptor is of the new mount namespace, for coming back to it.
+// Errors: unavailable.
+Result<UniqueFd> enter_workspace(const std::string& data_directory,
+                                 const std::string& runtimes_directory);
 
 }  // namespace lambda::sandbox::native
