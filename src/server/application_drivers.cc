@@ -24,9 +24,8 @@ void Application::Parts::make_native_driver() {
     if (!docker.images) return std::nullopt;
     return docker.images->exported_root(image_id);
   };
-  sandbox::native::StemLimits stems;
-  stems.most = configuration.stems;
-  native = std::make_unique<sandbox::native::NativeDriver>(*spawn, image_root, stems);
+  native = std::make_unique<sandbox::native::NativeDriver>(*spawn, image_root,
+                                                           stem_limits(configuration, *spawn));
   drivers.native = native.get();
   native_text = *works;
 }

@@ -122,6 +122,10 @@ observe::ServerFacts Application::Parts::facts_for_metrics() const {
   for (const auto& watch : threads.watches())
     facts.loops.push_back({watch->name(), watch->stalls(), watch->longest()});
   facts.process = observe::usage_of_this_process();
+  if (native) {
+    for (const auto& [root, counts] : native->stems().counts())
+      facts.stems[root] = {counts.waiting, counts.taken, counts.missed};
+  }
   if (traces) facts.traces.lost = traces->lost();
   if (exporter) {
     const auto counts = exporter->counts();

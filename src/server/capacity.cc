@@ -19,6 +19,8 @@ constexpr std::size_t kOwnDescriptors = 192;
 constexpr std::size_t kLeastConnections = 64;
 // The least an instance takes of the machine's memory.
 constexpr std::size_t kBytesPerInstance = 24ull << 20;
+// Of what lambda-spawn has room for, at most one in so many waits for a function.
+constexpr std::size_t kStemShare = 8;
 // Enough for functions that wait for others.
 constexpr std::size_t kEventsPerCore = 16;
 
@@ -33,6 +35,11 @@ std::size_t descriptors() {
   return files.rlim_cur;
 }
 
+std::size_t room_for_instances(const Configuration& configuration,
+                               const sandbox::native::SpawnClient& spawn) {
+  return spawn.sandbox_limit() - stem_limits(configuration, spawn).of_all_kinds;
+}
+
 // What memory and descriptors allow, of lambdad and of lambda-spawn.
 std::size_t instances_that_fit(const Configuration& configuration,
                                const sandbox::native::SpawnClient* spawn) {
@@ -41,7 +48,7 @@ std::size_t instances_that_fit(const Configuration& configuration,
   std::size_t fit = std::min<std::size_t>(for_instances / kDescriptorsPerInstance,
                                           bytes_of_the_machine() / kBytesPerInstance);
   if (spawn != nullptr) {
-    fit = std::min(fit, spawn->sandbox_limit());
+    fit = std::min(fit, room_for_instances(configuration, *spawn));
     const std::size_t budget = configuration.memory_budget << 20;
     if (budget != 0) fit = std::min(fit, budget / kBytesPerInstance);
   }
@@ -102,16 +109,27 @@ std::size_t events_at_once(const Configuration& configuration, std::size_t insta
   return wanted;
 }
 
+sandbox::native::StemLimits stem_limits(const Configuration& configuration,
+                                        const sandbox::native::SpawnClient& spawn) {
+  sandbox::native::StemLimits limits;
+  limits.most = configuration.stems;
+  limits.of_all_kinds =
+      limits.most == 0 ? 0 : std::min(limits.of_all_kinds, spawn.sandbox_limit() / kStemShare);
+  return limits;
+}
+
 std::size_t instance_limit(const Configuration& configuration,
                            const sandbox::native::SpawnClient* spawn) {
   const auto wanted = configuration.max_instances;
   if (wanted == 0) return instances_that_fit(configuration, spawn);
-  if (spawn == nullptr || wanted <= spawn->sandbox_limit()) return wanted;
+  if (spawn == nullptr) return wanted;
+  const auto room = room_for_instances(configuration, *spawn);
+  if (wanted <= room) return wanted;
   spdlog::warn(
       "max_instances is {}, but the hard limit of open files is enough for {} native sandboxes: "
       "that is the limit now. Raise that one (ulimit -Hn, LimitNOFILE=) to have more",
-      wanted, spawn->sandbox_limit());
-  return spawn->sandbox_limit();
+      wanted, room);
+  return room;
 }
 
 }  // namespace lambda::server

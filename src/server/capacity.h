@@ -6,6 +6,7 @@
 #include "http/server.h"
 #include "observe/log_limits.h"
 #include "sandbox/native/spawn_client.h"
+#include "sandbox/native/stems.h"
 #include "server/configuration.h"
 
 #include <cstddef>
@@ -18,6 +19,9 @@ namespace lambda::server {
 [[nodiscard]] observe::LogLimits log_limits(const Configuration& configuration);
 // Of those functions that say so themselves.
 [[nodiscard]] observe::OwnLogLimitsByFunction own_log_limits(const function::Snapshot& functions);
+// They take room from instances.
+[[nodiscard]] sandbox::native::StemLimits stem_limits(const Configuration& configuration,
+                                                      const sandbox::native::SpawnClient& spawn);
 // At once, of all functions. `spawn` may be null: no native sandboxes.
 [[nodiscard]] std::size_t instance_limit(const Configuration& configuration,
                                          const sandbox::native::SpawnClient* spawn);

@@ -72,6 +72,13 @@ struct TraceFacts {
   std::uint64_t export_waiting = 0;
 };
 
+// Sandboxes that wait for a function, by what is in them: a runtime's name, or "image".
+struct StemFacts {
+  std::uint64_t waiting = 0;
+  std::uint64_t taken = 0;
+  std::uint64_t missed = 0;  // starts that found none
+};
+
 struct ServerFacts {
   std::string version;
   std::string driver;
@@ -84,6 +91,7 @@ struct ServerFacts {
   std::vector<LoopFacts> loops;
   ProcessUsage process;
   TraceFacts traces;
+  std::map<std::string, StemFacts> stems;  // empty where there are none
 };
 
 }  // namespace lambda::observe

@@ -81,6 +81,18 @@ void add_traces(FamilyText& text, const TraceFacts& traces) {
   text << calls << waiting;
 }
 
+void add_stems(FamilyText& text, const std::map<std::string, StemFacts>& stems) {
+  auto waiting = gauges("lambda_stems", "Sandboxes that wait for a function.");
+  auto starts = counters("lambda_stem_starts_total",
+                         "Starts of native instances by whether a stem waited for them.");
+  for (const auto& [root, facts] : stems) {
+    waiting.gauge_of({{"root", root}}, facts.waiting);
+    starts.counter({{"root", root}, {"found", "stem"}}, facts.taken);
+    starts.counter({{"root", root}, {"found", "nothing"}}, facts.missed);
+  }
+  text << waiting << starts;
+}
+
 void add_http(FamilyText& text, const Scene& scene) {
   auto requests = counters("lambda_http_requests_total",
                            "HTTP requests by door (api, host: NAME.<domain>, path: /fn/NAME, none: "
@@ -268,6 +280,7 @@ std::string prometheus_text(const Scene& scene) {
   FamilyText text;
   add_server(text, scene);
   add_traces(text, scene.facts.traces);
+  add_stems(text, scene.facts.stems);
   add_http(text, scene);
   add_events(text, scene);
   add_server_calls(text, scene.book.server().totals);

@@ -133,9 +133,14 @@ TEST(PrometheusText, TellsOfDeploysSchedulesAndTheProcess) {
   scene.counters = counters.values();
   scene.facts.process = usage_of_this_process();
   scene.facts.loops.push_back({"loop 0", 4, 1500us});
+  scene.facts.stems["python3.11"] = {2, 5, 1};
   const auto text = prometheus_text(scene);
   EXPECT_THAT(text, HasSubstr("lambda_deploys_total{result=\"function_failed\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("lambda_deploys_total{result=\"succeeded\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("lambda_stems{root=\"python3.11\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("lambda_stem_starts_total{root=\"python3.11\",found=\"stem\"} 5\n"));
+  EXPECT_THAT(text,
+              HasSubstr("lambda_stem_starts_total{root=\"python3.11\",found=\"nothing\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("lambda_schedule_firings_total{outcome=\"missed\"} 3\n"));
   EXPECT_THAT(text, HasSubstr("lambda_schedule_lateness_seconds_bucket{le=\"0.0002\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("lambda_loop_stalls_total{loop=\"loop 0\"} 4\n"));

@@ -25,29 +25,12 @@ constexpr std::uint64_t kStemMemory = 512ull << 20;
 constexpr std::uint64_t kStemTmp = 1ull << 20;
 constexpr std::uint32_t kStemProcesses = 64;
 
-std::int64_t second_of(std::chrono::steady_clock::time_point time) {
-  return std::chrono::duration_cast<seconds>(time.time_since_epoch()).count();
+const std::string& name_of(const StemKind& kind) {
+  static const std::string image = "image";
+  return kind.root_kind == RootKind::image ? image : kind.root;
 }
 
 }  // namespace
-
-void Stems::Demand::note(Clock::time_point now) {
-  const auto second = second_of(now);
-  const auto slot = static_cast<std::size_t>(second) % kSeconds;
-  if (of_second_[slot] != second) counts_[slot] = 0;
-  of_second_[slot] = second;
-  ++counts_[slot];
-  last_ = now;
-}
-
-std::size_t Stems::Demand::recent(Clock::time_point now) const {
-  const auto second = second_of(now);
-  std::size_t count = 0;
-  for (std::size_t slot = 0; slot < kSeconds; ++slot) {
-    if (second - of_second_[slot] < static_cast<std::int64_t>(kSeconds)) count += counts_[slot];
-  }
-  return count;
-}
 
 Stems::Stems(SpawnClient& spawn, StemLimits limits) : spawn_(spawn), limits_(limits) {}
 
@@ -61,10 +44,14 @@ std::optional<Stem> Stems::take(const StemKind& kind) {
     const std::lock_guard lock(mutex_);
     auto& shelf = shelves_[kind];
     shelf.demand.note(Clock::now());
-    if (!shelf.stems.empty()) {
+    auto& counts = counts_[name_of(kind)];
+    if (shelf.stems.empty()) {
+      ++counts.missed;
+    } else {
       stem = std::move(shelf.stems.front());
       shelf.stems.pop_front();
       --waiting_;
+      ++counts.taken;
     }
   }
   wake();
@@ -75,7 +62,7 @@ void Stems::expect(const StemKind& kind) {
   if (limits_.most == 0) return;
   {
     const std::lock_guard lock(mutex_);
-    shelves_[kind].demand.touch(Clock::now());
+    shelves_[kind].demand.expect(Clock::now());
   }
   wake();
 }
@@ -83,6 +70,13 @@ void Stems::expect(const StemKind& kind) {
 std::size_t Stems::waiting() const {
   const std::lock_guard lock(mutex_);
   return waiting_;
+}
+
+std::map<std::string, StemCounts> Stems::counts() const {
+  const std::lock_guard lock(mutex_);
+  auto counts = counts_;
+  for (const auto& [kind, shelf] : shelves_) counts[name_of(kind)].waiting += shelf.stems.size();
+  return counts;
 }
 
 void Stems::wake() {
@@ -98,11 +92,6 @@ void Stems::close() {
   wake();
 }
 
-std::size_t Stems::wanted(const Shelf& shelf, Clock::time_point now) const {
-  if (now - shelf.demand.last() > limits_.forget) return 0;
-  return std::clamp(shelf.demand.recent(now), std::min(limits_.least, limits_.most), limits_.most);
-}
-
 std::optional<StemKind> Stems::next_to_make() {
   const std::lock_guard lock(mutex_);
   if (closed_ || waiting_ >= limits_.of_all_kinds) return std::nullopt;
@@ -110,7 +99,7 @@ std::optional<StemKind> Stems::next_to_make() {
   const StemKind* poorest = nullptr;
   std::size_t most_lacking = 0;
   for (const auto& [kind, shelf] : shelves_) {
-    const auto want = wanted(shelf, now);
+    const auto want = shelf.demand.wanted(limits_, now);
     if (now < shelf.not_before || shelf.stems.size() >= want) continue;
     const auto lacking = want - shelf.stems.size();
     if (lacking <= most_lacking) continue;
@@ -127,7 +116,7 @@ std::vector<Stem> Stems::take_unneeded() {
   std::vector<Stem> unneeded;
   for (auto entry = shelves_.begin(); entry != shelves_.end();) {
     auto& shelf = entry->second;
-    const auto want = closed_ ? 0 : wanted(shelf, now);
+    const auto want = closed_ ? 0 : shelf.demand.wanted(limits_, now);
     while (shelf.stems.size() > want) {
       unneeded.push_back(std::move(shelf.stems.front()));
       shelf.stems.pop_front();

@@ -12,8 +12,8 @@
 #include "base/async.h"
 #include "base/unique_fd.h"
 #include "sandbox/native/spawn_client.h"
+#include "sandbox/native/stem_demand.h"
 
-#include <array>
 #include <chrono>
 #include <compare>
 #include <cstddef>
@@ -27,13 +27,6 @@
 
 namespace lambda::sandbox::native {
 
-struct StemLimits {
-  std::size_t least = 2;             // of a kind that is in use
-  std::size_t most = 0;              // of a kind; 0: there are no stems
-  std::size_t of_all_kinds = 64;     // they take memory and room from instances
-  std::chrono::seconds forget{600};  // a kind that nobody asked for so long is not in use
-};
-
 // What a stem is good for. Two functions whose kinds are equal may take each other's.
 struct StemKind {
   RootKind root_kind = RootKind::runtime;
@@ -44,6 +37,12 @@ struct StemKind {
   std::map<std::string, std::string> environment;
 
   auto operator<=>(const StemKind&) const = default;
+};
+
+struct StemCounts {
+  std::size_t waiting = 0;
+  std::uint64_t taken = 0;
+  std::uint64_t missed = 0;
 };
 
 struct Stem {
@@ -69,30 +68,17 @@ class Stems {
   void close();
 
   [[nodiscard]] std::size_t waiting() const;
+  // By runtime; those of all images as "image". Since the start. Any thread.
+  [[nodiscard]] std::map<std::string, StemCounts> counts() const;
 
  private:
   using Clock = std::chrono::steady_clock;
-  // How often a kind was asked for, by seconds.
-  class Demand {
-   public:
-    void note(Clock::time_point now);
-    [[nodiscard]] std::size_t recent(Clock::time_point now) const;
-    [[nodiscard]] Clock::time_point last() const { return last_; }
-    void touch(Clock::time_point now) { last_ = now; }
-
-   private:
-    static constexpr std::size_t kSeconds = 10;
-    std::array<std::size_t, kSeconds> counts_{};
-    std::array<std::int64_t, kSeconds> of_second_{};
-    Clock::time_point last_{};
-  };
   struct Shelf {
     std::deque<Stem> stems;
-    Demand demand;
+    StemDemand demand;
     Clock::time_point not_before{};  // one could not be made
   };
 
-  [[nodiscard]] std::size_t wanted(const Shelf& shelf, Clock::time_point now) const;
   std::optional<StemKind> next_to_make();
   std::vector<Stem> take_unneeded();
   Task<void> make(StemKind kind);
@@ -104,6 +90,7 @@ class Stems {
   mutable std::mutex mutex_;
   std::map<StemKind, Shelf> shelves_;
   std::size_t waiting_ = 0;
+  std::map<std::string, StemCounts> counts_;
   bool closed_ = false;
   std::optional<LoopExecutor> keeper_;  // while keep() runs
   AsyncEvent work_;                     // of keep()'s loop
