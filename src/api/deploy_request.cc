@@ -2,6 +2,7 @@
 
 #include "api/json_members.h"
 #include "api/log_settings_api.h"
+#include "base/deploy_rules.h"
 #include "base/environment_rules.h"
 
 #include <utility>
@@ -30,6 +31,17 @@ Result<Done> read_port(const json::object& settings, std::string_view name,
   return Done{};
 }
 
+Result<Done> read_in_range(const json::object& settings, std::string_view name, Range range,
+                           std::optional<std::int64_t>& into) {
+  auto number = number_member(settings, name);
+  if (!number) return fail(std::move(number.error()));
+  if (*number && (**number < range.least || **number > range.most))
+    return fail(ErrorCode::invalid, "{} must be a number from {} to {}", name, range.least,
+                range.most);
+  if (*number) into = **number;
+  return Done{};
+}
+
 Result<Done> read_numbers(const json::object& settings, deploy::DeployRequest& request) {
   struct Field {
     std::string_view name;
@@ -53,7 +65,12 @@ Result<Done> read_numbers(const json::object& settings, deploy::DeployRequest& r
   if (*concurrency && (**concurrency < 1 || **concurrency > 1000))
     return fail(ErrorCode::invalid, "concurrency must be a number from 1 to 1000");
   if (*concurrency) request.concurrency = static_cast<unsigned>(**concurrency);
-  return Done{};
+  std::optional<std::int64_t> idle, least;
+  auto read = read_in_range(settings, "idleTime", kIdleTimeRange, idle);
+  if (read) read = read_in_range(settings, "minInstances", kMinInstancesRange, least);
+  if (idle) request.idle_seconds = static_cast<int>(*idle);
+  if (least) request.min_instances = static_cast<unsigned>(*least);
+  return read;
 }
 
 Result<Done> read_texts(const json::object& settings, deploy::DeployRequest& request) {

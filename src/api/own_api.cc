@@ -24,6 +24,15 @@ Result<function::FunctionPtr> find(Services& services, const Exchange& exchange)
   return no_function(services, exchange, name);
 }
 
+void add_idle_settings(json::object& object, const function::Configuration& configuration) {
+  if (configuration.idle_seconds) {
+    object["idleTime"] = *configuration.idle_seconds;
+  } else {
+    object["idleTime"] = nullptr;
+  }
+  object["minInstances"] = configuration.min_instances;
+}
+
 json::object function_json(Services& services, const function::Function& function) {
   const auto version = function.answering();
   const auto& configuration = version->configuration;
@@ -48,6 +57,7 @@ json::object function_json(Services& services, const function::Function& functio
   object["kind"] = function::to_string(configuration.kind);
   if (configuration.kind == function::Kind::http)
     object["concurrency"] = configuration.concurrency.value_or(function::kHttpConcurrency);
+  add_idle_settings(object, configuration);
   object["handler"] = configuration.handler;
   object["timeout"] = configuration.timeout_seconds;
   object["memory"] = configuration.memory_mb;
@@ -207,6 +217,7 @@ Task<Answer> own_list_versions(Services& services, Exchange& exchange) {
     item["deployed"] = version.deployed;
     item["runtime"] = version.configuration.runtime;
     item["packageType"] = function::to_string(version.configuration.package_type);
+    add_idle_settings(item, version.configuration);
     versions.push_back(std::move(item));
   }
   json::object reply{{"versions", std::move(versions)}};

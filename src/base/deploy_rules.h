@@ -29,6 +29,8 @@ inline constexpr Range kMemoryRange{128, 10'240};            // MB
 inline constexpr Range kEphemeralStorageRange{512, 10'240};  // MB
 inline constexpr Range kPortRange{1, 65'535};
 inline constexpr Range kConcurrencyRange{1, 1000};  // of an HTTP function
+inline constexpr Range kIdleTimeRange{0, 86'400};   // seconds; 0: the server's
+inline constexpr Range kMinInstancesRange{0, 1000};
 // Of a function's own log: MB on disk, and seconds up to ten years, or 0 for no limit of age.
 inline constexpr Range kLogSizeRange{1, 10'240};
 inline constexpr Range kLogAgeRange{60, 315'360'000};

@@ -43,6 +43,12 @@ void add_deploy_settings(CLI::App& command, DeployOptions& options) {
   text("--concurrency", options.concurrency, "N",
        "requests at once in one instance of an HTTP function (first: 32)")
       ->check(whole_number(kConcurrencyRange));
+  text("--idle-time", options.idle_time, "SECONDS",
+       "without a call for so long, an instance is given up; 0: as the server has it (first: 0)")
+      ->check(whole_number(kIdleTimeRange));
+  text("--min-instances", options.min_instances, "N",
+       "instances that are kept ready for calls (first: 0)")
+      ->check(whole_number(kMinInstancesRange));
   text("--url", options.url, "open|iam|key|none", "who may call its URL (first: open)")
       ->check(one_of({"open", "iam", "key", "none"}));
   text("--driver", options.driver, "native|docker", "what isolates it (first: the server's)")

@@ -113,6 +113,8 @@ Result<json::object> deploy_settings(const DeployOptions& options, const Manifes
   number("ephemeralStorage", options.ephemeral_storage, manifest.ephemeral_storage);
   number("port", options.port, manifest.port);
   number("concurrency", options.concurrency, manifest.concurrency);
+  number("idleTime", options.idle_time, manifest.idle_time);
+  number("minInstances", options.min_instances, manifest.min_instances);
   if (auto added = add_logs(options, manifest, settings); !added)
     return fail(std::move(added.error()));
   auto environment = manifest.environment;

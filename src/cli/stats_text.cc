@@ -115,7 +115,7 @@ std::vector<std::string> lines_of(const std::vector<Column>& columns, std::size_
 std::string instances_text(const json::object& object) {
   const auto& instances = object_in(object, "instances");
   std::string text;
-  for (const char* state : {"busy", "idle", "starting", "ending"}) {
+  for (const char* state : {"busy", "idle", "frozen", "starting", "ending"}) {
     const auto count = real_in(instances, state);
     if (count == 0) continue;
     text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count_text(count), state);
@@ -208,7 +208,7 @@ std::vector<Column> columns_of(const std::vector<const json::object*>& functions
         time_text(quantile_in(*function, "p90")),
         time_text(quantile_in(*function, "p99")),
         count_in(instances, "busy"),
-        count_in(instances, "idle"),
+        count_text(real_in(instances, "idle") + real_in(instances, "frozen")),
         bytes_in(*function, "memory"),
         count_text(server_errors_in(*function)),
         count_in(object_in(*function, "queue"), "waiting")};

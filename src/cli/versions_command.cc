@@ -70,6 +70,14 @@ int versions(const ConnectionOptions& connection, const std::string& name, bool 
     const auto text = own_log_text(logs->get_object());
     if (!text.empty()) std::fprintf(stderr, "%s\n", text.c_str());
   }
+  for (const auto& item : all) {
+    const auto& version = item.as_object();
+    const auto kept = number_in(version, "minInstances");
+    if (kept == 0 || live_text(version, share).empty()) continue;
+    std::fprintf(stderr, "%lld instance%s of version %lld %s kept ready.\n",
+                 static_cast<long long>(kept), kept == 1 ? "" : "s",
+                 static_cast<long long>(number_in(version, "version")), kept == 1 ? "is" : "are");
+  }
   if (flag_in(*reply, "latestNewerThanLive")) {
     std::fprintf(stderr,
                  "$LATEST is newer than the live version; `lambda promote %s` makes it live.\n",

@@ -79,6 +79,11 @@ Result<function::Configuration> merge_settings(const DeployRequest& request,
   } else if (merged.kind == function::Kind::handler) {
     merged.concurrency.reset();  // it was an HTTP function's
   }
+  if (request.idle_seconds) {
+    merged.idle_seconds = request.idle_seconds;
+    if (*request.idle_seconds == 0) merged.idle_seconds.reset();
+  }
+  merged.min_instances = request.min_instances.value_or(merged.min_instances);
   if (!zip) {
     merged.runtime.clear();
     merged.handler.clear();
@@ -144,6 +149,8 @@ std::vector<std::string> differing_settings(const function::Configuration& one,
       {"kind", one.kind != other.kind},
       {"port", one.port != other.port},
       {"concurrency", one.concurrency != other.concurrency},
+      {"idle_time", one.idle_seconds != other.idle_seconds},
+      {"min_instances", one.min_instances != other.min_instances},
       {"driver", one.driver != other.driver},
       {"Role", one.role != other.role},
       {"ImageConfig", one.image_config != other.image_config},

@@ -119,6 +119,27 @@ TEST(Settings, AnImageTakesNoRuntimeAndNoHandler) {
       << merged.error().message();
 }
 
+TEST(Settings, IdleTimeAndKeptInstancesStayUntilTheyAreNamedAgain) {
+  auto request = image_request();
+  request.idle_seconds = 600;
+  request.min_instances = 2;
+  const auto first = merge_settings(request, nullptr, DriverName::native);
+  ASSERT_TRUE(first) << first.error().message();
+  EXPECT_EQ(first->idle_seconds, 600);
+  EXPECT_EQ(first->min_instances, 2u);
+  const auto again = merge_settings(image_request(), &*first, DriverName::native);
+  ASSERT_TRUE(again) << again.error().message();
+  EXPECT_EQ(*again, *first);
+  request.idle_seconds = 0;
+  request.min_instances = 0;
+  const auto none = merge_settings(request, &*first, DriverName::native);
+  ASSERT_TRUE(none) << none.error().message();
+  EXPECT_FALSE(none->idle_seconds.has_value());
+  EXPECT_EQ(none->min_instances, 0u);
+  const auto names = differing_settings(*first, *none);
+  EXPECT_EQ(names, (std::vector<std::string>{"idle_time", "min_instances"}));
+}
+
 TEST(Settings, ConcurrencyStaysWithAnHttpFunctionAndGoesWithItsKind) {
   auto request = image_request();
   request.concurrency = 4;

@@ -74,6 +74,8 @@ TEST_F(CatalogTest, ARestartFindsEverything) {
   commit.configuration.environment = {{"KEY", "välue \"quoted\""}, {"EMPTY", ""}};
   commit.configuration.port = 8080;
   commit.configuration.concurrency = 4;
+  commit.configuration.idle_seconds = 600;
+  commit.configuration.min_instances = 2;
   commit.configuration.kind = Kind::http;
   commit.configuration.driver = DriverName::native;
   commit.configuration.echoed = {{"TracingConfig", R"({"Mode":"Active"})"}};

@@ -93,6 +93,10 @@ Configuration read(const json::object& object) {
   if (const auto* concurrency = object.if_contains("concurrency")) {
     configuration.concurrency = concurrency->to_number<unsigned>();
   }
+  if (const auto* idle = object.if_contains("idleTime"))
+    configuration.idle_seconds = idle->to_number<int>();
+  if (const auto* least = object.if_contains("minInstances"))
+    configuration.min_instances = least->to_number<unsigned>();
   read_named(object, configuration);
   if (const auto* secrets = object.if_contains("secrets"))
     configuration.secrets = references_of(secrets->as_object());
@@ -126,6 +130,8 @@ std::string to_json(const Configuration& configuration, const EnvironmentSeal& s
   if (configuration.driver) object["driver"] = to_string(*configuration.driver);
   if (configuration.port) object["port"] = *configuration.port;
   if (configuration.concurrency) object["concurrency"] = *configuration.concurrency;
+  if (configuration.idle_seconds) object["idleTime"] = *configuration.idle_seconds;
+  if (configuration.min_instances != 0) object["minInstances"] = configuration.min_instances;
   object["kindNamed"] = configuration.kind_named;
   object["portNamed"] = configuration.port_named;
   if (configuration.environment)

@@ -76,6 +76,8 @@ struct Configuration {
   Kind kind = Kind::handler;
   std::optional<std::uint16_t> port;    // HTTP functions: $PORT
   std::optional<unsigned> concurrency;  // HTTP functions: requests at once in one instance
+  std::optional<int> idle_seconds;      // then an instance is given up; absent: the server's
+  unsigned min_instances = 0;  // of them are kept ready while calls go to the version by `live`
   // Whether somebody named them, now or at an earlier deploy. What nobody named follows from the
   // code (EXPOSE), anew at every deploy.
   bool kind_named = false;

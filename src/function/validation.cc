@@ -252,6 +252,13 @@ Result<Done> check_configuration(const Configuration& configuration) {
       (*configuration.concurrency < 1 || *configuration.concurrency > 1000)) {
     return fail(ErrorCode::invalid, "concurrency must be between 1 and 1000");
   }
+  if (configuration.idle_seconds &&
+      (*configuration.idle_seconds < 1 || *configuration.idle_seconds > kIdleTimeRange.most)) {
+    return fail(ErrorCode::invalid, "idleTime must be between 1 and {} seconds",
+                kIdleTimeRange.most);
+  }
+  if (configuration.min_instances > kMinInstancesRange.most)
+    return fail(ErrorCode::invalid, "minInstances must be at most {}", kMinInstancesRange.most);
   if (auto good = check_package_settings(configuration); !good) return good;
   return configuration.environment ? check_environment(*configuration.environment) : Done{};
 }

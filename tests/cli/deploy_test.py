@@ -182,6 +182,13 @@ class Settings(CommandLineTest):
         self.assertEqual(self.sent(settled).settings["concurrency"], 8)
         self.assertEqual(self.sent(settled, "--concurrency", "4").settings["concurrency"], 4)
 
+    def test_idle_time_and_kept_instances(self):
+        files = {"app.py": "def handler(event, context): pass\n", "lambda.toml": "idle_time = 600\nmin_instances = 2\n"}
+        sent = self.sent(files).settings
+        self.assertEqual((sent["idleTime"], sent["minInstances"]), (600, 2))
+        sent = self.sent(files, "--idle-time", "0", "--min-instances", "0").settings
+        self.assertEqual((sent["idleTime"], sent["minInstances"]), (0, 0))
+
     def test_which_of_two_runtimes_was_chosen_is_said(self):
         folder = self.folder({"handler.py": HANDLER, "index.mjs": "export const handler = 1"})
         done, _ = self.deploy_to(accepting, folder)

@@ -36,6 +36,8 @@ const std::vector<std::string>& known_keys() {
                                                 "on_failure",
                                                 "function",
                                                 "concurrency",
+                                                "idle_time",
+                                                "min_instances",
                                                 "schedule",
                                                 "secrets",
                                                 "build",
@@ -276,6 +278,8 @@ Result<Manifest> Reader::read(const toml::table& table, const fs::path& folder,
   if (done) done = text(table, "driver", manifest.driver);
   if (done) done = number(table, "port", manifest.port, "8080", kPortRange);
   if (done) done = number(table, "concurrency", manifest.concurrency, "32", kConcurrencyRange);
+  if (done) done = number(table, "idle_time", manifest.idle_time, "600", kIdleTimeRange, "seconds");
+  if (done) done = number(table, "min_instances", manifest.min_instances, "2", kMinInstancesRange);
   if (done) done = number(table, "timeout", manifest.timeout, "30", kTimeoutRange, "seconds");
   if (done) done = number(table, "memory", manifest.memory, "256", kMemoryRange, "MB");
   if (done)

@@ -75,7 +75,9 @@ TEST_F(ManifestFile, NamesTheKeyAndTheLineOfANumberOutOfRange) {
         {"ephemeral_storage = 5",
          "ephemeral_storage must be a whole number of MB from 512 to 10240"},
         {"port = 0", "port must be a whole number from 1 to 65535, not 0"},
-        {"concurrency = 5000", "concurrency must be a whole number from 1 to 1000, not 5000"}}) {
+        {"concurrency = 5000", "concurrency must be a whole number from 1 to 1000, not 5000"},
+        {"idle_time = 86401", "idle_time must be a whole number of seconds from 0 to 86400"},
+        {"min_instances = -1", "min_instances must be a whole number from 0 to 1000, not -1"}}) {
     const auto message = refused("\n" + std::string(line) + "\n");
     EXPECT_NE(message.find((root_ / "lambda.toml").string() + " line 2: "), std::string::npos)
         << message;
