@@ -81,6 +81,7 @@ void CallCourse::take(const pool::Lease& lease) {
   instance_ = lease.instance().shared_from_this();
   cold_ = lease.cold();
   waited_ = lease.waited();
+  thaw_ = lease.thaw();
   const auto& start = instance_->start_times();
   if (cold_ && start.end() > begin_) start_ = start;
 }
@@ -127,6 +128,7 @@ void CallCourse::add_steps(observe::CallRecord& record, SteadyTime end) const {
   if (instance_ == nullptr) waited = in_line_ ? record.total : microseconds(0);
   if (start_) waited = std::max(microseconds(0), from_begin(start_->begin));
   if (waited.count() > 0) record.add(CallStep::waiting, microseconds(0), waited);
+  if (thaw_) record.add(CallStep::thaw, from_begin(thaw_->begin), thaw_->duration);
   if (start_) add_start(record);
   if (!handed_over_) return;
   const auto handler_end = answered_.value_or(end);

@@ -64,6 +64,7 @@ class CallCourse {
   std::shared_ptr<const pool::Instance> instance_;
   std::optional<pool::StartTimes> start_;  // of the instance, where it was not over at the begin
   std::chrono::microseconds waited_{0};
+  std::optional<pool::Lease::Thaw> thaw_;
   bool in_line_ = false;
   bool cold_ = false;
   std::string failed_init_;  // its error type

@@ -14,6 +14,12 @@
 namespace lambda::invoke {
 namespace {
 
+// By then every other loop was asked too, and instances that are kept are all that is left.
+constexpr std::size_t kInVain = 8;
+constexpr std::chrono::seconds kInARow{1};
+// A deploy waits so long for the instances that its version keeps; the others come later.
+constexpr std::chrono::seconds kPrepareLimit{30};
+
 std::string pool_key(const function::Version& version) {
   return fmt::format("{}:{}:{}", version.function, version.label(), version.revision_id);
 }
@@ -95,21 +101,67 @@ void Shard::let_go(const PoolPtr& pool) {
   retired_.push_back(pool);
 }
 
-bool Shard::make_room() {
+bool Shard::make_room(Which which) {
   PoolPtr longest;
+  std::optional<SteadyTime> since;
   for (const auto& [key, home] : homes_) {
     const auto& pool = home.pool;
     if (pool->room_is_coming()) return true;
-    if (pool->oldest_idle() && (!longest || *pool->oldest_idle() < *longest->oldest_idle()))
-      longest = pool;
+    const auto oldest = pool->oldest_idle(which);
+    if (!oldest || (since && *since <= *oldest)) continue;
+    longest = pool;
+    since = oldest;
   }
-  return longest && longest->end_one_idle();
+  return longest && longest->end_one_idle(which);
 }
 
-std::function<void()> Shard::room_maker() {
-  return [this] {
-    if (!make_room() && room_elsewhere_) room_elsewhere_();
+pool::MakeRoom Shard::room_maker() {
+  return [this](pool::RoomFor who) {
+    if (make_room(Which::spare)) {
+      asked_in_vain_ = 0;
+      return;
+    }
+    auto which = Which::spare;
+    if (who == pool::RoomFor::call) {
+      const auto now = std::chrono::steady_clock::now();
+      if (now - last_in_vain_ > kInARow) asked_in_vain_ = 0;
+      last_in_vain_ = now;
+      if (++asked_in_vain_ >= kInVain) which = Which::kept_too;
+    }
+    if (which == Which::kept_too && make_room(which)) return;
+    if (room_elsewhere_) room_elsewhere_(which);
   };
+}
+
+std::vector<pool::InstancePool::Idle> Shard::list_idle() const {
+  std::vector<pool::InstancePool::Idle> all;
+  for (const auto& [key, home] : homes_) home.pool->list_idle(all);
+  return all;
+}
+
+void Shard::end_idle_since(SteadyTime since, Which which) {
+  for (const auto& [key, home] : homes_) home.pool->end_idle_since(since, which);
+}
+
+// --- instances that are kept ready
+
+void Shard::keep(const std::vector<function::Resolved>& wanted) {
+  if (stopping_) return;
+  auto before = std::exchange(kept_, {});
+  for (const auto& target : wanted) {
+    if (standing_ && standing_(target) != function::Standing::current) continue;
+    const auto pool = pool_of(target);
+    if (!pool) continue;
+    (*pool)->set_kept(target.version->configuration.min_instances);
+    (*pool)->keep_up();
+    auto key = pool_key(*target.version);
+    before.erase(key);
+    kept_.insert(std::move(key));
+  }
+  for (const auto& key : before) {
+    const auto home = homes_.find(key);
+    if (home != homes_.end()) home->second.pool->set_kept(0);
+  }
 }
 
 // --- calls
@@ -200,7 +252,20 @@ Task<Result<Timing>> Shard::prepare(function::VersionPtr version, Invoker::InitF
   const auto [home, fresh] = homes_.try_emplace(pool_key(*version));
   if (fresh) home->second = make_home(version);
   const auto pool = home->second.pool;
+  const auto kept = version->configuration.min_instances;
+  const auto deadline = std::chrono::steady_clock::now() + kPrepareLimit;
+  pool->set_kept(kept);
   auto started = co_await pool->start_ahead();
+  for (unsigned more = 1; more < kept && started && !*started; ++more) {
+    if (std::chrono::steady_clock::now() >= deadline) break;
+    auto next = co_await pool->start_ahead();
+    if (!next) {
+      spdlog::warn("function {} keeps {} instances, and has {} yet: {}", version->function, kept,
+                   more, next.error().message());
+      break;
+    }
+    started = std::move(next);
+  }
   if (!started) {
     retire(version);
     co_return fail(std::move(started.error()));
@@ -236,6 +301,7 @@ void Shard::adopt(const function::VersionPtr& prepared, const function::VersionP
     return let_go(home.pool);
   home.pool->rename(published);
   node.key() = pool_key(*published);
+  if (home.pool->kept() > 0) kept_.insert(node.key());
   homes_.insert(std::move(node));
 }
 

@@ -19,6 +19,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,11 +41,18 @@ class Shard {
   void retire(const function::VersionPtr& version);
   [[nodiscard]] bool runs(const function::Version& version) const;
 
-  // Ends the instance that has been idle longest, unless one is ending already. False when all are
-  // in use here.
-  bool make_room();
-  // What to try when all are in use here and the server's budget is used up; set once, before use.
-  void set_room_elsewhere(std::function<void()> ask) { room_elsewhere_ = std::move(ask); }
+  using Which = pool::InstancePool::Which;
+  // Ends the instance that has been idle longest, unless one is ending already. False when there is
+  // none here.
+  bool make_room(Which which);
+  // What to try when there is none here and the server's budget is used up; set once, before use.
+  void set_room_elsewhere(std::function<void(Which)> ask) { room_elsewhere_ = std::move(ask); }
+  // Instances of these versions, as many as each says, are kept ready from now on; of others none.
+  // Said again every second by whoever knows which versions are live.
+  void keep(const std::vector<function::Resolved>& wanted);
+  // All idle instances here; and the end of those that are idle since then or longer.
+  [[nodiscard]] std::vector<pool::InstancePool::Idle> list_idle() const;
+  void end_idle_since(SteadyTime since, Which which);
   // Asked for a version that has no instances here; set once, before use. Without it every version
   // is current.
   void set_standing(AskStanding ask) { standing_ = std::move(ask); }
@@ -98,7 +106,7 @@ class Shard {
                                                         std::unique_ptr<Admission> admission,
                                                         CallCourse& course,
                                                         std::string& last_output);
-  std::function<void()> room_maker();
+  pool::MakeRoom room_maker();
   // Room for what is no instance of a pool; who gets it gives it back. Errors: unavailable,
   // overloaded.
   Task<Result<Done>> take_room();
@@ -114,7 +122,11 @@ class Shard {
   std::vector<std::weak_ptr<pool::Instance>> builtin_;      // what run_builtin() started
   std::vector<std::weak_ptr<RunningTool>> tools_;
   std::map<std::string, int> in_flight_;  // by function
-  std::function<void()> room_elsewhere_;
+  std::set<std::string> kept_;            // keys of homes_ that keep instances ready
+  std::function<void(Which)> room_elsewhere_;
+  // How often room was asked for in a row and none was here that is not kept, and when last.
+  std::size_t asked_in_vain_ = 0;
+  SteadyTime last_in_vain_{};
   AskStanding standing_;
   observe::CallSink* sink_ = nullptr;
   bool stopping_ = false;

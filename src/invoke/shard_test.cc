@@ -167,7 +167,7 @@ TEST_F(ShardTest, AnIdleInstanceMakesRoomForAnotherFunction) {
 TEST_F(ShardTest, WhenAllAreInUseHereAnotherShardIsAsked) {
   budget_ = std::make_unique<pool::InstanceBudget>(0);
   int asked = 0;
-  shard().set_room_elsewhere([&asked] { ++asked; });
+  shard().set_room_elsewhere([&asked](Shard::Which) { ++asked; });
   const auto waiting = begin(shard().invoke(call("1")));
   settle();
   EXPECT_GE(asked, 1);

@@ -17,16 +17,17 @@ ShardedInvoker::ShardedInvoker(std::vector<Loop*> loops, const InstanceStarter& 
     shards_.back()->set_standing(standing);
   }
   for (std::size_t i = 0; i < shards_.size(); ++i) {
-    shards_[i]->set_room_elsewhere(
-        [this, i, turn = std::size_t{0}]() mutable { ask_for_room(i, turn++); });
+    shards_[i]->set_room_elsewhere([this, i, turn = std::size_t{0}](Shard::Which which) mutable {
+      ask_for_room(i, turn++, which);
+    });
   }
 }
 
 // One other shard at a time, each in its turn: every one gives up one instance at most.
-void ShardedInvoker::ask_for_room(std::size_t asking, std::size_t turn) {
+void ShardedInvoker::ask_for_room(std::size_t asking, std::size_t turn, Shard::Which which) {
   if (shards_.size() < 2) return;
   auto& other = *shards_[(asking + 1 + turn % (shards_.size() - 1)) % shards_.size()];
-  asio::post(other.loop(), [&other] { other.make_room(); });
+  asio::post(other.loop(), [&other, which] { other.make_room(which); });
 }
 
 Shard& ShardedInvoker::home_of(std::string_view function) {
@@ -115,6 +116,64 @@ Task<observe::LoopGauges> ShardedInvoker::gauges() {
     all.add(co_await cross_to(shard->loop(), std::move(task)));
   }
   co_return all;
+}
+
+void ShardedInvoker::keep(const std::vector<function::Resolved>& wanted) {
+  std::vector<std::vector<function::Resolved>> homes(shards_.size());
+  for (const auto& target : wanted) {
+    const auto* const home = &home_of(target.function->name);
+    const auto at = std::ranges::find(shards_, home, &std::unique_ptr<Shard>::get);
+    homes[static_cast<std::size_t>(at - shards_.begin())].push_back(target);
+  }
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    auto& shard = *shards_[i];
+    asio::post(shard.loop(), [&shard, mine = std::move(homes[i])] { shard.keep(mine); });
+  }
+}
+
+namespace {
+
+using Idle = pool::InstancePool::Idle;
+
+// Of an instance whose memory was not looked at yet.
+constexpr std::uint64_t kLeastBytes = 4ull << 20;
+
+// The last of those that go, in the order in which they do.
+Idle last_to_go(std::vector<Idle>& all, std::uint64_t bytes) {
+  std::ranges::sort(all, [](const Idle& one, const Idle& other) {
+    return std::pair(one.kept, one.since) < std::pair(other.kept, other.since);
+  });
+  std::uint64_t freed = 0;
+  auto last = all.begin();
+  for (auto at = all.begin(); at != all.end(); ++at) {
+    last = at;
+    freed += std::max(at->memory_bytes, kLeastBytes);
+    if (freed >= bytes) break;
+  }
+  all.erase(std::next(last), all.end());
+  return *last;
+}
+
+}  // namespace
+
+Task<std::size_t> ShardedInvoker::give_up_idle(std::uint64_t bytes) {
+  auto list = [](const Shard& shard) -> Task<std::vector<Idle>> { co_return shard.list_idle(); };
+  std::vector<Idle> all;
+  for (const auto& shard : shards_) {
+    auto task = list(*shard);
+    auto idle = co_await cross_to(shard->loop(), std::move(task));
+    all.insert(all.end(), idle.begin(), idle.end());
+  }
+  if (all.empty()) co_return 0;
+  const auto last = last_to_go(all, bytes);
+  for (const auto& shard : shards_) {
+    auto end = [&asked = *shard, last] {
+      asked.end_idle_since(last.kept ? SteadyTime::max() : last.since, Shard::Which::spare);
+      if (last.kept) asked.end_idle_since(last.since, Shard::Which::kept_too);
+    };
+    asio::post(shard->loop(), std::move(end));
+  }
+  co_return all.size();
 }
 
 Task<void> ShardedInvoker::stop(SteadyTime deadline) {

@@ -5,6 +5,7 @@
 #include "invoke/invoker.h"
 #include "invoke/shard.h"
 
+#include <cstdint>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -39,10 +40,18 @@ class ShardedInvoker final : public Invoker {
   // Of all loops, one after the other.
   Task<observe::LoopGauges> gauges();
   [[nodiscard]] const pool::InstanceBudget& budget() const { return budget_; }
+  // Instances of these versions are kept ready from now on, as many as each version says, and of
+  // others none. To be called every second; any thread.
+  void keep(const std::vector<function::Resolved>& wanted);
+  // Whether memory is short; while it is, nothing is started ahead of calls. Any thread.
+  void set_short_of_memory(bool is_short) { budget_.set_short_of_memory(is_short); }
+  // Gives up idle instances that hold so many bytes together, one at the least: those that are idle
+  // longest, and such as are kept only where no others are left. Returns how many.
+  Task<std::size_t> give_up_idle(std::uint64_t bytes);
 
  private:
   Shard& home_of(std::string_view function);
-  void ask_for_room(std::size_t asking, std::size_t turn);
+  void ask_for_room(std::size_t asking, std::size_t turn, Shard::Which which);
 
   pool::InstanceBudget budget_;
   std::vector<std::unique_ptr<Shard>> shards_;

@@ -52,6 +52,8 @@ std::string_view to_string(CallStep step) {
   switch (step) {
     case CallStep::waiting:
       return "waiting";
+    case CallStep::thaw:
+      return "thaw";
     case CallStep::sandbox:
       return "sandbox";
     case CallStep::stem:

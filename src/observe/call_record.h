@@ -46,6 +46,7 @@ enum class CallEnd : std::uint8_t {
 // In the order in which they happen. Those that a call did not have are not in its record.
 enum class CallStep : std::uint8_t {
   waiting,   // in line, until an instance was free or one was started for the line
+  thaw,      // the instance was frozen
   sandbox,   // the driver makes the isolation; the steps of it that the driver tells follow
   stem,      // of `sandbox`: one that waited for a function is taken, and gets its limits
   cgroup,    // of `sandbox`: the limits

@@ -1,5 +1,5 @@
 // Steps: start (driver, Runtime API, log) -> initialise (first `next`, or a listening $PORT) ->
-// call, any number -> end (stop the sandbox, close what served it).
+// call, any number, frozen in between -> end (stop the sandbox, close what served it).
 #include "pool/instance.h"
 
 #include "base/background.h"
@@ -34,6 +34,8 @@ std::string ending_of(const Failure& failure, const std::optional<sandbox::ExitS
 
 // On top of its timeout, for a runtime to ask for its next event after a response.
 constexpr std::chrono::seconds kAfterResponse{30};
+// The end of an instance waits so long for a freeze or a thaw that is under way.
+constexpr std::chrono::seconds kMotionLimit{2};
 
 }  // namespace
 
@@ -313,6 +315,62 @@ Task<void> Instance::note_failure(std::string request_id, std::string reason) {
   co_await log_->platform_line_of(std::move(request_id), std::move(line));
 }
 
+// --- standing still between calls
+
+void Instance::freeze() {
+  if (!can_freeze_ || ended_.is_set() || !sandbox_) return;
+  wants_frozen_ = true;
+  start_moving();
+}
+
+Task<bool> Instance::wake() {
+  const auto self = shared_from_this();
+  wants_frozen_ = false;
+  start_moving();
+  while (moving_) co_await settled_.wait_through();
+  co_return !frozen_ && !ended_.is_set();
+}
+
+void Instance::start_moving() {
+  if (moving_ || wants_frozen_ == frozen_) return;
+  moving_ = true;
+  settled_.reset();
+  asio::co_spawn(executor_, move(shared_from_this()), in_background("freezing or thawing"));
+}
+
+// One at a time, whatever is wanted meanwhile: who waits for it may go away half-way.
+Task<void> Instance::move(std::shared_ptr<Instance> self) {
+  bool stuck = false;
+  while (!stuck && wants_frozen_ != frozen_ && !ended_.is_set()) {
+    const bool freezes = wants_frozen_;
+    Result<Done> done = Done{};
+    if (freezes) {
+      done = co_await sandbox_->freeze();
+    } else {
+      done = co_await sandbox_->thaw();
+    }
+    if (done) {
+      frozen_ = freezes;
+      continue;
+    }
+    if (!ended_.is_set()) motion_failed(done.error());
+    // Without an answer it may stand still all the same.
+    if (freezes) frozen_ = done.error().code() == ErrorCode::timeout;
+    stuck = !freezes;
+  }
+  self->moving_ = false;
+  self->settled_.set();
+}
+
+void Instance::motion_failed(const Error& error) {
+  const auto level =
+      error.code() == ErrorCode::unavailable ? spdlog::level::debug : spdlog::level::warn;
+  spdlog::log(level, "{} an instance of function {}: {}", wants_frozen_ ? "freeze" : "thaw",
+              version_->function, error.message());
+  can_freeze_ = false;
+  wants_frozen_ = false;
+}
+
 // Keeps the instance until then, whoever lets go of it.
 Task<void> Instance::end_one(std::shared_ptr<Instance> self) {
   co_await self->end();
@@ -328,6 +386,7 @@ Task<void> Instance::end() {
   ended_.set();
   if (sandbox_) {
     api_->abandon();
+    if (moving_) co_await settled_.wait_until(std::chrono::steady_clock::now() + kMotionLimit);
     auto stopped = co_await sandbox_->stop();
     if (!stopped)
       spdlog::error("end instance {} of {}: {}", id_, version_->function,

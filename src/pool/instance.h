@@ -4,6 +4,8 @@
 //      |          |         |
 //      +-> failed +-> ended +        (exit, crash, timeout, retired)
 //
+// Between calls a ready one may be frozen: its processes stand still until wake().
+//
 // Threads: the loop it was started on. Held by shared_ptr: the pool, and the coroutines that start,
 // watch and end it.
 #pragma once
@@ -84,6 +86,9 @@ class Instance : public std::enable_shared_from_this<Instance> {
   // Instead of start(): it cannot be started for a reason that is the function's own, which becomes
   // its init_failure() and a line of its log.
   void refuse_start(Failure failure);
+  // It was started before anybody wanted it: its first call is no cold start, and reports no
+  // initialisation.
+  void make_provisioned() { served = init_reported_ = true; }
   [[nodiscard]] const std::optional<Failure>& init_failure() const { return init_failure_; }
   [[nodiscard]] std::string init_log() const { return init_log_; }
 
@@ -96,6 +101,16 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Task<Result<UniqueFd>> connect();
   // Why one of them failed, into the function's log.
   Task<void> note_failure(std::string request_id, std::string reason);
+
+  // Its processes stand still, from a moment later on. For one that serves no call.
+  void freeze();
+  // They go on; to be called before anything is asked of an instance that does not run. False: they
+  // do not, and it is to be ended. A freeze that is under way ends first.
+  Task<bool> wake();
+  // Neither frozen nor about to be, nor on the way back.
+  [[nodiscard]] bool runs() const { return !frozen_ && !moving_; }
+  [[nodiscard]] bool moving() const { return moving_; }
+  [[nodiscard]] bool can_freeze() const { return can_freeze_; }
 
   // Ends everything; resolves when nothing is left. May be called more than once.
   Task<void> end();
@@ -124,6 +139,9 @@ class Instance : public std::enable_shared_from_this<Instance> {
  private:
   Task<void> watch_exit(std::shared_ptr<Instance> self);
   static Task<void> end_one(std::shared_ptr<Instance> self);
+  void start_moving();
+  Task<void> move(std::shared_ptr<Instance> self);
+  void motion_failed(const Error& error);
   Task<Result<Done>> initialise_handler();
   Task<Result<Done>> initialise_http();
   Task<void> note_failed_init();
@@ -153,6 +171,11 @@ class Instance : public std::enable_shared_from_this<Instance> {
   bool initialised_ = false;
   bool calls_ = false;  // a handler's call runs
   bool ending_ = false;
+  bool frozen_ = false;
+  bool wants_frozen_ = false;
+  bool moving_ = false;  // move() is on its way from the one to the other
+  bool can_freeze_ = true;
+  AsyncEvent settled_;  // it is not
   AsyncEvent watch_done_;
   AsyncEvent ended_;
   AsyncEvent gone_;

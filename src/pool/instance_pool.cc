@@ -1,5 +1,6 @@
-// Steps of acquire(): a free slot -> else get in line, and start an instance when that is cheaper
-// than waiting -> be given an instance, or the failure of a start.
+// Steps of acquire(): a free slot, of an instance that is thawed first where it was frozen -> else
+// get in line, and start an instance when that is cheaper than waiting -> be given an instance, or
+// the failure of a start.
 #include "pool/instance_pool.h"
 
 #include "base/background.h"
@@ -24,19 +25,25 @@ microseconds between(SteadyTime from, SteadyTime to) {
 }
 
 constexpr milliseconds kRoomPause{10};
+// So many instances of a pool are being frozen at the same time, and after so long there may be
+// room for more: what comes to their driver meanwhile has to wait for no more than that.
+constexpr std::size_t kMotionsAtOnce = 8;
+constexpr milliseconds kMotionPause{5};
 // As AWS calls what comes nearest.
 constexpr const char* kLineIsFull = "FunctionInvocationRateLimitExceeded";
 constexpr const char* kNothingFree = "ConcurrentInvocationLimitExceeded";
+// Between starts of instances that are kept, where one failed.
+constexpr std::chrono::seconds kLongestKeptPause{60};
 // A call that is over its timeout ends of itself, and says so; whoever ends its instance from
 // outside comes so much later.
 constexpr std::chrono::seconds kAfterTimeout{1};
 
 }  // namespace
 
-Task<bool> take_room(InstanceBudget& budget, std::function<void()> make_room, SteadyTime deadline) {
+Task<bool> take_room(InstanceBudget& budget, MakeRoom make_room, SteadyTime deadline) {
   while (!budget.take()) {
     if (std::chrono::steady_clock::now() >= deadline) co_return false;
-    make_room();
+    make_room(RoomFor::call);
     co_await sleep_for(kRoomPause);
   }
   co_return true;
@@ -50,6 +57,7 @@ Lease& Lease::operator=(Lease&& other) noexcept {
     cold_ = other.cold_;
     waited_ = other.waited_;
     taken_ = other.taken_;
+    thaw_ = other.thaw_;
   }
   return *this;
 }
@@ -132,8 +140,8 @@ class InstancePool::Starting {
 };
 
 InstancePool::InstancePool(LoopExecutor executor, function::VersionPtr version, PoolLimits limits,
-                           InstanceBudget& budget, StartInstance start,
-                           std::function<void()> make_room, const Clock& clock)
+                           InstanceBudget& budget, StartInstance start, MakeRoom make_room,
+                           const Clock& clock)
     : executor_(executor),
       version_(std::move(version)),
       limits_(limits),
@@ -151,16 +159,19 @@ std::size_t InstancePool::slots_of_one() const {
 // --- taking and giving back
 
 std::shared_ptr<Instance> InstancePool::take_free() {
-  while (!free_.empty()) {
-    auto instance = free_.back();
-    if (instance->ended().is_set() || instance->retired) {
-      free_.pop_back();
-      continue;
-    }
-    if (++instance->slots_used >= instance->slots) free_.pop_back();
-    return instance;
+  const auto usable = [](const auto& one) { return !one->ended().is_set() && !one->retired; };
+  while (!free_.empty() && !usable(free_.back())) free_.pop_back();
+  if (free_.empty()) return nullptr;
+  auto chosen = std::prev(free_.end());
+  if (!(*chosen)->runs()) {
+    const auto awake = std::find_if(free_.rbegin(), free_.rend(), [&usable](const auto& one) {
+      return one->runs() && usable(one);
+    });
+    if (awake != free_.rend()) chosen = std::prev(awake.base());
   }
-  return nullptr;
+  auto instance = *chosen;
+  if (++instance->slots_used >= instance->slots) free_.erase(chosen);
+  return instance;
 }
 
 Lease InstancePool::lend(std::shared_ptr<Instance> instance, SteadyTime asked) {
@@ -175,7 +186,17 @@ Task<Result<Lease>> InstancePool::acquire(std::optional<InitFailure>& init_failu
   if (closed_)
     co_return fail(ErrorCode::unavailable, "version {} of {} is no more", version_->label(),
                    version_->function);
-  if (auto instance = take_free()) co_return lend(std::move(instance), asked);
+  while (auto instance = take_free()) {
+    auto lease = lend(std::move(instance), asked);
+    if (lease.instance().runs()) co_return lease;
+    const auto begin = std::chrono::steady_clock::now();
+    if (co_await lease.instance().wake()) {
+      const Lease::Thaw thaw{begin, elapsed_since(begin)};
+      lease.thawed(thaw);
+      co_return lease;
+    }
+    lease.discard();
+  }
   if (line_.size() >= limits_.waiting_calls) {
     auto error = Error(ErrorCode::overloaded, fmt::format("{} calls wait for function {} already",
                                                           line_.size(), version_->function))
@@ -247,6 +268,51 @@ void InstancePool::offer(const std::shared_ptr<Instance>& instance) {
   const bool listed = std::ranges::find(free_, instance) != free_.end();
   if (instance->slots_used < instance->slots && !listed) free_.push_back(instance);
   look_at_line();
+  freeze_later();
+}
+
+// --- freezing
+
+void InstancePool::freeze_later() {
+  if (limits_.freeze_after.count() == 0 || free_.empty() || watching_idle_) return;
+  watching_idle_ = true;
+  asio::co_spawn(executor_, watch_idle(weak_from_this(), limits_.freeze_after),
+                 in_background("the watch over idle instances"));
+}
+
+// Does not keep the pool. While calls come it looks round about once in `freeze_after`, and not at
+// all once everything is frozen.
+Task<void> InstancePool::watch_idle(std::weak_ptr<InstancePool> pool, milliseconds pause) {
+  while (true) {
+    const bool slept = co_await sleep_for(pause);
+    const auto self = pool.lock();
+    if (!slept || !self) co_return;
+    const auto next = self->freeze_idle(self->clock_.steady_now());
+    if (!next) {
+      self->watching_idle_ = false;
+      co_return;
+    }
+    pause = *next;
+  }
+}
+
+std::optional<milliseconds> InstancePool::freeze_idle(SteadyTime now) {
+  auto moving = static_cast<std::size_t>(std::ranges::count_if(
+      instances_, [](const auto& one) { return one->moving() && !one->ended().is_set(); }));
+  std::optional<milliseconds> next;
+  for (const auto& instance : free_) {
+    if (instance->slots_used > 0 || !instance->runs() || !instance->can_freeze()) continue;
+    const auto due = instance->idle_since + limits_.freeze_after;
+    if (due <= now && moving < kMotionsAtOnce) {
+      instance->freeze();
+      ++moving;
+      continue;
+    }
+    const auto left =
+        std::max(kMotionPause, std::chrono::ceil<milliseconds>(std::max(due, now) - now));
+    next = next ? std::min(*next, left) : left;
+  }
+  return next;
 }
 
 // --- starting
@@ -278,9 +344,10 @@ microseconds InstancePool::expected_wait(std::size_t uncovered, std::size_t comi
 void InstancePool::look_at_line() {
   while (wants_another()) {
     if (!budget_.take()) {
-      make_room_();  // watch_line() looks again
+      make_room_(RoomFor::call);  // watch_line() looks again
       break;
     }
+    if (budget_.short_of_memory()) make_room_(RoomFor::call);
     auto starting = std::make_unique<Starting>(shared_from_this(), Starting::Room::taken);
     asio::co_spawn(executor_, start_for_line(shared_from_this(), std::move(starting)),
                    in_background("a start for the line"));
@@ -351,6 +418,11 @@ Task<Result<std::optional<InstancePool::InitFailure>>> InstancePool::start_ahead
   }
   starting->room_is_taken();
   if (retired_) co_return fail(ErrorCode::unavailable, "the version was given up before its start");
+  co_return co_await start_idle(std::move(starting));
+}
+
+Task<Result<std::optional<InstancePool::InitFailure>>> InstancePool::start_idle(
+    std::unique_ptr<Starting> starting) {
   auto started = co_await start_one(std::move(starting));
   if (!started) co_return fail(std::move(started.error()));
   if (const auto& failure = (*started)->init_failure()) {
@@ -358,8 +430,51 @@ Task<Result<std::optional<InstancePool::InitFailure>>> InstancePool::start_ahead
     end_soon(*started);
     co_return std::optional<InitFailure>(std::move(told));
   }
+  if (kept_ > 0 && line_.empty()) (*started)->make_provisioned();
   offer(*started);
   co_return std::optional<InitFailure>();
+}
+
+std::size_t InstancePool::alive() const {
+  return static_cast<std::size_t>(std::ranges::count_if(instances_, [](const auto& one) {
+    return !one->ending && !one->retired && !one->ended().is_set();
+  }));
+}
+
+bool InstancePool::lacks_kept() const {
+  const auto wanted = std::min(kept_, limits_.instances_per_version);
+  return !retired_ && !closed_ && alive() + starting_ < wanted;
+}
+
+void InstancePool::keep_up() {
+  if (starts_kept_ || !lacks_kept() || clock_.steady_now() < kept_again_) return;
+  starts_kept_ = true;
+  asio::co_spawn(executor_, start_kept(shared_from_this()),
+                 in_background("starting the instances that are kept"));
+}
+
+Task<void> InstancePool::start_kept(std::shared_ptr<InstancePool> self) {
+  while (lacks_kept() && !budget_.short_of_memory()) {
+    if (!budget_.take()) {
+      make_room_(RoomFor::ahead);
+      break;
+    }
+    auto starting = std::make_unique<Starting>(self, Starting::Room::taken);
+    auto started = co_await start_idle(std::move(starting));
+    if (!started || *started) {
+      note_failed_start(started ? (*started)->failure.reason : started.error().message());
+      break;
+    }
+    kept_pause_ = std::chrono::seconds(0);
+  }
+  self->starts_kept_ = false;
+}
+
+void InstancePool::note_failed_start(std::string_view reason) {
+  kept_pause_ = std::clamp(kept_pause_ * 2, std::chrono::seconds(1), kLongestKeptPause);
+  kept_again_ = clock_.steady_now() + kept_pause_;
+  spdlog::warn("start one of the {} instances of {} (version {}) that are kept, again in {} s: {}",
+               kept_, version_->function, version_->label(), kept_pause_.count(), reason);
 }
 
 void InstancePool::fail_first(std::optional<Error> error, std::optional<InitFailure> init_failure) {
@@ -434,21 +549,48 @@ Task<void> InstancePool::end_late(std::weak_ptr<InstancePool> pool, SteadyTime d
 }
 
 std::size_t InstancePool::end_idle(SteadyTime now) {
-  const auto all = instances_;
-  for (const auto& instance : all) {
-    if (instance->slots_used == 0 && now - instance->idle_since >= limits_.idle_time)
-      end_soon(instance);
-  }
+  std::chrono::milliseconds limit = limits_.idle_time;
+  if (const auto own = version_->configuration.idle_seconds) limit = std::chrono::seconds(*own);
+  end_idle_since(now - limit, Which::spare);
   return size();
 }
 
-std::optional<SteadyTime> InstancePool::oldest_idle() const {
-  std::optional<SteadyTime> oldest;
+// The one that is idle longest first.
+std::vector<std::shared_ptr<Instance>> InstancePool::idle_ones(Which which) const {
+  std::vector<std::shared_ptr<Instance>> idle;
   for (const auto& instance : free_) {
-    if (instance->slots_used == 0 && (!oldest || instance->idle_since < *oldest))
-      oldest = instance->idle_since;
+    const bool gone = instance->retired || instance->ended().is_set();
+    if (instance->slots_used == 0 && !gone) idle.push_back(instance);
   }
-  return oldest;
+  std::ranges::sort(idle, {}, [](const auto& one) { return one->idle_since; });
+  if (which == Which::kept_too) return idle;
+  const auto all = alive();
+  const auto spare = all > kept_ ? all - kept_ : 0;
+  if (idle.size() > spare) idle.resize(spare);
+  return idle;
+}
+
+void InstancePool::list_idle(std::vector<Idle>& all) const {
+  const auto spare = idle_ones(Which::spare).size();
+  std::size_t count = 0;
+  for (const auto& instance : idle_ones(Which::kept_too))
+    all.push_back({instance->idle_since, instance->memory_bytes(), ++count > spare});
+}
+
+std::size_t InstancePool::end_idle_since(SteadyTime since, Which which) {
+  std::size_t ended = 0;
+  for (const auto& instance : idle_ones(which)) {
+    if (instance->idle_since > since) break;
+    end_soon(instance);
+    ++ended;
+  }
+  return ended;
+}
+
+std::optional<SteadyTime> InstancePool::oldest_idle(Which which) const {
+  const auto idle = idle_ones(which);
+  if (idle.empty()) return std::nullopt;
+  return idle.front()->idle_since;
 }
 
 observe::InstanceCounts InstancePool::counts() const {
@@ -461,6 +603,8 @@ observe::InstanceCounts InstancePool::counts() const {
       ++counts.ending;
     } else if (instance->slots_used > 0) {
       ++counts.busy;
+    } else if (!instance->runs()) {
+      ++counts.frozen;
     } else {
       ++counts.idle;
     }
@@ -468,14 +612,11 @@ observe::InstanceCounts InstancePool::counts() const {
   return counts;
 }
 
-bool InstancePool::end_one_idle() {
-  std::shared_ptr<Instance> oldest;
-  for (const auto& instance : free_) {
-    if (instance->slots_used == 0 && (!oldest || instance->idle_since < oldest->idle_since))
-      oldest = instance;
-  }
-  if (oldest) end_soon(oldest);
-  return oldest != nullptr;
+bool InstancePool::end_one_idle(Which which) {
+  const auto idle = idle_ones(which);
+  if (idle.empty()) return false;
+  end_soon(idle.front());
+  return true;
 }
 
 bool InstancePool::room_is_coming() const {

@@ -34,6 +34,7 @@ struct PoolLimits {
   std::size_t waiting_calls = 1000;  // in line for one version; more are refused
   std::chrono::milliseconds longest_wait{30'000};
   std::chrono::milliseconds idle_time{300'000};  // then an instance is given up
+  std::chrono::milliseconds freeze_after{0};     // idle for so long, it is frozen; 0: never
   // Requests at once in one instance of an HTTP function that names no number.
   unsigned http_slots = function::kHttpConcurrency;
 };
@@ -50,16 +51,25 @@ class InstanceBudget {
     return false;
   }
   void give_back() { --used_; }
+  // Memory is short: nothing is started but for calls, and each start gives up an idle instance.
+  void set_short_of_memory(bool is_short) { short_of_memory_ = is_short; }
+  [[nodiscard]] bool short_of_memory() const { return short_of_memory_; }
   [[nodiscard]] std::size_t used() const { return used_.load(); }
   [[nodiscard]] std::size_t limit() const { return limit_; }
 
  private:
   std::size_t limit_;
   std::atomic<std::size_t> used_{0};
+  std::atomic<bool> short_of_memory_{false};
 };
 
+// Who wants room: for a call also instances that are to be kept are given up, where no others are
+// left; not to have another such instance ready.
+enum class RoomFor { call, ahead };
+using MakeRoom = std::function<void(RoomFor)>;
+
 // Takes room for one instance, making some where there is none. False at the deadline.
-Task<bool> take_room(InstanceBudget& budget, std::function<void()> make_room, SteadyTime deadline);
+Task<bool> take_room(InstanceBudget& budget, MakeRoom make_room, SteadyTime deadline);
 
 // Makes one started instance (or says why not); given by the owner of the drivers.
 using StartInstance =
@@ -87,6 +97,13 @@ class Lease {
   // The first call of this instance.
   [[nodiscard]] bool cold() const { return cold_; }
   [[nodiscard]] std::chrono::microseconds waited() const { return waited_; }
+  // It was frozen, and took so long to come back; of steady time.
+  struct Thaw {
+    SteadyTime begin{};
+    std::chrono::microseconds duration{0};
+  };
+  [[nodiscard]] const std::optional<Thaw>& thaw() const { return thaw_; }
+  void thawed(Thaw thaw) { thaw_ = thaw; }
   void give_back();
   // The instance misbehaved: it gets no new calls, and ends with the last of those it has. The
   // others that it serves at this moment are not to suffer.
@@ -98,13 +115,13 @@ class Lease {
   bool cold_ = false;
   std::chrono::microseconds waited_{0};
   SteadyTime taken_{};
+  std::optional<Thaw> thaw_;
 };
 
 class InstancePool : public std::enable_shared_from_this<InstancePool> {
  public:
   InstancePool(LoopExecutor executor, function::VersionPtr version, PoolLimits limits,
-               InstanceBudget& budget, StartInstance start, std::function<void()> make_room,
-               const Clock& clock);
+               InstanceBudget& budget, StartInstance start, MakeRoom make_room, const Clock& clock);
 
   // A slot. Errors: overloaded (line too long, or nothing free in time), the driver's; an instance
   // whose init failed is reported through `init_failure` (and an empty lease).
@@ -124,10 +141,32 @@ class InstancePool : public std::enable_shared_from_this<InstancePool> {
   // ones after their last call, and all that is left, connections without end included, once the
   // version's timeout is over: counted from now, or from when the last in line must have its slot.
   void retire();
-  // Ends instances idle since before `now - idle_time`. Returns how many are left.
+  // So many of them are kept from now on: idle, they are given up only where a call needs the room
+  // and no others are left. keep_up() starts what is missing of them, one after the other; called
+  // every second, it replaces what ended, and tries again where a start failed (1 s later, then 2,
+  // 4 ... 60).
+  void set_kept(std::size_t count) { kept_ = count; }
+  void keep_up();
+  [[nodiscard]] std::size_t kept() const { return kept_; }
+
+  // Begins to freeze those that are idle for so long, a few at a time. When to look again: nothing
+  // where none is left to be frozen.
+  std::optional<std::chrono::milliseconds> freeze_idle(SteadyTime now);
+  // Ends instances idle since before `now - idle_time`, the version's own where it has one, but for
+  // those that are kept. Returns how many are left.
   std::size_t end_idle(SteadyTime now);
-  // Ends the instance that has been idle longest. False when none is idle.
-  bool end_one_idle();
+  // Which of its idle instances may go. `kept_too`: where nothing else is left.
+  enum class Which { spare, kept_too };
+  // Ends the instance that has been idle longest. False when there is none.
+  bool end_one_idle(Which which);
+  struct Idle {
+    SteadyTime since{};
+    std::uint64_t memory_bytes = 0;
+    bool kept = false;
+  };
+  void list_idle(std::vector<Idle>& all) const;
+  // Ends those that are idle since `since` or longer. Returns how many.
+  std::size_t end_idle_since(SteadyTime since, Which which);
   // An instance is on its way out: its room in the budget comes back by itself.
   [[nodiscard]] bool room_is_coming() const;
   // Ends every instance now, whatever it does, and fails the calls in line with `reason`.
@@ -143,7 +182,7 @@ class InstancePool : public std::enable_shared_from_this<InstancePool> {
     return instances_.empty() ? nullptr : instances_.back();
   }
   [[nodiscard]] const function::VersionPtr& version() const { return version_; }
-  [[nodiscard]] std::optional<SteadyTime> oldest_idle() const;
+  [[nodiscard]] std::optional<SteadyTime> oldest_idle(Which which) const;
   [[nodiscard]] observe::InstanceCounts counts() const;
   [[nodiscard]] const std::vector<std::shared_ptr<Instance>>& instances() const {
     return instances_;
@@ -157,6 +196,8 @@ class InstancePool : public std::enable_shared_from_this<InstancePool> {
 
   [[nodiscard]] std::size_t slots_of_one() const;
   std::shared_ptr<Instance> take_free();
+  void freeze_later();
+  static Task<void> watch_idle(std::weak_ptr<InstancePool> pool, std::chrono::milliseconds pause);
   Lease lend(std::shared_ptr<Instance> instance, SteadyTime asked);
   void release(std::shared_ptr<Instance> instance, SteadyTime taken);
   Task<void> make_ready(std::shared_ptr<InstancePool> self, std::shared_ptr<Instance> instance,
@@ -169,6 +210,12 @@ class InstancePool : public std::enable_shared_from_this<InstancePool> {
   Task<void> watch_line(std::shared_ptr<InstancePool> self);
   Task<void> start_for_line(std::shared_ptr<InstancePool> self, std::unique_ptr<Starting> starting);
   Task<Result<std::shared_ptr<Instance>>> start_one(std::unique_ptr<Starting> starting);
+  Task<Result<std::optional<InitFailure>>> start_idle(std::unique_ptr<Starting> starting);
+  [[nodiscard]] std::size_t alive() const;
+  [[nodiscard]] bool lacks_kept() const;
+  Task<void> start_kept(std::shared_ptr<InstancePool> self);
+  void note_failed_start(std::string_view reason);
+  [[nodiscard]] std::vector<std::shared_ptr<Instance>> idle_ones(Which which) const;
   void fail_first(std::optional<Error> error, std::optional<InitFailure> init_failure);
   Task<void> watch(std::shared_ptr<InstancePool> self, std::shared_ptr<Instance> instance);
   static Task<void> end_late(std::weak_ptr<InstancePool> pool, SteadyTime deadline);
@@ -181,14 +228,19 @@ class InstancePool : public std::enable_shared_from_this<InstancePool> {
   PoolLimits limits_;
   InstanceBudget& budget_;
   StartInstance start_;
-  std::function<void()>
-      make_room_;  // called when the budget is used up: ends an idle instance somewhere
+  MakeRoom make_room_;  // called when the budget is used up: ends an idle instance somewhere
   const Clock& clock_;
   std::vector<std::shared_ptr<Instance>> instances_;
   std::vector<std::shared_ptr<Instance>> free_;  // the one used last is at the back
   std::deque<std::shared_ptr<Waiter>> line_;
   std::size_t starting_ = 0;
   bool watching_line_ = false;
+  bool watching_idle_ = false;
+  std::size_t kept_ = 0;
+  bool starts_kept_ = false;
+  // After a start of those that failed: how long to wait, and until when.
+  std::chrono::seconds kept_pause_{0};
+  SteadyTime kept_again_{};
   bool retired_ = false;
   bool closed_ = false;  // end_all() was called: nothing starts any more
   // Moving averages: what a start costs, and how long a call holds a slot (unknown at first).

@@ -16,6 +16,7 @@
 namespace lambda::pool {
 
 using InitFailure = InstancePool::InitFailure;
+using Which = InstancePool::Which;
 
 struct Acquired {
   Result<Lease> lease = Lease();
@@ -66,7 +67,10 @@ class InstancePoolTest : public InstanceFixture {
     auto start = [this](function::VersionPtr version) {
       return start_instance(this, std::move(version));
     };
-    auto room = [this] { ++asked_for_room_; };
+    auto room = [this](RoomFor who) {
+      ++asked_for_room_;
+      wanted_room_for_ = who;
+    };
     pools_.push_back(std::make_shared<InstancePool>(loop_->get_executor(), version_, limits_,
                                                     *budget_, start, room, clock_));
     return pools_.back();
@@ -127,6 +131,7 @@ class InstancePoolTest : public InstanceFixture {
   std::unique_ptr<InstanceBudget> budget_ = std::make_unique<InstanceBudget>(100);
   int starts_ = 0;
   int asked_for_room_ = 0;
+  std::optional<RoomFor> wanted_room_for_;
   std::chrono::milliseconds start_takes_{100};
   AsyncEvent* hold_starts_ = nullptr;
   AsyncEvent held_;

@@ -232,9 +232,9 @@ TEST_F(InstancePoolTest, ACallWaitsForRoomInTheBudget) {
   EXPECT_GE(asked_for_room_, 1);
   end(first);
   EXPECT_FALSE(pool->room_is_coming());
-  EXPECT_TRUE(pool->end_one_idle());
+  EXPECT_TRUE(pool->end_one_idle(Which::spare));
   EXPECT_TRUE(pool->room_is_coming());
-  EXPECT_FALSE(pool->end_one_idle());
+  EXPECT_FALSE(pool->end_one_idle(Which::spare));
   EXPECT_TRUE(until([&] { return waiting->done(); }));
 }
 
@@ -242,7 +242,7 @@ TEST_F(InstancePoolTest, AStartAheadWaitsForRoomInTheBudget) {
   const auto [pool, other, ahead] = start_ahead_without_room();
   ASSERT_GT(asked_for_room_, 0);
   EXPECT_FALSE(other->unused());  // or its owner would forget it, and the instance with it
-  EXPECT_TRUE(pool->end_one_idle());
+  EXPECT_TRUE(pool->end_one_idle(Which::spare));
   ASSERT_TRUE(until([&begun = *ahead] { return begun.done(); }));
   EXPECT_TRUE(*ahead->value);
 }
@@ -251,7 +251,7 @@ TEST_F(InstancePoolTest, AStartAheadThatIsGivenUpMeanwhileKeepsNoRoom) {
   const auto [pool, other, ahead] = start_ahead_without_room();
   ASSERT_GT(asked_for_room_, 0);
   other->retire();
-  EXPECT_TRUE(pool->end_one_idle());
+  EXPECT_TRUE(pool->end_one_idle(Which::spare));
   ASSERT_TRUE(until([&begun = *ahead] { return begun.done(); }));
   EXPECT_FALSE(*ahead->value);
   EXPECT_TRUE(other->unused());

@@ -119,7 +119,7 @@ TEST_F(InstancePoolTest, AWaitEndsAtItsLimitAndLeavesTheLine) {
   EXPECT_EQ(late->value->lease.error().code(), ErrorCode::overloaded);
   EXPECT_EQ(late->value->lease.error().aws_type(), "ConcurrentInvocationLimitExceeded");
   end(running);
-  EXPECT_EQ(pool->oldest_idle(), clock_.steady_now());
+  EXPECT_EQ(pool->oldest_idle(Which::spare), clock_.steady_now());
 }
 
 TEST_F(InstancePoolTest, ACallerThatGoesAwayHalfWayLeavesTheLine) {
@@ -184,11 +184,11 @@ TEST_F(InstancePoolTest, KeepsAnInstanceWithAnOpenConnection) {
   EXPECT_EQ(starts_, 1);
   clock_.advance(24h);
   EXPECT_EQ(pool->end_idle(clock_.steady_now()), 1u);
-  EXPECT_FALSE(pool->end_one_idle());
+  EXPECT_FALSE(pool->end_one_idle(Which::spare));
   settle();
   EXPECT_FALSE(driver_.runtimes.front()->stopped);
   end(tunnel);
-  EXPECT_EQ(pool->oldest_idle(), clock_.steady_now());
+  EXPECT_EQ(pool->oldest_idle(Which::spare), clock_.steady_now());
   clock_.advance(300s);
   pool->end_idle(clock_.steady_now());
   EXPECT_TRUE(until([&] { return pool->unused(); }));

@@ -61,8 +61,8 @@ class ScriptedSandbox final : public Sandbox {
     runtime_->stopped = true;
     co_return Done{};
   }
-  Task<Result<Done>> freeze() override { co_return Done{}; }
-  Task<Result<Done>> thaw() override { co_return Done{}; }
+  Task<Result<Done>> freeze() override { return move(true); }
+  Task<Result<Done>> thaw() override { return move(false); }
   Result<Usage> usage() override {
     Usage usage;
     usage.memory_peak_bytes = 37ull << 20;
@@ -71,6 +71,14 @@ class ScriptedSandbox final : public Sandbox {
   Result<std::uint64_t> memory_in_use() override { return 20ull << 20; }
 
  private:
+  Task<Result<Done>> move(bool frozen) {
+    const auto runtime = runtime_;
+    ++(frozen ? runtime->freezes : runtime->thaws);
+    if (runtime->hold_motion != nullptr) co_await runtime->hold_motion->wait();
+    if (runtime->motion_refusal) co_return fail(Error(*runtime->motion_refusal));
+    runtime->frozen = frozen;
+    co_return Done{};
+  }
   void kill(int signal) {
     ExitStatus status;
     status.signal = signal;

@@ -41,6 +41,10 @@ class ScriptedRuntime {
   // nobody listens.
   std::function<void(UniqueFd)> on_connect;
   std::optional<ExitStatus> status;
+  bool frozen = false;  // what it runs is not held up by it
+  int freezes = 0, thaws = 0;
+  AsyncEvent* hold_motion = nullptr;    // set: neither ends before this
+  std::optional<Error> motion_refusal;  // set: what both fail with
   AsyncEvent exited;
   bool stopped = false;
 

@@ -12,6 +12,7 @@ namespace lambda::observe {
 void InstanceCounts::add(const InstanceCounts& other) {
   starting += other.starting;
   idle += other.idle;
+  frozen += other.frozen;
   busy += other.busy;
   ending += other.ending;
   waiting_calls += other.waiting_calls;

@@ -169,6 +169,7 @@ void add_instances(FamilyText& text, const Scene& scene) {
     };
     state("starting", counts.starting);
     state("idle", counts.idle);
+    state("frozen", counts.frozen);
     state("busy", counts.busy);
     state("ending", counts.ending);
     waiting.gauge_of({{"function", function}, {"version", version}}, counts.waiting_calls);

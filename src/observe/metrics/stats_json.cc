@@ -73,6 +73,7 @@ json::object window_json(const RecentCalls& recent, std::chrono::seconds length,
 json::object instances_json(const InstanceCounts& counts) {
   return {{"starting", counts.starting},
           {"idle", counts.idle},
+          {"frozen", counts.frozen},
           {"busy", counts.busy},
           {"ending", counts.ending}};
 }
