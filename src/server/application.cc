@@ -276,11 +276,13 @@ Result<Done> Application::Parts::make_services() {
                                                       clock, tenant);
   pool::PoolLimits limits;
   limits.idle_time = configuration.idle_time;
+  limits.freeze_after = configuration.freeze_after;
   limits.longest_wait = configuration.longest_wait;
   invoker = std::make_unique<invoke::ShardedInvoker>(
       threads.loops(), *starter, limits,
       instance_limit(configuration, native ? spawn.get() : nullptr), clock,
       [this](const function::Resolved& target) { return catalog->standing(target); });
+  idle_keeper = std::make_unique<IdleKeeper>(*catalog, *invoker, configuration.low_memory);
   if (auto made = make_exporter(); !made) return made;
   if (auto made = make_events(); !made) return made;
   if (auto made = make_metrics(); !made) return made;
@@ -386,6 +388,10 @@ Result<Done> Application::start() {
                  in_background("the keeper of keys and audit"));
   asio::co_spawn(*parts.threads.loops().front(), parts.tidy_logs(), in_background("old logs"));
   parts.keep_stems();
+  asio::co_spawn(*parts.threads.loops().front(), parts.idle_keeper->keep_ready(),
+                 in_background("the instances that are kept ready"));
+  asio::co_spawn(*parts.threads.loops().front(), parts.idle_keeper->watch_memory(),
+                 in_background("the watch over memory"));
   for (auto& socket : parts.listeners.sockets) parts.server->add_listener(std::move(socket));
   if (parts.listeners.unix_socket)
     parts.server->add_listener(std::move(parts.listeners.unix_socket));

@@ -36,6 +36,7 @@
 #include "server/docker_parts.h"
 #include "server/doctor_checks.h"
 #include "server/housekeeper.h"
+#include "server/idle_keeper.h"
 #include "server/loop_threads.h"
 #include "server/metrics_service.h"
 #include "server/privileges.h"
@@ -132,6 +133,7 @@ struct Application::Parts {
   std::unique_ptr<invoke::ShardedInvoker> invoker;
   std::unique_ptr<MetricsService> metrics;
   std::unique_ptr<Housekeeper> housekeeper;
+  std::unique_ptr<IdleKeeper> idle_keeper;
   std::unique_ptr<AccessKeeper> access_keeper;
   std::unique_ptr<deploy::DependencyCache> dependency_cache;
   std::unique_ptr<deploy::DependencyInstaller> dependencies;

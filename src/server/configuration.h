@@ -51,6 +51,8 @@ struct Configuration {
   std::uint64_t memory_budget = 0;   // MB; 0: 90 % of the machine's
   std::uint64_t process_budget = 0;  // 0: 80 % of the process ids
   std::uint64_t body_memory = 0;     // MB; 0: an eighth of the machine's, kLeastBodyMemory at least
+  std::chrono::milliseconds freeze_after{1'000};  // 0: never
+  unsigned low_memory = 5;  // percent; below that idle instances are given up; 0: never
   std::chrono::seconds idle_time{300};
   std::chrono::seconds drain_time{30};
   std::chrono::milliseconds longest_wait{30'000};

@@ -1,0 +1,34 @@
+// IdleKeeper: which instances wait for calls. Versions that are live and name a number of instances
+// have as many; where memory is short, idle instances are given up. Threads: one loop; what it
+// works with outlives it.
+#pragma once
+
+#include "base/async.h"
+#include "function/catalog.h"
+#include "invoke/sharded_invoker.h"
+
+#include <memory>
+#include <vector>
+
+namespace lambda::server {
+
+// The versions that calls go to by `live` and that keep instances ready.
+[[nodiscard]] std::vector<function::Resolved> versions_to_keep(const function::Snapshot& functions);
+
+class IdleKeeper {
+ public:
+  // `low_memory`: idle instances are given up below so many percent of memory; 0: they are not.
+  IdleKeeper(const function::Catalog& catalog, invoke::ShardedInvoker& invoker, unsigned low_memory)
+      : catalog_(catalog), invoker_(invoker), low_memory_(low_memory) {}
+
+  // Both every second, until the loop ends.
+  Task<void> keep_ready();
+  Task<void> watch_memory();
+
+ private:
+  const function::Catalog& catalog_;
+  invoke::ShardedInvoker& invoker_;
+  unsigned low_memory_;
+};
+
+}  // namespace lambda::server

@@ -1,0 +1,119 @@
+// Steps: the machine's /proc/meminfo -> which cgroups this process is in -> each of them, and those
+// above it.
+#include "server/memory_room.h"
+
+#include "sandbox/native/cgroup_layout.h"
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <string_view>
+
+namespace lambda::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string text_of(const fs::path& file) {
+  std::ifstream in(file);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+std::optional<std::uint64_t> number_of(std::string_view text) {
+  while (text.starts_with(' ')) text.remove_prefix(1);
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc()) return std::nullopt;
+  return value;
+}
+
+// Behind `name` at the begin of a line.
+std::optional<std::uint64_t> number_behind(std::string_view text, std::string_view name) {
+  for (std::size_t at = text.find(name); at != std::string_view::npos;
+       at = text.find(name, at + 1)) {
+    if (at == 0 || text[at - 1] == '\n') return number_of(text.substr(at + name.size()));
+  }
+  return std::nullopt;
+}
+
+std::optional<MemoryRoom> room_of_machine(const fs::path& root) {
+  const auto text = text_of(root / "proc/meminfo");
+  const auto total = number_behind(text, "MemTotal:");
+  const auto available = number_behind(text, "MemAvailable:");
+  if (!total || !available) return std::nullopt;
+  return MemoryRoom{"the machine", *total << 10, *available << 10};
+}
+
+// Of one that has no limit: nothing. Cached files that nobody used of late can be had at once.
+std::optional<MemoryRoom> room_of_cgroup(const fs::path& directory, bool v2) {
+  const auto limit = number_of(text_of(directory / (v2 ? "memory.max" : "memory.limit_in_bytes")));
+  const auto used =
+      number_of(text_of(directory / (v2 ? "memory.current" : "memory.usage_in_bytes")));
+  if (!limit || !used) return std::nullopt;
+  const auto cached = number_behind(text_of(directory / "memory.stat"),
+                                    v2 ? "inactive_file " : "total_inactive_file ");
+  const auto taken = *used - std::min(*used, cached.value_or(0));
+  return MemoryRoom{directory.string(), *limit, *limit - std::min(*limit, taken)};
+}
+
+bool names_memory(std::string_view controllers) {
+  return ("," + std::string(controllers) + ",").find(",memory,") != std::string::npos;
+}
+
+// "4:memory:/a" (v1), "0::/a" (v2).
+std::string own_cgroup(std::string_view cgroups, bool v2) {
+  std::istringstream lines{std::string(cgroups)};
+  for (std::string line; std::getline(lines, line);) {
+    const auto first = line.find(':');
+    const auto second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const auto controllers = line.substr(first + 1, second - first - 1);
+    if (v2 ? line.starts_with("0::") : names_memory(controllers)) return line.substr(second + 1);
+  }
+  return "/";
+}
+
+// What of `path` lies below a mount of `top`.
+std::string below_mount(std::string path, const std::string& top) {
+  if (top == "/") return path;
+  return path.starts_with(top) ? path.substr(top.size()) : "";
+}
+
+}  // namespace
+
+std::vector<MemoryRoom> memory_rooms(const fs::path& root) {
+  std::vector<MemoryRoom> rooms;
+  if (auto machine = room_of_machine(root)) rooms.push_back(std::move(*machine));
+  const auto cgroups = text_of(root / "proc/self/cgroup");
+  for (const auto& mount :
+       sandbox::native::parse_cgroup_mounts(text_of(root / "proc/self/mountinfo"))) {
+    if (!mount.v2 && !names_memory(mount.options)) continue;
+    const auto top = root / fs::path(mount.path).relative_path();
+    const auto own = below_mount(own_cgroup(cgroups, mount.v2), mount.root);
+    auto at = (top / fs::path(own).relative_path()).lexically_normal();
+    while (true) {
+      auto room = room_of_cgroup(at, mount.v2);
+      // No limit, as v1 has it, is more than there is.
+      if (room && (rooms.empty() || room->bytes < rooms.front().bytes))
+        rooms.push_back(std::move(*room));
+      if (at == top || at.string().size() <= top.string().size()) break;
+      at = at.parent_path();
+    }
+  }
+  return rooms;
+}
+
+std::optional<MemoryShortage> shortage_in(const std::vector<MemoryRoom>& rooms, unsigned percent) {
+  std::optional<MemoryShortage> most;
+  for (const auto& room : rooms) {
+    const auto wanted = room.bytes / 100 * percent;
+    if (room.available >= wanted) continue;
+    const auto lacks = wanted - room.available;
+    if (!most || lacks > most->bytes) most = MemoryShortage{room, lacks};
+  }
+  return most;
+}
+
+}  // namespace lambda::server
