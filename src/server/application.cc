@@ -282,7 +282,9 @@ Result<Done> Application::Parts::make_services() {
       threads.loops(), *starter, limits,
       instance_limit(configuration, native ? spawn.get() : nullptr), clock,
       [this](const function::Resolved& target) { return catalog->standing(target); });
-  idle_keeper = std::make_unique<IdleKeeper>(*catalog, *invoker, configuration.low_memory);
+  idle_keeper =
+      std::make_unique<IdleKeeper>(*catalog, *invoker, configuration.low_memory,
+                                   native ? spawn->memory_cgroup() : std::filesystem::path());
   if (auto made = make_exporter(); !made) return made;
   if (auto made = make_events(); !made) return made;
   if (auto made = make_metrics(); !made) return made;

@@ -61,7 +61,7 @@ Task<void> IdleKeeper::watch_memory() {
   if (low_memory_ == 0) co_return;
   bool was_short = false;
   while (true) {
-    const auto shortage = shortage_in(memory_rooms(), low_memory_);
+    const auto shortage = shortage_in(memory_rooms(functions_), low_memory_);
     if (shortage && !was_short) say_short(shortage->room);
     if (!shortage && was_short) spdlog::info("there is enough memory again");
     was_short = shortage.has_value();

@@ -7,7 +7,9 @@
 #include "function/catalog.h"
 #include "invoke/sharded_invoker.h"
 
+#include <filesystem>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace lambda::server {
@@ -17,9 +19,14 @@ namespace lambda::server {
 
 class IdleKeeper {
  public:
-  // `low_memory`: idle instances are given up below so many percent of memory; 0: they are not.
-  IdleKeeper(const function::Catalog& catalog, invoke::ShardedInvoker& invoker, unsigned low_memory)
-      : catalog_(catalog), invoker_(invoker), low_memory_(low_memory) {}
+  // `low_memory`: idle instances are given up below so many percent of memory, also of that of
+  // `functions`, their cgroup, where it is not empty; 0: they are not.
+  IdleKeeper(const function::Catalog& catalog, invoke::ShardedInvoker& invoker, unsigned low_memory,
+             std::filesystem::path functions)
+      : catalog_(catalog),
+        invoker_(invoker),
+        low_memory_(low_memory),
+        functions_(std::move(functions)) {}
 
   // Both every second, until the loop ends.
   Task<void> keep_ready();
@@ -29,6 +36,7 @@ class IdleKeeper {
   const function::Catalog& catalog_;
   invoke::ShardedInvoker& invoker_;
   unsigned low_memory_;
+  std::filesystem::path functions_;
 };
 
 }  // namespace lambda::server

@@ -1,5 +1,5 @@
 // Steps: the machine's /proc/meminfo -> which cgroups this process is in -> each of them, and those
-// above it.
+// above it -> the functions' own.
 #include "server/memory_room.h"
 
 #include "sandbox/native/cgroup_layout.h"
@@ -83,7 +83,7 @@ std::string below_mount(std::string path, const std::string& top) {
 
 }  // namespace
 
-std::vector<MemoryRoom> memory_rooms(const fs::path& root) {
+std::vector<MemoryRoom> memory_rooms(const fs::path& functions, const fs::path& root) {
   std::vector<MemoryRoom> rooms;
   if (auto machine = room_of_machine(root)) rooms.push_back(std::move(*machine));
   const auto cgroups = text_of(root / "proc/self/cgroup");
@@ -102,6 +102,9 @@ std::vector<MemoryRoom> memory_rooms(const fs::path& root) {
       at = at.parent_path();
     }
   }
+  const auto directory = root / functions.relative_path();
+  auto room = room_of_cgroup(directory, fs::exists(directory / "memory.max"));
+  if (!functions.empty() && room) rooms.push_back(std::move(*room));
   return rooms;
 }
 

@@ -1,5 +1,5 @@
-// How much memory is left: on this machine, and in every cgroup with a limit that this process is
-// in. Blocking for no longer than /proc takes; any thread.
+// How much memory is left: on this machine, in every cgroup with a limit that this process is in,
+// and in that of the functions. Blocking for no longer than /proc takes; any thread.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,10 @@ struct MemoryRoom {
   std::uint64_t available = 0;  // what can be had without swapping
 };
 
-// `root`: where proc and sys are. What cannot be read is left out.
-[[nodiscard]] std::vector<MemoryRoom> memory_rooms(const std::filesystem::path& root = "/");
+// `functions`: their cgroup, or empty. `root`: where proc and sys are. What cannot be read is left
+// out.
+[[nodiscard]] std::vector<MemoryRoom> memory_rooms(const std::filesystem::path& functions,
+                                                   const std::filesystem::path& root = "/");
 
 // What lacks to so many percent of a room, of that where most does; nothing where there is enough
 // in each.

@@ -26,7 +26,7 @@ class MemoryRooms : public testing::Test {
 };
 
 TEST_F(MemoryRooms, AreTheMachinesWhereNoCgroupLimits) {
-  const auto rooms = memory_rooms(root_);
+  const auto rooms = memory_rooms({}, root_);
   ASSERT_EQ(rooms.size(), 1u);
   EXPECT_EQ(rooms[0].bytes, 1000 * kKilobyte);
   EXPECT_EQ(rooms[0].available, 300 * kKilobyte);
@@ -43,7 +43,7 @@ TEST_F(MemoryRooms, AreThoseOfEveryLimitedCgroupAbove) {
   write(service / "lambda-server/memory.current", "5\n");
   write("sys/fs/cgroup/system.slice/memory.max", "max\n");
   write("sys/fs/cgroup/system.slice/memory.current", "5\n");
-  const auto rooms = memory_rooms(root_);
+  const auto rooms = memory_rooms({}, root_);
   ASSERT_EQ(rooms.size(), 2u);
   EXPECT_EQ(rooms[1].bytes, 100 * kKilobyte);
   EXPECT_EQ(rooms[1].available, 20 * kKilobyte);
@@ -56,12 +56,20 @@ TEST_F(MemoryRooms, AreThoseOfAContainerOfTheFirstVersionToo) {
         "30 24 0:26 /docker/abc /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n");
   write("sys/fs/cgroup/memory/memory.limit_in_bytes", "102400\n");
   write("sys/fs/cgroup/memory/memory.usage_in_bytes", "102400\n");
-  const auto rooms = memory_rooms(root_);
+  const auto rooms = memory_rooms({}, root_);
   ASSERT_EQ(rooms.size(), 2u);
   EXPECT_EQ(rooms[1].available, 0u);
   // No limit is a very large one there.
   write("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
-  EXPECT_EQ(memory_rooms(root_).size(), 1u);
+  EXPECT_EQ(memory_rooms({}, root_).size(), 1u);
+}
+
+TEST_F(MemoryRooms, AreThatOfTheFunctionsToo) {
+  write("sys/fs/cgroup/lambda-1/memory.max", "102400\n");
+  write("sys/fs/cgroup/lambda-1/memory.current", "51200\n");
+  const auto rooms = memory_rooms("/sys/fs/cgroup/lambda-1", root_);
+  ASSERT_EQ(rooms.size(), 2u);
+  EXPECT_EQ(rooms[1].available, 50 * kKilobyte);
 }
 
 TEST(MemoryShortage, IsThatOfTheRoomThatLacksMost) {

@@ -178,18 +178,16 @@ Result<Done> Cgroup::set_frozen(bool frozen) const {
   const int parent = freezer->parent.get();
   const std::string file = id_ + (freezer->v2 ? "/cgroup.freeze" : "/freezer.state");
   const std::string wanted = freezer->v2 ? (frozen ? "1" : "0") : (frozen ? "FROZEN" : "THAWED");
-  auto done = write_file_at(parent, file, wanted);
-  if (!done || !frozen) return done;
-  // A task stops at its next return to user space: microseconds, unless the machine is very busy.
-  for (int attempt = 0; attempt < 20; ++attempt) {
-    const auto state =
-        read_file_at(parent, freezer->v2 ? id_ + "/cgroup.events" : id_ + "/freezer.state");
-    if (!state) return fail(Error(state.error()));
-    if (freezer->v2 ? value_of(*state, "frozen") == 1 : state->starts_with("FROZEN")) return Done{};
-    pause_for(attempt < 10 ? 0 : 1);
-  }
-  // It is on its way; nothing that runs now runs for long.
-  return Done{};
+  return write_file_at(parent, file, wanted);
+}
+
+bool Cgroup::stands_still() const {
+  const auto* freezer = all_->with_freezer();
+  if (freezer == nullptr) return false;
+  const auto state = read_file_at(freezer->parent.get(),
+                                  id_ + (freezer->v2 ? "/cgroup.events" : "/freezer.state"));
+  if (!state) return false;
+  return freezer->v2 ? value_of(*state, "frozen") == 1 : state->starts_with("FROZEN");
 }
 
 bool Cgroup::remove() {

@@ -77,6 +77,8 @@ class Cgroup {
   // Instead of those it was made with.
   Result<Done> set_limits(const CgroupLimits& limits) const;
   Result<Done> set_frozen(bool frozen) const;
+  // Of one that was set to frozen: whether all its processes have come to a halt.
+  [[nodiscard]] bool stands_still() const;
   // False: still busy, try again soon.
   [[nodiscard]] bool remove();
 

@@ -156,6 +156,14 @@ Result<std::string> SpawnClient::description() const {
   return description_;
 }
 
+std::filesystem::path SpawnClient::memory_cgroup() const {
+  constexpr std::string_view before = " at ";
+  const auto begin = description_ ? description_->find(before) : std::string::npos;
+  if (begin == std::string::npos) return {};
+  const auto path = description_->substr(begin + before.size());
+  return path.substr(0, path.find(','));
+}
+
 // --- sending
 
 // With mutex_ held, as all of this part. False: the socket is full. Anything else that stands in

@@ -54,6 +54,8 @@ class SpawnClient {
   // "cgroup v1 at /sys/fs/cgroup/memory/lambda-..., frozen through v2". Errors: unavailable, with
   // what to do.
   [[nodiscard]] Result<std::string> description() const;
+  // The cgroup whose limit is that of all sandboxes together; empty where lambda-spawn cannot work.
+  [[nodiscard]] std::filesystem::path memory_cgroup() const;
   // How many sandboxes lambda-spawn can hold at once; 0 where it cannot work.
   [[nodiscard]] std::size_t sandbox_limit() const { return sandbox_limit_; }
   [[nodiscard]] pid_t pid() const { return pid_; }

@@ -37,7 +37,9 @@ constexpr milliseconds kLookEvery{20};
 constexpr milliseconds kLookEveryWhenHot{2};
 // With very many sandboxes the looks are spread out, so that they cost at most about 2 % of a CPU.
 constexpr unsigned kSandboxesPerLook = 250;
-constexpr milliseconds kRemovalRetry{1};
+// Where something is under way that no event tells of.
+constexpr milliseconds kRetry{1};
+constexpr milliseconds kFreezeLimit{1000};
 constexpr milliseconds kRemovalLimit{5000};
 
 // What a sandbox holds open here: its pidfd, its /tmp and its memory's usage, and while it starts
@@ -152,7 +154,7 @@ void SpawnServer::unwatch(UniqueFd& fd) {
 }
 
 int SpawnServer::wait_time() const {
-  if (removing_ > 0) return static_cast<int>(kRemovalRetry.count());
+  if (removing_ > 0 || !freezing_.empty()) return static_cast<int>(kRetry.count());
   if (watched_ == 0) return -1;
   const auto left = std::chrono::ceil<milliseconds>(next_look_ - Clock::now());
   return static_cast<int>(std::max<milliseconds::rep>(left.count(), 0));
@@ -168,6 +170,7 @@ Result<Done> SpawnServer::run() {
     const int count = ::epoll_wait(parts_.epoll.get(), events.data(),
                                    static_cast<int>(events.size()), wait_time());
     for (int i = 0; i < count; ++i) dispatch(events[static_cast<std::size_t>(i)].data.u64);
+    if (!freezing_.empty()) answer_freezes();
     if (removing_ > 0) finish_removals();
     if (watched_ > 0 && Clock::now() >= next_look_) look_at_memory();
   }
@@ -251,12 +254,36 @@ void SpawnServer::handle(const SpawnRequest& request, UniqueFd control) {
         Error(ErrorCode::sandbox_failed, fmt::format("sandbox {} does not run", request.id)));
   }
   if (operation == Operation::fill) return fill(sandbox, request);
-  const bool freeze = operation == Operation::freeze;
+  set_frozen(sandbox, request);
+}
+
+// A process stands still once it would return to user space, for which it has to run: at once on an
+// idle machine, and tens of milliseconds later on a busy one. Nobody else waits for that.
+void SpawnServer::set_frozen(Sandbox& sandbox, const SpawnRequest& request) {
+  const bool freeze = request.operation == Operation::freeze;
   if (auto done = sandbox.cgroup.set_frozen(freeze); !done)
-    return reply_failed(operation, request.request, done.error());
+    return reply_failed(request.operation, request.request, done.error());
   if (sandbox.frozen != freeze) watched_ += freeze ? -1u : 1u;
   sandbox.frozen = freeze;
-  reply_done(operation, request.request);
+  if (!freeze || sandbox.cgroup.stands_still())
+    return reply_done(request.operation, request.request);
+  freezing_.push_back({sandbox.number, request.request, Clock::now() + kFreezeLimit});
+}
+
+void SpawnServer::answer_freezes() {
+  std::erase_if(freezing_, [this](const Freezing& one) {
+    const auto found = by_number_.find(one.number);
+    if (found == by_number_.end() || found->second->state != State::running) {
+      const Error gone(ErrorCode::sandbox_failed, "the sandbox ended while it was being frozen");
+      reply_failed(Operation::freeze, one.request, gone);
+      return true;
+    }
+    // What takes longer is on its way all the same; or it was thawed meanwhile.
+    const Sandbox& sandbox = *found->second;
+    if (sandbox.frozen && !sandbox.cgroup.stands_still() && Clock::now() < one.until) return false;
+    reply_done(Operation::freeze, one.request);
+    return true;
+  });
 }
 
 Result<Done> SpawnServer::start(const SpawnRequest& request, const UniqueFd& control) {

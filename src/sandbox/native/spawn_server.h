@@ -66,6 +66,8 @@ class SpawnServer {
   Result<Done> start(const SpawnRequest& request, const UniqueFd& control);
   Result<Done> launch(Sandbox& sandbox, const SpawnRequest& request, const UniqueFd& control);
   void fill(Sandbox& sandbox, const SpawnRequest& request);
+  void set_frozen(Sandbox& sandbox, const SpawnRequest& request);
+  void answer_freezes();
   void stop(Sandbox& sandbox);
   void answer_status(const Sandbox& sandbox, const SpawnRequest& request);
   void setup_ended(Sandbox& sandbox);
@@ -90,6 +92,13 @@ class SpawnServer {
   std::map<std::string, std::unique_ptr<Sandbox>, std::less<>> sandboxes_;
   std::map<std::uint32_t, Sandbox*> by_number_;
   std::uint32_t last_number_ = 0;
+  // Freezes whose processes do not all stand still yet.
+  struct Freezing {
+    std::uint32_t number;
+    std::uint32_t request;
+    Clock::time_point until;
+  };
+  std::vector<Freezing> freezing_;
   unsigned removing_ = 0;
   unsigned watched_ = 0;  // running, not frozen
   bool hot_ = false;      // some sandbox is near its memory limit
