@@ -148,13 +148,17 @@ void Shard::end_idle_since(SteadyTime since, Which which) {
 void Shard::keep(const std::vector<function::Resolved>& wanted) {
   if (stopping_) return;
   auto before = std::exchange(kept_, {});
+  const auto wanted_before = std::exchange(wanted_, std::set<std::string>());
   for (const auto& target : wanted) {
     if (standing_ && standing_(target) != function::Standing::current) continue;
+    auto key = pool_key(*target.version);
+    wanted_->insert(key);
+    // What has become live just now may be about to get those that its deploy has prepared.
+    if (!homes_.contains(key) && wanted_before && !wanted_before->contains(key)) continue;
     const auto pool = pool_of(target);
     if (!pool) continue;
     (*pool)->set_kept(target.version->configuration.min_instances);
     (*pool)->keep_up();
-    auto key = pool_key(*target.version);
     before.erase(key);
     kept_.insert(std::move(key));
   }
@@ -258,7 +262,7 @@ Task<Result<Timing>> Shard::prepare(function::VersionPtr version, Invoker::InitF
   auto started = co_await pool->start_ahead();
   for (unsigned more = 1; more < kept && started && !*started; ++more) {
     if (std::chrono::steady_clock::now() >= deadline) break;
-    auto next = co_await pool->start_ahead();
+    auto next = co_await pool->start_ahead(pool::RoomFor::ahead);
     if (!next) {
       spdlog::warn("function {} keeps {} instances, and has {} yet: {}", version->function, kept,
                    more, next.error().message());

@@ -121,8 +121,9 @@ class Shard {
   std::vector<std::weak_ptr<pool::InstancePool>> retired_;  // some may have calls yet
   std::vector<std::weak_ptr<pool::Instance>> builtin_;      // what run_builtin() started
   std::vector<std::weak_ptr<RunningTool>> tools_;
-  std::map<std::string, int> in_flight_;  // by function
-  std::set<std::string> kept_;            // keys of homes_ that keep instances ready
+  std::map<std::string, int> in_flight_;         // by function
+  std::set<std::string> kept_;                   // keys of homes_ that keep instances ready
+  std::optional<std::set<std::string>> wanted_;  // the keys that keep() was told last
   std::function<void(Which)> room_elsewhere_;
   // How often room was asked for in a row and none was here that is not kept, and when last.
   std::size_t asked_in_vain_ = 0;

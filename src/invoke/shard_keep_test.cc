@@ -65,6 +65,23 @@ TEST_F(KeptInstances, AreStartedAnewWhereTheyWereRetired) {
   EXPECT_EQ(driver_.runtimes.size(), 4u);
 }
 
+TEST_F(KeptInstances, OfAVersionThatBecameLiveJustNowAreThoseOfItsDeploy) {
+  shard().keep({});
+  shard().keep({target()});
+  settle();
+  EXPECT_TRUE(driver_.runtimes.empty());
+  shard().keep({target()});
+  EXPECT_TRUE(until_idle(2));
+}
+
+TEST_F(KeptInstances, BeyondTheRoomThatThereIsComeLater) {
+  budget_ = std::make_unique<pool::InstanceBudget>(1);
+  Invoker::InitFailure failure;
+  ASSERT_TRUE(finish(shard().prepare(version_, failure)));
+  EXPECT_EQ(driver_.runtimes.size(), 1u);
+  EXPECT_FALSE(driver_.runtimes.front()->stopped);
+}
+
 TEST_F(KeptInstances, AreNotStartedForAVersionThatIsNotCurrent) {
   shard().set_standing([](const function::Resolved&) { return function::Standing::deleted; });
   shard().keep({target()});

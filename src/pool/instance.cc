@@ -363,8 +363,11 @@ Task<void> Instance::move(std::shared_ptr<Instance> self) {
 }
 
 void Instance::motion_failed(const Error& error) {
-  const auto level =
-      error.code() == ErrorCode::unavailable ? spdlog::level::debug : spdlog::level::warn;
+  // No freezer here, or it ended just now: nothing to be done about it.
+  const bool known = error.code() == ErrorCode::unavailable ||
+                     error.code() == ErrorCode::sandbox_failed ||
+                     error.code() == ErrorCode::not_found;
+  const auto level = wants_frozen_ && known ? spdlog::level::debug : spdlog::level::warn;
   spdlog::log(level, "{} an instance of function {}: {}", wants_frozen_ ? "freeze" : "thaw",
               version_->function, error.message());
   can_freeze_ = false;

@@ -40,10 +40,10 @@ constexpr std::chrono::seconds kAfterTimeout{1};
 
 }  // namespace
 
-Task<bool> take_room(InstanceBudget& budget, MakeRoom make_room, SteadyTime deadline) {
+Task<bool> take_room(InstanceBudget& budget, MakeRoom make_room, SteadyTime deadline, RoomFor who) {
   while (!budget.take()) {
     if (std::chrono::steady_clock::now() >= deadline) co_return false;
-    make_room(RoomFor::call);
+    make_room(who);
     co_await sleep_for(kRoomPause);
   }
   co_return true;
@@ -406,11 +406,12 @@ Task<void> InstancePool::start_for_line(std::shared_ptr<InstancePool> self,
   self->look_at_line();
 }
 
-Task<Result<std::optional<InstancePool::InitFailure>>> InstancePool::start_ahead() {
+Task<Result<std::optional<InstancePool::InitFailure>>> InstancePool::start_ahead(RoomFor who) {
   const auto self = shared_from_this();
-  const auto deadline = std::chrono::steady_clock::now() + limits_.longest_wait;
+  const auto wait = who == RoomFor::call ? limits_.longest_wait : kRoomPause * 2;
+  const auto deadline = std::chrono::steady_clock::now() + wait;
   auto starting = std::make_unique<Starting>(self, Starting::Room::awaited);
-  auto taking = take_room(budget_, make_room_, deadline);
+  auto taking = take_room(budget_, make_room_, deadline, who);
   const bool taken = co_await std::move(taking);
   if (!taken) {
     co_return fail(ErrorCode::overloaded, "this server runs {} instances already, its limit",
@@ -524,6 +525,7 @@ void InstancePool::forget(const std::shared_ptr<Instance>& instance) {
 
 void InstancePool::retire() {
   if (std::exchange(retired_, true)) return;
+  kept_ = 0;
   auto deadline = std::chrono::steady_clock::now() + kAfterTimeout +
                   std::chrono::seconds(version_->configuration.timeout_seconds);
   if (!line_.empty() || instances_.empty()) deadline += limits_.longest_wait;
@@ -626,6 +628,7 @@ bool InstancePool::room_is_coming() const {
 void InstancePool::end_all(std::string_view reason) {
   closed_ = true;
   retired_ = true;
+  kept_ = 0;
   while (!line_.empty()) {
     fail_first(Error(ErrorCode::unavailable, std::string(reason)), std::nullopt);
   }

@@ -69,7 +69,8 @@ enum class RoomFor { call, ahead };
 using MakeRoom = std::function<void(RoomFor)>;
 
 // Takes room for one instance, making some where there is none. False at the deadline.
-Task<bool> take_room(InstanceBudget& budget, MakeRoom make_room, SteadyTime deadline);
+Task<bool> take_room(InstanceBudget& budget, MakeRoom make_room, SteadyTime deadline,
+                     RoomFor who = RoomFor::call);
 
 // Makes one started instance (or says why not); given by the owner of the drivers.
 using StartInstance =
@@ -132,8 +133,9 @@ class InstancePool : public std::enable_shared_from_this<InstancePool> {
   };
   Task<Result<Lease>> acquire(std::optional<InitFailure>& init_failure);
 
-  // Starts one instance ahead of any call. Nothing on success.
-  Task<Result<std::optional<InitFailure>>> start_ahead();
+  // Starts one instance ahead of any call. Nothing on success. One that is not for a call waits for
+  // no room.
+  Task<Result<std::optional<InitFailure>>> start_ahead(RoomFor who = RoomFor::call);
 
   // The same code under its published number (see Invoker::adopt_prepared).
   void rename(function::VersionPtr version) { version_ = std::move(version); }
@@ -175,8 +177,8 @@ class InstancePool : public std::enable_shared_from_this<InstancePool> {
   Task<void> wait_empty(SteadyTime deadline);
 
   [[nodiscard]] std::size_t size() const { return instances_.size() + starting_; }
-  // No instance, no start under way, nobody in line: the pool may go.
-  [[nodiscard]] bool unused() const { return size() == 0 && line_.empty(); }
+  // No instance, none to be kept, no start under way, nobody in line: the pool may go.
+  [[nodiscard]] bool unused() const { return size() == 0 && kept_ == 0 && line_.empty(); }
   // The instance started last, or null.
   [[nodiscard]] std::shared_ptr<Instance> newest() const {
     return instances_.empty() ? nullptr : instances_.back();

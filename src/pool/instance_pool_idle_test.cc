@@ -246,6 +246,7 @@ TEST_F(IdleInstances, ThatFailToStartAreTriedAgainLater) {
   pool->keep_up();
   settle();
   EXPECT_EQ(starts_, 2);
+  EXPECT_FALSE(pool->unused());  // it remembers when to try again
   clock_.advance(1s);
   driver_.refusal.reset();
   pool->keep_up();

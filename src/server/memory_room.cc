@@ -2,7 +2,7 @@
 // above it -> the functions' own.
 #include "server/memory_room.h"
 
-#include "sandbox/native/cgroup_layout.h"
+#include "sandbox/native/cgroup_mounts.h"
 
 #include <algorithm>
 #include <charconv>
@@ -92,7 +92,8 @@ std::vector<MemoryRoom> memory_rooms(const fs::path& functions, const fs::path& 
     if (!mount.v2 && !names_memory(mount.options)) continue;
     const auto top = root / fs::path(mount.path).relative_path();
     const auto own = below_mount(own_cgroup(cgroups, mount.v2), mount.root);
-    auto at = (top / fs::path(own).relative_path()).lexically_normal();
+    const auto below = fs::path(own).relative_path();
+    auto at = below.empty() ? top : top / below;
     while (true) {
       auto room = room_of_cgroup(at, mount.v2);
       // No limit, as v1 has it, is more than there is.

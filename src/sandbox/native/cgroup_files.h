@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace lambda::sandbox::native {
 
@@ -20,6 +21,8 @@ Result<std::string> read_again(int fd);
 // "key value" lines, as in memory.stat and memory.events.
 [[nodiscard]] std::optional<std::uint64_t> value_of(std::string_view text, std::string_view key);
 [[nodiscard]] std::optional<std::uint64_t> parse_number(std::string_view text);
+// The parts between separators, empty ones left out.
+[[nodiscard]] std::vector<std::string_view> split(std::string_view text, char separator);
 // One word of a space-separated list.
 [[nodiscard]] bool has_word(std::string_view list, std::string_view word, char separator = ' ');
 

@@ -8,6 +8,7 @@
 #include "sandbox/native/cgroup_layout.h"
 
 #include "sandbox/native/cgroup_files.h"
+#include "sandbox/native/cgroup_mounts.h"
 
 #include <algorithm>
 #include <charconv>
@@ -17,17 +18,6 @@
 
 namespace lambda::sandbox::native {
 namespace {
-
-std::vector<std::string_view> split(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  while (!text.empty()) {
-    const auto end = text.find(separator);
-    if (end != 0) parts.push_back(text.substr(0, end));
-    if (end == std::string_view::npos) break;
-    text.remove_prefix(end + 1);
-  }
-  return parts;
-}
 
 UniqueFd open_directory(const std::string& path) {
   return UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -143,29 +133,6 @@ Result<std::vector<Hierarchy>> use_v1(const std::vector<CgroupMount>& mounts) {
 }
 
 }  // namespace
-
-std::vector<CgroupMount> parse_cgroup_mounts(std::string_view mountinfo) {
-  std::vector<CgroupMount> mounts;
-  for (const auto line : split(mountinfo, '\n')) {
-    const auto dash = line.find(" - ");
-    if (dash == std::string_view::npos) continue;
-    const auto before = split(line.substr(0, dash), ' ');
-    const auto after = split(line.substr(dash + 3), ' ');
-    if (before.size() < 5 || after.size() < 3) continue;
-    if (after[0] != "cgroup" && after[0] != "cgroup2") continue;
-    CgroupMount mount;
-    mount.v2 = after[0] == "cgroup2";
-    mount.root = before[3];
-    mount.path = before[4];
-    mount.options = after[2];
-    const auto same_hierarchy = [&mount](const CgroupMount& other) {
-      return mount.v2 ? other.v2 : !other.v2 && other.options == mount.options;
-    };
-    if (std::none_of(mounts.begin(), mounts.end(), same_hierarchy))
-      mounts.push_back(std::move(mount));
-  }
-  return mounts;
-}
 
 Result<std::vector<Hierarchy>> find_hierarchies() {
   const auto mountinfo = read_file_at(AT_FDCWD, "/proc/self/mountinfo");

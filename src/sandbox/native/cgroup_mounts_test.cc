@@ -1,4 +1,4 @@
-#include "sandbox/native/cgroup_layout.h"
+#include "sandbox/native/cgroup_mounts.h"
 
 #include "sandbox/native/cgroup_files.h"
 
