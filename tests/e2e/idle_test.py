@@ -177,7 +177,12 @@ class Kept(Instances):
         self.wait_for("patient", seconds=1, waiting=1)
         self.assertEqual(self.server.api("GET", "/_lambda/functions/patient").json()["idleTime"], 600)
         self.server.deploy({"app.py": TICKS}, "patient", "--idle-time", "0")
-        self.wait_for("patient", waiting=0)
+        self.assertEqual(self.server.api("GET", "/_lambda/functions/patient").json()["idleTime"], None)
+        waits = 'lambda_instances{function="patient",version="2",state="%s"} 1\n'
+        until = time.monotonic() + 30
+        while any(waits % state in self.server.api("GET", "/metrics").text for state in ("starting", "idle", "frozen", "ending")):
+            self.assertLess(time.monotonic(), until, self.instances("patient"))
+            time.sleep(0.1)
 
 
 class MemoryIsShort(Instances):
