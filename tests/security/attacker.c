@@ -1,9 +1,8 @@
 // A `bootstrap` that attacks. It speaks the Runtime API over a plain socket; each event's body names an
 // attack ("all": the whole table; "descriptors": what was inherited), which is tried in a child of its own; the response is a JSON
 // object {"NAME": "ERRNO" | "done" | "signal N"}.
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
+#include "function_program.h"
+
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/keyctl.h>
@@ -11,30 +10,20 @@
 #include <linux/perf_event.h>
 #include <linux/sched.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/personality.h>
 #include <sys/ptrace.h>
-
 #include <sys/resource.h>
 #include <sys/shm.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/timex.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
-
-static char buffer[1 << 16];
 
 static long clone_with(unsigned long flags) {
   long pid = syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
@@ -176,10 +165,6 @@ static long descriptor_of_init(void) {
   return syscall(438 /* pidfd_getfd */, init, 3, 0);
 }
 
-struct Attack {
-  const char* name;
-  long (*run)(void);
-};
 // An attack is an expression.
 #define TABLE(_) \
   _(mount_tmpfs, syscall(SYS_mount, "x", "/tmp", "tmpfs", 0, 0)) \
@@ -309,51 +294,6 @@ TABLE(DEFINE)
 #define ROW(name, expression) {#name, attack_##name},
 static const struct Attack attacks[] = {TABLE(ROW){0, 0}};
 
-// What the attack came to, from a child, so that a crash or a success changes nothing here.
-static void attempt(const struct Attack* attack, char* to, size_t size) {
-  int ends[2];
-  if (pipe(ends) != 0) exit(10);
-  pid_t child = fork();
-  if (child == 0) {
-    errno = 0;
-    int error = attack->run() < 0 ? errno : 0;
-    if (write(ends[1], &error, sizeof(error)) < 0) _exit(2);
-    _exit(0);
-  }
-  close(ends[1]);
-  int error = 0, status = 0;
-  ssize_t count = read(ends[0], &error, sizeof(error));
-  close(ends[0]);
-  waitpid(child, &status, 0);
-  if (count != sizeof(error)) {
-    snprintf(to, size, "signal %d", WIFSIGNALED(status) ? WTERMSIG(status) : 0);
-  } else {
-    snprintf(to, size, "%s", error == 0 ? "done" : strerrorname_np(error));
-  }
-}
-
-static int connect_to_api(void) {
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  struct sockaddr_in api = {.sin_family = AF_INET, .sin_port = htons(9001), .sin_addr = {htonl(INADDR_LOOPBACK)}};
-  if (fd < 0 || connect(fd, (struct sockaddr*)&api, sizeof(api)) != 0) exit(11);
-  return fd;
-}
-
-// One request, one response (Connection: close), which is left in `buffer`.
-static void request(const char* text, size_t length) {
-  int fd = connect_to_api();
-  for (size_t sent = 0; sent < length;) {
-    ssize_t count = write(fd, text + sent, length - sent);
-    if (count <= 0) exit(12);
-    sent += (size_t)count;
-  }
-  size_t have = 0;
-  ssize_t count;
-  while ((count = read(fd, buffer + have, sizeof(buffer) - 1 - have)) > 0) have += (size_t)count;
-  buffer[have] = 0;
-  close(fd);
-}
-
 // The descriptors that lambda-init left open for us.
 static void list_descriptors(char* to) {
   to[0] = 0;
@@ -361,35 +301,21 @@ static void list_descriptors(char* to) {
     if (fcntl(fd, F_GETFD) >= 0 && strlen(to) < 80) sprintf(to + strlen(to), "%d ", fd);
 }
 
-int main(void) {
-  static char body[32768], message[40000];
-  char descriptors[100];
-  list_descriptors(descriptors);
-  for (;;) {
-    const char* next = "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    request(next, strlen(next));
-    char* id = strcasestr(buffer, "lambda-runtime-aws-request-id: ");
-    char* event = strstr(buffer, "\r\n\r\n");
-    if (id == 0 || event == 0) return 13;
-    id += strlen("lambda-runtime-aws-request-id: ");
-    char* end = strstr(id, "\r\n");
-    char wanted[200] = "", call[100] = "";
-    snprintf(wanted, sizeof(wanted), "%s", event + 4);
-    snprintf(call, sizeof(call), "%.*s", (int)(end - id), id);
-    size_t used = (size_t)sprintf(body, "{");
-    if (strcmp(wanted, "\"descriptors\"") == 0) used += (size_t)sprintf(body + used, "\"inherited\": \"%s\"", descriptors);
-    for (const struct Attack* attack = attacks; attack->name != 0; ++attack) {
-      char quoted[100], outcome[64];
-      snprintf(quoted, sizeof(quoted), "\"%s\"", attack->name);
-      if (strcmp(wanted, "\"all\"") != 0 && strcmp(wanted, quoted) != 0) continue;
-      attempt(attack, outcome, sizeof(outcome));
-      used += (size_t)sprintf(body + used, "%s%s: \"%s\"", used > 1 ? ", " : "", quoted, outcome);
-    }
-    used += (size_t)sprintf(body + used, "}");
-    int length = snprintf(message, sizeof(message),
-                          "POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-                          "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-                          call, used, body);
-    request(message, (size_t)length);
+static char descriptors[100];
+
+static void answer(const char* event, char* body, size_t size) {
+  size_t used = (size_t)snprintf(body, size, "{");
+  if (strcmp(event, "descriptors") == 0) used += (size_t)snprintf(body + used, size - used, "\"inherited\": \"%s\"", descriptors);
+  for (const struct Attack* attack = attacks; attack->name != 0; ++attack) {
+    char outcome[64];
+    if (strcmp(event, "all") != 0 && strcmp(event, attack->name) != 0) continue;
+    attempt(attack, outcome, sizeof(outcome));
+    used += (size_t)snprintf(body + used, size - used, "%s\"%s\": \"%s\"", used > 1 ? ", " : "", attack->name, outcome);
   }
+  snprintf(body + used, size - used, "}");
+}
+
+int main(void) {
+  list_descriptors(descriptors);
+  return serve(answer);
 }

@@ -7,6 +7,7 @@
 `inside` sends Python source to a deployed function, which executes it and answers with its `result`. `attacker()` compiles attacker.c,
 a static program that speaks the Runtime API by itself, for attacks that need system calls."""
 
+import atexit
 import functools
 import os
 import subprocess
@@ -18,7 +19,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 
-from lambda_server import RUNTIMES, LambdaServer, ServerTest, on_both_drivers  # noqa: E402, F401
+from lambda_server import BIN, RUNTIMES, LambdaServer, ServerTest, on_both_drivers  # noqa: E402, F401
 
 EVALUATOR = '''
 def handler(event, context):
@@ -29,12 +30,19 @@ def handler(event, context):
 
 
 @functools.cache
+def static_program(source):
+    """Where the program of a C source of this folder is, for as long as the tests run."""
+    directory = tempfile.TemporaryDirectory()
+    atexit.register(directory.cleanup)
+    os.chmod(directory.name, 0o755)
+    program = Path(directory.name) / "bootstrap"
+    subprocess.run(["gcc", "-std=gnu17", "-O1", "-static", "-Wall", "-o", program, HERE / source], check=True)
+    return program
+
+
 def attacker():
-    """The bytes of the static program."""
-    with tempfile.TemporaryDirectory() as directory:
-        program = Path(directory) / "bootstrap"
-        subprocess.run(["gcc", "-std=gnu17", "-O1", "-static", "-Wall", "-o", program, HERE / "attacker.c"], check=True)
-        return program.read_bytes()
+    """The bytes of attacker.c's program."""
+    return static_program("attacker.c").read_bytes()
 
 
 class AttackTest(ServerTest):

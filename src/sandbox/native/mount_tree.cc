@@ -33,15 +33,20 @@ Result<UniqueFd> copy_tree(const std::string& path, bool with_submounts) {
   return copy_tree(fd.get(), with_submounts);
 }
 
-Result<UniqueFd> read_only_copy(const std::string& base, const std::string& below) {
+Result<UniqueFd> copy_below(const std::string& base, const std::string& below,
+                            std::uint64_t attributes) {
   auto directory = open_below(base, below);
   if (!directory) return directory;
   auto tree = copy_tree(directory->get());
   if (!tree) return tree;
-  constexpr std::uint64_t kReadOnly = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-  if (auto done = set_attributes(tree->get(), kReadOnly); !done)
+  if (auto done = set_attributes(tree->get(), attributes); !done)
     return fail(std::move(done.error()));
   return tree;
+}
+
+Result<UniqueFd> read_only_copy(const std::string& base, const std::string& below) {
+  constexpr std::uint64_t kReadOnly = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  return copy_below(base, below, kReadOnly);
 }
 
 Result<Done> set_attributes(int tree, std::uint64_t attributes) {

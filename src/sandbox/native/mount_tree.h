@@ -22,7 +22,10 @@ Result<UniqueFd> open_below(const std::string& base, const std::string& below);
 Result<UniqueFd> copy_tree(int fd, bool with_submounts = false);
 Result<UniqueFd> copy_tree(const std::string& path, bool with_submounts = false);
 
-// A copy of a directory strictly below `base` (see open_below) that nobody can write to.
+// A copy of a directory strictly below `base` (see open_below), with these MOUNT_ATTR_*.
+Result<UniqueFd> copy_below(const std::string& base, const std::string& below,
+                            std::uint64_t attributes);
+// One that nobody can write to.
 Result<UniqueFd> read_only_copy(const std::string& base, const std::string& below);
 
 // MOUNT_ATTR_*.

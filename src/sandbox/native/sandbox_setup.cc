@@ -34,6 +34,11 @@ namespace lambda::sandbox::native {
 namespace {
 
 constexpr std::uint64_t kReadOnly = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+constexpr std::uint64_t kNothingSpecial = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+// Where the old root stays without the wall that unmounts it.
+constexpr char kOldRoot[] = "opt";
+// Without the wall that closes them.
+constexpr int kDescriptorsThatLeak = 256;
 // Files of /proc that tell about the machine or steer it. Most are root's alone already.
 constexpr const char* kMaskedFiles[] = {"/proc/cmdline",    "/proc/kallsyms", "/proc/kcore",
                                         "/proc/keys",       "/proc/modules",  "/proc/sysrq-trigger",
@@ -49,14 +54,16 @@ Result<Done> enter_cgroups(const SandboxPlan& plan) {
   // pipes the function's memory to it; with 1 it does not. The filter keeps it at 1.
   const rlimit no_core{1, 1};
   ::setrlimit(RLIMIT_CORE, &no_core);
+  if (!plan.walls.cgroup_namespace) return Done{};
   if (::unshare(CLONE_NEWCGROUP) != 0) return fail(Error::from_errno("make a cgroup namespace"));
   return Done{};
 }
 
-Result<Done> name_and_loopback() {
+Result<Done> name_and_loopback(const Walls& walls) {
   constexpr std::string_view name = "lambda";
-  if (::sethostname(name.data(), name.size()) != 0)
+  if (walls.uts_namespace && ::sethostname(name.data(), name.size()) != 0)
     return fail(Error::from_errno("set the host name"));
+  if (!walls.network_namespace) return Done{};
   const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   ifreq request{};
   std::strcpy(request.ifr_name, "lo");
@@ -65,6 +72,13 @@ Result<Done> name_and_loopback() {
     return fail(Error::from_errno("bring up the loopback interface"));
   // Egress begins here: an interface would be given to this namespace before the function starts.
   return Done{};
+}
+
+std::uint64_t attributes_of_code(const Walls& walls) {
+  std::uint64_t attributes = 0;
+  if (walls.read_only) attributes |= MOUNT_ATTR_RDONLY;
+  if (walls.mount_flags) attributes |= MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  return attributes;
 }
 
 // Everything that will be placed, made while the workspace can still be seen.
@@ -83,44 +97,53 @@ Result<Done> make_mounts(const SandboxPlan& plan, Mounts& mounts) {
     to = std::move(*made);
     return Done{};
   };
-  auto done = keep(mounts.root, read_only_copy(plan.root_base, plan.root));
+  const auto& walls = plan.walls;
+  const auto fixed = attributes_of_code(walls);
+  const auto shared_memory = kSharedMemoryBytes * (walls.shared_memory_size ? 1 : 2);
+  auto done = keep(mounts.root, copy_below(plan.root_base, plan.root, fixed));
   if (!done) return fail(std::move(done.error()), "the root file system");
   if (!plan.task.empty()) {
-    done = keep(mounts.task, read_only_copy(kDataMount, plan.task));
+    done = keep(mounts.task, copy_below(kDataMount, plan.task, fixed));
     if (!done) return fail(std::move(done.error()), "the function's code");
   }
   done = keep(mounts.devices, copy_tree(std::string(kDeviceTemplate), true));
   if (done) done = keep(mounts.hosts, copy_tree(std::string(kHostsFile)));
   if (done) {
-    done = keep(
-        mounts.shared_memory,
-        make_file_system("tmpfs", {{"size", std::to_string(kSharedMemoryBytes)}, {"mode", "1777"}},
-                         MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
+    done =
+        keep(mounts.shared_memory,
+             make_file_system("tmpfs", {{"size", std::to_string(shared_memory)}, {"mode", "1777"}},
+                              walls.mount_flags ? kNothingSpecial : 0));
   }
   if (done) {
-    done = keep(
-        mounts.proc,
-        make_file_system("proc", {}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
+    done = keep(mounts.proc, make_file_system("proc", {}, kNothingSpecial));
   }
   // Both are written while /proc is nowhere yet, so that no path of the root file system is
   // followed. The score is ours (pid 1's) and every child's; written with CAP_SYS_RESOURCE, it is
   // also the lowest that anyone without it may go back to.
-  if (done) done = write_file_at(mounts.proc.get(), "1/oom_score_adj", std::to_string(kOomScore));
+  if (done && walls.ended_first) {
+    const auto score = fmt::format("{}/oom_score_adj", ::getpid());
+    done = write_file_at(mounts.proc.get(), score.c_str(), std::to_string(kOomScore));
+  }
   // Belongs to this network namespace. An HTTP function may listen on port 80.
-  if (done) done = write_file_at(mounts.proc.get(), "sys/net/ipv4/ip_unprivileged_port_start", "0");
+  if (done && walls.network_namespace)
+    done = write_file_at(mounts.proc.get(), "sys/net/ipv4/ip_unprivileged_port_start", "0");
   if (!done) return done;
   // Device nodes stay usable on a read-only mount; nothing else there can be changed.
-  done = set_attributes(mounts.devices.get(),
-                        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+  if (walls.own_devices) {
+    done = set_attributes(mounts.devices.get(),
+                          MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+  }
   if (done) done = set_attributes(mounts.hosts.get(), kReadOnly | MOUNT_ATTR_NOEXEC);
   return done;
 }
 
-Result<Done> pivot(const Mounts& mounts) {
+Result<Done> pivot(const Mounts& mounts, const Walls& walls) {
   if (auto done = place(mounts.root.get(), kRootMount); !done) return done;
   if (::chdir(kRootMount) != 0) return fail(Error::from_errno("enter the root file system"));
-  if (::syscall(SYS_pivot_root, ".", ".") != 0) return fail(Error::from_errno("pivot_root"));
-  if (::umount2(".", MNT_DETACH) != 0) return fail(Error::from_errno("unmount the old root"));
+  const char* old_root = walls.mount_namespace ? "." : kOldRoot;
+  if (::syscall(SYS_pivot_root, ".", old_root) != 0) return fail(Error::from_errno("pivot_root"));
+  if (walls.mount_namespace && ::umount2(".", MNT_DETACH) != 0)
+    return fail(Error::from_errno("unmount the old root"));
   if (::chdir("/") != 0) return fail(Error::from_errno("enter the new root"));
   return Done{};
 }
@@ -144,13 +167,15 @@ Result<Done> place_hosts(const UniqueFd& tree) {
   return place(tree.get(), *hosts);
 }
 
-Result<Done> mask_proc() {
+Result<Done> mask_proc(const Walls& walls) {
   for (const char* path : kMaskedFiles) {
+    if (!walls.masked_proc) break;
     if (::access(path, F_OK) != 0) continue;  // not in this kernel
     auto null = copy_tree(std::string("/dev/null"));
     if (!null) return fail(std::move(null.error()));
     if (auto done = place(null->get(), path); !done) return done;
   }
+  if (!walls.settings) return Done{};
   auto settings = copy_tree(std::string("/proc/sys"));
   if (!settings) return fail(std::move(settings.error()));
   auto done = set_attributes(settings->get(), kReadOnly | MOUNT_ATTR_NOEXEC);
@@ -168,7 +193,7 @@ Result<Done> place_mounts(const SandboxPlan& plan, const Mounts& mounts) {
   if (done && plan.secret_files > 0)
     done = place_run_directory(plan.secret_files, plan.secret_bytes, plan.outside_id);
   if (!done) return done;
-  return mask_proc();
+  return mask_proc(plan.walls);
 }
 
 Result<Done> set_capabilities(bool all) {
@@ -187,12 +212,13 @@ Result<Done> set_capabilities(bool all) {
 
 // Becomes an id that nobody else on the machine has, and calls it 993 inside. A single id may be
 // mapped by its own process: nobody outside has to help.
-Result<Done> change_identity(uid_t outside) {
+Result<Done> change_identity(uid_t outside, const Walls& walls) {
   if (::setgroups(0, nullptr) != 0) return fail(Error::from_errno("drop groups"));
   if (::prctl(PR_SET_KEEPCAPS, 1) != 0) return fail(Error::from_errno("keep capabilities"));
   if (::setresgid(outside, outside, outside) != 0) return fail(Error::from_errno("set the gid"));
   if (::setresuid(outside, outside, outside) != 0) return fail(Error::from_errno("set the uid"));
   if (auto done = set_capabilities(true); !done) return done;
+  if (!walls.user_namespace) return Done{};
   // Else /proc/self/uid_map would belong to root, which we are no more.
   ::prctl(PR_SET_DUMPABLE, 1);
   if (::unshare(CLONE_NEWUSER) != 0) return fail(Error::from_errno("make a user namespace"));
@@ -208,19 +234,44 @@ Result<Done> change_identity(uid_t outside) {
   return done;
 }
 
-Result<Done> drop_privileges(const SandboxPlan& plan) {
+Result<Done> drop_capabilities() {
   for (int capability = 0; ::prctl(PR_CAPBSET_DROP, capability) == 0; ++capability) {
   }
   const unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
                              SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
                              SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
   if (::prctl(PR_SET_SECUREBITS, bits) != 0) return fail(Error::from_errno("lock securebits"));
-  if (auto done = set_capabilities(false); !done) return done;
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+  return set_capabilities(false);
+}
+
+// Without the wall: all that there are, also after an exec.
+Result<Done> pass_on_capabilities() {
+  __user_cap_header_struct header{};
+  header.version = _LINUX_CAPABILITY_VERSION_3;
+  __user_cap_data_struct data[2] = {};
+  if (::syscall(SYS_capget, &header, data) != 0)
+    return fail(Error::from_errno("read capabilities"));
+  for (auto& half : data) half.inheritable = half.effective = half.permitted;
+  if (::syscall(SYS_capset, &header, data) != 0) return fail(Error::from_errno("set capabilities"));
+  for (int capability = 0; capability < 64; ++capability)
+    ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0);
+  return Done{};
+}
+
+Result<Done> drop_privileges(const SandboxPlan& plan) {
+  const auto& walls = plan.walls;
+  // Without no_new_privs only who has capabilities yet may install it.
+  if (walls.seccomp && !walls.no_new_privs) {
+    if (auto done = install(*plan.filter); !done) return done;
+  }
+  auto done = walls.capabilities ? drop_capabilities() : pass_on_capabilities();
+  if (!done) return done;
+  if (walls.no_new_privs && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
     return fail(Error::from_errno("set no_new_privs"));
   if (::prctl(PR_SET_DUMPABLE, 0) != 0) return fail(Error::from_errno("become undumpable"));
   // A change of identity clears it, so it comes after: whoever kills lambda-spawn kills sandboxes.
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return fail(Error::from_errno("set PDEATHSIG"));
+  if (!walls.seccomp || !walls.no_new_privs) return Done{};
   return install(*plan.filter);
 }
 
@@ -242,8 +293,12 @@ Result<Done> arrange_descriptors(const SandboxPlan& plan) {
     if (::dup2(null.get(), fd) < 0) return fail(Error::from_errno("redirect a descriptor"));
   }
   if (::dup2(plan.control, 3) < 0) return fail(Error::from_errno("pass on the control socket"));
-  if (::close_range(4, ~0u, CLOSE_RANGE_CLOEXEC) != 0)
+  if (!plan.walls.descriptors) {
+    for (int fd = 4; fd < kDescriptorsThatLeak; ++fd)
+      if (fd != plan.status) ::fcntl(fd, F_SETFD, 0);
+  } else if (::close_range(4, ~0u, CLOSE_RANGE_CLOEXEC) != 0) {
     return fail(Error::from_errno("close descriptors"));
+  }
   // Last: until here this process has copies of all that lambda-spawn has open, and opens more.
   if (::setrlimit(RLIMIT_NOFILE, &plan.open_files) != 0)
     return fail(Error::from_errno("limit the open files"));
@@ -253,11 +308,11 @@ Result<Done> arrange_descriptors(const SandboxPlan& plan) {
 Result<Done> set_up(const SandboxPlan& plan) {
   Mounts mounts;
   auto done = enter_cgroups(plan);
-  if (done) done = name_and_loopback();
+  if (done) done = name_and_loopback(plan.walls);
   if (done) done = make_mounts(plan, mounts);
-  if (done) done = pivot(mounts);
+  if (done) done = pivot(mounts, plan.walls);
   if (done) done = place_mounts(plan, mounts);
-  if (done) done = change_identity(plan.outside_id);
+  if (done) done = change_identity(plan.outside_id, plan.walls);
   if (done) done = arrange_descriptors(plan);
   if (done) done = drop_privileges(plan);
   return done;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "sandbox/native/seccomp_filter.h"
+#include "sandbox/native/walls.h"
 
 #include <cstdint>
 #include <string>
@@ -31,6 +32,7 @@ struct SandboxPlan {
   uid_t outside_id = 0;
   const SeccompFilter* filter = nullptr;
   rlimit open_files{};
+  Walls walls;
 };
 
 [[noreturn]] void set_up_and_run_init(const SandboxPlan& plan);

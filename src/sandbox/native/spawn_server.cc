@@ -61,20 +61,15 @@ std::vector<std::pair<std::string, std::string>> size_of_tmp(std::uint64_t bytes
   return {{"size", std::to_string(bytes)}, {"nr_inodes", std::to_string(bytes / kBytesPerInode)}};
 }
 
-Result<UniqueFd> make_tmp(std::uint64_t bytes) {
-  auto options = size_of_tmp(bytes);
+Result<UniqueFd> make_tmp(std::uint64_t bytes, const Walls& walls) {
+  auto options = size_of_tmp(walls.tmp_size ? bytes : 2 * bytes);
   options.emplace_back("mode", "1777");
-  return make_file_system("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+  return make_file_system("tmpfs", options,
+                          walls.mount_flags ? MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV : 0);
 }
 
-CgroupLimits limits_of(const SpawnRequest& request) {
-  CgroupLimits limits;
-  limits.memory_bytes = request.memory_bytes;
-  limits.tmp_bytes = request.tmp_bytes;
-  limits.processes = request.processes + 1;  // and init
-  limits.least_cpu = request.stem != 0;
-  return limits;
-}
+// Without the limit of a wall: far more than the function asked for.
+constexpr std::uint64_t kUnlimited = 16;
 
 void kill_through(const UniqueFd& pidfd) {
   ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
@@ -136,6 +131,16 @@ SpawnServer::SpawnServer(SpawnServerParts parts)
     : parts_(std::move(parts)), uids_(parts_.uids.first, kUidBlock) {}
 
 SpawnServer::~SpawnServer() = default;
+
+CgroupLimits SpawnServer::limits_of(const SpawnRequest& request) const {
+  CgroupLimits limits;
+  limits.memory_bytes = request.memory_bytes * (parts_.walls.memory ? 1 : kUnlimited);
+  limits.tmp_bytes = request.tmp_bytes;
+  // And init.
+  limits.processes = (request.processes + 1) * (parts_.walls.processes ? 1 : kUnlimited);
+  limits.least_cpu = request.stem != 0;
+  return limits;
+}
 
 // The kernel refuses when a user watches very much (fs.epoll.max_user_watches), or has no memory.
 Result<Done> SpawnServer::watch(int fd, std::uint64_t tag) {
@@ -337,7 +342,8 @@ void SpawnServer::bury(Sandbox& sandbox) {
 
 Result<Done> SpawnServer::launch(Sandbox& sandbox, const SpawnRequest& request,
                                  const UniqueFd& control) {
-  auto tmp = make_tmp(request.tmp_bytes);
+  const auto& walls = parts_.walls;
+  auto tmp = make_tmp(request.tmp_bytes, walls);
   if (!tmp) return fail(std::move(tmp.error()));
   sandbox.tmp = std::move(*tmp);
   int ends[2] = {-1, -1};
@@ -360,14 +366,18 @@ Result<Done> SpawnServer::launch(Sandbox& sandbox, const SpawnRequest& request,
   const auto uid = uids_.take();
   if (!uid) return fail(ErrorCode::overloaded, "every uid for sandboxes is in use");
   sandbox.uid = *uid;
-  plan.outside_id = *uid;
+  plan.outside_id = walls.own_user ? *uid : parts_.uids.first;
   plan.filter = &parts_.filter;
   plan.open_files = parts_.open_files;
+  plan.walls = walls;
 
   int pidfd = -1;
   clone_args arguments{};
-  arguments.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET |
-                    CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
+  arguments.flags = CLONE_NEWNS | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
+  if (walls.pid_namespace) arguments.flags |= CLONE_NEWPID;
+  if (walls.uts_namespace) arguments.flags |= CLONE_NEWUTS;
+  if (walls.ipc_namespace) arguments.flags |= CLONE_NEWIPC;
+  if (walls.network_namespace) arguments.flags |= CLONE_NEWNET;
   arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
   arguments.exit_signal = SIGCHLD;
   if (sandbox.cgroup.clone_into() >= 0) {

@@ -17,6 +17,7 @@
 #include "sandbox/native/seccomp_filter.h"
 #include "sandbox/native/spawn_protocol.h"
 #include "sandbox/native/uid_block.h"
+#include "sandbox/native/walls.h"
 
 #include <chrono>
 #include <cstdint>
@@ -39,6 +40,7 @@ struct SpawnServerParts {
   UidClaim uids;
   // How many files a sandbox's init may open, as lambdad was started; our own limit is higher.
   rlimit open_files{};
+  Walls walls;
 };
 
 // How many sandboxes a lambda-spawn that may open so many files can hold.
@@ -65,6 +67,7 @@ class SpawnServer {
   void refuse_for_descriptors(const SpawnRequest& request);
   Result<Done> start(const SpawnRequest& request, const UniqueFd& control);
   Result<Done> launch(Sandbox& sandbox, const SpawnRequest& request, const UniqueFd& control);
+  [[nodiscard]] CgroupLimits limits_of(const SpawnRequest& request) const;
   void fill(Sandbox& sandbox, const SpawnRequest& request);
   void set_frozen(Sandbox& sandbox, const SpawnRequest& request);
   void answer_freezes();

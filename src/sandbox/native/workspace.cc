@@ -86,13 +86,19 @@ Result<Done> change_root(const std::string& top) {
 
 // What the workspace holds, below `top`.
 Result<Done> build(const std::string& top, const std::string& data_directory,
-                   const std::string& runtimes_directory) {
+                   const std::string& runtimes_directory, const Walls& walls) {
   auto data = copy_tree(data_directory, true);
   if (!data) return fail(std::move(data.error()));
   const bool runtimes = ::access(runtimes_directory.c_str(), F_OK) == 0;
   Result<UniqueFd> base = UniqueFd();
   if (runtimes) base = copy_tree(runtimes_directory, true);
   if (!base) return fail(std::move(base.error()));
+  UniqueFd devices;
+  if (!walls.own_devices) {
+    auto all = copy_tree("/dev", true);
+    if (!all) return fail(std::move(all.error()));
+    devices = std::move(*all);
+  }
   if (auto done = mount_tmpfs(top, "1m"); !done) return done;
   for (const char* name : {kDataMount, kRuntimesMount, kDeviceTemplate, "/files", kRootMount}) {
     if (auto made = make_directory(top + name); !made) return made;
@@ -101,8 +107,10 @@ Result<Done> build(const std::string& top, const std::string& data_directory,
   if (runtimes) {
     if (auto done = place(base->get(), top + kRuntimesMount); !done) return done;
   }
-  if (auto done = mount_tmpfs(top + kDeviceTemplate, "64k"); !done) return done;
-  if (auto done = fill_devices(top + kDeviceTemplate); !done) return done;
+  const auto own_devices = top + kDeviceTemplate;
+  auto done = devices ? place(devices.get(), own_devices) : mount_tmpfs(own_devices, "64k");
+  if (done && !devices) done = fill_devices(own_devices);
+  if (!done) return done;
   const UniqueFd hosts(::open((top + kHostsFile).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
   if (!hosts || ::write(hosts.get(), kHosts.data(), kHosts.size()) < 0)
     return fail(Error::from_errno("write the hosts file"));
@@ -112,8 +120,11 @@ Result<Done> build(const std::string& top, const std::string& data_directory,
 }  // namespace
 
 Result<UniqueFd> enter_workspace(const std::string& data_directory,
-                                 const std::string& runtimes_directory) {
-  if (::unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC) != 0)
+                                 const std::string& runtimes_directory, const Walls& walls) {
+  int own_namespaces = CLONE_NEWNS;
+  if (walls.network_namespace) own_namespaces |= CLONE_NEWNET;
+  if (walls.ipc_namespace) own_namespaces |= CLONE_NEWIPC;
+  if (::unshare(own_namespaces) != 0)
     return fail(Error::from_errno("make a mount, network and ipc namespace"));
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
     return fail(Error::from_errno("make mounts private"));
@@ -121,7 +132,7 @@ Result<UniqueFd> enter_workspace(const std::string& data_directory,
   if (!own) return fail(Error::from_errno("open /proc/self/ns/mnt"));
   // Any directory will do: it is covered in this namespace only, and left right away.
   const std::string& top = data_directory;
-  if (auto built = build(top, data_directory, runtimes_directory); !built)
+  if (auto built = build(top, data_directory, runtimes_directory, walls); !built)
     return fail(std::move(built.error()));
   if (auto changed = change_root(top); !changed) return fail(std::move(changed.error()));
   return own;

@@ -12,6 +12,7 @@
 #include "base/blocking.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "sandbox/native/walls.h"
 
 #include <string>
 
@@ -27,6 +28,6 @@ inline constexpr char kRootMount[] = "/root";
 // does not exist is left out. The descriptor is of the new mount namespace, for coming back to it.
 // Errors: unavailable.
 Result<UniqueFd> enter_workspace(const std::string& data_directory,
-                                 const std::string& runtimes_directory);
+                                 const std::string& runtimes_directory, const Walls& walls);
 
 }  // namespace lambda::sandbox::native

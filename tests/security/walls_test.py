@@ -1,0 +1,235 @@
+"""Every wall of a sandbox holds something. What a function may try (attempts.c) fails; and it succeeds as soon as the walls that its row
+names are left out, and no others. On the native driver they are left out by a lambda-spawn made for this test (unwalled_spawn.cc), of
+containers by Docker's own options."""
+
+import ctypes
+import functools
+import json
+import os
+import shutil
+import socket
+import tempfile
+import unittest
+from pathlib import Path
+
+from inside import BIN, LambdaServer, eventually, is_in_sandbox, processes_below, run, static_program
+
+UNWALLED = BIN.parent / "tests/security/lambda-spawn-unwalled"
+ROOT = {"capabilities", "user_namespace"}
+# Left out one by one, and together where a row needs it: a row's sets are among these.
+WALLS = """seccomp capabilities no_new_privs own_user user_namespace pid_namespace mount_namespace network_namespace ipc_namespace
+           uts_namespace cgroup_namespace read_only mount_flags masked_proc settings own_devices descriptors processes memory tmp_size
+           shared_memory_size ended_first""".split()
+TOGETHER = [ROOT, *(ROOT | {wall} for wall in ("seccomp", "settings", "mount_flags", "own_devices", "mount_namespace", "pid_namespace", "descriptors")),
+            {"pid_namespace", "own_user"}, {"pid_namespace", "own_user", "user_namespace"}, {"seccomp", "capabilities"},
+            {"no_new_privs", "mount_flags", "user_namespace"}]
+# A kernel may be built without these, or keep them from everybody: then they fail without any wall.
+OF_THE_KERNEL = """hypervisor_socket page_faults io_ring performance_counters watch_file_system thirty_two_bits segments huge_pages
+                   hidden_memory load_module bpf_map machines_aio io_ports""".split()
+
+
+class Row:
+    def __init__(self, line):
+        self.name, walls, self.docker, slow = line.split("\t")
+        self.sets, self.slow = [frozenset(alternative.split(",")) for alternative in walls.split("|")], slow == "slow"
+
+    def succeeds_without(self, walls):
+        return any(alternative <= walls for alternative in self.sets)
+
+
+@functools.cache
+def table():
+    return [Row(line) for line in run(static_program("attempts.c"), "--table").splitlines()]
+
+
+@functools.cache
+def missing_in_this_kernel():
+    """What of OF_THE_KERNEL fails outside of any sandbox as well, for root."""
+    outcomes = json.loads(run(static_program("attempts.c"), "--run", " ".join(OF_THE_KERNEL)))
+    return {name for name, outcome in outcomes.items() if outcome != "done"}
+
+
+def make_runtime(directory):
+    """A base file system of its own, for programs that need none; /var/tmp and a mark are for everybody."""
+    root = directory / "provided/rootfs"
+    for name in ("proc", "dev", "tmp", "var/task", "var/tmp", "etc", "opt", "run"):
+        (root / name).mkdir(parents=True)
+    (root / "var/tmp").chmod(0o1777)
+    (root / "etc/passwd").write_text("sbx_user1051:x:993:990::/tmp:/bin/false\n")
+    (root / "etc/shadow").write_text("root:*\n")
+    (root / "etc/shadow").chmod(0o600)
+    (directory / "mark").write_text("outside\n")
+    (directory / "provided/runtime.json").write_text(json.dumps(
+        {"name": "provided", "family": "provided", "argv": ["bootstrap"], "stem": False, "env": {}, "docker_image": "lambda/provided:latest"}))
+    return directory
+
+
+class AttemptServer(LambdaServer):
+    """A server whose sandboxes lack some walls."""
+
+    def __init__(self, without=(), driver="native"):
+        super().__init__(driver, ["--stems", "0"])
+        self.without = sorted(without)
+
+    def command(self):
+        command = super().command()
+        if self.driver == "docker":
+            return command
+        if not (self.home / "runtimes").exists():
+            make_runtime(self.home / "runtimes")
+        command[command.index("--runtimes-dir") + 1] = str(self.home / "runtimes")
+        if self.without:
+            programs = self.home / "bin"
+            programs.mkdir(exist_ok=True)
+            for name in ("lambdad", "lambda-init"):
+                shutil.copy(BIN / name, programs / name)
+            (programs / "lambda-spawn").write_text(f'#!/bin/sh\nexec {UNWALLED} --without {",".join(self.without)} "$@"\n')
+            (programs / "lambda-spawn").chmod(0o755)
+            command[0] = str(programs / "lambdad")
+        return command
+
+    def deploy_attempts(self, name, *arguments):
+        """The program; a file of its code that everybody may write to, and a program that is marked set-user-id."""
+        program = (static_program("attempts.c").read_bytes(), 0o755)
+        self.deploy({"bootstrap": program, "marked": program, "bootstrap.conf": f"of {name}"}, name, "--runtime", "provided", "--memory", "128",
+                    "--timeout", "30", *arguments)
+        mine = [path for path in self.data.rglob("bootstrap.conf") if path.read_text() == f"of {name}"]
+        assert len(mine) == 1, mine
+        mine[0].chmod(0o666)
+        os.chown(mine[0].parent / "marked", 65534, 65534)
+        (mine[0].parent / "marked").chmod(0o4755)
+        return mine[0]
+
+    def attempt(self, *words):
+        reply = self.invoke("attempts", " ".join(words))
+        assert reply.status == 200 and "x-amz-function-error" not in reply.headers, (reply, self.log_text(20))
+        return reply.json()
+
+
+class Outside:
+    """What is on the machine for functions to reach."""
+
+    def __init__(self):
+        self.name = f"lambda-walls-{os.getpid()}"
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.key = 0x1a000000 + os.getpid()
+
+    def __enter__(self):
+        self.abstract = socket.socket(socket.AF_UNIX)
+        self.abstract.bind("\0" + self.name)
+        self.abstract.listen()
+        self.listener = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+        self.memory = self.libc.shmget(self.key, 4096, 0o1666)
+        library = ctypes.CDLL("librt.so.1", use_errno=True)
+        before = os.umask(0)
+        self.queue = library.mq_open(b"/" + self.name.encode(), os.O_CREAT | os.O_RDWR, 0o666, None)
+        os.umask(before)
+        self.library = library
+        self.image = tempfile.NamedTemporaryFile()
+        self.image.write(b"a disk" * 20_000)
+        self.image.flush()
+        self.disk = run("losetup", "--find", "--show", self.image.name).strip()
+        assert self.memory >= 0 and self.queue >= 0, (self.memory, self.queue)
+        return self
+
+    def __exit__(self, *_):
+        run("losetup", "--detach", self.disk)
+        self.image.close()
+        self.abstract.close()
+        self.listener.close()
+        self.libc.shmctl(self.memory, 0, None)
+        self.library.mq_close(self.queue)
+        self.library.mq_unlink(b"/" + self.name.encode())
+
+    def facts(self):
+        addresses = json.loads(run("ip", "-json", "address"))
+        flat = [(link["ifname"], part) for link in addresses for part in link["addr_info"] if link["ifname"] != "lo" and "UP" in link["flags"]]
+        address = next(part["local"] for _, part in flat if part["family"] == "inet")
+        link_local = next((f"{part['local']}%{name}" for name, part in flat if part["family"] == "inet6" and part["scope"] == "link"), "")
+        return {"host_pid": os.getpid(), "port": self.listener.getsockname()[1], "address": address, "link_local": link_local,
+                "abstract": self.name, "shared_memory": self.key, "queue": "/" + self.name, "host": socket.gethostname(),
+                "runtime": "provided", "file_outside": "/runtimes/mark",
+                "disk": self.disk}
+
+
+def process_of(server, name):
+    """The function's own process, by its environment."""
+    def look():
+        for pid in processes_below(server.process.pid):
+            try:
+                if is_in_sandbox(pid) and f"AWS_LAMBDA_FUNCTION_NAME={name}\0".encode() in Path(f"/proc/{pid}/environ").read_bytes():
+                    return pid
+            except OSError:
+                pass
+        return None
+    return eventually(look, what=f"a process of {name}")
+
+
+class WallTest(unittest.TestCase):
+    def outcomes(self, without=(), driver="native"):
+        """What each attempt comes to in a sandbox without these walls."""
+        with Outside() as outside, AttemptServer(without, driver) as server:
+            facts = outside.facts()
+            server.deploy_attempts("attempts")
+            if driver == "native" and "network_namespace" not in without:
+                code = server.deploy_attempts("other", "--env", "A_SECRET=1")
+                facts["other_code"] = "/data/" + str(code.relative_to(server.data))
+                facts["other_pid"] = process_of(server, "other")
+            words = [f"{name}={value}" for name, value in facts.items() if value != ""]
+            found = server.attempt("all", *words)
+            for row in table():
+                if row.slow and row.name != "much_memory" and (not without or row.succeeds_without(without)):
+                    found |= server.attempt(row.name)
+            if not without or "memory" in without:
+                reply = server.invoke("attempts", "much_memory")
+                ended = reply.headers.get("x-amz-function-error") == "Unhandled" and reply.json()["errorType"] == "Runtime.OutOfMemory"
+                found |= {"much_memory": "ended"} if ended else reply.json()
+            return found
+
+
+class Everything(WallTest):
+    def test_nothing_succeeds_in_a_function(self):
+        found = self.outcomes()
+        self.assertEqual({name: outcome for name, outcome in found.items() if outcome == "done"}, {})
+        self.assertEqual(set(found), {row.name for row in table()})
+
+    def test_there_are_at_least_sixty(self):
+        self.assertGreaterEqual(len(table()), 60)
+        self.assertEqual(len({row.name for row in table()}), len(table()))
+
+    def test_each_row_names_walls_that_are_left_out_somewhere(self):
+        tried = [{wall} for wall in WALLS] + TOGETHER
+        for row in table():
+            for alternative in row.sets:
+                self.assertIn(set(alternative), tried, row.name)
+
+    def test_lambda_spawn_has_no_such_option(self):
+        """By the names of walls, which only who can leave one out has to know."""
+        self.assertTrue(b"ipc_namespace" in UNWALLED.read_bytes())
+        for program in ("lambda-spawn", "lambda-init", "lambdad"):
+            self.assertFalse(b"ipc_namespace" in (BIN / program).read_bytes(), program)
+
+
+class WithoutWalls(WallTest):
+    """One test for each set of walls, made below."""
+
+    def check(self, without):
+        found = self.outcomes(without)
+        possible = {row.name for row in table() if row.succeeds_without(without)} - missing_in_this_kernel()
+        if "network_namespace" not in without:
+            self.assertEqual(possible - set(found), set())
+        succeeded = {name for name, outcome in found.items() if outcome == "done"}
+        self.assertEqual({name: found[name] for name in possible - succeeded}, {}, "held all the same")
+        self.assertEqual(succeeded - possible, set(), "held by fewer walls than its row says")
+
+
+def add_tests():
+    for walls in [{wall} for wall in WALLS] + TOGETHER:
+        name = "test_without_" + "_and_".join(sorted(walls))
+        setattr(WithoutWalls, name, lambda self, walls=frozenset(walls): self.check(walls))
+
+
+add_tests()
+
+if __name__ == "__main__":
+    unittest.main()
