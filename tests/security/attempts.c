@@ -2,6 +2,8 @@
 // ("all": all but the slow ones; "slow": those) and facts that only the test knows, as NAME=VALUE. Its response is a JSON object {"NAME": "ERRNO" | "done" |
 // "signal N"}: "done" means that the function got what it wanted.
 //
+// The event " calls=,N,N," tries every other system call number, and tells which of them are not refused.
+//
 //   attempts --table        prints the table, as lines NAME <tab> WALLS <tab> DOCKER
 //   attempts --run EVENT    answers one event on standard output, without a server
 //
@@ -436,9 +438,13 @@ static long run_from_shared_memory(void) {
   return status == 0 ? 0 : failed(EACCES);
 }
 static long device_of_the_machine(void) {
-  for (const char* const* path = (const char* const[]){"/dev/ptmx", "/dev/fuse", "/dev/net/tun", "/dev/kvm", 0}; *path != 0; ++path)
-    if (open(*path, O_RDWR | O_NONBLOCK) >= 0) return 0;
-  return -1;
+  static const char* const paths[] = {"/dev/ptmx", "/dev/fuse", "/dev/net/tun", "/dev/kvm"};
+  struct stat status;
+  for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); ++i) {
+    // A link leads to terminals of the container's own.
+    if (lstat(paths[i], &status) == 0 && S_ISCHR(status.st_mode) && open(paths[i], O_RDWR | O_NONBLOCK) >= 0) return 0;
+  }
+  return failed(ENOENT);
 }
 
 // --- Limits ---
@@ -511,26 +517,26 @@ static long outlive_the_server(void) {
   _(pivot_root_in_a_new_namespace, "seccomp", "held", pivot_root_in_it()) \
   _(raw_socket_in_a_new_namespace, "seccomp", "held", socket_in_it(AF_INET, SOCK_RAW, IPPROTO_ICMP)) \
   _(packet_socket_in_a_new_namespace, "seccomp", "held", socket_in_it(AF_PACKET, SOCK_RAW, 0)) \
-  _(packet_filter_socket, "seccomp", "open", syscall(SYS_socket, AF_NETLINK, SOCK_RAW, 12 /* NETLINK_NETFILTER */)) \
-  _(hypervisor_socket, "seccomp", "open", syscall(SYS_socket, AF_VSOCK, SOCK_STREAM, 0)) \
-  _(trace_a_child, "seccomp", "open", trace_a_child()) \
-  _(memory_of_a_child, "seccomp", "open", memory_of_a_child()) \
-  _(descriptor_of_a_child, "seccomp", "open", descriptor_of_a_child()) \
-  _(compare_in_the_kernel, "seccomp", "open", compare_in_the_kernel()) \
+  _(packet_filter_socket, "seccomp", "held", syscall(SYS_socket, AF_NETLINK, SOCK_RAW, 12 /* NETLINK_NETFILTER */)) \
+  _(hypervisor_socket, "seccomp", "held", syscall(SYS_socket, AF_VSOCK, SOCK_STREAM, 0)) \
+  _(trace_a_child, "seccomp", "held", trace_a_child()) \
+  _(memory_of_a_child, "seccomp", "held", memory_of_a_child()) \
+  _(descriptor_of_a_child, "seccomp", "held", descriptor_of_a_child()) \
+  _(compare_in_the_kernel, "seccomp", "held", compare_in_the_kernel()) \
   _(page_faults, "seccomp", "held", page_faults()) \
   _(kernel_key, "seccomp", "held", kernel_key()) \
-  _(io_ring, "seccomp", "open", io_ring()) \
-  _(machines_aio, "seccomp", "open", machines_aio()) \
+  _(io_ring, "seccomp", "held", io_ring()) \
+  _(machines_aio, "seccomp", "held", machines_aio()) \
   _(performance_counters, "seccomp", "held", performance_counters()) \
   _(watch_file_system, "seccomp", "held", watch_file_system()) \
-  _(file_handle, "seccomp", "open", file_handle()) \
+  _(file_handle, "seccomp", "held", file_handle()) \
   _(executable_data, "seccomp", "held", executable_data()) \
   _(thirty_two_bits, "seccomp", "held", thirty_two_bits()) \
-  _(segments, "seccomp", "open", segments()) \
-  _(huge_pages, "seccomp", "open", huge_pages()) \
-  _(hidden_memory, "seccomp", "open", hidden_memory()) \
-  _(core_program, "seccomp", "open", core_program()) \
-  _(write_out_the_machine, "seccomp", "open", write_out_the_machine()) \
+  _(segments, "seccomp", "held", segments()) \
+  _(huge_pages, "seccomp", "held", huge_pages()) \
+  _(hidden_memory, "seccomp", "held", hidden_memory()) \
+  _(core_program, "seccomp", "held", core_program()) \
+  _(write_out_the_machine, "seccomp", "held", write_out_the_machine()) \
   _(pages_of_a_process, "seccomp", "held", pages_of_a_process()) \
   _(capabilities_back, "capabilities", "held", capabilities_back()) \
   _(program_of_init, "capabilities", "held", of_init("exe", O_RDONLY)) \
@@ -548,7 +554,7 @@ static long outlive_the_server(void) {
   _(make_a_disk, ROOT, "held", make_device(S_IFBLK, "/tmp/disk")) \
   _(more_cpu, ROOT, "held", more_cpu()) \
   _(give_away_a_file, ROOT, "held", give_away_a_file()) \
-  _(file_of_root, ROOT, "held", opened("/etc/shadow", O_RDONLY)) \
+  _(file_of_root, ROOT, "held", opened("/var/task/of-root", O_RDONLY)) \
   _(use_a_device, "mount_flags," ROOT, "held", use_device()) \
   _(setuid_program, "no_new_privs,mount_flags,user_namespace", "held", setuid_program()) \
   _(remount_root, KERNEL, "held", remount_root()) \
@@ -582,13 +588,13 @@ static long outlive_the_server(void) {
   _(shared_memory_of_the_machine, "ipc_namespace", "held", shared_memory_of_the_machine()) \
   _(queue_of_the_machine, "ipc_namespace", "held", queue_of_the_machine()) \
   _(name_of_the_machine, "uts_namespace", "held", name_of_the_machine()) \
-  _(place_among_groups, "cgroup_namespace", "open", place_among_groups()) \
+  _(place_among_groups, "cgroup_namespace", "held", place_among_groups()) \
   _(write_to_the_root, "read_only", "held", write_to("/var/tmp/evil")) \
   _(write_to_the_code, "read_only", "held", write_to("/var/task/bootstrap.conf")) \
   _(run_from_shared_memory, "mount_flags", "held", run_from_shared_memory()) \
-  _(command_line_of_the_machine, "masked_proc", "open", opened("/proc/cmdline", O_RDONLY)) \
-  _(symbols_of_the_kernel, "masked_proc", "open", text_in("/proc/kallsyms", " T ")) \
-  _(device_of_the_machine, "own_devices", "open", device_of_the_machine()) \
+  _(command_line_of_the_machine, "masked_proc", "held", opened("/proc/cmdline", O_RDONLY)) \
+  _(symbols_of_the_kernel, "masked_proc", "held", text_in("/proc/kallsyms", " T ")) \
+  _(device_of_the_machine, "own_devices", "held", device_of_the_machine()) \
   _(disk_of_the_machine, "own_devices," ROOT, "held", opened(fact("disk"), O_RDONLY)) \
   _(outlive_the_server, "ended_first", "held", outlive_the_server())
 // These take long, or what the machine has much of.
@@ -604,6 +610,8 @@ static long outlive_the_server(void) {
 TABLE(DEFINE)
 SLOW(DEFINE)
 
+static int refused_with_eperm = 0;
+
 struct Attempt {
   struct Attack attack;
   const char* walls;
@@ -614,6 +622,34 @@ struct Attempt {
 #define SLOW_ROW(name, walls, docker, expression) {{#name, try_##name}, walls, docker, 1},
 static const struct Attempt attempts[] = {TABLE(ROW) SLOW(SLOW_ROW){{0, 0}, 0, 0, 0}};
 
+// System calls that are not in this list (numbers, with a comma before and behind each), and are not refused.
+static void find_calls_beside(const char* list, char* to, size_t size) {
+  char wanted[20];
+  to[0] = 0;
+  for (long number = 0; number < 1024; ++number) {
+    snprintf(wanted, sizeof(wanted), ",%ld,", number);
+    if (strstr(list, wanted) != 0) continue;
+    int ends[2], error = 0;
+    if (pipe(ends) != 0) exit(10);
+    if (fork() == 0) {
+      error = syscall(number, -1L, -1L, -1L, -1L, -1L, -1L) < 0 ? errno : 0;
+      if (write(ends[1], &error, sizeof(error)) < 0) _exit(2);
+      _exit(0);
+    }
+    close(ends[1]);
+    const ssize_t count = read(ends[0], &error, sizeof(error));
+    close(ends[0]);
+    wait(0);
+    const size_t used = strlen(to);
+    if (count != sizeof(error)) {
+      snprintf(to + used, size - used, "%ld (ended) ", number);
+    } else if (error != ENOSYS && error != EPERM) {
+      snprintf(to + used, size - used, "%ld ", number);
+    }
+    if (count == sizeof(error) && error == EPERM) ++refused_with_eperm;
+  }
+}
+
 static int asked_for(const struct Attempt* attempt) {
   char wanted[100];
   snprintf(wanted, sizeof(wanted), " %s ", attempt->attack.name);
@@ -623,6 +659,13 @@ static int asked_for(const struct Attempt* attempt) {
 static void answer(const char* event, char* body, size_t size) {
   snprintf(given_facts, sizeof(given_facts), " %s ", event);
   size_t used = (size_t)snprintf(body, size, "{");
+  const char* listed = strstr(given_facts, " calls=");
+  if (listed != 0) {
+    char beside[8192];
+    find_calls_beside(listed, beside, sizeof(beside));
+    snprintf(body, size, "{\"beside\": \"%s\", \"eperm\": %d}", beside, refused_with_eperm);
+    return;
+  }
   for (const struct Attempt* each = attempts; each->walls != 0; ++each) {
     char outcome[64];
     if (!asked_for(each)) continue;

@@ -1,4 +1,5 @@
-// A `bootstrap` in C that speaks the Runtime API over a plain socket, and tries attacks, each in a child of its own.
+// A `bootstrap` in C that speaks the Runtime API over a plain socket, and tries attacks, each in a
+// child of its own.
 #pragma once
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -18,7 +19,8 @@ struct Attack {
   long (*run)(void);
 };
 
-// What the attack came to ("done", an errno's name, "signal N"), from a child, so that a crash or a success changes nothing here.
+// What the attack came to ("done", an errno's name, "signal N"), from a child, so that a crash or a
+// success changes nothing here.
 static void attempt(const struct Attack* attack, char* to, size_t size) {
   int ends[2];
   if (pipe(ends) != 0) exit(10);
@@ -45,7 +47,8 @@ static void attempt(const struct Attack* attack, char* to, size_t size) {
 // One request, one response (Connection: close), which is left in `buffer`.
 static void request(const char* text, size_t length) {
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  struct sockaddr_in api = {.sin_family = AF_INET, .sin_port = htons(9001), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  struct sockaddr_in api = {
+      .sin_family = AF_INET, .sin_port = htons(9001), .sin_addr = {htonl(INADDR_LOOPBACK)}};
   if (fd < 0 || connect(fd, (struct sockaddr*)&api, sizeof(api)) != 0) exit(11);
   for (size_t sent = 0; sent < length;) {
     ssize_t count = write(fd, text + sent, length - sent);
@@ -59,11 +62,13 @@ static void request(const char* text, size_t length) {
   close(fd);
 }
 
-// Answers events for ever: `answer` gets the event (what stands between the quotes of a JSON string) and fills a JSON text.
+// Answers events for ever: `answer` gets the event (what stands between the quotes of a JSON
+// string) and fills a JSON text.
 static int serve(void (*answer)(const char* event, char* body, size_t size)) {
   static char body[32768], message[40000], event[4096];
   for (;;) {
-    const char* next = "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    const char* next =
+        "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     request(next, strlen(next));
     char* id = strcasestr(buffer, "lambda-runtime-aws-request-id: ");
     char* text = strstr(buffer, "\r\n\r\n");
@@ -76,7 +81,8 @@ static int serve(void (*answer)(const char* event, char* body, size_t size)) {
     snprintf(event, sizeof(event), "%.*s", (int)strcspn(text, "\""), text);
     answer(event, body, sizeof(body));
     int length = snprintf(message, sizeof(message),
-                          "POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                          "POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\r\nHost: "
+                          "x\r\nConnection: close\r\n"
                           "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
                           call, strlen(body), body);
     request(message, (size_t)length);

@@ -3,8 +3,14 @@
 //
 //   lambda-spawn-unwalled --without WALL[,WALL...] <the arguments of lambda-spawn>
 //
+//   lambda-spawn-unwalled --calls
+//                                prints the numbers of the system calls that there is a rule for
+//
 // The same library as lambda-spawn, which has no such option.
 #include "sandbox/native/spawn_program.h"
+#include "sandbox/system_call_rules.h"
+
+#include <seccomp.h>
 
 #include <cstdio>
 #include <string_view>
@@ -52,10 +58,19 @@ bool leave_out(std::string_view name, Walls& walls) {
   return false;
 }
 
+int print_calls() {
+  for (const auto& rule : lambda::sandbox::system_call_rules()) {
+    const int number = ::seccomp_syscall_resolve_name(rule.name);
+    if (number >= 0) std::printf("%d\n", number);
+  }
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   Walls walls;
+  if (argc == 2 && std::string_view(argv[1]) == "--calls") return print_calls();
   if (argc < 3 || std::string_view(argv[1]) != "--without") return 2;
   for (std::string_view names = argv[2]; !names.empty();) {
     const auto end = names.find(',');

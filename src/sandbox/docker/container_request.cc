@@ -1,6 +1,7 @@
 #include "sandbox/docker/container_request.h"
 
 #include "sandbox/docker/engine_client.h"
+#include "sandbox/docker/seccomp_profile.h"
 #include "sandbox/limits.h"
 #include "sandbox/secret_files.h"
 
@@ -25,6 +26,28 @@ json::object read_only_bind(const std::string& source, std::string_view target) 
   mount["Target"] = target;
   mount["ReadOnly"] = true;
   return mount;
+}
+
+// Docker's own, and what tells about the machine beside.
+json::array masked_paths() {
+  return {"/proc/acpi",
+          "/proc/asound",
+          "/proc/bus",
+          "/proc/cmdline",
+          "/proc/interrupts",
+          "/proc/iomem",
+          "/proc/kallsyms",
+          "/proc/kcore",
+          "/proc/keys",
+          "/proc/latency_stats",
+          "/proc/modules",
+          "/proc/sched_debug",
+          "/proc/scsi",
+          "/proc/sysrq-trigger",
+          "/proc/timer_list",
+          "/proc/timer_stats",
+          "/sys/devices/virtual/powercap",
+          "/sys/firmware"};
 }
 
 json::array mounts(const SandboxSpec& spec, const ContainerPlan& plan) {
@@ -58,9 +81,20 @@ json::object host_config(const SandboxSpec& spec, const ContainerPlan& plan) {
       kSharesOfOneCpu * (spec.memory_bytes >> 20) / (kMemoryOfOneCpu >> 20), 2, 262'144);
   host["PidsLimit"] = spec.processes + 1;  // and init
   host["OomScoreAdj"] = kOomScore;
+  // With a limit of 0 the kernel still starts the machine's core_pattern program for a crash; with
+  // 1 it does not. The filter keeps it at 1.
+  json::object core;
+  core["Name"] = "core";
+  core["Soft"] = 1;
+  core["Hard"] = 1;
+  host["Ulimits"] = json::array{std::move(core)};
   host["ReadonlyRootfs"] = true;
   host["CapDrop"] = json::array{"ALL"};
   host["SecurityOpt"] = json::array{"no-new-privileges"};
+  if (plan.seccomp)
+    host["SecurityOpt"].as_array().push_back(json::string("seccomp=" + seccomp_profile()));
+  host["MaskedPaths"] = masked_paths();
+  host["CgroupnsMode"] = "private";
   host["NetworkMode"] = "none";
   host["IpcMode"] = "private";
   host["ShmSize"] = kSharedMemoryBytes;

@@ -31,6 +31,7 @@ struct ContainerPlan {
   // VOLUMEs of the image. Docker would make each a writable place on the host's disk, without a
   // limit; they are mounted read-only, with what the image has there.
   std::vector<std::string> volumes;
+  bool seccomp = true;  // false: the Engine has none
 };
 
 // The labels of a container or volume. `kind` says what it is for.

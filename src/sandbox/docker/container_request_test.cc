@@ -74,11 +74,23 @@ TEST(ContainerRequest, SetsEveryLimit) {
   EXPECT_EQ(host.at("OomScoreAdj"), 500);
   EXPECT_EQ(host.at("ReadonlyRootfs"), true);
   EXPECT_EQ(host.at("CapDrop"), json::array{"ALL"});
-  EXPECT_EQ(host.at("SecurityOpt"), json::array{"no-new-privileges"});
+  const auto& options = host.at("SecurityOpt").as_array();
+  ASSERT_EQ(options.size(), 2u);
+  EXPECT_EQ(options[0], "no-new-privileges");
+  EXPECT_TRUE(options[1].as_string().starts_with("seccomp={"));
+  EXPECT_EQ(host.at("CgroupnsMode"), "private");
+  EXPECT_EQ(json::serialize(host.at("Ulimits")), R"([{"Name":"core","Soft":1,"Hard":1}])");
   EXPECT_EQ(host.at("NetworkMode"), "none");
   EXPECT_EQ(host.at("ShmSize"), 64 << 20);
   const std::string tmp(host.at("Tmpfs").at("/tmp").as_string());
   EXPECT_NE(tmp.find("size=536870912"), std::string::npos) << tmp;
+}
+
+TEST(ContainerRequest, AsksForNoFilterOfAnEngineThatHasNone) {
+  auto without = plan();
+  without.seccomp = false;
+  EXPECT_EQ(body_of(spec(), without).at("HostConfig").at("SecurityOpt"),
+            json::array{"no-new-privileges"});
 }
 
 TEST(ContainerRequest, MountsNothingThatCanBeWritten) {

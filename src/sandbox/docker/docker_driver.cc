@@ -121,6 +121,7 @@ Task<Result<std::unique_ptr<Sandbox>>> DockerDriver::start(SandboxSpec spec, Ste
   ContainerPlan plan;
   plan.server = mark_.id;
   plan.run = mark_.run;
+  plan.seccomp = engine_->has_seccomp();
   plan.image = spec.image_id;
   plan.init_program = mark_.directory / "lambda-init";
   if (spec.image_id.empty()) {

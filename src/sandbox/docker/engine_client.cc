@@ -283,6 +283,9 @@ Task<Result<std::string>> EngineClient::describe(TimePoint deadline) {
                    "systemd's delegation)",
                    name, limit);
   }
+  const auto* security = info.if_contains("SecurityOptions");
+  seccomp_ =
+      security == nullptr || json::serialize(*security).find("name=seccomp") != std::string::npos;
   co_return name;
 }
 

@@ -73,6 +73,8 @@ class EngineClient {
   // is too old, or cannot set the limits that functions are promised.
   Task<Result<std::string>> describe(TimePoint deadline);
 
+  // As the last description had it: whether containers can have a seccomp profile.
+  [[nodiscard]] bool has_seccomp() const { return seccomp_; }
   [[nodiscard]] const std::filesystem::path& socket() const { return socket_; }
 
  private:
@@ -83,6 +85,7 @@ class EngineClient {
   std::filesystem::path socket_;
   BlockingPool& users_;
   Groups groups_;
+  std::atomic<bool> seccomp_{true};
   std::atomic<int> api_{0};  // 1.N; 0: not negotiated yet
 };
 

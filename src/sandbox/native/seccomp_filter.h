@@ -1,4 +1,4 @@
-// The seccomp filter of every function, compiled once at lambda-spawn's start (syscall_table.h).
+// The seccomp filter of every function, compiled once at lambda-spawn's start (system_call_rules.h).
 #pragma once
 
 #include "base/blocking.h"

@@ -1,7 +1,7 @@
 // The system calls that a function may make, by name; what is not here does not exist for it
-// (ENOSYS), on every architecture that libseccomp knows. Names a machine's kernel headers lack are
-// skipped. Calls with conditions (clone, socket, mmap, ioctl, ...), and those that are answered
-// without being made (fsync and its kind), are in seccomp_filter.cc.
+// (ENOSYS), in sandboxes of both back ends. Names that a machine's libseccomp lacks are skipped.
+// Calls with conditions (clone, socket, mmap, ioctl, ...), and those that are answered without
+// being made (fsync and its kind), are in system_call_rules.cc.
 //
 // Left out on purpose, among others: bpf, perf_event_open, userfaultfd, io_uring_*, io_setup
 // (a machine-wide quota), ptrace, process_vm_*, kcmp, pidfd_getfd, keyctl and add_key, the mount
@@ -9,7 +9,7 @@
 // fanotify, clock setting, syslog, clone3 (its flags cannot be seen by a filter; libc falls back).
 #pragma once
 
-namespace lambda::sandbox::native {
+namespace lambda::sandbox {
 
 inline constexpr const char* kAllowedCalls[] = {
     // Files
@@ -285,4 +285,4 @@ inline constexpr const char* kAllowedCalls[] = {
     "getrandom",
 };
 
-}  // namespace lambda::sandbox::native
+}  // namespace lambda::sandbox
