@@ -203,9 +203,9 @@ class Identity(AttackTest):
         self.assertEqual(self.inside("import pwd, os; result = pwd.getpwuid(os.getuid()).pw_name"), "sbx_user1051")
 
     def test_every_namespace_is_its_own(self):
-        """But the user namespace of containers, unless the Engine was told to, and with cgroup v1 that of control groups."""
+        """But the user namespace of containers, unless the Engine was told to."""
         self.inside("pass")
-        shared = {"user", "cgroup"} if self.driver == "docker" else set()
+        shared = {"user"} if self.driver == "docker" else set()
         for pid in sandbox_processes(self.server):
             for kind in {"mnt", "pid", "net", "ipc", "uts", "user", "cgroup"} - shared:
                 self.assertNotEqual(os.readlink(f"/proc/{pid}/ns/{kind}"), os.readlink(f"/proc/self/ns/{kind}"), kind)

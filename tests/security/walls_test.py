@@ -70,8 +70,8 @@ def make_runtime(directory):
 class AttemptServer(LambdaServer):
     """A server whose sandboxes lack some walls."""
 
-    def __init__(self, without=(), driver="native"):
-        super().__init__(driver, ["--stems", "0"])
+    def __init__(self, without=(), driver="native", stems=0):
+        super().__init__(driver, ["--stems", str(stems)])
         self.without = sorted(without)
 
     def command(self):
@@ -171,12 +171,22 @@ def process_of(server, name):
     return eventually(look, what=f"a process of {name}")
 
 
+def sandboxes(server):
+    """By their users, of which each has its own."""
+    return {os.stat(f"/proc/{pid}").st_uid for pid in processes_below(server.process.pid) if is_in_sandbox(pid)}
+
+
 class WallTest(unittest.TestCase):
-    def outcomes(self, without=(), driver="native"):
+    def outcomes(self, without=(), driver="native", stems=0):
         """What each attempt comes to in a sandbox without these walls."""
-        with Outside() as outside, AttemptServer(without, driver) as server:
+        with Outside() as outside, AttemptServer(without, driver, stems) as server:
             facts = outside.facts()
+            if stems:
+                server.deploy_attempts("first")  # from now on some wait
+                eventually(lambda: len(sandboxes(server)) >= 3, what="two stems beside the function")
             server.deploy_attempts("attempts")
+            if stems:
+                self.assertIn("/stem-", Path(f"/proc/{process_of(server, 'attempts')}/cgroup").read_text())
             # Another one has a deploy of its own; its sockets would be in the way where there is one network for both.
             if not without or without & {"pid_namespace", "mount_namespace", "own_user"}:
                 code = server.deploy_attempts("other", "--env", "A_SECRET=1")
@@ -197,6 +207,11 @@ class WallTest(unittest.TestCase):
 class Everything(WallTest):
     def test_nothing_succeeds_in_a_function(self):
         found = self.outcomes()
+        self.assertEqual({name: outcome for name, outcome in found.items() if outcome == "done"}, {})
+        self.assertEqual(set(found), {row.name for row in table()})
+
+    def test_nothing_succeeds_in_a_stem(self):
+        found = self.outcomes(stems=2)
         self.assertEqual({name: outcome for name, outcome in found.items() if outcome == "done"}, {})
         self.assertEqual(set(found), {row.name for row in table()})
 
