@@ -14,6 +14,8 @@ struct StemLimits {
   std::size_t most = 0;              // of a kind; 0: there are no stems
   std::size_t of_all_kinds = 64;     // they take memory and room from instances
   std::chrono::seconds forget{600};  // a kind that nobody asked for so long is not in use
+  // After one was taken none is made for so long, while half of what is wanted still waits.
+  std::chrono::milliseconds rest{25};
 };
 
 class StemDemand {

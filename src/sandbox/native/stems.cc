@@ -43,11 +43,13 @@ std::optional<Stem> Stems::take(const StemKind& kind) {
   {
     const std::lock_guard lock(mutex_);
     auto& shelf = shelves_[kind];
-    shelf.demand.note(Clock::now());
+    const auto now = Clock::now();
+    shelf.demand.note(now);
     auto& counts = counts_[name_of(kind)];
     if (shelf.stems.empty()) {
       ++counts.missed;
     } else {
+      rest_over_ = now + limits_.rest;
       stem = std::move(shelf.stems.front());
       shelf.stems.pop_front();
       --waiting_;
@@ -101,6 +103,9 @@ std::optional<StemKind> Stems::next_to_make() {
   for (const auto& [kind, shelf] : shelves_) {
     const auto want = shelf.demand.wanted(limits_, now);
     if (now < shelf.not_before || shelf.stems.size() >= want) continue;
+    // lambda-spawn does one thing after the other, and making a network namespace takes the kernel
+    // longer than all that a function needs to begin in a stem.
+    if (now < rest_over_ && shelf.stems.size() * 2 >= want) continue;
     const auto lacking = want - shelf.stems.size();
     if (lacking <= most_lacking) continue;
     most_lacking = lacking;
@@ -108,6 +113,13 @@ std::optional<StemKind> Stems::next_to_make() {
   }
   if (poorest == nullptr) return std::nullopt;
   return *poorest;
+}
+
+Stems::Clock::time_point Stems::next_look() const {
+  const std::lock_guard lock(mutex_);
+  const auto now = Clock::now();
+  const auto usual = now + kLookEvery;
+  return rest_over_ > now ? std::min(rest_over_, usual) : usual;
 }
 
 std::vector<Stem> Stems::take_unneeded() {
@@ -192,7 +204,7 @@ Task<void> Stems::keep() {
     work_.reset();
     for (auto kind = next_to_make(); kind; kind = next_to_make()) co_await make(std::move(*kind));
     for (const auto& stem : take_unneeded()) give_up(stem);
-    co_await work_.wait_until(in(kLookEvery));
+    co_await work_.wait_until(next_look());
     const std::lock_guard lock(mutex_);
     closed = closed_;
     if (closed) keeper_.reset();

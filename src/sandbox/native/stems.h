@@ -3,8 +3,9 @@
 //
 // How many wait follows the demand: as many of a kind as were asked for within the last seconds,
 // between StemLimits::least and most; none of a kind that nobody has asked for in a while. They are
-// made one after the other, with the CPU that nobody else wants until they are taken. A stem is
-// taken once and belongs to its function from then on: none comes back.
+// made one after the other, with the CPU that nobody else wants until they are taken; and not while
+// a function begins in one that was taken just now, unless few are left. A stem is taken once and
+// belongs to its function from then on: none comes back.
 //
 // Threads: take() and expect() on any loop, keep() on one. Must outlive keep().
 #pragma once
@@ -79,11 +80,13 @@ class Stems {
     Clock::time_point not_before{};  // one could not be made
   };
 
+  // Nothing, too, where it is better made later: at rest_over_.
   std::optional<StemKind> next_to_make();
   std::vector<Stem> take_unneeded();
   Task<void> make(StemKind kind);
   void give_up(const Stem& stem);
   void wake();
+  [[nodiscard]] Clock::time_point next_look() const;
 
   SpawnClient& spawn_;
   const StemLimits limits_;
@@ -91,6 +94,7 @@ class Stems {
   std::map<StemKind, Shelf> shelves_;
   std::size_t waiting_ = 0;
   std::map<std::string, StemCounts> counts_;
+  Clock::time_point rest_over_{};
   bool closed_ = false;
   std::optional<LoopExecutor> keeper_;  // while keep() runs
   AsyncEvent work_;                     // of keep()'s loop
