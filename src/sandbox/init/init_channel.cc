@@ -129,12 +129,13 @@ std::int32_t bootstrap_argument(const StartRequest& request) {
 }
 
 // Of type start or stem.
-Result<std::string> start_packet(const StartRequest& request,
-                                 CommandType type = CommandType::start) {
+Result<std::string> start_packet(const StartRequest& request, CommandType type = CommandType::start,
+                                 bool when_filled = false) {
   if (request.argv.empty()) return fail(ErrorCode::invalid, "there is no program to start");
   Command command;
   command.type = type;
   command.open_files = request.open_files;
+  command.when_filled = when_filled ? 1 : 0;
   command.bootstrap_argument = bootstrap_argument(request);
   command.arguments = static_cast<std::uint32_t>(request.argv.size());
   command.variables = static_cast<std::uint32_t>(request.environment.size());
@@ -212,6 +213,7 @@ struct InitChannel::Impl : std::enable_shared_from_this<InitChannel::Impl> {
   bool take_connect(Received& received);
   void take_exit(const Report& report);
   Result<Done> send(const void* data, std::size_t size);
+  Result<Done> ask_to_start(std::string packet);
   void close(std::string why);
   [[nodiscard]] Error gone() const {
     return Error(ErrorCode::sandbox_failed, failure.empty() ? "the sandbox has ended" : failure);
@@ -408,10 +410,26 @@ Task<Result<Done>> InitChannel::start(StartRequest request, TimePoint deadline) 
     auto written = co_await self->write_file(name, content, deadline);
     if (!written) co_return fail(std::move(written.error()));
   }
-  self->start_asked = true;
-  auto sent = self->send(packet->data(), packet->size());
-  wipe(*packet);
-  if (!sent) co_return fail(std::move(sent.error()));
+  auto asked = self->ask_to_start(std::move(*packet));
+  if (!asked) co_return fail(std::move(asked.error()));
+  co_return co_await wait_started(deadline);
+}
+
+Result<Done> InitChannel::Impl::ask_to_start(std::string packet) {
+  start_asked = true;
+  auto sent = send(packet.data(), packet.size());
+  wipe(packet);
+  return sent;
+}
+
+Result<Done> InitChannel::start_when_filled(const StartRequest& request) {
+  auto packet = start_packet(request, CommandType::start, true);
+  if (!packet) return fail(std::move(packet.error()));
+  return impl_->ask_to_start(std::move(*packet));
+}
+
+Task<Result<Done>> InitChannel::wait_started(TimePoint deadline) {
+  const auto self = impl_;
   if (!co_await self->start_done.wait_until(deadline)) {
     co_return fail(ErrorCode::timeout, "the runtime's process was not started in time");
   }

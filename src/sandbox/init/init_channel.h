@@ -82,6 +82,10 @@ class InitChannel {
   // Errors: invalid (too much environment, NUL in it), timeout, sandbox_failed (also a file that
   // cannot be written).
   Task<Result<Done>> start(StartRequest request, TimePoint deadline);
+  // Instead of start(), for a stem: does not wait; the function begins when init has got
+  // kFilledSignal, which may be before and after this. Without files. Then wait_started().
+  Result<Done> start_when_filled(const StartRequest& request);
+  Task<Result<Done>> wait_started(TimePoint deadline);
   // Errors: unavailable (nobody listens), timeout, sandbox_failed (the sandbox is gone).
   Task<Result<UniqueFd>> connect(std::uint16_t port, TimePoint deadline);
   void terminate();

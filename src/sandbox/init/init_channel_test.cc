@@ -161,6 +161,35 @@ TEST_F(StemOfInit, IsToldWhatItsFunctionIs) {
             "ready before\n 2 1 35\n/var/task\nruntime\none two\nWORD=a=b\n100\n");
 }
 
+TEST_F(StemOfInit, BeginsWhenItIsFilledAndNotBefore) {
+  StartRequest request;
+  request.argv = {"runtime"};
+  ASSERT_TRUE(channel_->start_when_filled(request));
+  const auto early = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
+  const auto waited = run_on(loop_, channel_->wait_started(early));
+  ASSERT_FALSE(waited);
+  EXPECT_EQ(waited.error().code(), ErrorCode::timeout);
+  ::kill(init_, init::kFilledSignal);
+  ASSERT_TRUE(run_on(loop_, channel_->wait_started(soon())));
+  EXPECT_EQ(wait_exit().code, 0);
+}
+
+TEST_F(StemOfInit, MayBeFilledBeforeItIsToldWhatToStart) {
+  ::kill(init_, init::kFilledSignal);
+  StartRequest request;
+  request.argv = {"runtime"};
+  ASSERT_TRUE(channel_->start_when_filled(request));
+  ASSERT_TRUE(run_on(loop_, channel_->wait_started(soon())));
+  EXPECT_EQ(wait_exit().code, 0);
+}
+
+// TearDown() sees that init has ended.
+TEST_F(StemOfInit, ThatIsNeverFilledEndsWithItsServer) {
+  StartRequest request;
+  request.argv = {"runtime"};
+  ASSERT_TRUE(channel_->start_when_filled(request));
+}
+
 TEST_F(StemOfInit, ALargeEnvironmentGetsThroughToo) {
   StartRequest request;
   request.argv = {"runtime"};

@@ -54,6 +54,8 @@ int log_pipe = -1;
 int null_device = -1;
 pid_t runtime = -1;
 int stem_socket = -1;  // to the runtime's process, while it waits for its function
+bool filled = false;   // kFilledSignal has come
+std::size_t held = 0;  // size of the start command in `packet` that waits for it
 MemoryGuard memory;
 
 // Written by the child while it shares our memory (vfork), read after it is gone.
@@ -453,6 +455,10 @@ void hand_over(const Command& command, std::size_t size) {
 }
 
 void start(const Command& command, std::size_t size) {
+  if (command.when_filled != 0 && !filled) {
+    held = size;
+    return;
+  }
   if (stem_socket >= 0 && runtime > 0) return hand_over(command, size);
   errno = EINVAL;
   if (runtime != -1) give_up("read the start command");
@@ -558,19 +564,34 @@ void check_memory() {
   end_everything();
 }
 
+void take_signals(int signals) {
+  signalfd_siginfo info;
+  while (::read(signals, &info, sizeof(info)) == sizeof(info)) {
+    if (info.ssi_signo == static_cast<std::uint32_t>(kFilledSignal)) filled = true;
+  }
+  reap();
+  if (held == 0 || !filled) return;
+  Command command;
+  std::memcpy(&command, packet, sizeof(command));
+  const std::size_t size = held;
+  held = 0;
+  start(command, size);
+}
+
 [[noreturn]] void serve(int signals) {
   while (true) {
-    pollfd watched[2] = {{control, POLLIN, 0}, {signals, POLLIN, 0}};
+    // While a command is held, the next one waits in the socket; its end is seen all the same.
+    const short from_server = held == 0 ? POLLIN : 0;
+    pollfd watched[2] = {{control, from_server, 0}, {signals, POLLIN, 0}};
     const int ready = ::poll(watched, 2, memory.pause());
     check_memory();
     if (ready <= 0) continue;
-    if (watched[1].revents != 0) {
-      signalfd_siginfo ignored;
-      while (::read(signals, &ignored, sizeof(ignored)) > 0) {
-      }
-      reap();
+    if (watched[1].revents != 0) take_signals(signals);
+    if ((watched[0].revents & POLLIN) != 0) {
+      take_command();
+    } else if (watched[0].revents != 0) {
+      end_everything();
     }
-    if (watched[0].revents != 0) take_command();
   }
 }
 
@@ -598,11 +619,12 @@ int main(int argc, char** argv) {
     ::dprintf(2, "usage: lambda-init --fd NUMBER | --socket PATH --memory BYTES\n");
     return 2;
   }
-  sigset_t children;
-  sigemptyset(&children);
-  sigaddset(&children, SIGCHLD);
-  ::sigprocmask(SIG_BLOCK, &children, nullptr);
-  const int signals = ::signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+  sigset_t awaited;
+  sigemptyset(&awaited);
+  sigaddset(&awaited, SIGCHLD);
+  sigaddset(&awaited, kFilledSignal);
+  ::sigprocmask(SIG_BLOCK, &awaited, nullptr);
+  const int signals = ::signalfd(-1, &awaited, SFD_CLOEXEC | SFD_NONBLOCK);
   if (signals < 0) give_up("watch for children");
   bring_loopback_up();
   say_hello();

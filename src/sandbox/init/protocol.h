@@ -9,7 +9,8 @@
 //   server -> init   stem               at most once, before start: the runtime's process starts,
 //   and
 //                                      waits at its descriptor 3 for its function
-//   server -> init   start              after stem: what it has to know is handed to that process
+//   server -> init   start              after stem: what it has to know is handed to that process;
+//                                      with when_filled set, once kFilledSignal has come, too
 //   init -> server   started | exited (exec failed: text says why)
 //   server -> init   connect(port)      any number, any time after hello
 //   init -> server   connected + [socket] | connect_failed(errno)
@@ -19,13 +20,17 @@
 // When the socket closes, init ends, and with it (pid 1 of the namespace) every process inside.
 #pragma once
 
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 
 namespace lambda::sandbox::init {
 
-inline constexpr std::uint32_t kProtocolVersion = 4;
+inline constexpr std::uint32_t kProtocolVersion = 5;
 inline constexpr std::uint16_t kListenPort = 9001;
+// From whoever filled a stem, once its code is in place: the function begins without the server's
+// having been told first. Blocked before init is executed, so that none is lost.
+inline constexpr int kFilledSignal = SIGUSR1;
 
 // Environment and arguments together; one packet. The kernel's default socket buffer holds 208 KiB.
 inline constexpr std::size_t kMaxCommandBytes = 160 * 1024;
@@ -42,9 +47,10 @@ enum class CommandType : std::uint32_t {
 
 struct Command {
   CommandType type{};
-  std::uint32_t request = 0;     // connect, file: comes back in the report
-  std::uint32_t port = 0;        // connect
-  std::uint32_t open_files = 0;  // start: RLIMIT_NOFILE, lowered only; 0 leaves it
+  std::uint32_t request = 0;      // connect, file: comes back in the report
+  std::uint32_t port = 0;         // connect
+  std::uint32_t open_files = 0;   // start: RLIMIT_NOFILE, lowered only; 0 leaves it
+  std::uint32_t when_filled = 0;  // start: 1: not before kFilledSignal has come
   // start: the argument that is the bare word "bootstrap" of a provided runtime, to be replaced by
   // the first executable of kBootstraps; -1: none.
   std::int32_t bootstrap_argument = -1;

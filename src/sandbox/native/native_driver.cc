@@ -1,6 +1,7 @@
-// Steps of a start: request (names and relative paths) -> a stem is taken, where one waits, and
-// lambda-spawn gives it the function's limits and code; else lambda-spawn makes the sandbox around
-// one end of a new control socket -> init says hello -> the runtime starts.
+// Steps of a start: request (names and relative paths) -> a stem is taken, where one waits; its
+// init is told what to start, lambda-spawn gives it the function's limits and code and tells init
+// that it may; else lambda-spawn makes the sandbox around one end of a new control socket -> init
+// says hello -> the runtime starts.
 #include "sandbox/native/native_driver.h"
 
 #include "base/deadline.h"
@@ -104,6 +105,14 @@ class NativeSandbox final : public Sandbox {
     }
   }
 
+  // Of a stem that is going to be filled: the function begins as soon as it is, unless files have
+  // to be written first. begin() does the rest.
+  Result<Done> begin_when_filled(const SandboxSpec& spec) {
+    if (!spec.secret_files.empty()) return Done{};
+    start_asked_ = true;
+    return channel_.start_when_filled(StartRequest(spec));
+  }
+
   // What is left of a start once lambda-spawn runs init.
   Task<Result<Done>> begin(SandboxSpec spec, std::string memory_cgroup, SteadyTime deadline) {
     memory_cgroup_ = std::move(memory_cgroup);
@@ -111,8 +120,13 @@ class NativeSandbox final : public Sandbox {
     if (!hello) co_return fail(std::move(hello.error()));
     listener_ = std::move(hello->listener);
     log_ = std::move(hello->log);
-    StartRequest request(spec);
-    auto started = co_await channel_.start(std::move(request), deadline);
+    Result<Done> started = Done{};
+    if (start_asked_) {
+      started = co_await channel_.wait_started(deadline);
+    } else {
+      StartRequest request(spec);
+      started = co_await channel_.start(std::move(request), deadline);
+    }
     start_steps_.push_back(StartStepTime{StartStep::launch, made_,
                                          std::chrono::duration_cast<std::chrono::microseconds>(
                                              std::chrono::steady_clock::now() - made_)});
@@ -169,6 +183,7 @@ class NativeSandbox final : public Sandbox {
   InitChannel channel_;
   UniqueFd listener_;
   UniqueFd log_;
+  bool start_asked_ = false;
   bool stopped_ = false;
   bool out_of_memory_ = false;
   SteadyTime made_{};
@@ -266,6 +281,8 @@ Task<Result<std::unique_ptr<Sandbox>>> NativeDriver::start_in_stem(Stem stem, Sa
   const auto wanted = request_for(Operation::fill, stem.id);
   request.operation = wanted.operation;
   std::memcpy(request.id, wanted.id, sizeof(request.id));
+  if (auto asked = sandbox->begin_when_filled(spec); !asked)
+    co_return fail(std::move(asked.error()));
   auto filled = co_await spawn_.request(request, UniqueFd(), deadline);
   if (!filled) co_return fail(std::move(filled.error()));
   sandbox->was_made(*filled);

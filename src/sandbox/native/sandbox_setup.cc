@@ -7,6 +7,7 @@
 //   bounding set, capabilities -> no_new_privs -> not dumpable -> seccomp -> exec
 #include "sandbox/native/sandbox_setup.h"
 
+#include "sandbox/init/protocol.h"
 #include "sandbox/limits.h"
 #include "sandbox/native/cgroup_files.h"
 #include "sandbox/native/mount_tree.h"
@@ -282,6 +283,11 @@ void run_init(int program) {
   char number[] = "3";
   char* const arguments[] = {name, option, number, nullptr};
   char* const environment[] = {nullptr};
+  // It may come before init can wait for it.
+  sigset_t filled;
+  sigemptyset(&filled);
+  sigaddset(&filled, init::kFilledSignal);
+  ::sigprocmask(SIG_BLOCK, &filled, nullptr);
   ::syscall(SYS_execveat, program, "", arguments, environment, AT_EMPTY_PATH);
 }
 

@@ -14,7 +14,7 @@
 
 namespace lambda::sandbox::native {
 
-inline constexpr std::uint32_t kSpawnProtocolVersion = 4;
+inline constexpr std::uint32_t kSpawnProtocolVersion = 5;
 inline constexpr int kSpawnSocket = 3;  // the descriptor that lambda-spawn finds its socket at
 
 enum class Operation : std::uint32_t {
@@ -24,8 +24,8 @@ enum class Operation : std::uint32_t {
   freeze = 4,  // answered when every process inside stands still
   thaw = 5,
   status = 6,  // out of memory? alive?
-  // A stem becomes a function's: its limits, its code, its secrets. Once; whatever fails, it is
-  // good for nothing any more.
+  // A stem becomes a function's: its limits, its code, its secrets; then its init gets
+  // kFilledSignal. Once; whatever fails, it is good for nothing any more.
   fill = 7,
 };
 

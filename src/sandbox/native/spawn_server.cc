@@ -3,6 +3,7 @@
 #include "sandbox/native/spawn_server.h"
 
 #include "base/descriptor_message.h"
+#include "sandbox/init/protocol.h"
 #include "sandbox/limits.h"
 #include "sandbox/native/cgroup_files.h"
 #include "sandbox/native/mount_injection.h"
@@ -71,8 +72,12 @@ Result<UniqueFd> make_tmp(std::uint64_t bytes, const Walls& walls) {
 // Without the limit of a wall: far more than the function asked for.
 constexpr std::uint64_t kUnlimited = 16;
 
+void signal_through(const UniqueFd& pidfd, int signal) {
+  ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0);
+}
+
 void kill_through(const UniqueFd& pidfd) {
-  ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
+  signal_through(pidfd, SIGKILL);
 }
 
 // Closes the pidfd once its process is gone.
@@ -420,6 +425,7 @@ void SpawnServer::fill(Sandbox& sandbox, const SpawnRequest& request) {
     return reply_failed(request.operation, request.request,
                         std::move(done.error()).as(ErrorCode::sandbox_failed));
   }
+  signal_through(sandbox.pidfd, init::kFilledSignal);
   copy_text(answer.text, sandbox.cgroup.memory_path());
   reply(answer);
 }
