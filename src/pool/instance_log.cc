@@ -9,9 +9,9 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <fcntl.h>
+#include <memory>
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include <utility>
@@ -52,9 +52,9 @@ struct InstanceLog::Impl : std::enable_shared_from_this<InstanceLog::Impl> {
   std::string partial;                               // the line that has not ended yet
   bool cutting = false;                              // until the end of a line that was too long
   std::string tail;
-  std::array<char, kReadBytes> buffer{};
-  std::string_view unread;        // of the buffer
-  std::uint64_t taken_bytes = 0;  // ever
+  std::unique_ptr<char[]> buffer;  // while there is something to read: most instances are silent
+  std::string_view unread;         // of the buffer
+  std::uint64_t taken_bytes = 0;   // ever
 
   enum class Turn { some, nothing, end };
 
@@ -95,24 +95,29 @@ Task<void> InstanceLog::Impl::read_loop(std::shared_ptr<Impl> self) {
 
 InstanceLog::Impl::Turn InstanceLog::Impl::fill() {
   if (!pipe.is_open()) return Turn::end;
+  if (!buffer) buffer = std::make_unique_for_overwrite<char[]>(kReadBytes);
   ssize_t count = 0;
   do {
-    count = ::read(pipe.native_handle(), buffer.data(), buffer.size());
+    count = ::read(pipe.native_handle(), buffer.get(), kReadBytes);
   } while (count < 0 && errno == EINTR);
   if (count < 0 && errno == EAGAIN) return Turn::nothing;
   if (count <= 0) return Turn::end;
-  unread = std::string_view(buffer.data(), static_cast<std::size_t>(count));
+  unread = std::string_view(buffer.get(), static_cast<std::size_t>(count));
   return Turn::some;
 }
 
 InstanceLog::Impl::Turn InstanceLog::Impl::take_some() {
   if (unread.empty()) {
     const Turn filled = fill();
-    if (filled != Turn::some) return filled;
+    if (filled != Turn::some) {
+      buffer.reset();
+      return filled;
+    }
   }
   const std::size_t before = unread.size();
   for (std::size_t i = 0; i < kLinesOfATurn && !unread.empty(); ++i) take_line();
   taken_bytes += before - unread.size();
+  if (unread.empty()) buffer.reset();
   give();
   return Turn::some;
 }

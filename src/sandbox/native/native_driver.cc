@@ -15,6 +15,8 @@
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
+#include <initializer_list>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -176,10 +178,17 @@ class NativeSandbox final : public Sandbox {
     co_return Done{};
   }
 
+  // Of its memory cgroup. `there`: which of them this kernel has, once that is known.
+  std::optional<std::string> read_first_of(const char*& there,
+                                           std::initializer_list<const char*> files) const;
+
   SpawnClient& spawn_;
   std::string id_;
   std::uint64_t memory_bytes_;
   std::string memory_cgroup_;
+  const char* peak_file_ = nullptr;
+  const char* kills_file_ = nullptr;
+  const char* used_file_ = nullptr;
   InitChannel channel_;
   UniqueFd listener_;
   UniqueFd log_;
@@ -190,31 +199,35 @@ class NativeSandbox final : public Sandbox {
   std::vector<StartStepTime> start_steps_;
 };
 
+std::optional<std::string> NativeSandbox::read_first_of(
+    const char*& there, std::initializer_list<const char*> files) const {
+  for (const char* file : files) {
+    if (there != nullptr && there != file) continue;
+    auto text = read_file_at(AT_FDCWD, memory_cgroup_ + file);
+    if (!text) continue;
+    there = file;
+    return std::move(*text);
+  }
+  return std::nullopt;
+}
+
 // Reads the cgroup's own files, which anyone may: 10 us, no question to lambda-spawn. The kernel
 // counts page cache and /tmp too; what a function used is never more than it may.
 Result<Usage> NativeSandbox::usage() {
   Usage usage;
-  for (const char* file : {"/memory.max_usage_in_bytes", "/memory.peak", "/memory.current"}) {
-    const auto text = read_file_at(AT_FDCWD, memory_cgroup_ + file);
-    if (!text) continue;
-    usage.memory_peak_bytes = std::min(parse_number(*text).value_or(0), memory_bytes_);
-    break;
-  }
+  const auto peak =
+      read_first_of(peak_file_, {"/memory.max_usage_in_bytes", "/memory.peak", "/memory.current"});
+  if (peak) usage.memory_peak_bytes = std::min(parse_number(*peak).value_or(0), memory_bytes_);
   if (usage.memory_peak_bytes == 0)
     return fail(ErrorCode::sandbox_failed, "sandbox {} has no memory cgroup any more", id_);
-  for (const char* file : {"/memory.oom_control", "/memory.events"}) {
-    const auto text = read_file_at(AT_FDCWD, memory_cgroup_ + file);
-    if (text) usage.out_of_memory = value_of(*text, "oom_kill").value_or(0) > 0;
-  }
-  usage.out_of_memory = usage.out_of_memory || out_of_memory_;
+  const auto kills = read_first_of(kills_file_, {"/memory.oom_control", "/memory.events"});
+  usage.out_of_memory = out_of_memory_ || (kills && value_of(*kills, "oom_kill").value_or(0) > 0);
   return usage;
 }
 
 Result<std::uint64_t> NativeSandbox::memory_in_use() {
-  for (const char* file : {"/memory.usage_in_bytes", "/memory.current"}) {
-    const auto text = read_file_at(AT_FDCWD, memory_cgroup_ + file);
-    if (text) return std::min(parse_number(*text).value_or(0), memory_bytes_);
-  }
+  if (const auto used = read_first_of(used_file_, {"/memory.usage_in_bytes", "/memory.current"}))
+    return std::min(parse_number(*used).value_or(0), memory_bytes_);
   return fail(ErrorCode::sandbox_failed, "sandbox {} has no memory cgroup any more", id_);
 }
 
