@@ -1,5 +1,5 @@
-// What a function may try, each attempt with the wall that stops it. A `bootstrap`, whose event is a string: names of attempts
-// ("all": all but the slow ones; "slow": those) and facts that only the test knows, as NAME=VALUE. Its response is a JSON object {"NAME": "ERRNO" | "done" |
+// What a function may try, each attempt with the wall that stops it. A `bootstrap`, whose event is a string: names of attempts ("all":
+// all but the slow ones) and facts that only the test knows, as NAME=VALUE. Its response is a JSON object {"NAME": "ERRNO" | "done" |
 // "signal N"}: "done" means that the function got what it wanted.
 //
 // The event " calls=,N,N," tries every other system call number, and tells which of them are not refused.
@@ -8,7 +8,7 @@
 //   attempts --run EVENT    answers one event on standard output, without a server
 //
 // WALLS is what must be left out together for the attempt to succeed (walls.h); where several do by themselves, the sets stand
-// behind one another with "|" between them. DOCKER: "held" in a container as well, "open" there (docs/security-model.md says so), or "-": means nothing there.
+// behind one another with "|" between them. DOCKER: "held" in a container as well, or "open" there (docs/security-model.md says so).
 #include "function_program.h"
 
 #include <dirent.h>

@@ -1,4 +1,4 @@
-"""docs/security-model.md names tests and attempts: each is there, and every wall has its row."""
+"""docs/security-model.md names tests and attempts: each is there, and every wall has its row; and what docs/security.md names is there."""
 
 import re
 import unittest
@@ -11,9 +11,9 @@ ROOT = HERE.parents[1]
 MODEL = ROOT / "docs/security-model.md"
 
 
-def named():
+def named(text):
     """(file, name) of everything in backquotes like `some_test.py: Class.test_one, test_two`."""
-    for file, names in re.findall(r"`([\w/]+\.(?:py|cc|c)): ([^`]+)`", MODEL.read_text()):
+    for file, names in re.findall(r"`([\w/]+\.(?:py|cc|c)): ([^`]+)`", text):
         for name in names.split(","):
             yield file, name.strip()
 
@@ -27,7 +27,7 @@ def file_named(name):
 class Model(unittest.TestCase):
     def test_every_test_that_it_names_exists(self):
         count = 0
-        for file, name in named():
+        for file, name in named(MODEL.read_text()):
             if file.endswith(".c"):
                 continue
             with self.subTest(file=file, name=name):
@@ -44,9 +44,19 @@ class Model(unittest.TestCase):
             count += 1
         self.assertGreater(count, 25)
 
+    def test_every_test_that_the_other_document_names_exists(self):
+        count = 0
+        for file, name in named((ROOT / "docs/security.md").read_text()):
+            path = file_named(file)
+            with self.subTest(file=file, name=name):
+                self.assertIsNotNone(path, "no such file, or several")
+                self.assertRegex(path.read_text(), rf"(?m)^class {re.escape(name)}\(|^    def {re.escape(name)}\(|^TEST\w*\((\w+, )?{re.escape(name)}\b")
+            count += 1
+        self.assertGreater(count, 40)
+
     def test_every_attempt_that_it_names_exists(self):
         attempts = {row.name for row in table()}
-        found = {name for file, name in named() if file == "attempts.c"}
+        found = {name for file, name in named(MODEL.read_text()) if file == "attempts.c"}
         self.assertGreater(len(found), 30)
         self.assertEqual(found - attempts, set())
 
