@@ -1,4 +1,5 @@
-// The seccomp filter of every function, compiled once at lambda-spawn's start (system_call_rules.h).
+// The seccomp filter of every function, compiled once at lambda-spawn's start
+// (system_call_rules.h).
 #pragma once
 
 #include "base/blocking.h"
