@@ -275,6 +275,8 @@ CONTAINER_WALLS = {
     "root": ({"ReadonlyRootfs": False}, ["write_to_the_root"]),
     "code": ({}, ["write_to_the_code"]),
     "privileges": ({"SecurityOpt": ["seccomp"]}, ["setuid_program"]),
+    "an_ordinary_user": ({"User": "0:0", "CapAdd": ["SETUID", "SETGID", "MKNOD", "SYS_NICE", "CHOWN", "DAC_OVERRIDE"]},
+                         ["become_root", "join_a_group", "make_a_disk", "more_cpu", "give_away_a_file", "file_of_root"]),
     "processes": ({"PidsLimit": 0}, "processes"),
     "shared_memory": ({"ShmSize": 128 << 20}, "shared_memory_size"),
     "tmp": ({"Tmpfs": {"/tmp": "rw,exec,nosuid,nodev,mode=1777,size=1g"}}, "tmp_size"),
@@ -300,7 +302,7 @@ class Engine:
         """What the attempts come to in a container with a sandbox's options, but for the changes."""
         config, host = dict(sandbox["Config"]), dict(sandbox["HostConfig"])
         for name, value in changes.items():
-            host[name] = value
+            (config if name == "User" else host)[name] = value
         if changes.get("SecurityOpt") == ["seccomp"]:
             host["SecurityOpt"] = [option for option in sandbox["HostConfig"]["SecurityOpt"] if option != "no-new-privileges"]
         # Less the control socket, which is gone once it has been used.
