@@ -87,7 +87,8 @@ static long opened_of_process(int pid, const char* file, int flags) {
 static pid_t sleeping_child(void) {
   pid_t child = fork();
   if (child == 0) {
-    alarm(10);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    alarm(2);
     pause();
     _exit(0);
   }

@@ -2,6 +2,7 @@
 names are left out, and no others. On the native driver they are left out by a lambda-spawn made for this test (unwalled_spawn.cc), of
 containers by Docker's own options."""
 
+import contextlib
 import ctypes
 import functools
 import http.client
@@ -141,31 +142,33 @@ class Outside:
         self.key = 0x1a000000 + os.getpid()
 
     def __enter__(self):
-        self.abstract = socket.socket(socket.AF_UNIX)
-        self.abstract.bind("\0" + self.name)
-        self.abstract.listen()
-        self.listener = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
-        self.memory = self.libc.shmget(self.key, 4096, 0o1666)
-        library = ctypes.CDLL("librt.so.1", use_errno=True)
-        before = os.umask(0)
-        self.queue = library.mq_open(b"/" + self.name.encode(), os.O_CREAT | os.O_RDWR, 0o666, None)
-        os.umask(before)
-        self.library = library
-        self.image = tempfile.NamedTemporaryFile()
-        self.image.write(b"a disk" * 20_000)
-        self.image.flush()
-        self.disk = run("losetup", "--find", "--show", self.image.name).strip()
-        assert self.memory >= 0 and self.queue >= 0, (self.memory, self.queue)
+        with contextlib.ExitStack() as made:
+            self.make(made)
+            self.ends = made.pop_all()
         return self
 
     def __exit__(self, *_):
-        run("losetup", "--detach", self.disk)
-        self.image.close()
-        self.abstract.close()
-        self.listener.close()
-        self.libc.shmctl(self.memory, 0, None)
-        self.library.mq_close(self.queue)
-        self.library.mq_unlink(b"/" + self.name.encode())
+        self.ends.close()
+
+    def make(self, made):
+        abstract = made.enter_context(socket.socket(socket.AF_UNIX))
+        abstract.bind("\0" + self.name)
+        abstract.listen()
+        self.listener = made.enter_context(socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True))
+        memory = self.libc.shmget(self.key, 4096, 0o1666)
+        assert memory >= 0, os.strerror(ctypes.get_errno())
+        made.callback(self.libc.shmctl, memory, 0, None)
+        before = os.umask(0)
+        queue = self.libc.mq_open(b"/" + self.name.encode(), os.O_CREAT | os.O_RDWR, 0o666, None)
+        os.umask(before)
+        assert queue >= 0, os.strerror(ctypes.get_errno())
+        made.callback(self.libc.mq_unlink, b"/" + self.name.encode())
+        made.callback(self.libc.mq_close, queue)
+        image = made.enter_context(tempfile.NamedTemporaryFile())
+        image.write(b"a disk" * 20_000)
+        image.flush()
+        self.disk = run("losetup", "--find", "--show", image.name).strip()
+        made.callback(run, "losetup", "--detach", self.disk)
 
     def facts(self):
         address, link_local = own_addresses()
