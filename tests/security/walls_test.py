@@ -26,6 +26,7 @@ WALLS = """seccomp capabilities no_new_privs own_user user_namespace pid_namespa
 TOGETHER = [ROOT, *(ROOT | {wall} for wall in ("seccomp", "settings", "mount_flags", "own_devices", "mount_namespace", "pid_namespace", "descriptors")),
             {"pid_namespace", "own_user"}, {"pid_namespace", "own_user", "user_namespace"}, {"seccomp", "capabilities"},
             {"no_new_privs", "mount_flags", "user_namespace"}]
+LOOP = Path("/dev/loop-control")
 # These change the machine where they succeed.
 HARMFUL_OUTSIDE = ["change_host_name", "remount_root", "unmask_proc"]
 
@@ -130,7 +131,7 @@ def own_addresses():
 def not_here():
     """What this machine gives no opportunity for."""
     without = {name for name, address in zip(("machines_own_address", "link_local"), own_addresses()) if not address}
-    return missing_in_this_kernel() | without
+    return missing_in_this_kernel() | without | (set() if LOOP.exists() else {"disk_of_the_machine"})
 
 
 class Outside:
@@ -167,8 +168,10 @@ class Outside:
         image = made.enter_context(tempfile.NamedTemporaryFile())
         image.write(b"a disk" * 20_000)
         image.flush()
-        self.disk = run("losetup", "--find", "--show", image.name).strip()
-        made.callback(run, "losetup", "--detach", self.disk)
+        self.disk = ""
+        if LOOP.exists():
+            self.disk = run("losetup", "--find", "--show", image.name).strip()
+            made.callback(run, "losetup", "--detach", self.disk)
 
     def facts(self):
         address, link_local = own_addresses()
