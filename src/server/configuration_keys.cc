@@ -461,7 +461,7 @@ std::vector<Key> make_keys() {
        set_body_memory, shown(&C::body_memory)},
       {"freeze_after", "MILLISECONDS", "1000",
        "an instance without a call for so long is frozen until the next one; 0: never",
-       milliseconds(&C::freeze_after, 0, 86'400'000), shown(&C::freeze_after)},
+       milliseconds(&C::freeze_after, 0, 86'400'000), shown_milliseconds(&C::freeze_after)},
       {"idle_time", "SECONDS", "300", "an instance without a call for so long is given up",
        seconds(&C::idle_time, 1, 86'400), shown(&C::idle_time)},
       {"low_memory", "PERCENT", "5",

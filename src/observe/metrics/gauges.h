@@ -19,11 +19,11 @@ namespace lambda::observe {
 struct InstanceCounts {
   std::uint64_t starting = 0;
   std::uint64_t idle = 0;
-  std::uint64_t frozen = 0;  // idle ones that stand still
   std::uint64_t busy = 0;
   std::uint64_t ending = 0;
   std::uint64_t waiting_calls = 0;
   std::uint64_t memory_bytes = 0;  // of all of them, as it was sampled last
+  std::uint64_t frozen = 0;        // no call, and standing still; not among `idle`
 
   void add(const InstanceCounts& other);
   [[nodiscard]] std::uint64_t all() const { return starting + idle + frozen + busy + ending; }

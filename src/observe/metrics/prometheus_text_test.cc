@@ -90,7 +90,7 @@ TEST(PrometheusText, HasGaugesOfInstancesAndQueues) {
   CallBook book;
   auto scene = scene_of(book);
   LoopGauges loop;
-  loop.instances[{"greet", "7"}] = {1, 2, 3, 4, 5, 6'000'000};
+  loop.instances[{"greet", "7"}] = {1, 2, 3, 4, 5, 6'000'000, 7};
   loop.in_flight["greet"] = 8;
   scene.gauges.add(loop);
   scene.gauges.add(loop);
@@ -99,6 +99,8 @@ TEST(PrometheusText, HasGaugesOfInstancesAndQueues) {
   EXPECT_THAT(text, HasSubstr("lambda_concurrency{function=\"greet\"} 16\n"));
   EXPECT_THAT(text,
               HasSubstr("lambda_instances{function=\"greet\",version=\"7\",state=\"busy\"} 6\n"));
+  EXPECT_THAT(
+      text, HasSubstr("lambda_instances{function=\"greet\",version=\"7\",state=\"frozen\"} 14\n"));
   EXPECT_THAT(text, HasSubstr("lambda_waiting_calls{function=\"greet\",version=\"7\"} 10\n"));
   EXPECT_THAT(text, HasSubstr("lambda_memory_bytes{function=\"greet\",version=\"7\"} 12000000\n"));
   EXPECT_THAT(text, HasSubstr("lambda_queue_events{function=\"greet\",state=\"dead\"} 2\n"));

@@ -67,13 +67,14 @@ TEST_F(StatsJson, ShowsOneFunctionWithItsVersionsAndCharts) {
   book_.add(now(sample_of("greet", "1", 8ms)));
   book_.add(now(sample_of("greet", "$LATEST", 8ms)));
   auto given = scene();
-  given.gauges.instances[{"greet", "1"}] = {0, 1, 0, 0, 0, 0};
+  given.gauges.instances[{"greet", "1"}] = {0, 1, 0, 0, 0, 0, 2};
   const boost::json::value json = function_stats_json(given, "greet");
   EXPECT_EQ(json.at("name").as_string(), "greet");
   EXPECT_EQ(json.at("versions").as_array().size(), 2U);
   EXPECT_EQ(json.at_pointer("/versions/0/version").as_string(), "$LATEST");
   EXPECT_EQ(number(json, "/versions/1/invocations"), 1U);
   EXPECT_EQ(number(json, "/versions/1/instances/idle"), 1U);
+  EXPECT_EQ(number(json, "/versions/1/instances/frozen"), 2U);
   EXPECT_EQ(number(json, "/minutes/invocations/59"), 2U);
   EXPECT_NEAR(json.at_pointer("/minutes/p50/59").as_double(), 8.0, 1.0);
   EXPECT_EQ(number(json, "/lastHour/invocations"), 2U);
