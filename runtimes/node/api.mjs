@@ -1,8 +1,23 @@
 // The Runtime API: one connection that is kept open, one request at a time.
 import http from 'node:http';
+import net from 'node:net';
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 const prefix = '/2018-06-01/runtime/';
+
+// A connection that is made before there is anything to ask for: the first request's.
+export async function connectAhead() {
+  const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':');
+  const usual = agent.createConnection;
+  await new Promise((resolve, reject) => {
+    const socket = net.connect({ host, port, noDelay: true }, resolve).on('error', reject);
+    agent.createConnection = () => {
+      agent.createConnection = usual;
+      socket.off('error', reject);
+      return socket;
+    };
+  });
+}
 
 // A request under way; `done` resolves with {status, headers, body}.
 export function open(method, operation, headers) {

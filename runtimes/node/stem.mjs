@@ -2,12 +2,19 @@
 // told which (sandbox/init/protocol.h: three numbers, then strings, each with a NUL behind it).
 import fs from 'node:fs';
 import http from 'node:http';
+import { createRequire } from 'node:module';
 import os from 'node:os';
+import path from 'node:path';
+import { connectAhead } from './api.mjs';
+import { invoke, makeContext } from './invoke.mjs';
+import { loadHandler } from './loader.mjs';
 
 const socket = 3;
 
 export async function becomeStem() {
   await useHttpOnce();
+  await callOnce();
+  await connectAhead();
   takeOver();
 }
 
@@ -27,17 +34,35 @@ async function useHttpOnce() {
   await new Promise((resolve) => server.close(resolve));
 }
 
+// What loading a handler and calling it cost the first time. Nothing of it is left for the function to see.
+async function callOnce() {
+  process.env.LAMBDA_TASK_ROOT = import.meta.dirname;
+  const handler = await loadHandler('stem_handler.handler');
+  await invoke(handler, {}, makeContext({ 'lambda-runtime-deadline-ms': '0' }));
+  const { cache } = createRequire(import.meta.url);
+  delete cache[path.join(import.meta.dirname, 'stem_handler.cjs')];
+}
+
 function takeOver() {
   const header = readExactly(12);
   const [argumentCount, variableCount, size] = [0, 4, 8].map((at) => header.readUInt32LE(at));
   const texts = readExactly(size).toString('utf8').split('\0');
   fs.closeSync(socket);
-  for (const name of Object.keys(process.env)) delete process.env[name];
-  for (const text of texts.slice(1 + argumentCount, 1 + argumentCount + variableCount)) {
-    const end = text.indexOf('=');
-    process.env[text.slice(0, end)] = text.slice(end + 1);
-  }
+  setEnvironment(texts.slice(1 + argumentCount, 1 + argumentCount + variableCount));
   process.chdir(texts[0]);
+}
+
+function setEnvironment(texts) {
+  const wanted = new Map(texts.map((text) => {
+    const end = text.indexOf('=');
+    return [text.slice(0, end), text.slice(end + 1)];
+  }));
+  // What stays as it is is left alone: setting TZ, for one, has Node look for the time zone again.
+  for (const [name, value] of Object.entries(process.env)) {
+    if (wanted.get(name) === value) wanted.delete(name);
+    else if (!wanted.has(name)) delete process.env[name];
+  }
+  for (const [name, value] of wanted) process.env[name] = value;
 }
 
 // Waits without the event loop: nothing else is to happen here meanwhile.

@@ -543,6 +543,18 @@ class Stems(NodeTest):
             self.assertNotIn("OF_THE_STEM", names)
             self.assertEqual((directory, arguments), (str(runtime.root), []))
 
+    def test_what_it_loaded_to_get_ready_is_gone(self):
+        code = ("import { createRequire } from 'node:module';\n"
+                "export const handler = async () => [Object.keys(createRequire(import.meta.url).cache), process.env.LAMBDA_TASK_ROOT];\n")
+        with self.esm(code) as runtime:
+            self.assertEqual(runtime.call().json(), [[], str(runtime.root)])
+
+    def test_one_connection_is_made_and_used(self):
+        with self.esm("export const handler = async (event) => event;\n") as runtime:
+            for number in range(3):
+                self.assertEqual(runtime.call(number).json(), number)
+            self.assertEqual(runtime.api.connections, 1)
+
 
 # Of one version all, of the others what is of stems alone.
 in_stems(globals(), *(test for name, test in list(globals().items()) if name.endswith("OnNodejs22") and name != "StemsOnNodejs22"))

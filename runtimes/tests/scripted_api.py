@@ -113,6 +113,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
 
+    def process_request(self, request, client_address):
+        self.api.connections += 1
+        super().process_request(request, client_address)
+
     def handle_error(self, request, client_address):
         if not isinstance(sys.exc_info()[1], ConnectionError):  # a runtime that is gone
             super().handle_error(request, client_address)
@@ -126,6 +130,7 @@ class RuntimeApi:
         self.answers = queue.Queue()
         self.parts = queue.Queue()  # the chunks of streamed responses, as they come
         self.refused = []
+        self.connections = 0
         self.current = None
         self.initialised = threading.Event()
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
