@@ -1,9 +1,10 @@
-// What the kernel does for a sandbox, and nothing else: cgroups with limits, clone3 with the same namespaces, the same kinds of mounts,
-// pivot_root, a user namespace, loopback, exec of a static program that ends at once, and the removal of it all. One process of this
-// loops for so many seconds and prints how many it made.
+// What the kernel does for a sandbox, and nothing else: cgroups with limits, clone3 with the same
+// namespaces, the same kinds of mounts, pivot_root, a user namespace, loopback, exec of a static
+// program that ends at once, and the removal of it all. One process of this loops for so many
+// seconds and prints how many it made.
 //
-//   kernel_part SECONDS ROOT CODE NAME     ROOT: a directory with /proc /dev /tmp /var/task; NAME: of its cgroups; as root
-//   kernel_part                            the static program
+//   kernel_part SECONDS ROOT CODE NAME     ROOT: a directory with /proc /dev /tmp /var/task; NAME:
+//   of its cgroups; as root kernel_part                            the static program
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
@@ -53,7 +54,8 @@ struct Hierarchy {
 
 std::vector<Hierarchy> hierarchies() {
   const std::string base = "/sys/fs/cgroup";
-  const std::pair<std::string, std::string> memory{"memory.limit_in_bytes", "700000000"}, pids{"pids.max", "1025"}, cpu{"cpu.shares", "128"};
+  const std::pair<std::string, std::string> memory{"memory.limit_in_bytes", "700000000"},
+      pids{"pids.max", "1025"}, cpu{"cpu.shares", "128"};
   std::vector<Hierarchy> found;
   const auto there = [](const std::string& path) { return ::access(path.c_str(), F_OK) == 0; };
   if (there(base + "/memory/tasks")) found.push_back({base + "/memory", {memory}});
@@ -61,7 +63,8 @@ std::vector<Hierarchy> hierarchies() {
   if (there(base + "/pids/tasks")) found.push_back({base + "/pids", {pids}});
   if (there(base + "/unified/cgroup.procs")) found.push_back({base + "/unified", {}, true});
   if (there(base + "/cgroup.controllers"))
-    found.push_back({base, {{"memory.max", "700000000"}, {"pids.max", "1025"}, {"cpu.weight", "12"}}, true});
+    found.push_back(
+        {base, {{"memory.max", "700000000"}, {"pids.max", "1025"}, {"cpu.weight", "12"}}, true});
   return found;
 }
 
@@ -75,11 +78,13 @@ int fs(const char* type, std::vector<std::pair<const char*, const char*>> option
 }
 
 int copy(const char* path, std::uint64_t attributes, bool recursive = false) {
-  const int tree = ::open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0u));
+  const int tree = ::open_tree(
+      AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0u));
   must(tree >= 0, path);
   mount_attr attr{};
   attr.attr_set = attributes;
-  must(::mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) == 0, "mount_setattr");
+  must(::mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) == 0,
+       "mount_setattr");
   return tree;
 }
 
@@ -87,7 +92,8 @@ void place(int tree, const char* path) {
   must(::move_mount(tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) == 0, path);
 }
 
-[[noreturn]] void inside(const std::vector<int>& entries, const char* root, const char* code, int program) {
+[[noreturn]] void inside(const std::vector<int>& entries, const char* root, const char* code,
+                         int program) {
   for (const int entry : entries) must(::write(entry, "0", 1) == 1, "enter a cgroup");
   must(::unshare(CLONE_NEWCGROUP) == 0, "cgroup namespace");
   must(::sethostname("kernel", 6) == 0, "host name");
@@ -103,7 +109,9 @@ void place(int tree, const char* path) {
   const int tmp = fs("tmpfs", {{"size", "512m"}, {"mode", "1777"}});
   const int shared = fs("tmpfs", {{"size", "64m"}, {"mode", "1777"}});
   place(top, "/mnt");
-  must(::chdir("/mnt") == 0 && ::syscall(SYS_pivot_root, ".", ".") == 0 && ::umount2(".", MNT_DETACH) == 0 && ::chdir("/") == 0, "pivot_root");
+  must(::chdir("/mnt") == 0 && ::syscall(SYS_pivot_root, ".", ".") == 0 &&
+           ::umount2(".", MNT_DETACH) == 0 && ::chdir("/") == 0,
+       "pivot_root");
   place(proc, "/proc");
   place(devices, "/dev");
   place(shared, "/dev/shm");
@@ -117,11 +125,13 @@ void place(int tree, const char* path) {
   die("exec");
 }
 
-void one(const std::vector<Hierarchy>& all, const std::string& name, const char* root, const char* code, int program) {
+void one(const std::vector<Hierarchy>& all, const std::string& name, const char* root,
+         const char* code, int program) {
   std::vector<int> entries;
   clone_args arguments{};
   int pidfd = -1;
-  arguments.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_PIDFD;
+  arguments.flags =
+      CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_PIDFD;
   arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
   arguments.exit_signal = SIGCHLD;
   int directory = -1;
@@ -151,7 +161,8 @@ void one(const std::vector<Hierarchy>& all, const std::string& name, const char*
   ::close(pidfd);
   for (const int entry : entries) ::close(entry);
   if (directory >= 0) ::close(directory);
-  for (const auto& hierarchy : all) must(::rmdir((hierarchy.path + "/" + name).c_str()) == 0, "rmdir");
+  for (const auto& hierarchy : all)
+    must(::rmdir((hierarchy.path + "/" + name).c_str()) == 0, "rmdir");
 }
 
 }  // namespace
@@ -160,7 +171,9 @@ int main(int argc, char** argv) {
   if (argc == 1) return 0;
   must(argc == 5, "usage: kernel_part SECONDS ROOT CODE NAME");
   const int program = ::open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-  must(::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0, "mount namespace");
+  must(::unshare(CLONE_NEWNS) == 0 &&
+           ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0,
+       "mount namespace");
   // As few mounts as lambda-spawn has: each is copied with every new mount namespace.
   const int root = ::open_tree(AT_FDCWD, argv[2], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
   const int code = ::open_tree(AT_FDCWD, argv[3], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
@@ -168,18 +181,24 @@ int main(int argc, char** argv) {
   const auto all = hierarchies();
   std::vector<std::string> opened;
   must(::mount("tmpfs", "/mnt", "tmpfs", 0, "size=1m") == 0, "tmpfs");
-  for (const char* name : {"/mnt/mnt", "/mnt/dev", "/mnt/root", "/mnt/code", "/mnt/sys"}) must(::mkdir(name, 0755) == 0, name);
+  for (const char* name : {"/mnt/mnt", "/mnt/dev", "/mnt/root", "/mnt/code", "/mnt/sys"})
+    must(::mkdir(name, 0755) == 0, name);
   place(root, "/mnt/root");
   place(code, "/mnt/code");
   place(fs("tmpfs", {{"size", "64k"}}), "/mnt/dev");
   must(::mkdir("/mnt/dev/shm", 0755) == 0, "shm");
-  const int control_groups = ::open_tree(AT_FDCWD, "/sys", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+  const int control_groups =
+      ::open_tree(AT_FDCWD, "/sys", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
   must(control_groups >= 0, "/sys");
   place(control_groups, "/mnt/sys");
-  must(::chdir("/mnt") == 0 && ::syscall(SYS_pivot_root, ".", ".") == 0 && ::umount2(".", MNT_DETACH) == 0 && ::chdir("/") == 0, "pivot_root");
-  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(static_cast<long>(std::atof(argv[1]) * 1000));
+  must(::chdir("/mnt") == 0 && ::syscall(SYS_pivot_root, ".", ".") == 0 &&
+           ::umount2(".", MNT_DETACH) == 0 && ::chdir("/") == 0,
+       "pivot_root");
+  const auto until = std::chrono::steady_clock::now() +
+                     std::chrono::milliseconds(static_cast<long>(std::atof(argv[1]) * 1000));
   long made = 0;
-  while (std::chrono::steady_clock::now() < until) one(all, std::string(argv[4]) + "-" + std::to_string(++made), "/root", "/code", program);
+  while (std::chrono::steady_clock::now() < until)
+    one(all, std::string(argv[4]) + "-" + std::to_string(++made), "/root", "/code", program);
   std::printf("%ld\n", made);
   return 0;
 }
