@@ -66,6 +66,9 @@ class StemDriver final : public Driver {
   Task<Result<std::unique_ptr<Sandbox>>> start(
       SandboxSpec spec, std::chrono::steady_clock::time_point deadline) override {
     driver_.expect(spec);
+    // What there can be no stem of is refused like anywhere else.
+    if (!driver_.stems().counts().contains(spec.image_id.empty() ? spec.runtime : "image"))
+      co_return co_await driver_.start(std::move(spec), deadline);
     while (driver_.stems().waiting() == 0) {
       if (std::chrono::steady_clock::now() > deadline)
         co_return fail(ErrorCode::timeout, "no stem was made in time");
