@@ -44,7 +44,7 @@ void add_deploy_settings(CLI::App& command, DeployOptions& options) {
        "requests at once in one instance of an HTTP function (first: 32)")
       ->check(whole_number(kConcurrencyRange));
   text("--idle-time", options.idle_time, "SECONDS",
-       "without a call for so long, an instance is given up; 0: as the server has it (first: 0)")
+       "how long an instance waits for calls (first: 0, the server's)")
       ->check(whole_number(kIdleTimeRange));
   text("--min-instances", options.min_instances, "N",
        "instances that are kept ready for calls (first: 0)")
