@@ -92,6 +92,26 @@ TEST_F(ShardRecordTest, AColdCallAndAWarmOneAreToldWithTheirSteps) {
   EXPECT_EQ(sink_.kept.back().instance, sink_.kept.front().instance);
 }
 
+class FrozenRecordTest : public ShardTest {
+ public:
+  FrozenRecordTest() {
+    limits_.freeze_after = 1ms;
+    shard().set_sink(&sink_);
+  }
+  Recording sink_;
+};
+
+TEST_F(FrozenRecordTest, AThawIsAStepOfTheCallThatCameNext) {
+  ASSERT_TRUE(finish(shard().invoke(call("1"))));
+  clock_.advance(1ms);
+  ASSERT_TRUE(until([&] { return driver_.runtimes.front()->frozen; }));
+  ASSERT_TRUE(finish(shard().invoke(call("2"))));
+  ASSERT_EQ(sink_.kept.size(), 2u);
+  EXPECT_FALSE(sink_.kept.back().call.cold);
+  EXPECT_THAT(sink_.kept.back().steps(),
+              ElementsAre(CallStep::thaw, CallStep::handler, CallStep::response));
+}
+
 TEST_F(ShardRecordTest, WhatADeployStartedIsNoStepOfTheFirstCall) {
   Invoker::InitFailure failure;
   ASSERT_TRUE(finish(shard().prepare(version_, failure)));
