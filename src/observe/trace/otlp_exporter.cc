@@ -33,9 +33,9 @@ TraceContext::SpanId random_span() {
 // Seconds; a date, or nothing, is 0.
 milliseconds retry_after(const http::Response& answer) {
   const auto text = answer.headers.get("Retry-After");
-  long seconds = 0;
-  std::from_chars(text.data(), text.data() + text.size(), seconds);
-  return std::chrono::seconds(std::clamp(seconds, 0L, 3600L));
+  long count = 0;
+  std::from_chars(text.data(), text.data() + text.size(), count);
+  return std::chrono::seconds(std::clamp(count, 0L, 3600L));
 }
 
 }  // namespace
