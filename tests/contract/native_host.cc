@@ -10,6 +10,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
+fs::path runtimes_directory() {
+  const char* named = std::getenv("LAMBDA_RUNTIMES_DIR");
+  return named != nullptr ? named : "/var/lib/lambda-runtimes";
+}
+
 class NativeHost : public DriverHost {
  public:
   explicit NativeHost(native::StemLimits stems = {}) {
@@ -19,8 +24,7 @@ class NativeHost : public DriverHost {
     native::SpawnOptions options;
     options.program_directory = LAMBDA_PROGRAMS;
     options.data_directory = directory_;
-    const char* runtimes = std::getenv("LAMBDA_RUNTIMES_DIR");
-    options.runtimes_directory = runtimes != nullptr ? runtimes : "/var/lib/lambda-runtimes";
+    options.runtimes_directory = runtimes_directory();
     spawn_ = native::SpawnClient::launch(options);
     driver_ = std::make_unique<native::NativeDriver>(*spawn_, native::ImageRoots(), stems);
   }
@@ -66,10 +70,8 @@ class StemDriver final : public Driver {
   Task<Result<std::unique_ptr<Sandbox>>> start(
       SandboxSpec spec, std::chrono::steady_clock::time_point deadline) override {
     driver_.expect(spec);
-    // What there can be no stem of is refused like anywhere else.
-    if (!driver_.stems().counts().contains(spec.image_id.empty() ? spec.runtime : "image"))
-      co_return co_await driver_.start(std::move(spec), deadline);
-    while (driver_.stems().waiting() == 0) {
+    const bool can_be = fs::exists(runtimes_directory() / spec.runtime);
+    while (can_be && driver_.stems().waiting() == 0) {
       if (std::chrono::steady_clock::now() > deadline)
         co_return fail(ErrorCode::timeout, "no stem was made in time");
       co_await sleep_for(std::chrono::milliseconds(5));

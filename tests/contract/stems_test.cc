@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <thread>
 
@@ -64,13 +65,24 @@ class StemsAtWork : public testing::Test {
   void take_one() {
     const auto stem = stems_->take(kind_);
     ASSERT_TRUE(stem);
+    weight_ = cpu_weight(stem->memory_cgroup);
     SpawnRequest request;
     request.operation = Operation::stop;
     std::memcpy(request.id, stem->id.data(), stem->id.size());
     spawn_->post(request);
   }
 
+  // Of the sandbox whose memory cgroup this is.
+  static std::string cpu_weight(std::string cgroup) {
+    if (const auto at = cgroup.find("/memory/"); at != std::string::npos)
+      cgroup.replace(at, 8, "/cpu/");
+    std::string weight;
+    for (const char* file : {"/cpu.weight", "/cpu.shares"}) std::ifstream(cgroup + file) >> weight;
+    return weight;
+  }
+
   StemKind kind_;
+  std::string weight_;
 
  private:
   fs::path directory_;
@@ -88,6 +100,13 @@ TEST_F(StemsAtWork, NoneIsMadeRightAfterOneWasTaken) {
   EXPECT_EQ(stems.waiting(), 3u);
   until_waiting(4);
   EXPECT_GE(std::chrono::steady_clock::now() - taken, milliseconds(600));
+}
+
+TEST_F(StemsAtWork, AStemThatWaitsHasTheLeastWeight) {
+  with(seconds(1));
+  until_waiting(4);
+  take_one();
+  EXPECT_TRUE(weight_ == "1" || weight_ == "2") << weight_;  // of v2, v1
 }
 
 TEST_F(StemsAtWork, WhereLessThanHalfAreLeftTheyAreMadeAtOnce) {

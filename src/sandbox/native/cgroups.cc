@@ -59,6 +59,24 @@ Result<Done> limit_memory(const Hierarchy& hierarchy, const std::string& directo
   return done;
 }
 
+std::uint64_t memory_of_weight(const CgroupLimits& limits) {
+  if (limits.cpu == CpuWeight::by_memory) return limits.memory_bytes;
+  return limits.cpu == CpuWeight::least ? 0 : kMemoryOfOneCpu;
+}
+
+Result<Done> set_cpu(const Hierarchy& hierarchy, const std::string& directory,
+                     const CgroupLimits& limits) {
+  if (!hierarchy.cpu) return Done{};
+  const int parent = hierarchy.parent.get();
+  const auto memory = memory_of_weight(limits);
+  if (hierarchy.v2) {
+    return write_file_at(parent, directory + "/cpu.weight",
+                         std::to_string(scaled(100, memory, 1, 10'000)));
+  }
+  return write_file_at(parent, directory + "/cpu.shares",
+                       std::to_string(scaled(1024, memory, 2, 262'144)));
+}
+
 Result<Done> set_limits(const Hierarchy& hierarchy, const std::string& directory,
                         const CgroupLimits& limits) {
   const int parent = hierarchy.parent.get();
@@ -71,16 +89,7 @@ Result<Done> set_limits(const Hierarchy& hierarchy, const std::string& directory
     auto done = write_file_at(parent, directory + "/pids.max", std::to_string(limits.processes));
     if (!done) return done;
   }
-  const auto memory = limits.least_cpu ? 0 : limits.memory_bytes;
-  if (hierarchy.cpu && hierarchy.v2) {
-    return write_file_at(parent, directory + "/cpu.weight",
-                         std::to_string(scaled(100, memory, 1, 10'000)));
-  }
-  if (hierarchy.cpu) {
-    return write_file_at(parent, directory + "/cpu.shares",
-                         std::to_string(scaled(1024, memory, 2, 262'144)));
-  }
-  return Done{};
+  return set_cpu(hierarchy, directory, limits);
 }
 
 std::vector<std::string> directories_in(int directory) {
@@ -167,6 +176,14 @@ bool Cgroup::kernel_killed_for_memory() const {
 Result<Done> Cgroup::set_limits(const CgroupLimits& limits) const {
   for (const auto& hierarchy : all_->hierarchies_) {
     auto done = native::set_limits(hierarchy, id_, limits);
+    if (!done) return done;
+  }
+  return Done{};
+}
+
+Result<Done> Cgroup::set_cpu(const CgroupLimits& limits) const {
+  for (const auto& hierarchy : all_->hierarchies_) {
+    auto done = native::set_cpu(hierarchy, id_, limits);
     if (!done) return done;
   }
   return Done{};

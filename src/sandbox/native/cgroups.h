@@ -32,12 +32,18 @@ struct CgroupBudget {
   std::uint64_t processes = 0;     // 0: 80 % of pid_max
 };
 
+enum class CpuWeight {
+  by_memory,
+  least,  // of a stem: the CPU that nobody else wants
+  // While a sandbox is set up: that holds locks of the kernel's which others wait for.
+  whole_cpu
+};
+
 struct CgroupLimits {
   std::uint64_t memory_bytes = 0;
   std::uint64_t tmp_bytes = 0;
   std::uint64_t processes = 0;
-  // Of a stem: it gets the CPU that nobody else wants. Else by its memory.
-  bool least_cpu = false;
+  CpuWeight cpu = CpuWeight::by_memory;
 };
 
 // One hierarchy that we use, by the parent directory made in it.
@@ -76,6 +82,8 @@ class Cgroup {
   [[nodiscard]] bool kernel_killed_for_memory() const;
   // Instead of those it was made with.
   Result<Done> set_limits(const CgroupLimits& limits) const;
+  // The weight alone.
+  Result<Done> set_cpu(const CgroupLimits& limits) const;
   Result<Done> set_frozen(bool frozen) const;
   // Of one that was set to frozen: whether all its processes have come to a halt.
   [[nodiscard]] bool stands_still() const;

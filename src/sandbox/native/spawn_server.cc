@@ -143,7 +143,6 @@ CgroupLimits SpawnServer::limits_of(const SpawnRequest& request) const {
   limits.tmp_bytes = request.tmp_bytes;
   // And init.
   limits.processes = (request.processes + 1) * (parts_.walls.processes ? 1 : kUnlimited);
-  limits.least_cpu = request.stem != 0;
   return limits;
 }
 
@@ -306,6 +305,7 @@ Result<Done> SpawnServer::start(const SpawnRequest& request, const UniqueFd& con
   sandbox->start_request = request.request;
   sandbox->stem = request.stem != 0;
   sandbox->limits = limits_of(request);
+  sandbox->limits.cpu = CpuWeight::whole_cpu;
   const auto began = Clock::now();
   auto cgroup = parts_.cgroups.make(id, sandbox->limits);
   if (!cgroup) return fail(std::move(cgroup.error()).as(ErrorCode::sandbox_failed));
@@ -409,7 +409,6 @@ void SpawnServer::fill(Sandbox& sandbox, const SpawnRequest& request) {
   const auto began = Clock::now();
   if (done) {
     sandbox.limits = limits_of(request);
-    sandbox.limits.least_cpu = false;
     done = sandbox.cgroup.set_limits(sandbox.limits);
   }
   if (done) done = change_file_system(sandbox.tmp.get(), size_of_tmp(request.tmp_bytes));
@@ -440,6 +439,11 @@ void SpawnServer::setup_ended(Sandbox& sandbox) {
   }
   unwatch(sandbox.status);
   if (!sandbox.setup_failure.empty() || sandbox.state != State::starting) return stop(sandbox);
+  sandbox.limits.cpu = sandbox.stem ? CpuWeight::least : CpuWeight::by_memory;
+  if (auto set = sandbox.cgroup.set_cpu(sandbox.limits); !set) {
+    sandbox.setup_failure = set.error().message();
+    return stop(sandbox);
+  }
   sandbox.state = State::running;
   ++watched_;
   if (watched_ == 1) next_look_ = Clock::now() + kLookEvery;
