@@ -210,6 +210,30 @@ TEST_F(HostileLambdad, WhatIsRightWorks) {
   EXPECT_EQ(ask(request_of(Operation::stop, "good")).failed, 0u);
 }
 
+TEST_F(HostileLambdad, TheWeightIsByMemoryAndOfAStemTheLeast) {
+  const auto weight_of = [](const SpawnReply& reply) {
+    std::string cgroup = reply.text;
+    if (const auto at = cgroup.find("/memory/"); at != std::string::npos)
+      cgroup.replace(at, 8, "/cpu/");
+    const auto v2 = text_of(cgroup + "/cpu.weight");
+    return std::atoi((v2.empty() ? text_of(cgroup + "/cpu.shares") : v2).c_str());
+  };
+  auto request = start_request("good");
+  request.memory_bytes = 1769u << 20;
+  const int whole = weight_of(start(request));
+  EXPECT_TRUE(whole == 100 || whole == 1024) << whole;  // v2, v1
+  request = start_request("half");
+  request.memory_bytes = 884u << 20;
+  EXPECT_NEAR(weight_of(start(request)), whole / 2, 1);
+  request = start_request("stem");
+  request.stem = 1;
+  EXPECT_LE(weight_of(start(request)), 2);
+  auto fill = start_request("stem");
+  fill.operation = Operation::fill;
+  fill.memory_bytes = 884u << 20;
+  EXPECT_NEAR(weight_of(ask(fill)), whole / 2, 1);
+}
+
 TEST_F(HostileLambdad, NoPathLeadsOutOfTheTwoDirectories) {
   fs::create_directory(data_ / "inside");
   fs::create_symlink("/etc", data_ / "link");
