@@ -102,7 +102,12 @@ ReadState receive(int socket, Received& received) {
   message.msg_control = ancillary;
   message.msg_controllen = sizeof(ancillary);
   const ssize_t size = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  if (size < 0) return errno == EAGAIN || errno == EINTR ? ReadState::nothing : ReadState::closed;
+  if (size < 0) {
+    // ECONNRESET is said once where init ended with a command unread; what it had said before that
+    // comes after, and then the end.
+    const bool more = errno == EAGAIN || errno == EINTR || errno == ECONNRESET;
+    return more ? ReadState::nothing : ReadState::closed;
+  }
   received.descriptors = take_descriptors(message);
   if (size == 0) return ReadState::closed;
   if (static_cast<std::size_t>(size) != sizeof(Report)) return ReadState::malformed;
