@@ -38,7 +38,7 @@ Result<Done> read_in_range(const json::object& settings, std::string_view name, 
   if (*number && (**number < range.least || **number > range.most))
     return fail(ErrorCode::invalid, "{} must be a number from {} to {}", name, range.least,
                 range.most);
-  if (*number) into = **number;
+  if (*number) into = *number;
   return Done{};
 }
 
