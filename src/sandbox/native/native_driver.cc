@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <initializer_list>
 #include <optional>
+#include <sys/stat.h>
 #include <utility>
 #include <vector>
 
@@ -61,10 +62,16 @@ SpawnRequest request_for(Operation operation, const std::string& id) {
   return request;
 }
 
-StemKind kind_of(const SandboxSpec& spec, const SpawnRequest& request) {
+StemKind kind_of(const SandboxSpec& spec, const SpawnRequest& request,
+                 const fs::path& runtimes_directory) {
   StemKind kind;
   kind.root_kind = request.root_kind;
   kind.root = request.root;
+  if (kind.root_kind == RootKind::runtime) {
+    struct stat root {};
+    if (::stat((runtimes_directory / kind.root / "rootfs").c_str(), &root) == 0)
+      kind.root_inode = root.st_ino;
+  }
   if (spec.stem_environment.empty()) return kind;
   kind.argv = spec.argv;
   kind.argv.emplace_back("--stem");
@@ -275,7 +282,7 @@ Result<SpawnRequest> NativeDriver::start_request(const SandboxSpec& spec) const 
 Task<Result<std::unique_ptr<Sandbox>>> NativeDriver::start(SandboxSpec spec, TimePoint deadline) {
   auto request = start_request(spec);
   if (!request) co_return fail(std::move(request.error()));
-  if (auto stem = stems_.take(kind_of(spec, *request))) {
+  if (auto stem = stems_.take(kind_of(spec, *request, spawn_.runtimes_directory()))) {
     auto started = co_await start_in_stem(std::move(*stem), spec, *request, deadline);
     if (started) co_return started;
     spdlog::warn("a stem was of no use, so {} starts from nothing: {}", spec.function,
@@ -333,7 +340,8 @@ Task<Result<std::unique_ptr<Sandbox>>> NativeDriver::start_afresh(SandboxSpec sp
 }
 
 void NativeDriver::expect(const SandboxSpec& spec) {
-  if (const auto request = start_request(spec)) stems_.expect(kind_of(spec, *request));
+  if (const auto request = start_request(spec))
+    stems_.expect(kind_of(spec, *request, spawn_.runtimes_directory()));
 }
 
 Task<Result<std::string>> NativeDriver::probe() {

@@ -21,7 +21,7 @@ void StemDemand::note(Time now) {
 }
 
 std::size_t StemDemand::wanted(const StemLimits& limits, Time now) const {
-  if (now - last_ > limits.forget) return 0;
+  if (!last_ || now - *last_ > limits.forget) return 0;
   const auto second = second_of(now);
   std::size_t recent = 0;
   for (std::size_t slot = 0; slot < kSeconds; ++slot) {

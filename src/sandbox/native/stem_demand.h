@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace lambda::sandbox::native {
 
@@ -32,7 +33,7 @@ class StemDemand {
   static constexpr std::size_t kSeconds = 10;
   std::array<std::size_t, kSeconds> counts_{};
   std::array<std::int64_t, kSeconds> of_second_{};
-  Time last_{};
+  std::optional<Time> last_;
 };
 
 }  // namespace lambda::sandbox::native

@@ -17,6 +17,8 @@ StemLimits limits_of(std::size_t most) {
 
 TEST(StemDemand, NobodyAskedSoNoneIsWanted) {
   EXPECT_EQ(StemDemand().wanted(limits_of(8), kStart), 0u);
+  // Also on a machine that has just booted.
+  EXPECT_EQ(StemDemand().wanted(limits_of(8), StemDemand::Time{1s}), 0u);
 }
 
 TEST(StemDemand, AKindThatIsInUseHasTheLeast) {

@@ -37,12 +37,24 @@ Stems::Stems(SpawnClient& spawn, StemLimits limits) : spawn_(spawn), limits_(lim
 // lambda-spawn, which ends later, ends what waits.
 Stems::~Stems() = default;
 
+// Of a root that has been replaced since no stem is wanted any more.
+Stems::Shelf& Stems::shelf_of(const StemKind& kind) {
+  const auto [place, is_new] = shelves_.try_emplace(kind);
+  if (is_new) {
+    for (auto& [other, shelf] : shelves_) {
+      const bool same_root = other.root_kind == kind.root_kind && other.root == kind.root;
+      if (same_root && other.root_inode != kind.root_inode) shelf.demand = {};
+    }
+  }
+  return place->second;
+}
+
 std::optional<Stem> Stems::take(const StemKind& kind) {
   if (limits_.most == 0) return std::nullopt;
   std::optional<Stem> stem;
   {
     const std::lock_guard lock(mutex_);
-    auto& shelf = shelves_[kind];
+    auto& shelf = shelf_of(kind);
     const auto now = Clock::now();
     shelf.demand.note(now);
     auto& counts = counts_[name_of(kind)];
@@ -64,7 +76,7 @@ void Stems::expect(const StemKind& kind) {
   if (limits_.most == 0) return;
   {
     const std::lock_guard lock(mutex_);
-    shelves_[kind].demand.expect(Clock::now());
+    shelf_of(kind).demand.expect(Clock::now());
   }
   wake();
 }

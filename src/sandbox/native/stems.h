@@ -32,6 +32,8 @@ namespace lambda::sandbox::native {
 struct StemKind {
   RootKind root_kind = RootKind::runtime;
   std::string root;  // as of SpawnRequest
+  // Which directory that was when this was asked for: a runtime may be built anew.
+  std::uint64_t root_inode = 0;
   // What runs in it before it has a function; empty: init alone, which will execute what it is
   // told.
   std::vector<std::string> argv;
@@ -81,6 +83,7 @@ class Stems {
   };
 
   // Nothing, too, where it is better made later: at rest_over_.
+  Shelf& shelf_of(const StemKind& kind);
   std::optional<StemKind> next_to_make();
   std::vector<Stem> take_unneeded();
   Task<void> make(StemKind kind);
