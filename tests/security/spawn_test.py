@@ -98,7 +98,8 @@ class StandingStill(SpawnTest):
 
     def test_warm_functions_answer_while_lambda_spawn_stands_still(self):
         """A hundred requests fill the socket. The rest must wait beside it, and no loop with them."""
-        server = self.start(LambdaServer("native", flags=["--max-instances", "400"]))
+        # One that is frozen is thawed by lambda-spawn, so calls of it wait.
+        server = self.start(LambdaServer("native", flags=["--max-instances", "400", "--freeze-after", "0"]))
         warm = [f"warm-{n}" for n in range(4)]  # on every loop
         for name in [*warm, "cold"]:
             self.deploy_evaluator(server, name)
