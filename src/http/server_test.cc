@@ -467,7 +467,7 @@ TEST_F(ServerTest, EndsAReaderThatIsTooSlow) {
 }
 
 TEST_F(ServerTest, CollectsABodyOfAKnownLengthInOneBlock) {
-  class Pieces final : public BodyReader {
+  class TwoPieces final : public BodyReader {
    public:
     Task<Result<std::string>> read_some() override {
       co_return std::string(left_-- > 0 ? 60'000 : 0, 'p');
@@ -478,7 +478,7 @@ TEST_F(ServerTest, CollectsABodyOfAKnownLengthInOneBlock) {
     int left_ = 10;
   };
   Loop loop(1);
-  Pieces pieces;
+  TwoPieces pieces;
   auto all = asio::co_spawn(loop, read_all(pieces, 1 << 20), asio::use_future);
   loop.run();
   const auto text = all.get();
