@@ -224,14 +224,14 @@ TEST_F(HostileLambdad, TheWeightIsByMemoryAndOfAStemTheLeast) {
   EXPECT_TRUE(whole == 100 || whole == 1024) << whole;  // v2, v1
   request = start_request("half");
   request.memory_bytes = 884u << 20;
-  EXPECT_NEAR(weight_of(start(request)), whole / 2, 1);
+  EXPECT_NEAR(weight_of(start(request)), whole / 2.0, 1);
   request = start_request("stem");
   request.stem = 1;
   EXPECT_LE(weight_of(start(request)), 2);
   auto fill = start_request("stem");
   fill.operation = Operation::fill;
   fill.memory_bytes = 884u << 20;
-  EXPECT_NEAR(weight_of(ask(fill)), whole / 2, 1);
+  EXPECT_NEAR(weight_of(ask(fill)), whole / 2.0, 1);
 }
 
 TEST_F(HostileLambdad, NoPathLeadsOutOfTheTwoDirectories) {
