@@ -1,7 +1,7 @@
 #include "api/audit_api.h"
 
+#include "api/time_json.h"
 #include "base/moment.h"
-#include "base/time_text.h"
 #include "store/audit_table.h"
 
 #include <charconv>
@@ -49,7 +49,7 @@ json::object entry_json(const store::AuditEntry& entry) {
   const auto& row = entry.row;
   json::object object;
   object["id"] = row.seq;
-  object["time"] = format_iso(row.time) + "Z";
+  object["time"] = iso_z(row.time);
   object["by"] = row.kind;
   object["who"] = row.actor;
   object["name"] = row.name;

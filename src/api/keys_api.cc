@@ -1,5 +1,6 @@
 #include "api/keys_api.h"
 
+#include "api/time_json.h"
 #include "base/moment.h"
 #include "base/time_text.h"
 #include "store/key_table.h"
@@ -14,11 +15,6 @@ namespace lambda::api {
 namespace {
 
 namespace json = boost::json;
-
-json::value time_json(const std::optional<WallTime>& time) {
-  if (!time) return nullptr;
-  return json::value(format_iso(*time) + "Z");
-}
 
 json::array words_json(std::string_view words) {
   json::array array;

@@ -2,7 +2,7 @@
 
 #include "api/functions_api.h"
 #include "api/log_settings_api.h"
-#include "base/time_text.h"
+#include "api/time_json.h"
 #include "deploy/live_move.h"
 
 #include <algorithm>
@@ -11,10 +11,6 @@ namespace lambda::api {
 namespace {
 
 namespace json = boost::json;
-
-std::string iso_z(WallTime time) {
-  return format_iso(time) + "Z";
-}
 
 Result<function::FunctionPtr> find(Services& services, const Exchange& exchange) {
   const auto& name = exchange.captures.at(0);

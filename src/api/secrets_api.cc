@@ -1,7 +1,7 @@
 #include "api/secrets_api.h"
 
+#include "api/time_json.h"
 #include "base/crypto.h"
-#include "base/time_text.h"
 #include "function/secret_users.h"
 
 #include <algorithm>
@@ -24,7 +24,7 @@ json::object secret_json(const Exchange& exchange, const function::Snapshot& now
   }
   object["as"] = function::to_string(secret.form);
   object["digest"] = secret.digest;
-  object["changed"] = format_iso(secret.changed) + "Z";
+  object["changed"] = iso_z(secret.changed);
   auto& users = object["usedBy"].emplace_array();
   for (const auto& user : function::users_of_secret(now, secret.function, secret.name)) {
     if (exchange.may_see(user)) users.emplace_back(user);

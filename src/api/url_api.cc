@@ -1,7 +1,7 @@
 #include "api/url_api.h"
 
 #include "api/cors_request.h"
-#include "base/time_text.h"
+#include "api/time_json.h"
 
 namespace lambda::api {
 namespace {
@@ -29,10 +29,6 @@ bool has_url(const function::UrlConfig& url) {
 
 tl::unexpected<Error> no_such_resource() {
   return fail(ErrorCode::not_found, "The resource you requested does not exist.");
-}
-
-std::string iso_z(WallTime time) {
-  return format_iso(time) + "Z";
 }
 
 json::object url_json(Services& services, const function::Function& function,

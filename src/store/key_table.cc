@@ -20,11 +20,6 @@ constexpr std::string_view kSecretAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 constexpr std::size_t kIdLength = 20;
 
-std::optional<WallTime> time_in(const SQLite::Column& column) {
-  if (column.isNull()) return std::nullopt;
-  return from_ms(column.getInt64());
-}
-
 // Patterns hold no space.
 std::vector<std::string> split_words(const std::string& text) {
   std::istringstream words(text);

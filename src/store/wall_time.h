@@ -3,8 +3,11 @@
 
 #include "base/clock.h"
 
+#include <SQLiteCpp/Column.h>
+
 #include <chrono>
 #include <cstdint>
+#include <optional>
 
 namespace lambda::store {
 
@@ -13,6 +16,12 @@ inline std::int64_t to_ms(WallTime time) {
 }
 inline WallTime from_ms(std::int64_t ms) {
   return WallTime(std::chrono::milliseconds(ms));
+}
+
+// Nothing where it is NULL.
+inline std::optional<WallTime> time_in(const SQLite::Column& column) {
+  if (column.isNull()) return std::nullopt;
+  return from_ms(column.getInt64());
 }
 
 }  // namespace lambda::store

@@ -1,7 +1,7 @@
 #include "api/events/queue_api.h"
 
 #include "api/json_check.h"
-#include "base/time_text.h"
+#include "api/time_json.h"
 
 #include <charconv>
 #include <utility>
@@ -14,11 +14,6 @@ using events::EventInfo;
 using events::EventState;
 
 constexpr std::size_t kMostEvents = 1'000;
-
-json::value time_json(const std::optional<WallTime>& time) {
-  if (!time) return nullptr;
-  return json::value(format_iso(*time) + "Z");
-}
 
 json::object event_json(const EventInfo& event) {
   json::object object;

@@ -3,6 +3,7 @@
 #include "base/encoding.h"
 #include "events/queue/event_statements.h"
 #include "function/validation.h"
+#include "store/wall_time.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <spdlog/fmt/fmt.h>
@@ -13,6 +14,10 @@ namespace lambda::events {
 
 namespace {
 
+using store::from_ms;
+using store::time_in;
+using store::to_ms;
+
 // What is remembered of an error: AWS keeps as much with a dead letter. Of its type, what is a
 // name.
 constexpr std::size_t kLongestError = 1'024;
@@ -20,21 +25,8 @@ constexpr std::size_t kLongestErrorType = 256;
 // Of a result that did not go where it should.
 constexpr const char* kNotFound = "Destination.NotFound";
 
-std::int64_t to_ms(WallTime time) {
-  return time.time_since_epoch().count();
-}
-WallTime from_ms(std::int64_t ms) {
-  return WallTime(std::chrono::milliseconds(ms));
-}
-
 std::string text_at(store::Statements::Use& row, int column) {
   return row->getColumn(column).getString();
-}
-
-std::optional<WallTime> time_at(store::Statements::Use& row, int column) {
-  const auto value = row->getColumn(column);
-  if (value.isNull()) return std::nullopt;
-  return from_ms(value.getInt64());
 }
 
 void bind_blob(store::Statements::Use& statement, int index, std::string_view bytes) {
@@ -204,7 +196,7 @@ EventTable::Claims EventTable::claim(SQLite::Database& database, const std::vect
     auto next = take(database, sql::kNextDue);
     bind_text(next, 3, part.lane.function);
     bind_text(next, 4, part.lane.url);
-    claims.next_due[part.lane] = next->executeStep() ? time_at(next, 0) : std::nullopt;
+    claims.next_due[part.lane] = next->executeStep() ? time_in(next->getColumn(0)) : std::nullopt;
   }
   return claims;
 }
@@ -317,8 +309,8 @@ std::optional<EventInfo> EventTable::info_of(SQLite::Database& database, std::in
   info.state = static_cast<EventState>(rows->getColumn(3).getInt());
   info.source = static_cast<EventSource>(rows->getColumn(4).getInt());
   info.accepted = from_ms(rows->getColumn(5).getInt64());
-  if (info.state == EventState::waiting) info.due = time_at(rows, 6);
-  info.finished = time_at(rows, 7);
+  if (info.state == EventState::waiting) info.due = time_in(rows->getColumn(6));
+  info.finished = time_in(rows->getColumn(7));
   info.attempts = rows->getColumn(8).getInt();
   info.throttles = rows->getColumn(9).getInt();
   info.error_type = text_at(rows, 10);
@@ -370,7 +362,7 @@ std::vector<QueueDepth> EventTable::depths(SQLite::Database& database, std::stri
     depth.running = number(2);
     depth.retrying = number(3);
     depth.dead = number(4);
-    depth.oldest = time_at(rows, 5);
+    depth.oldest = time_in(rows->getColumn(5));
     depths.push_back(std::move(depth));
   }
   return depths;

@@ -2,11 +2,16 @@
 #include "events/scheduler/schedule_table.h"
 
 #include "events/queue/event.h"
+#include "store/wall_time.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
 namespace lambda::events {
 namespace {
+
+using store::from_ms;
+using store::time_in;
+using store::to_ms;
 
 constexpr const char* kLoad =
     "SELECT s.id, s.function, s.name, s.expression, s.zone, s.overlap, s.misfire, s.jitter, "
@@ -78,18 +83,8 @@ constexpr const char* kFirings =
 
 constexpr int kCancelled = 4;  // of firings.state alone: the event was taken away
 
-std::int64_t to_ms(WallTime time) {
-  return time.time_since_epoch().count();
-}
-
-std::optional<WallTime> time_at(store::Statements::Use& row, int column) {
-  const auto value = row->getColumn(column);
-  if (value.isNull()) return std::nullopt;
-  return WallTime(std::chrono::milliseconds(value.getInt64()));
-}
-
 WallTime known_time_at(store::Statements::Use& row, int column) {
-  return WallTime(std::chrono::milliseconds(row->getColumn(column).getInt64()));
+  return from_ms(row->getColumn(column).getInt64());
 }
 
 std::string state_text(store::Statements::Use& row, int column) {
@@ -111,8 +106,8 @@ Schedule schedule_of(store::Statements::Use& row) {
   definition.misfire = static_cast<Misfire>(row->getColumn(6).getInt());
   definition.jitter = std::chrono::milliseconds(row->getColumn(7).getInt64());
   if (!row->getColumn(8).isNull()) definition.data = row->getColumn(8).getString();
-  definition.from = time_at(row, 9);
-  definition.until = time_at(row, 10);
+  definition.from = time_in(row->getColumn(9));
+  definition.until = time_in(row->getColumn(10));
   definition.declared = row->getColumn(11).getInt() != 0;
   schedule.paused = row->getColumn(12).getInt() != 0;
   schedule.created = known_time_at(row, 13);
@@ -188,7 +183,7 @@ bool ScheduleTable::set_paused(SQLite::Database& database, const std::string& id
 std::optional<WallTime> ScheduleTable::latest(SQLite::Database& database) {
   auto latest = take(database, kLatest);
   if (!latest->executeStep()) return std::nullopt;
-  return time_at(latest, 0);
+  return time_in(latest->getColumn(0));
 }
 
 void ScheduleTable::rebase(SQLite::Database& database, WallTime now) {
@@ -257,7 +252,7 @@ std::optional<WallTime> ScheduleTable::release(SQLite::Database& database, const
   {
     auto oldest = take(database, kOldestQueued);
     oldest->bind(3, id);
-    if (oldest->executeStep()) time = time_at(oldest, 0);
+    if (oldest->executeStep()) time = time_in(oldest->getColumn(0));
   }
   if (!time) return std::nullopt;
   auto release = take(database, kRelease);
@@ -291,10 +286,10 @@ std::vector<FiringInfo> ScheduleTable::firings(SQLite::Database& database, const
     firing.time = known_time_at(rows, 0);
     firing.outcome = static_cast<Outcome>(rows->getColumn(1).getInt());
     firing.count = static_cast<std::uint64_t>(rows->getColumn(2).getInt64());
-    firing.decided = time_at(rows, 3);
+    firing.decided = time_in(rows->getColumn(3));
     firing.event = rows->getColumn(4).getString();
     firing.state = state_text(rows, 5);
-    firing.finished = time_at(rows, 6);
+    firing.finished = time_in(rows->getColumn(6));
     firing.error = rows->getColumn(7).getString();
     firings.push_back(std::move(firing));
   }
