@@ -9,20 +9,6 @@
 
 #include <algorithm>
 
-#if defined(__SANITIZE_THREAD__)
-#define LAMBDA_UNDER_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define LAMBDA_UNDER_TSAN 1
-#endif
-#endif
-#ifdef LAMBDA_UNDER_TSAN
-// libarchive calls mktime, whose lock inside of the C library ThreadSanitizer does not see.
-extern "C" const char* __tsan_default_suppressions() {
-  return "race:tzset_internal\n";
-}
-#endif
-
 namespace lambda::function {
 namespace {
 
