@@ -284,7 +284,7 @@ Result<Done> Application::Parts::make_services() {
       [this](const function::Resolved& target) { return catalog->standing(target); });
   idle_keeper =
       std::make_unique<IdleKeeper>(*catalog, *invoker, configuration.low_memory,
-                                   native ? spawn->memory_cgroup() : std::filesystem::path());
+                                   native ? spawn->memory_cgroup() : std::filesystem::path(), disk);
   if (auto made = make_exporter(); !made) return made;
   if (auto made = make_events(); !made) return made;
   if (auto made = make_metrics(); !made) return made;

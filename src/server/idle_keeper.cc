@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <optional>
+#include <utility>
 
 namespace lambda::server {
 namespace {
@@ -61,7 +62,8 @@ Task<void> IdleKeeper::watch_memory() {
   if (low_memory_ == 0) co_return;
   bool was_short = false;
   while (true) {
-    const auto shortage = shortage_in(memory_rooms(functions_), low_memory_);
+    auto look = [this] { return shortage_in(memory_rooms(functions_), low_memory_); };
+    const auto shortage = co_await run_blocking(disk_, std::move(look));
     if (shortage && !was_short) say_short(shortage->room);
     if (!shortage && was_short) spdlog::info("there is enough memory again");
     was_short = shortage.has_value();

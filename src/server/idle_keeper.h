@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/async.h"
+#include "base/blocking.h"
 #include "function/catalog.h"
 #include "invoke/sharded_invoker.h"
 
@@ -20,11 +21,13 @@ namespace lambda::server {
 class IdleKeeper {
  public:
   // `low_memory`: idle instances are given up below so many percent of memory, also of that of
-  // `functions`, their cgroup, where it is not empty; 0: they are not.
+  // `functions`, their cgroup, where it is not empty; 0: they are not. `disk` reads how much there
+  // is.
   IdleKeeper(const function::Catalog& catalog, invoke::ShardedInvoker& invoker, unsigned low_memory,
-             std::filesystem::path functions)
+             std::filesystem::path functions, BlockingPool& disk)
       : catalog_(catalog),
         invoker_(invoker),
+        disk_(disk),
         low_memory_(low_memory),
         functions_(std::move(functions)) {}
 
@@ -35,6 +38,7 @@ class IdleKeeper {
  private:
   const function::Catalog& catalog_;
   invoke::ShardedInvoker& invoker_;
+  BlockingPool& disk_;
   unsigned low_memory_;
   std::filesystem::path functions_;
 };

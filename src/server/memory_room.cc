@@ -2,75 +2,69 @@
 // above it -> the functions' own.
 #include "server/memory_room.h"
 
+#include "sandbox/native/cgroup_files.h"
 #include "sandbox/native/cgroup_mounts.h"
 
 #include <algorithm>
-#include <charconv>
-#include <fstream>
-#include <iterator>
-#include <sstream>
+#include <fcntl.h>
 #include <string_view>
 
 namespace lambda::server {
 namespace {
 
 namespace fs = std::filesystem;
+using sandbox::native::has_word;
+using sandbox::native::parse_number;
+using sandbox::native::read_file_at;
+using sandbox::native::split;
+using sandbox::native::value_of;
 
+// What cannot be read has nothing to say here.
 std::string text_of(const fs::path& file) {
-  std::ifstream in(file);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  return read_file_at(AT_FDCWD, file.string()).value_or("");
 }
 
-std::optional<std::uint64_t> number_of(std::string_view text) {
-  while (text.starts_with(' ')) text.remove_prefix(1);
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc()) return std::nullopt;
-  return value;
-}
-
-// Behind `name` at the begin of a line.
-std::optional<std::uint64_t> number_behind(std::string_view text, std::string_view name) {
-  for (std::size_t at = text.find(name); at != std::string_view::npos;
-       at = text.find(name, at + 1)) {
-    if (at == 0 || text[at - 1] == '\n') return number_of(text.substr(at + name.size()));
+// "MemTotal:        1000 kB" of /proc/meminfo, in bytes.
+std::optional<std::uint64_t> kilobytes_of(std::string_view text, std::string_view name) {
+  for (const auto line : split(text, '\n')) {
+    const auto words = split(line, ' ');
+    if (words.size() < 2 || words[0] != name) continue;
+    const auto number = parse_number(words[1]);
+    if (number) return *number << 10;
   }
   return std::nullopt;
 }
 
 std::optional<MemoryRoom> room_of_machine(const fs::path& root) {
   const auto text = text_of(root / "proc/meminfo");
-  const auto total = number_behind(text, "MemTotal:");
-  const auto available = number_behind(text, "MemAvailable:");
+  const auto total = kilobytes_of(text, "MemTotal:");
+  const auto available = kilobytes_of(text, "MemAvailable:");
   if (!total || !available) return std::nullopt;
-  return MemoryRoom{"the machine", *total << 10, *available << 10};
+  return MemoryRoom{"the machine", *total, *available};
 }
 
 // Of one that has no limit: nothing. Cached files that nobody used of late can be had at once.
 std::optional<MemoryRoom> room_of_cgroup(const fs::path& directory, bool v2) {
-  const auto limit = number_of(text_of(directory / (v2 ? "memory.max" : "memory.limit_in_bytes")));
+  const auto limit =
+      parse_number(text_of(directory / (v2 ? "memory.max" : "memory.limit_in_bytes")));
   const auto used =
-      number_of(text_of(directory / (v2 ? "memory.current" : "memory.usage_in_bytes")));
+      parse_number(text_of(directory / (v2 ? "memory.current" : "memory.usage_in_bytes")));
   if (!limit || !used) return std::nullopt;
-  const auto cached = number_behind(text_of(directory / "memory.stat"),
-                                    v2 ? "inactive_file " : "total_inactive_file ");
+  const auto cached =
+      value_of(text_of(directory / "memory.stat"), v2 ? "inactive_file" : "total_inactive_file");
   const auto taken = *used - std::min(*used, cached.value_or(0));
   return MemoryRoom{directory.string(), *limit, *limit - std::min(*limit, taken)};
 }
 
-bool names_memory(std::string_view controllers) {
-  return ("," + std::string(controllers) + ",").find(",memory,") != std::string::npos;
-}
-
 // "4:memory:/a" (v1), "0::/a" (v2).
 std::string own_cgroup(std::string_view cgroups, bool v2) {
-  std::istringstream lines{std::string(cgroups)};
-  for (std::string line; std::getline(lines, line);) {
+  for (const auto line : split(cgroups, '\n')) {
     const auto first = line.find(':');
     const auto second = line.find(':', first + 1);
-    if (second == std::string::npos) continue;
+    if (second == std::string_view::npos) continue;
     const auto controllers = line.substr(first + 1, second - first - 1);
-    if (v2 ? line.starts_with("0::") : names_memory(controllers)) return line.substr(second + 1);
+    if (v2 ? line.starts_with("0::") : has_word(controllers, "memory", ','))
+      return std::string(line.substr(second + 1));
   }
   return "/";
 }
@@ -89,7 +83,7 @@ std::vector<MemoryRoom> memory_rooms(const fs::path& functions, const fs::path& 
   const auto cgroups = text_of(root / "proc/self/cgroup");
   for (const auto& mount :
        sandbox::native::parse_cgroup_mounts(text_of(root / "proc/self/mountinfo"))) {
-    if (!mount.v2 && !names_memory(mount.options)) continue;
+    if (!mount.v2 && !has_word(mount.options, "memory", ',')) continue;
     const auto top = root / fs::path(mount.path).relative_path();
     const auto own = below_mount(own_cgroup(cgroups, mount.v2), mount.root);
     const auto below = fs::path(own).relative_path();

@@ -1,5 +1,5 @@
 // How much memory is left: on this machine, in every cgroup with a limit that this process is in,
-// and in that of the functions. Blocking for no longer than /proc takes; any thread.
+// and in that of the functions. Blocking; any thread.
 #pragma once
 
 #include <cstdint>
