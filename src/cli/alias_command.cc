@@ -157,8 +157,8 @@ int alias_delete(const ConnectionOptions& connection, const AliasOptions& option
   }
   auto done = connected.server->call("DELETE", aws_alias_path(options.function, options.alias));
   if (!done) return explain(done.error());
-  std::printf("Deleted the alias \"%s\" of \"%s\".\n", options.alias.c_str(),
-              options.function.c_str());
+  tell(options.json, {{"function", options.function}, {"name", options.alias}, {"deleted", true}},
+       fmt::format("Deleted the alias \"{}\" of \"{}\".", options.alias, options.function));
   return kDone;
 }
 

@@ -53,6 +53,7 @@ void add_aliases(CLI::App& app, Arguments& arguments) {
                         "wants -y where nobody can be\nasked.\n\nExample:\n"
                         "  lambda alias delete greet prod",
                         alias_delete);
+  add_output(*removing, arguments);
   removing->add_option("ALIAS", options.alias, "its name")->required()->check(not_empty());
   removing->add_flag("-y,--yes", options.yes, "do not ask");
 }

@@ -66,9 +66,10 @@ void add_keys(CLI::App& app, Arguments& arguments) {
   auto* revoking = add_command(*keys, "revoke", "Let a key be none any more, at once and for good",
                                "Commands", "Example:\n  lambda keys revoke ci");
   revoking->add_option("KEY", options.name, "its name or its id")->required();
+  add_output(*revoking, arguments);
   revoking->callback([&arguments] {
     arguments.command = [&arguments] {
-      return keys_revoke(arguments.connection, arguments.keys.name);
+      return keys_revoke(arguments.connection, arguments.keys.name, arguments.json());
     };
   });
 }

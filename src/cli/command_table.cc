@@ -288,9 +288,10 @@ void add_functions(CLI::App& app, Arguments& arguments) {
   url->add_option("AUTH", arguments.value, "open, iam, key or none")
       ->required()
       ->check(one_of({"open", "iam", "key", "none"}));
+  add_output(*url, arguments);
   url->callback([&arguments] {
     arguments.command = [&arguments] {
-      return set_url(arguments.connection, arguments.name, arguments.value);
+      return set_url(arguments.connection, arguments.name, arguments.value, arguments.json());
     };
   });
   auto* removing =
@@ -299,9 +300,10 @@ void add_functions(CLI::App& app, Arguments& arguments) {
                   "it wants -y.\n\nExample:\n  lambda delete greet -y");
   add_name(*removing, arguments.name);
   removing->add_flag("-y,--yes", arguments.yes, "do not ask");
+  add_output(*removing, arguments);
   removing->callback([&arguments] {
     arguments.command = [&arguments] {
-      return remove(arguments.connection, arguments.name, arguments.yes);
+      return remove(arguments.connection, arguments.name, arguments.yes, arguments.json());
     };
   });
 }
@@ -446,9 +448,10 @@ void add_queue(CLI::App& app, Arguments& arguments) {
       *queue_of, arguments, "show", "ID", "One event: state, attempts, last error, payload",
       "Example:\n  lambda queue show 61e4db12-d7d3-4e6e-bdb2-35b6ff52a12b", queue_show);
   add_output(*show, arguments);
-  add_queue_command(
+  auto* cancel = add_queue_command(
       *queue_of, arguments, "cancel", "ID", "Take away an event that waits, or a dead one",
       "Example:\n  lambda queue cancel 61e4db12-d7d3-4e6e-bdb2-35b6ff52a12b", queue_cancel);
+  add_output(*cancel, arguments);
   auto* redrive =
       add_queue_command(*queue_of, arguments, "redrive", "NAME|ID",
                         "Let dead events wait again: one, or all of a function",
@@ -457,6 +460,7 @@ void add_queue(CLI::App& app, Arguments& arguments) {
                         queue_redrive);
   redrive->add_option("-d,--data", options.data, "with an ID: another payload")
       ->option_text("JSON");
+  add_output(*redrive, arguments);
   auto* purge = add_queue_command(*queue_of, arguments, "purge", "NAME",
                                   "Remove the dead events of a function for good",
                                   "Example:\n  lambda queue purge greet -y", queue_purge);
@@ -464,6 +468,7 @@ void add_queue(CLI::App& app, Arguments& arguments) {
       ->option_text("waiting|dead")
       ->check(one_of({"waiting", "dead"}));
   purge->add_flag("-y,--yes", options.yes, "do not ask");
+  add_output(*purge, arguments);
   add_queue_config(*queue_of, arguments);
   auto* fetching = add_command(app, "result", "What came of an asynchronous event", "Events",
                                "Example:\n  lambda result $(lambda invoke greet --async) --wait");
@@ -499,7 +504,7 @@ void add_schedule_command(CLI::App& schedule_of, Arguments& arguments, const cha
                    "which schedule (default: its only one, or \"default\")")
       ->option_text("SCHEDULE")
       ->check(not_empty());
-  if (run == schedule_show) add_output(*command, arguments);
+  add_output(*command, arguments);
   command->callback([&arguments, run] {
     arguments.command = [&arguments, run] {
       arguments.schedule.json = arguments.json();

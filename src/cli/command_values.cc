@@ -137,6 +137,7 @@ void add_secret(CLI::App& app, Arguments& arguments) {
   removing->add_option("NAME", options.name, "the secret")->required()->check(not_empty());
   add_function_of(*removing, options, "whose own it is");
   removing->add_flag("-y,--yes", options.yes, "do not ask");
+  add_output(*removing, arguments);
   run_with(*removing, arguments, secret_delete);
 }
 

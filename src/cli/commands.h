@@ -56,12 +56,13 @@ struct InvokeOptions {
 int invoke(const ConnectionOptions& connection, const InvokeOptions& options);
 
 int list(const ConnectionOptions& connection, bool json);
-int remove(const ConnectionOptions& connection, const std::string& name, bool yes);
+int remove(const ConnectionOptions& connection, const std::string& name, bool yes, bool json);
 int versions(const ConnectionOptions& connection, const std::string& name, bool json);
 // `back`: rollback, else promote.
 int move_live(const ConnectionOptions& connection, const std::string& name,
               std::optional<std::uint64_t> version, bool back, bool json);
-int set_url(const ConnectionOptions& connection, const std::string& name, const std::string& auth);
+int set_url(const ConnectionOptions& connection, const std::string& name, const std::string& auth,
+            bool json);
 
 struct AliasOptions {
   std::string function;
@@ -168,7 +169,7 @@ struct KeysOptions {
 };
 int keys_create(const ConnectionOptions& connection, const KeysOptions& options, bool json);
 int keys_list(const ConnectionOptions& connection, bool all, bool json);
-int keys_revoke(const ConnectionOptions& connection, const std::string& key);
+int keys_revoke(const ConnectionOptions& connection, const std::string& key, bool json);
 
 struct AuditOptions {
   std::string function, key, since;

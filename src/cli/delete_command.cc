@@ -77,7 +77,7 @@ Result<std::string> everything_that_goes(ServerConnection& server, const std::st
 
 }  // namespace
 
-int remove(const ConnectionOptions& connection, const std::string& name, bool yes) {
+int remove(const ConnectionOptions& connection, const std::string& name, bool yes, bool as_json) {
   auto connected = connect(connection);
   if (!connected.server) return connected.code;
   auto goes = everything_that_goes(*connected.server, name);
@@ -96,7 +96,7 @@ int remove(const ConnectionOptions& connection, const std::string& name, bool ye
   }
   auto deleted = connected.server->json("DELETE", function_path(name));
   if (!deleted) return explain(deleted.error());
-  std::printf("Deleted \"%s\"\n", name.c_str());
+  tell(as_json, {{"name", name}, {"deleted", true}}, fmt::format("Deleted \"{}\"", name));
   return kDone;
 }
 

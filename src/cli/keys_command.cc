@@ -94,13 +94,13 @@ int keys_list(const ConnectionOptions& connection, bool all, bool as_json) {
   return kDone;
 }
 
-int keys_revoke(const ConnectionOptions& connection, const std::string& key) {
+int keys_revoke(const ConnectionOptions& connection, const std::string& key, bool as_json) {
   auto connected = connect(connection);
   if (!connected.server) return connected.code;
   auto reply = connected.server->json("DELETE", "/_lambda/keys/" + percent_encode(key));
   if (!reply) return explain(reply.error());
-  std::printf("Revoked the key \"%s\" (%s).\n", text_in(*reply, "name").c_str(),
-              text_in(*reply, "id").c_str());
+  tell(as_json, *reply,
+       fmt::format("Revoked the key \"{}\" ({}).", text_in(*reply, "name"), text_in(*reply, "id")));
   if (flag_in(*reply, "lastAdmin")) {
     std::fputs(
         "No administrator's key is left. Nobody is locked out: root and the group lambda still "

@@ -81,4 +81,12 @@ void print_json(const boost::json::object& object) {
   std::printf("%s\n", boost::json::serialize(object).c_str());
 }
 
+void tell(bool as_json, const boost::json::object& done, const std::string& sentence) {
+  if (as_json) {
+    print_json(done);
+  } else {
+    std::printf("%s\n", sentence.c_str());
+  }
+}
+
 }  // namespace lambda::cli

@@ -1,5 +1,5 @@
 // What people read: sizes, times ago, counts; and their answers. Pure but for
-// read_line(), agreed() and print_json().
+// read_line(), agreed(), print_json() and tell().
 #pragma once
 
 #include "cli/table.h"
@@ -30,5 +30,7 @@ namespace lambda::cli {
 [[nodiscard]] bool agreed(const std::string& question);
 // For `-o json`.
 void print_json(const boost::json::object& object);
+// What was done: the sentence for people, or for `-o json` the object.
+void tell(bool as_json, const boost::json::object& done, const std::string& sentence);
 
 }  // namespace lambda::cli

@@ -60,10 +60,11 @@ void show_event(const object& event, const std::string& payload) {
   row("Payload", payload);
 }
 
-int tell_count(const object& reply, std::string_view member, const char* what,
-               const std::string& name) {
+int tell_count(const QueueOptions& options, const object& reply, std::string_view member,
+               const char* what) {
   const auto count = static_cast<std::uint64_t>(number_in(reply, member));
-  std::printf("%s %s of \"%s\".\n", what, counted(count, "event").c_str(), name.c_str());
+  tell(options.json, reply,
+       fmt::format("{} {} of \"{}\".", what, counted(count, "event"), options.subject));
   return kDone;
 }
 
@@ -165,7 +166,8 @@ int queue_cancel(const ConnectionOptions& connection, const QueueOptions& option
   if (!connected.server) return connected.code;
   auto done = connected.server->call("DELETE", event_path(options.subject));
   if (!done) return explain(done.error());
-  std::printf("Cancelled event %s.\n", options.subject.c_str());
+  tell(options.json, {{"event", options.subject}, {"cancelled", true}},
+       fmt::format("Cancelled event {}.", options.subject));
   return kDone;
 }
 
@@ -184,12 +186,13 @@ int queue_redrive(const ConnectionOptions& connection, const QueueOptions& optio
     auto done = connected.server->call("POST", event_path(options.subject, "/redrive"),
                                        options.data.value_or(""));
     if (!done) return explain(done.error());
-    std::printf("Event %s waits again.\n", options.subject.c_str());
+    tell(options.json, {{"event", options.subject}, {"redriven", 1}},
+         fmt::format("Event {} waits again.", options.subject));
     return kDone;
   }
   auto reply = connected.server->json("POST", function_path(options.subject, "/events/redrive"));
   if (!reply) return explain(reply.error());
-  return tell_count(*reply, "redriven", "Queued again:", options.subject);
+  return tell_count(options, *reply, "redriven", "Queued again:");
 }
 
 int queue_purge(const ConnectionOptions& connection, const QueueOptions& options) {
@@ -209,7 +212,7 @@ int queue_purge(const ConnectionOptions& connection, const QueueOptions& options
   auto reply = connected.server->json(
       "DELETE", function_path(options.subject, "/events") + "?state=" + options.state);
   if (!reply) return explain(reply.error());
-  return tell_count(*reply, "removed", "Removed", options.subject);
+  return tell_count(options, *reply, "removed", "Removed");
 }
 
 int result(const ConnectionOptions& connection, const std::string& id, bool wait) {

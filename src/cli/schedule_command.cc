@@ -206,6 +206,10 @@ int steer(const ConnectionOptions& connection, const ScheduleOptions& options,
   if (!name) return explain(name.error());
   auto done = connected.server->json("POST", schedule_path(options.function, *name, what));
   if (!done) return explain(done.error());
+  if (options.json) {
+    print_json(*done);
+    return kDone;
+  }
   if (const auto event = text_in(*done, "event"); !event.empty()) {
     std::printf("%s\n", event.c_str());
     if (is_terminal(STDOUT_FILENO))
@@ -259,7 +263,8 @@ int schedule_delete(const ConnectionOptions& connection, const ScheduleOptions& 
   if (!shown) return explain(shown.error());
   auto done = connected.server->call("DELETE", path);
   if (!done) return explain(done.error());
-  std::printf("Deleted the schedule \"%s\" of \"%s\".\n", name->c_str(), options.function.c_str());
+  tell(options.json, {{"function", options.function}, {"name", *name}, {"deleted", true}},
+       fmt::format("Deleted the schedule \"{}\" of \"{}\".", *name, options.function));
   tell_what_waits(*shown, options.function);
   return kDone;
 }

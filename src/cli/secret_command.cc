@@ -238,7 +238,8 @@ int secret_delete(const ConnectionOptions& connection, const SecretOptions& opti
   if (!may_delete(*secret, options, code)) return code;
   auto deleted = connected.server->call("DELETE", secret_path(options, options.name));
   if (!deleted) return explain(deleted.error());
-  std::printf("Deleted %s.\n", called(*secret).c_str());
+  tell(options.json, {{"name", options.name}, {"function", options.function}, {"deleted", true}},
+       fmt::format("Deleted {}.", called(*secret)));
   return kDone;
 }
 

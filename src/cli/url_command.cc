@@ -2,12 +2,12 @@
 #include "cli/commands.h"
 #include "cli/connection/json_fields.h"
 #include "cli/exit_code.h"
-
-#include <cstdio>
+#include "cli/output.h"
 
 namespace lambda::cli {
 
-int set_url(const ConnectionOptions& connection, const std::string& name, const std::string& auth) {
+int set_url(const ConnectionOptions& connection, const std::string& name, const std::string& auth,
+            bool as_json) {
   auto connected = connect(connection);
   if (!connected.server) return connected.code;
   const boost::json::object body{{"auth", auth}};
@@ -18,7 +18,7 @@ int set_url(const ConnectionOptions& connection, const std::string& name, const 
                     : now == "key" ? "open to who sends a key in X-Lambda-Key"
                     : now == "iam" ? "open to who signs with SigV4"
                                    : "closed";
-  std::printf("%s is %s\n", text_in(*reply, "url").c_str(), who);
+  tell(as_json, *reply, fmt::format("{} is {}", text_in(*reply, "url"), who));
   return kDone;
 }
 

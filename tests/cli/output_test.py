@@ -18,6 +18,13 @@ class EveryCommand(CommandLineTest):
                 self.assertRegex(help_of(*words), r"-o,--output json\|table\|plain")
                 self.assertRegex(help_of(*words), r"-q,--quiet +names alone")
 
+    def test_that_changes_something_of_the_server_says_so_in_json(self):
+        changing = [words for words in all_commands() if words[-1] in ("delete", "revoke", "cancel", "redrive", "purge", "pause", "resume", "run", "url")]
+        self.assertGreater(len(changing), 10)
+        for words in changing:
+            with self.subTest(command=words):
+                self.assertRegex(help_of(*words), r"-o,--output json\|table")
+
     def test_has_examples(self):
         for words in all_commands():
             with self.subTest(command=words):
@@ -63,6 +70,36 @@ class Listings(ServerTest):
         self.assertEqual([each["name"] for each in json.loads(self.out("list", "-o", "json"))["functions"]],
                          ["a-function-with-a-rather-long-name", "greet"])
         self.assertTrue(json.loads(self.out("versions", "greet", "-o", "json"))["versions"][0]["message"].startswith("你好 \x1b"))
+
+    def test_changes_in_json(self):
+        def said(*words):
+            done = self.server.cli(*words, "-o", "json")
+            return json.loads(done.stdout)
+        self.server.deploy({"app.py": "def handler(event, context): raise ValueError()\n"}, "fails")
+        self.server.cli("queue", "config", "fails", "--retries", "0")
+        dead = self.server.cli("invoke", "fails", "--async").stdout.strip()
+        self.server.cli("result", dead, "--wait", check=False)
+        self.assertEqual(said("url", "fails", "key")["urlAuth"], "key")
+        self.server.cli("alias", "set", "fails", "prod", "1")
+        self.assertEqual(said("alias", "delete", "fails", "prod"), {"function": "fails", "name": "prod", "deleted": True})
+        self.server.cli("schedule", "fails", "--cron", "0 0 1 1 *")
+        self.assertTrue(said("schedule", "pause", "fails")["paused"])
+        self.assertFalse(said("schedule", "resume", "fails").get("paused"))
+        fired = said("schedule", "run", "fails")["event"]
+        self.server.cli("result", fired, "--wait", check=False)
+        self.assertEqual(said("schedule", "delete", "fails"), {"function": "fails", "name": "default", "deleted": True})
+        self.assertEqual(said("queue", "redrive", dead), {"event": dead, "redriven": 1})
+        self.server.cli("result", dead, "--wait", check=False)
+        self.assertEqual(said("queue", "redrive", "fails")["redriven"], 2)
+        for event in (dead, fired):
+            self.server.cli("result", event, "--wait", check=False)
+        self.assertEqual(said("queue", "cancel", dead), {"event": dead, "cancelled": True})
+        self.assertEqual(said("queue", "purge", "fails", "-y")["removed"], 1)
+        self.server.cli("keys", "create", "--name", "short", "--scope", "read")
+        self.assertEqual(said("keys", "revoke", "short")["name"], "short")
+        self.server.cli("secret", "put", "WORD", stdin="x")
+        self.assertEqual(said("secret", "delete", "WORD"), {"name": "WORD", "function": "", "deleted": True})
+        self.assertEqual(said("delete", "fails", "-y"), {"name": "fails", "deleted": True})
 
     def test_formats_do_not_mix(self):
         for words in (["list", "-q", "-o", "json"], ["list", "-o", "yaml"], ["schedule", "greet", "--cron", "* * * * *", "-q"]):
