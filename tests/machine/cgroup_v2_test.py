@@ -9,10 +9,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "e2e"))
 
 from lambda_server import BIN, ROOT  # noqa: E402
-from virtual_machine import run_in_machine  # noqa: E402
+from virtual_machine import Machine  # noqa: E402
 
 SCRIPT = f"""
-export LAMBDA_BIN={BIN}
 cat /sys/fs/cgroup/cgroup.controllers
 echo "== mounts"
 cat /proc/mounts
@@ -25,20 +24,52 @@ for file in walkthrough_test failures_test; do
 done
 echo "== contract"
 {BIN}/lambda_contract_test --gtest_filter='*ative*'
+cd {ROOT}/tests/security
+for file in walls_test limits_test; do
+  echo "== $file"
+  /usr/bin/python3 -m unittest -v -k Everything -k WithoutWalls -k SystemCallNumbers -k Limits $file
+done
 kill $watch
 echo "== groups"
 sort -u /tmp/groups
+echo "== service"
+cat >/run/systemd/system/lambdad.service <<UNIT
+[Service]
+Delegate=yes
+ExecStart={BIN}/lambdad --data-dir /mnt/service --listen 127.0.0.1:8080 --runtimes-dir /mnt/runtimes --socket none --driver native
+UNIT
+started() {{
+  for _ in $(seq 600); do
+    curl -fs http://127.0.0.1:8080/_lambda/health && break
+    sleep 0.1
+  done
+}}
+systemctl start lambdad
+started
+export LAMBDA_HOST=http://127.0.0.1:8080 LAMBDA_API_KEY=$(cat /mnt/service/admin.key)
+{BIN}/lambda deploy {ROOT}/examples/hello --name hello
+{BIN}/lambda invoke hello --data '{{"name": "systemd"}}'
+echo "groups: $(cd /sys/fs/cgroup/system.slice/lambdad.service && find . -mindepth 1 -maxdepth 1 -type d | sort | tr '\n' ' ')"
+systemctl show -p ActiveState -p NRestarts lambdad
+systemctl restart lambdad
+started
+{BIN}/lambda invoke hello --data '{{"name": "again"}}'
+systemctl stop lambdad
+systemctl show -p Result -p ActiveState lambdad
+journalctl -u lambdad --no-pager | tail -n 30
 echo "== left"
-ls -d /sys/fs/cgroup/*lambda*
+ls -d /sys/fs/cgroup/*lambda* /sys/fs/cgroup/system.slice/lambdad.service
 """
 
 
 class Debian12(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.said = run_in_machine(SCRIPT, 15)
+        machine = Machine()
+        cls.addClassCleanup(machine.close)
+        cls.said = machine.boot(SCRIPT, 20)
         cls.parts = dict(part.split("\n", 1) for part in re.split(r"^== ", cls.said, flags=re.MULTILINE)[1:])
-        missing = {"mounts", "walkthrough_test", "failures_test", "contract", "groups", "left"} - cls.parts.keys()
+        missing = {"mounts", "walkthrough_test", "failures_test", "contract", "walls_test", "limits_test", "groups", "service", "left"} - cls.parts.keys()
         if missing:
             raise AssertionError(f"the job has not come to {missing}:\n{cls.said[-4000:]}")
 
@@ -57,6 +88,19 @@ class Debian12(unittest.TestCase):
     def test_the_contract_of_drivers(self):
         found = re.search(r"\[  PASSED  \] (\d+) tests", self.parts["contract"])
         self.assertTrue(found and int(found.group(1)) >= 30 and "FAILED" not in self.parts["contract"], self.parts["contract"][-3000:])
+
+    def test_the_walls_hold(self):
+        self.assert_passed("walls_test", 3)
+        self.assert_passed("limits_test", 3)
+
+    def test_a_service_of_systemd(self):
+        said = self.parts["service"]
+        self.assertIn("Hello, systemd", said)
+        self.assertIn("Hello, again", said)
+        self.assertRegex(said, r"groups: \./lambda-server \./lambda-")
+        self.assertIn("ActiveState=active\nNRestarts=0", said.replace("NRestarts=0\nActiveState=active", "ActiveState=active\nNRestarts=0"))
+        self.assertIn("Result=success", said)
+        self.assertIn("ActiveState=inactive", said)
 
     def test_nothing_is_left(self):
         self.assertIn("/sys/fs/cgroup/", self.parts["groups"], "no group was seen while servers ran")
