@@ -16,8 +16,8 @@ from virtual_machine import Machine  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 CUTS = 3
-MINUTES = 6  # a boot, at most
-DEPLOYS, EVENTS = 2, 100  # acknowledged in each boot before the power may go
+MINUTES = 10  # a boot, at most
+DEPLOYS, EVENTS = 2, 50  # acknowledged in each boot before the power may go
 
 
 class PowerCuts(unittest.TestCase):

@@ -43,7 +43,7 @@ class Acknowledged(dict):
     def __setitem__(self, identity, number):
         self.record.write(event=identity, number=number)
         super().__setitem__(identity, number)
-        time.sleep(0.02)  # an emulated machine: deploys want to come round as well
+        time.sleep(0.1)  # an emulated machine: deploys want to come round as well
 
 
 def acknowledged_before():
@@ -79,7 +79,8 @@ def look(server, deploys, events):
             wrong.append(f"live answers {live}, and number {deploys[-1]['number']} was acknowledged last")
     deadline = time.monotonic() + 180
     while True:
-        depth = next(iter(server.api("GET", "/_lambda/queue?function=victim").json()["functions"]), {"waiting": 0, "running": 0})
+        queues = server.api("GET", "/_lambda/queue?function=victim").json().get("functions", [])
+        depth = next(iter(queues), {"waiting": 0, "running": 0})
         if depth["waiting"] + depth["running"] == 0:
             break
         if time.monotonic() > deadline:

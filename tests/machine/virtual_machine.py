@@ -129,7 +129,7 @@ class Machine:
         command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "3G", "-smp", "2", "-nographic", "-no-reboot",
                    "-nic", "none", "-kernel", self.directory / "boot" / f"vmlinuz-{self.version}",
                    "-initrd", initial_file_system(self.directory, self.version, self.out),
-                   "-append", "console=ttyS0 loglevel=4 panic=-1",
+                   "-append", "console=ttyS0 loglevel=4 panic=-1 systemd.show_status=0",
                    "-virtfs", f"{share},path=/,mount_tag=host,readonly=on", "-virtfs", f"{share},path={self.out},mount_tag=out",
                    "-drive", f"file={self.disk},if=virtio,format=raw"]
         deadline = time.monotonic() + minutes * 60
