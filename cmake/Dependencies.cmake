@@ -26,3 +26,5 @@ pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)
 pkg_check_modules(capng REQUIRED IMPORTED_TARGET libcap-ng)
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
+# For lambda-zygote, which the Python of the base file system loads (runtimes/build).
+pkg_check_modules(python REQUIRED IMPORTED_TARGET python-3.11)

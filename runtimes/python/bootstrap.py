@@ -5,6 +5,8 @@ connection, and `logging` and `traceback` are loaded when they are needed.
 
 With --stem it is started before there is a function for it: it gets ready, and waits until it is told which (take_over).
 Nothing is imported for that which would not be imported without: a function's modules may have the names of the library's.
+
+With --zygote it never has a function itself: lambda-spawn has it fork such stems (become_fork).
 """
 import importlib
 import io
@@ -426,11 +428,62 @@ def take_over():
     os.chdir(texts[0])
 
 
+ZYGOTE_MODULE = "/run/lambda/lambda-zygote.so"
+
+
+class Rehearsal:
+    """A connection to the Runtime API that has one event, and takes any answer."""
+
+    def __init__(self):
+        self.left = [b'HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: 0\r\nLambda-Runtime-Deadline-Ms: 0\r\n'
+                     b'Content-Type: application/json\r\nContent-Length: 26\r\n\r\n{"a": [1, 2.5, "b", null]}',
+                     b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"]
+
+    def recv(self, _):
+        return self.left.pop(0) if self.left else b""
+
+    def sendall(self, _):
+        pass
+
+
+def rehearse(api):
+    """A first call of nobody's: what it writes to is copied for this process now, and not while a caller waits."""
+    connection = api.connection
+    api.connection = Rehearsal()
+    try:
+        serve(api, lambda event, _context: {"statusCode": 200, "body": "ok", "event": event})
+    except ConnectionError:
+        pass
+    api.connection = connection
+    api.buffer = b""
+    current_request[0] = ""
+
+
+def become_fork():
+    """Waits for orders of lambda-spawn's, and returns in each process that it forks: a stem, with a function's privileges."""
+    import _imp
+    import gc
+    spec = type(os.__spec__)("lambda_zygote", None, origin=ZYGOTE_MODULE)
+    module = _imp.create_dynamic(spec)  # which leaves sys.modules alone
+    _imp.exec_dynamic(module)
+    for _ in range(20):  # so that the interpreter has seen what comes again and again
+        rehearse(Api(os.environ["AWS_LAMBDA_RUNTIME_API"]))
+    gc.collect()
+    gc.freeze()
+    module.wait()
+
+
 def main():
+    mode = sys.argv[1:2]
+    if mode in (["--zygote"], ["--stem"]):
+        del sys.argv[1:], sys.orig_argv[-1]
+    if mode == ["--zygote"]:
+        become_fork()
     open_streams()
     api = Api(os.environ["AWS_LAMBDA_RUNTIME_API"])
-    if sys.argv[1:] == ["--stem"]:
-        del sys.argv[1:]
+    if mode == ["--zygote"]:
+        rehearse(api)
+    if mode:
         api.connect()
         take_over()
     root = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")

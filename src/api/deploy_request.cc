@@ -175,6 +175,10 @@ Result<deploy::DeployRequest> read_deploy_request(std::string name, const json::
   if (done)
     done =
         read_word(settings, "driver", function::parse_driver, "native or docker", request.driver);
+  if (done) {
+    done = read_word(settings, "isolation", function::parse_isolation, "fork or exec",
+                     request.isolation);
+  }
   if (!done) return fail(std::move(done.error()));
   auto environment = texts_member(settings, "environment");
   if (!environment) return fail(std::move(environment.error()));

@@ -27,6 +27,7 @@ void add_idle_settings(json::object& object, const function::Configuration& conf
     object["idleTime"] = nullptr;
   }
   object["minInstances"] = configuration.min_instances;
+  object["isolation"] = function::to_string(configuration.isolation);
 }
 
 json::object function_json(Services& services, const function::Function& function) {

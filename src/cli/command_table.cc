@@ -53,6 +53,9 @@ void add_deploy_settings(CLI::App& command, DeployOptions& options) {
       ->check(one_of({"open", "iam", "key", "none"}));
   text("--driver", options.driver, "native|docker", "what isolates it (first: the server's)")
       ->check(one_of({"native", "docker"}));
+  text("--isolation", options.isolation, "fork|exec",
+       "exec: its Python shares nothing with others' (first: fork)")
+      ->check(one_of({"fork", "exec"}));
   text("--log-size", options.log_size, "SIZE", "what is kept of its log: 64MB, 2GB");
   text("--log-age", options.log_age, "AGE",
        "how long: 30d, 12h, none (first of both: the server's)");

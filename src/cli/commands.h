@@ -23,7 +23,7 @@ int init(const InitOptions& options);
 struct DeployOptions {
   std::string folder = ".";
   std::string name;
-  std::optional<std::string> runtime, handler, kind, description, url, driver, image;
+  std::optional<std::string> runtime, handler, kind, description, url, driver, isolation, image;
   std::optional<std::string> log_size, log_age;
   std::optional<std::int64_t> timeout, memory, ephemeral_storage, port, concurrency;
   std::optional<std::int64_t> idle_time, min_instances;

@@ -107,6 +107,7 @@ Result<json::object> deploy_settings(const DeployOptions& options, const Manifes
   if (auto fits = check_description(options, manifest); !fits) return fail(std::move(fits.error()));
   text("description", options.description, manifest.description);
   text("url", options.url, manifest.url);
+  text("isolation", options.isolation, manifest.isolation);
   text("driver", options.driver, manifest.driver);
   number("timeout", options.timeout, manifest.timeout);
   number("memory", options.memory, manifest.memory);

@@ -83,6 +83,7 @@ Result<function::Configuration> merge_settings(const DeployRequest& request,
     merged.idle_seconds = request.idle_seconds;
     if (*request.idle_seconds == 0) merged.idle_seconds.reset();
   }
+  merged.isolation = request.isolation.value_or(merged.isolation);
   merged.min_instances = request.min_instances.value_or(merged.min_instances);
   if (!zip) {
     merged.runtime.clear();
@@ -150,6 +151,7 @@ std::vector<std::string> differing_settings(const function::Configuration& one,
       {"port", one.port != other.port},
       {"concurrency", one.concurrency != other.concurrency},
       {"idle_time", one.idle_seconds != other.idle_seconds},
+      {"isolation", one.isolation != other.isolation},
       {"min_instances", one.min_instances != other.min_instances},
       {"driver", one.driver != other.driver},
       {"Role", one.role != other.role},

@@ -119,6 +119,23 @@ TEST(Settings, AnImageTakesNoRuntimeAndNoHandler) {
       << merged.error().message();
 }
 
+TEST(Settings, IsolationStaysUntilItIsNamedAgain) {
+  auto request = image_request();
+  const auto usual = merge_settings(request, nullptr, DriverName::native);
+  ASSERT_TRUE(usual) << usual.error().message();
+  EXPECT_EQ(usual->isolation, function::Isolation::fork);
+  request.isolation = function::Isolation::exec;
+  const auto first = merge_settings(request, &*usual, DriverName::native);
+  ASSERT_TRUE(first) << first.error().message();
+  const auto again = merge_settings(image_request(), &*first, DriverName::native);
+  ASSERT_TRUE(again) << again.error().message();
+  EXPECT_EQ(again->isolation, function::Isolation::exec);
+  request.isolation = function::Isolation::fork;
+  const auto back = merge_settings(request, &*again, DriverName::native);
+  ASSERT_TRUE(back) << back.error().message();
+  EXPECT_EQ(differing_settings(*again, *back), (std::vector<std::string>{"isolation"}));
+}
+
 TEST(Settings, IdleTimeAndKeptInstancesStayUntilTheyAreNamedAgain) {
   auto request = image_request();
   request.idle_seconds = 600;

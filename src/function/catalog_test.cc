@@ -76,6 +76,7 @@ TEST_F(CatalogTest, ARestartFindsEverything) {
   commit.configuration.concurrency = 4;
   commit.configuration.idle_seconds = 600;
   commit.configuration.min_instances = 2;
+  commit.configuration.isolation = Isolation::exec;
   commit.configuration.kind = Kind::http;
   commit.configuration.driver = DriverName::native;
   commit.configuration.echoed = {{"TracingConfig", R"({"Mode":"Active"})"}};

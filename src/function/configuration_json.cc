@@ -95,6 +95,9 @@ Configuration read(const json::object& object) {
   }
   if (const auto* idle = object.if_contains("idleTime"))
     configuration.idle_seconds = idle->to_number<int>();
+  word.clear();
+  read_text(object, "isolation", word);
+  configuration.isolation = parse_isolation(word).value_or(Isolation::fork);
   if (const auto* least = object.if_contains("minInstances"))
     configuration.min_instances = least->to_number<unsigned>();
   read_named(object, configuration);
@@ -131,6 +134,8 @@ std::string to_json(const Configuration& configuration, const EnvironmentSeal& s
   if (configuration.port) object["port"] = *configuration.port;
   if (configuration.concurrency) object["concurrency"] = *configuration.concurrency;
   if (configuration.idle_seconds) object["idleTime"] = *configuration.idle_seconds;
+  if (configuration.isolation != Isolation::fork)
+    object["isolation"] = to_string(configuration.isolation);
   if (configuration.min_instances != 0) object["minInstances"] = configuration.min_instances;
   object["kindNamed"] = configuration.kind_named;
   object["portNamed"] = configuration.port_named;

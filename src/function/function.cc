@@ -26,6 +26,10 @@ std::string_view to_string(UrlAuth auth) {
   return "closed";
 }
 
+std::string_view to_string(Isolation isolation) {
+  return isolation == Isolation::fork ? "fork" : "exec";
+}
+
 std::string_view to_string(DriverName driver) {
   return driver == DriverName::native ? "native" : "docker";
 }
@@ -69,6 +73,12 @@ std::optional<UrlAuth> parse_url_auth(std::string_view text) {
 std::optional<Kind> parse_kind(std::string_view text) {
   if (text == "handler") return Kind::handler;
   if (text == "http") return Kind::http;
+  return std::nullopt;
+}
+
+std::optional<Isolation> parse_isolation(std::string_view text) {
+  if (text == "fork") return Isolation::fork;
+  if (text == "exec") return Isolation::exec;
   return std::nullopt;
 }
 

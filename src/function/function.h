@@ -26,14 +26,18 @@ enum class Kind { handler, http };
 // one).
 enum class UrlAuth { closed, open, key, iam };
 enum class DriverName { native, docker };
+// Whether its Python may be forked from one that is shared until then (native driver).
+enum class Isolation { fork, exec };
 
-[[nodiscard]] std::string_view to_string(PackageType type);   // "Zip", "Image"
-[[nodiscard]] std::string_view to_string(Kind kind);          // "handler", "http"
-[[nodiscard]] std::string_view to_string(UrlAuth auth);       // "closed", "open", "key", "iam"
-[[nodiscard]] std::string_view to_string(DriverName driver);  // "native", "docker"
+[[nodiscard]] std::string_view to_string(PackageType type);     // "Zip", "Image"
+[[nodiscard]] std::string_view to_string(Kind kind);            // "handler", "http"
+[[nodiscard]] std::string_view to_string(UrlAuth auth);         // "closed", "open", "key", "iam"
+[[nodiscard]] std::string_view to_string(Isolation isolation);  // "fork", "exec"
+[[nodiscard]] std::string_view to_string(DriverName driver);    // "native", "docker"
 [[nodiscard]] std::optional<UrlAuth> parse_url_auth(
     std::string_view text);  // "none" reads as closed
 [[nodiscard]] std::optional<Kind> parse_kind(std::string_view text);
+[[nodiscard]] std::optional<Isolation> parse_isolation(std::string_view text);
 [[nodiscard]] std::optional<DriverName> parse_driver(std::string_view text);
 [[nodiscard]] std::optional<PackageType> parse_package_type(std::string_view text);
 
@@ -77,6 +81,7 @@ struct Configuration {
   std::optional<std::uint16_t> port;    // HTTP functions: $PORT
   std::optional<unsigned> concurrency;  // HTTP functions: requests at once in one instance
   std::optional<int> idle_seconds;      // then an instance is given up; absent: the server's
+  Isolation isolation = Isolation::fork;
   unsigned min_instances = 0;  // of them are kept ready while calls go to the version by `live`
   // Whether somebody named them, now or at an earlier deploy. What nobody named follows from the
   // code (EXPOSE), anew at every deploy.

@@ -2,6 +2,7 @@
 
 #include "base/crypto.h"
 #include "base/encoding.h"
+#include "sandbox/zygote_program.h"
 
 #include <boost/json.hpp>
 #include <spdlog/fmt/chrono.h>
@@ -55,12 +56,10 @@ Environment lambda_environment(const SpecInput& input) {
       {"AWS_DEFAULT_REGION", input.tenant.region},
       {"LAMBDA_TASK_ROOT", "/var/task"},
       {"LAMBDA_RUNTIME_DIR", "/var/runtime"},
-      {"TZ", ":UTC"},
-      {"LANG", "en_US.UTF-8"},
-      {"PATH", "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin"},
-      {"LD_LIBRARY_PATH",
-       "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/"
-       "lib"},
+      {"TZ", std::string(sandbox::kTimeZone)},
+      {"LANG", std::string(sandbox::kLanguage)},
+      {"PATH", std::string(sandbox::kProgramPath)},
+      {"LD_LIBRARY_PATH", std::string(sandbox::kLibraryPath)},
       {"AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"},
   };
   if (configuration.kind == function::Kind::handler) {
@@ -180,6 +179,7 @@ Result<sandbox::SandboxSpec> make_spec(const SpecInput& input) {
   if (configuration.environment) overlay(spec.environment, *configuration.environment);
   overlay(spec.environment, input.secrets.environment);
   spec.secret_files = input.secrets.files;
+  spec.may_fork = configuration.isolation == function::Isolation::fork;
   if (const auto wrapper = spec.environment.find("AWS_LAMBDA_EXEC_WRAPPER");
       wrapper != spec.environment.end()) {
     spec.argv.insert(spec.argv.begin(), wrapper->second);

@@ -50,6 +50,9 @@ struct SandboxSpec {
   // Where `argv` is a runtime that can be started before its function is known (with --stem): what
   // it reads of `environment` at its start. Empty: it cannot.
   std::map<std::string, std::string> stem_environment;
+  // Whether its runtime may be forked from one that is warmed up, and shared by functions until
+  // then (native driver: native/zygotes.h). Else it is executed, whatever that costs.
+  bool may_fork = true;
   std::vector<std::string> argv;  // argv[0] is looked up in PATH of `environment`
   std::string working_directory = "/var/task";
   std::map<std::string, std::string> environment;

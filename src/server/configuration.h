@@ -47,6 +47,8 @@ struct Configuration {
   unsigned loops = 0;             // event loops; 0: one a core
   std::size_t max_instances = 0;  // 0: from memory and descriptors
   std::size_t stems = 8;          // of a kind, at the most; 0: none
+  std::uint32_t zygote_forks =
+      64;  // runtimes of functions that one zygote forks; 0: none is forked
   // Of all functions on the native driver together.
   std::uint64_t memory_budget = 0;   // MB; 0: 90 % of the machine's
   std::uint64_t process_budget = 0;  // 0: 80 % of the process ids

@@ -153,6 +153,7 @@ Result<Privileged> prepare(const Configuration& configuration) {
     options.runtimes_directory = configuration.runtimes_directory;
     options.memory_budget = configuration.memory_budget << 20;
     options.process_budget = configuration.process_budget;
+    options.zygote_forks = configuration.zygote_forks;
     made.spawn = sandbox::native::SpawnClient::launch(options);
   }
   std::error_code error;

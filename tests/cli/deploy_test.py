@@ -189,6 +189,12 @@ class Settings(CommandLineTest):
         sent = self.sent(files, "--idle-time", "0", "--min-instances", "0").settings
         self.assertEqual((sent["idleTime"], sent["minInstances"]), (0, 0))
 
+    def test_isolation(self):
+        files = {"app.py": "def handler(event, context): pass\n", "lambda.toml": 'isolation = "exec"\n'}
+        self.assertEqual(self.sent(files).settings["isolation"], "exec")
+        self.assertEqual(self.sent(files, "--isolation", "fork").settings["isolation"], "fork")
+        self.assertNotIn("isolation", self.sent({"app.py": files["app.py"]}).settings)
+
     def test_which_of_two_runtimes_was_chosen_is_said(self):
         folder = self.folder({"handler.py": HANDLER, "index.mjs": "export const handler = 1"})
         done, _ = self.deploy_to(accepting, folder)

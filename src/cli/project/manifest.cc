@@ -16,32 +16,15 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::vector<std::string>& known_keys() {
-  static const std::vector<std::string> keys = {"name",
-                                                "runtime",
-                                                "handler",
-                                                "kind",
-                                                "description",
-                                                "url",
-                                                "driver",
-                                                "port",
-                                                "timeout",
-                                                "memory",
-                                                "ephemeral_storage",
-                                                "environment",
-                                                "include",
-                                                "path",
-                                                "retries",
-                                                "max_age",
-                                                "on_success",
-                                                "on_failure",
-                                                "function",
-                                                "concurrency",
-                                                "idle_time",
-                                                "min_instances",
-                                                "schedule",
-                                                "secrets",
-                                                "build",
-                                                "build_environment",
+  static const std::vector<std::string> keys = {"name",        "runtime",       "handler",
+                                                "kind",        "description",   "url",
+                                                "driver",      "isolation",     "port",
+                                                "timeout",     "memory",        "ephemeral_storage",
+                                                "environment", "include",       "path",
+                                                "retries",     "max_age",       "on_success",
+                                                "on_failure",  "function",      "concurrency",
+                                                "idle_time",   "min_instances", "schedule",
+                                                "secrets",     "build",         "build_environment",
                                                 "logs"};
   return keys;
 }
@@ -276,6 +259,7 @@ Result<Manifest> Reader::read(const toml::table& table, const fs::path& folder,
   if (done) done = text(table, "description", manifest.description);
   if (done) done = text(table, "url", manifest.url);
   if (done) done = text(table, "driver", manifest.driver);
+  if (done) done = text(table, "isolation", manifest.isolation);
   if (done) done = number(table, "port", manifest.port, "8080", kPortRange);
   if (done) done = number(table, "concurrency", manifest.concurrency, "32", kConcurrencyRange);
   if (done) done = number(table, "idle_time", manifest.idle_time, "600", kIdleTimeRange, "seconds");

@@ -27,6 +27,7 @@ struct Manifest {
   std::optional<std::string> description;
   std::optional<std::string> url;
   std::optional<std::string> driver;
+  std::optional<std::string> isolation;
   std::optional<std::int64_t> port;
   std::optional<std::int64_t> concurrency;
   std::optional<std::int64_t> idle_time, min_instances;

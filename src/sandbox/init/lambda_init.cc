@@ -1,6 +1,9 @@
 // lambda-init: pid 1 of every sandbox, in both back ends. Static, no allocation, one thread.
 //
 //   lambda-init --fd N           the control socket is descriptor N (native driver)
+//               --runtime M      the runtime is forked by a zygote (native/zygote_protocol.h), and
+//                                comes at the other end of descriptor M; where it does not,
+//                                it is executed like any other
 //   lambda-init --socket PATH --memory BYTES
 //                                it is the SOCK_SEQPACKET socket at PATH (Docker driver), and init
 //                                ends a function that holds more memory than that; the function
@@ -40,6 +43,8 @@ namespace {
 
 using namespace lambda::sandbox::init;
 
+// A zygote may be busy with others, or still starting.
+constexpr int kForkMs = 2000;
 constexpr int kShellNotFound = 127;
 constexpr int kShellNotExecutable = 126;
 
@@ -53,17 +58,19 @@ int control = -1;
 int log_pipe = -1;
 int null_device = -1;
 pid_t runtime = -1;
-int stem_socket = -1;  // to the runtime's process, while it waits for its function
-bool filled = false;   // kFilledSignal has come
-std::size_t held = 0;  // size of the start command in `packet` that waits for it
+int stem_socket = -1;    // to the runtime's process, while it waits for its function
+int forked_socket = -1;  // to a runtime that is being forked for us, until it is needed
+bool filled = false;     // kFilledSignal has come
+std::size_t held = 0;    // size of the start command in `packet` that waits for it
 MemoryGuard memory;
 
 // Written by the child while it shares our memory (vfork), read after it is gone.
 volatile int exec_error = 0;
 char exec_text[sizeof(Report::text)];
 
-void send_report(const Report& report, const int* descriptors = nullptr, std::size_t count = 0) {
-  iovec part{const_cast<Report*>(&report), sizeof(report)};
+bool send_with(int socket, const void* data, std::size_t size, const int* descriptors,
+               std::size_t count) {
+  iovec part{const_cast<void*>(data), size};
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
@@ -77,8 +84,15 @@ void send_report(const Report& report, const int* descriptors = nullptr, std::si
     header->cmsg_len = CMSG_LEN(count * sizeof(int));
     std::memcpy(CMSG_DATA(header), descriptors, count * sizeof(int));
   }
-  while (::sendmsg(control, &message, MSG_NOSIGNAL) < 0 && errno == EINTR) {
-  }
+  ssize_t sent = -1;
+  do {
+    sent = ::sendmsg(socket, &message, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  return sent == static_cast<ssize_t>(size);
+}
+
+void send_report(const Report& report, const int* descriptors = nullptr, std::size_t count = 0) {
+  send_with(control, &report, sizeof(report), descriptors, count);
 }
 
 [[noreturn]] void give_up(const char* what) {
@@ -454,6 +468,38 @@ void hand_over(const Command& command, std::size_t size) {
   report_started();
 }
 
+// Its pid, from a runtime that was forked for us; -1: it does not come.
+std::int32_t wait_forked(int socket) {
+  const char byte = 0;
+  const int given[2] = {null_device, log_pipe};
+  if (!send_with(socket, &byte, 1, given, 2)) return -1;
+  pollfd watched{socket, POLLIN, 0};
+  int ready = -1;
+  do {
+    ready = ::poll(&watched, 1, kForkMs);
+  } while (ready < 0 && errno == EINTR);
+  std::int32_t pid = -1;
+  return ready == 1 && ::read(socket, &pid, sizeof(pid)) == sizeof(pid) && pid > 1 ? pid : -1;
+}
+
+// Takes over the runtime that a zygote has forked into this sandbox; it is our child like one that
+// we started. False: there is none.
+bool adopt() {
+  if (forked_socket < 0) return false;
+  const int socket = forked_socket;
+  forked_socket = -1;
+  const auto pid = wait_forked(socket);
+  if (pid < 0) {
+    // One that comes later ends when it finds nobody.
+    ::close(socket);
+    return false;
+  }
+  runtime = pid;
+  stem_socket = socket;
+  ::close(log_pipe);
+  return true;
+}
+
 void start(const Command& command, std::size_t size) {
   if (command.when_filled != 0 && !filled) {
     held = size;
@@ -462,6 +508,7 @@ void start(const Command& command, std::size_t size) {
   if (stem_socket >= 0 && runtime > 0) return hand_over(command, size);
   errno = EINVAL;
   if (runtime != -1) give_up("read the start command");
+  if (adopt()) return hand_over(command, size);
   if (launch(command, size, -1)) {
     report_started();
   } else {
@@ -472,6 +519,7 @@ void start(const Command& command, std::size_t size) {
 void start_stem(const Command& command, std::size_t size) {
   errno = EINVAL;
   if (runtime != -1) give_up("read the stem command");
+  if (adopt()) return;
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
     give_up("make the stem's socket");
@@ -606,7 +654,13 @@ int main(int argc, char** argv) {
     null_device = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   } while (null_device >= 0 && null_device <= 2);
   if (null_device < 0) give_up("open /dev/null");
-  if (argc == 3 && std::strcmp(argv[1], "--fd") == 0) {
+  if ((argc == 3 || (argc == 5 && std::strcmp(argv[3], "--runtime") == 0)) &&
+      std::strcmp(argv[1], "--fd") == 0) {
+    if (argc == 5) {
+      forked_socket = std::atoi(argv[4]);
+      if (forked_socket <= 2 || ::fcntl(forked_socket, F_SETFD, FD_CLOEXEC) != 0)
+        give_up("take over --runtime");
+    }
     control = std::atoi(argv[2]);
     if (control <= 2 || ::fcntl(control, F_SETFD, FD_CLOEXEC) != 0) give_up("take over --fd");
   } else if (argc == 5 && std::strcmp(argv[1], "--socket") == 0 &&
@@ -616,7 +670,8 @@ int main(int argc, char** argv) {
     if (!memory.open(std::strtoull(argv[4], nullptr, 10)))
       give_up("find its memory cgroup below /sys/fs/cgroup");
   } else {
-    ::dprintf(2, "usage: lambda-init --fd NUMBER | --socket PATH --memory BYTES\n");
+    ::dprintf(2,
+              "usage: lambda-init --fd NUMBER [--runtime NUMBER] | --socket PATH --memory BYTES\n");
     return 2;
   }
   sigset_t awaited;

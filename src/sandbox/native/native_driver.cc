@@ -8,6 +8,7 @@
 #include "sandbox/init/init_channel.h"
 #include "sandbox/native/cgroup_files.h"
 #include "sandbox/secret_files.h"
+#include "sandbox/zygote_program.h"
 
 #include <spdlog/spdlog.h>
 
@@ -62,6 +63,17 @@ SpawnRequest request_for(Operation operation, const std::string& id) {
   return request;
 }
 
+// Whether a zygote's fork is just what would be executed.
+bool is_forked(const SandboxSpec& spec) {
+  if (!spec.may_fork || !spec.image_id.empty()) return false;
+  if (!std::equal(spec.argv.begin(), spec.argv.end(), kZygoteArguments.begin(),
+                  kZygoteArguments.end()))
+    return false;
+  std::map<std::string, std::string> environment;
+  for (const auto& [name, value] : kZygoteEnvironment) environment.emplace(name, value);
+  return spec.stem_environment == environment;
+}
+
 StemKind kind_of(const SandboxSpec& spec, const SpawnRequest& request,
                  const fs::path& runtimes_directory) {
   StemKind kind;
@@ -76,6 +88,7 @@ StemKind kind_of(const SandboxSpec& spec, const SpawnRequest& request,
   kind.argv = spec.argv;
   kind.argv.emplace_back("--stem");
   kind.environment = spec.stem_environment;
+  kind.fork = is_forked(spec);
   return kind;
 }
 
@@ -250,6 +263,7 @@ Result<SpawnRequest> NativeDriver::start_request(const SandboxSpec& spec) const 
   request.processes = spec.processes;
   request.secret_files = static_cast<std::uint32_t>(spec.secret_files.size());
   request.secret_bytes = secret_bytes(spec);
+  request.fork = is_forked(spec) ? 1 : 0;
   std::string root = spec.runtime;
   request.root_kind = RootKind::runtime;
   if (!spec.image_id.empty()) {

@@ -11,6 +11,7 @@
 #include "sandbox/limits.h"
 #include "sandbox/native/cgroup_files.h"
 #include "sandbox/native/mount_tree.h"
+#include "sandbox/native/privileges.h"
 #include "sandbox/native/run_directory.h"
 #include "sandbox/native/workspace.h"
 
@@ -19,7 +20,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <linux/securebits.h>
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -197,17 +197,9 @@ Result<Done> place_mounts(const SandboxPlan& plan, const Mounts& mounts) {
   return mask_proc(plan.walls);
 }
 
-Result<Done> set_capabilities(bool all) {
-  __user_cap_header_struct header{};
-  header.version = _LINUX_CAPABILITY_VERSION_3;
-  __user_cap_data_struct data[2] = {};
-  if (all) {
-    if (::syscall(SYS_capget, &header, data) != 0)
-      return fail(Error::from_errno("read capabilities"));
-    data[0].effective = data[0].permitted;
-    data[1].effective = data[1].permitted;
-  }
-  if (::syscall(SYS_capset, &header, data) != 0) return fail(Error::from_errno("set capabilities"));
+// A step of privileges.h.
+Result<Done> checked(const char* failed) {
+  if (failed != nullptr) return fail(Error::from_errno(failed));
   return Done{};
 }
 
@@ -218,7 +210,7 @@ Result<Done> change_identity(uid_t outside, const Walls& walls) {
   if (::prctl(PR_SET_KEEPCAPS, 1) != 0) return fail(Error::from_errno("keep capabilities"));
   if (::setresgid(outside, outside, outside) != 0) return fail(Error::from_errno("set the gid"));
   if (::setresuid(outside, outside, outside) != 0) return fail(Error::from_errno("set the uid"));
-  if (auto done = set_capabilities(true); !done) return done;
+  if (auto done = checked(set_capabilities(true)); !done) return done;
   if (!walls.user_namespace) return Done{};
   // Else /proc/self/uid_map would belong to root, which we are no more.
   ::prctl(PR_SET_DUMPABLE, 1);
@@ -233,16 +225,6 @@ Result<Done> change_identity(uid_t outside, const Walls& walls) {
         write_file_at(AT_FDCWD, "/proc/self/uid_map", fmt::format("{} {} 1", kInsideUid, outside));
   }
   return done;
-}
-
-Result<Done> drop_capabilities() {
-  for (int capability = 0; ::prctl(PR_CAPBSET_DROP, capability) == 0; ++capability) {
-  }
-  const unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
-                             SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
-                             SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
-  if (::prctl(PR_SET_SECUREBITS, bits) != 0) return fail(Error::from_errno("lock securebits"));
-  return set_capabilities(false);
 }
 
 // Without the wall: all that there are, also after an exec.
@@ -265,10 +247,9 @@ Result<Done> drop_privileges(const SandboxPlan& plan) {
   if (walls.seccomp && !walls.no_new_privs) {
     if (auto done = install(*plan.filter); !done) return done;
   }
-  auto done = walls.capabilities ? drop_capabilities() : pass_on_capabilities();
+  auto done = walls.capabilities ? checked(drop_capabilities()) : pass_on_capabilities();
+  if (done && walls.no_new_privs) done = checked(forbid_new_privileges());
   if (!done) return done;
-  if (walls.no_new_privs && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-    return fail(Error::from_errno("set no_new_privs"));
   if (::prctl(PR_SET_DUMPABLE, 0) != 0) return fail(Error::from_errno("become undumpable"));
   // A change of identity clears it, so it comes after: whoever kills lambda-spawn kills sandboxes.
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return fail(Error::from_errno("set PDEATHSIG"));
@@ -277,11 +258,14 @@ Result<Done> drop_privileges(const SandboxPlan& plan) {
 }
 
 // Returns only when it failed.
-void run_init(int program) {
+void run_init(int program, int runtime) {
   char name[] = "lambda-init";
   char option[] = "--fd";
   char number[] = "3";
-  char* const arguments[] = {name, option, number, nullptr};
+  char forked[] = "--runtime";
+  std::string socket = std::to_string(runtime);
+  char* const arguments[] = {name,          option, number, runtime >= 0 ? forked : nullptr,
+                             socket.data(), nullptr};
   char* const environment[] = {nullptr};
   // It may come before init can wait for it.
   sigset_t filled;
@@ -291,7 +275,8 @@ void run_init(int program) {
   ::syscall(SYS_execveat, program, "", arguments, environment, AT_EMPTY_PATH);
 }
 
-// 0, 1, 2: /dev/null; 3: the control socket; all others end with the exec.
+// 0, 1, 2: /dev/null; 3: the control socket; all others end with the exec, but for the socket to a
+// runtime that is forked.
 Result<Done> arrange_descriptors(const SandboxPlan& plan) {
   const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!null) return fail(Error::from_errno("open /dev/null"));
@@ -305,6 +290,7 @@ Result<Done> arrange_descriptors(const SandboxPlan& plan) {
   } else if (::close_range(4, ~0u, CLOSE_RANGE_CLOEXEC) != 0) {
     return fail(Error::from_errno("close descriptors"));
   }
+  if (plan.runtime >= 0) ::fcntl(plan.runtime, F_SETFD, 0);
   // Last: until here this process has copies of all that lambda-spawn has open, and opens more.
   if (::setrlimit(RLIMIT_NOFILE, &plan.open_files) != 0)
     return fail(Error::from_errno("limit the open files"));
@@ -329,7 +315,7 @@ Result<Done> set_up(const SandboxPlan& plan) {
 void set_up_and_run_init(const SandboxPlan& plan) {
   auto done = set_up(plan);
   if (done) {
-    run_init(plan.init_program);
+    run_init(plan.init_program, plan.runtime);
     done = fail(Error::from_errno("execute lambda-init"));
   }
   const auto& text = done.error().message();

@@ -28,7 +28,8 @@ struct SandboxPlan {
   std::uint64_t secret_bytes = 0;
   int control = -1;  // init's end of the control socket
   int init_program = -1;
-  int status = -1;  // close-on-exec; gets the reason if something fails
+  int runtime = -1;  // init's end of the socket to a runtime that is forked (zygotes.h), if one is
+  int status = -1;   // close-on-exec; gets the reason if something fails
   uid_t outside_id = 0;
   const SeccompFilter* filter = nullptr;
   rlimit open_files{};

@@ -2,6 +2,7 @@
 
 #include "base/unique_fd.h"
 #include "sandbox/native/cgroup_files.h"
+#include "sandbox/native/privileges.h"
 #include "sandbox/system_call_rules.h"
 
 #include <seccomp.h>
@@ -79,11 +80,8 @@ Result<SeccompFilter> compile_seccomp_filter() {
 }
 
 Result<Done> install(const SeccompFilter& filter) {
-  sock_fprog program{};
-  program.len = static_cast<unsigned short>(filter.size());
-  program.filter = const_cast<sock_filter*>(filter.data());
-  if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0)
-    return fail(Error::from_errno("install the seccomp filter"));
+  if (const char* failed = install_filter(filter.data(), filter.size()))
+    return fail(Error::from_errno(failed));
   return Done{};
 }
 

@@ -2,6 +2,8 @@
 // sends what the socket takes and wakes who waits for the reply that came.
 #include "sandbox/native/spawn_client.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <csignal>
 #include <cstring>
@@ -108,6 +110,10 @@ Result<Done> SpawnClient::start_process(const SpawnOptions& options) {
                                      runtimes_directory_.string(),
                                      "--init",
                                      (directory / "lambda-init").string(),
+                                     "--zygote",
+                                     (directory / "lambda-zygote.so").string(),
+                                     "--zygote-forks",
+                                     std::to_string(options.zygote_forks),
                                      "--memory",
                                      std::to_string(options.memory_budget),
                                      "--processes",
@@ -281,6 +287,7 @@ bool SpawnClient::take_reply() {
     if (on_gone_ && !closing_) on_gone_();
     return false;
   }
+  if (reply->operation == Operation::notice) spdlog::warn("{}", reply->text);
   const auto found = pending_.find(reply->request);
   if (found == pending_.end()) return true;  // posted, or given up
   wake(found->second, std::move(reply));

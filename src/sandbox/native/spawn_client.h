@@ -39,6 +39,7 @@ struct SpawnOptions {
   std::filesystem::path runtimes_directory;  // base file systems; may be missing
   std::uint64_t memory_budget = 0;           // bytes, of all functions; 0: 90 % of the machine's
   std::uint64_t process_budget = 0;          // 0: 80 % of pid_max
+  std::uint32_t zygote_forks = 64;           // of one zygote; 0: there are none
 };
 
 class SpawnClient {

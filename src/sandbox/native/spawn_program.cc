@@ -7,10 +7,13 @@
 #include "sandbox/native/spawn_server.h"
 #include "sandbox/native/workspace.h"
 
+#include <algorithm>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <sys/epoll.h>
@@ -32,6 +35,8 @@ struct Arguments {
   std::string data;
   std::string runtimes;
   std::string init;
+  std::string zygote;  // the module; may be missing
+  std::uint64_t zygote_forks = 0;
   CgroupBudget budget;
 };
 
@@ -43,6 +48,8 @@ Result<Arguments> parse(int argc, char** argv) {
     if (name == "--data") arguments.data = value;
     if (name == "--runtimes") arguments.runtimes = value;
     if (name == "--init") arguments.init = value;
+    if (name == "--zygote") arguments.zygote = value;
+    if (name == "--zygote-forks") arguments.zygote_forks = parse_number(value).value_or(0);
     if (name == "--memory") arguments.budget.memory_bytes = parse_number(value).value_or(0);
     if (name == "--processes") arguments.budget.processes = parse_number(value).value_or(0);
   }
@@ -116,6 +123,11 @@ Result<SpawnServerParts> prepare(const Arguments& arguments, const Walls& walls,
   if (!parts.epoll) return fail(Error::from_errno("make an epoll"));
   parts.init_program.reset(::open(arguments.init.c_str(), O_PATH | O_CLOEXEC));
   if (!parts.init_program) return fail(Error::from_errno("open " + arguments.init));
+  if (!arguments.zygote.empty())
+    parts.zygotes.module.reset(::open(arguments.zygote.c_str(), O_RDONLY | O_CLOEXEC));
+  parts.zygotes.forks = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(arguments.zygote_forks, std::numeric_limits<std::uint32_t>::max()));
+  parts.zygotes.allowed = walls == Walls{};
   const auto hash = hash_of(arguments.data);
   auto uids = claim_uid_block(kUidClaims, static_cast<uid_t>(hash % kUidBlocks));
   if (!uids) return fail(std::move(uids.error()), "claim uids for sandboxes");

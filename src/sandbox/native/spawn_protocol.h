@@ -4,7 +4,7 @@
 //
 //   spawn -> lambdad   hello: status, text (what it found, or why it cannot work)
 //   lambdad -> spawn   request (start carries one descriptor: the control socket's end for init)
-//   spawn -> lambdad   reply, in any order, by request number
+//   spawn -> lambdad   reply, in any order, by request number; a notice at any time
 //
 // When the socket closes, lambda-spawn kills every sandbox, removes every cgroup, and ends.
 #pragma once
@@ -14,7 +14,7 @@
 
 namespace lambda::sandbox::native {
 
-inline constexpr std::uint32_t kSpawnProtocolVersion = 5;
+inline constexpr std::uint32_t kSpawnProtocolVersion = 6;
 inline constexpr int kSpawnSocket = 3;  // the descriptor that lambda-spawn finds its socket at
 
 enum class Operation : std::uint32_t {
@@ -27,6 +27,7 @@ enum class Operation : std::uint32_t {
   // A stem becomes a function's: its limits, its code, its secrets; then its init gets
   // kFilledSignal. Once; whatever fails, it is good for nothing any more.
   fill = 7,
+  notice = 8,  // reply only, to no request: text is for lambdad's log
 };
 
 enum class RootKind : std::uint32_t {
@@ -41,6 +42,9 @@ struct SpawnRequest {
 
   // start: 1: a stem, whose function is not known yet; task and secrets come with fill
   std::uint32_t stem = 0;
+  // start: 1: its runtime is one that a zygote may fork (zygotes.h); init gets it instead of
+  // starting one, where a zygote does.
+  std::uint32_t fork = 0;
   RootKind root_kind = RootKind::runtime;  // start
   // start and fill
   std::uint32_t processes = 0;

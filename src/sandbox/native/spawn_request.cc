@@ -48,6 +48,8 @@ Result<Done> check_start(const SpawnRequest& request) {
     return fail(ErrorCode::invalid, "\"{}\" is no runtime's name", root);
   if (request.stem != 0 && (request.task[0] != '\0' || request.secret_files != 0))
     return fail(ErrorCode::invalid, "a stem has neither code nor secrets");
+  if (request.fork != 0 && request.root_kind != RootKind::runtime)
+    return fail(ErrorCode::invalid, "only a runtime has a zygote, an image has none");
   return check_fill(request);
 }
 

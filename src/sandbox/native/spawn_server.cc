@@ -1,5 +1,6 @@
 // Steps of a start: check the request -> cgroups -> clone3 -> the child sets itself up
-// (sandbox_setup.cc) and executes lambda-init -> its status pipe ends -> reply.
+// (sandbox_setup.cc) and executes lambda-init -> its status pipe ends -> a zygote is told to fork
+// its runtime, where one does -> reply.
 #include "sandbox/native/spawn_server.h"
 
 #include "base/descriptor_message.h"
@@ -49,6 +50,7 @@ constexpr rlim_t kDescriptorsPerSandbox = 4;
 constexpr rlim_t kOwnDescriptors = 64;
 
 // What an event's tag says: which sandbox (0: the socket), and which of its two descriptors.
+// Zygotes have bits of their own.
 constexpr std::uint64_t kStatusBit = 1ull << 32;
 
 template <std::size_t Size>
@@ -119,6 +121,10 @@ struct SpawnServer::Sandbox {
   UniqueFd pidfd;
   UniqueFd status;  // read end; ends when lambda-init was executed
   UniqueFd tmp;     // keeps the sandbox's /tmp in sight
+  // Where a zygote will fork its runtime, until it was told to: the runtime's end of its socket to
+  // init, and which zygote.
+  UniqueFd runtime;
+  std::string runtime_name;
   std::uint32_t start_request = 0;
   std::vector<std::uint32_t> stop_requests;
   bool stem = false;
@@ -133,7 +139,11 @@ struct SpawnServer::Sandbox {
 };
 
 SpawnServer::SpawnServer(SpawnServerParts parts)
-    : parts_(std::move(parts)), uids_(parts_.uids.first, kUidBlock) {}
+    : parts_(std::move(parts)),
+      uids_(parts_.uids.first, kUidBlock),
+      zygotes_({std::move(parts_.zygotes), parts_.epoll.get(), &parts_.filter, parts_.open_files,
+                [this](std::uint32_t number) { runtime_forked(number); },
+                [this](const std::string& words) { tell(words); }}) {}
 
 SpawnServer::~SpawnServer() = default;
 
@@ -164,8 +174,10 @@ void SpawnServer::unwatch(UniqueFd& fd) {
 
 int SpawnServer::wait_time() const {
   if (removing_ > 0 || !freezing_.empty()) return static_cast<int>(kRetry.count());
-  if (watched_ == 0) return -1;
-  const auto left = std::chrono::ceil<milliseconds>(next_look_ - Clock::now());
+  if (watched_ == 0 && !look_at_zygotes_) return -1;
+  auto next = watched_ > 0 ? next_look_ : *look_at_zygotes_;
+  if (look_at_zygotes_) next = std::min(next, *look_at_zygotes_);
+  const auto left = std::chrono::ceil<milliseconds>(next - Clock::now());
   return static_cast<int>(std::max<milliseconds::rep>(left.count(), 0));
 }
 
@@ -182,6 +194,7 @@ Result<Done> SpawnServer::run() {
     if (!freezing_.empty()) answer_freezes();
     if (removing_ > 0) finish_removals();
     if (watched_ > 0 && Clock::now() >= next_look_) look_at_memory();
+    if (look_at_zygotes_ && Clock::now() >= *look_at_zygotes_) look_at_zygotes_ = zygotes_.look();
   }
   parts_.cgroups.remove_parent();
   return Done{};
@@ -189,6 +202,7 @@ Result<Done> SpawnServer::run() {
 
 void SpawnServer::dispatch(std::uint64_t tag) {
   if (tag == 0) return take_requests();
+  if ((tag & (Zygotes::kEndBit | Zygotes::kAnswerBit)) != 0) return zygotes_.take(tag);
   const auto found = by_number_.find(static_cast<std::uint32_t>(tag));
   if (found == by_number_.end()) return;
   Sandbox& sandbox = *found->second;
@@ -367,6 +381,17 @@ Result<Done> SpawnServer::launch(Sandbox& sandbox, const SpawnRequest& request,
   plan.secret_bytes = request.secret_bytes;
   plan.control = control.get();
   plan.init_program = parts_.init_program.get();
+  UniqueFd init_end;
+  if (runtime && request.fork != 0 && zygotes_.ready_for(request.root)) {
+    int pair[2] = {-1, -1};
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+      return fail(Error::from_errno("make a socket for a runtime"));
+    init_end.reset(pair[0]);
+    sandbox.runtime.reset(pair[1]);
+    sandbox.runtime_name = request.root;
+    if (!look_at_zygotes_) look_at_zygotes_ = Clock::now();
+  }
+  plan.runtime = init_end.get();
   plan.status = status.get();
   const auto uid = uids_.take();
   if (!uid) return fail(ErrorCode::overloaded, "every uid for sandboxes is in use");
@@ -394,6 +419,7 @@ Result<Done> SpawnServer::launch(Sandbox& sandbox, const SpawnRequest& request,
   if (pid == 0) set_up_and_run_init(plan);
   sandbox.pid = static_cast<pid_t>(pid);
   sandbox.pidfd.reset(pidfd);
+  if (sandbox.runtime) return Done{};  // which has to enter them too
   sandbox.cgroup.close_entries();
   sandbox.cgroup.close_clone_into();
   return Done{};
@@ -439,9 +465,8 @@ void SpawnServer::setup_ended(Sandbox& sandbox) {
   }
   unwatch(sandbox.status);
   if (!sandbox.setup_failure.empty() || sandbox.state != State::starting) return stop(sandbox);
-  sandbox.limits.cpu = sandbox.stem ? CpuWeight::least : CpuWeight::by_memory;
-  if (auto set = sandbox.cgroup.set_cpu(sandbox.limits); !set) {
-    sandbox.setup_failure = set.error().message();
+  if (auto begun = begin_running(sandbox); !begun) {
+    sandbox.setup_failure = begun.error().message();
     return stop(sandbox);
   }
   sandbox.state = State::running;
@@ -455,6 +480,30 @@ void SpawnServer::setup_ended(Sandbox& sandbox) {
   answer.mount_time = microseconds_since(sandbox.cloned);
   copy_text(answer.text, sandbox.cgroup.memory_path());
   reply(answer);
+}
+
+// Until its runtime was forked a sandbox keeps a whole CPU's weight: the zygote waits for it, and
+// others for the zygote.
+Result<Done> SpawnServer::begin_running(Sandbox& sandbox) {
+  bool forks = false;
+  if (sandbox.runtime) {
+    forks = zygotes_.fork(sandbox.runtime_name, sandbox.number, sandbox.pidfd, sandbox.cgroup,
+                          std::move(sandbox.runtime));
+    sandbox.runtime.reset();
+    sandbox.cgroup.close_entries();
+    sandbox.cgroup.close_clone_into();
+  }
+  sandbox.limits.cpu = sandbox.stem ? CpuWeight::least : CpuWeight::by_memory;
+  return forks ? Result<Done>(Done{}) : sandbox.cgroup.set_cpu(sandbox.limits);
+}
+
+void SpawnServer::runtime_forked(std::uint32_t number) {
+  const auto found = by_number_.find(number);
+  if (found == by_number_.end() || found->second->state != State::running) return;
+  Sandbox& sandbox = *found->second;
+  if (sandbox.cgroup.set_cpu(sandbox.limits)) return;
+  // As a failed set-up; lambdad takes it for a sandbox that ended.
+  kill_through(sandbox.pidfd);
 }
 
 void SpawnServer::stop(Sandbox& sandbox) {
@@ -574,6 +623,14 @@ void SpawnServer::reply(const SpawnReply& answer) {
   // lambdad's reader takes replies as they come; when its end is gone, nobody needs one.
   while (::send(parts_.socket.get(), &answer, sizeof(answer), MSG_NOSIGNAL) < 0 && errno == EINTR) {
   }
+}
+
+// For lambdad's log. Nobody waits for a reply of this number.
+void SpawnServer::tell(const std::string& words) {
+  SpawnReply notice;
+  notice.operation = Operation::notice;
+  copy_text(notice.text, words);
+  reply(notice);
 }
 
 void SpawnServer::reply_done(Operation operation, std::uint32_t request, const std::string& text) {

@@ -18,11 +18,13 @@
 #include "sandbox/native/spawn_protocol.h"
 #include "sandbox/native/uid_block.h"
 #include "sandbox/native/walls.h"
+#include "sandbox/native/zygotes.h"
 
 #include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <sys/resource.h>
 #include <sys/types.h>
@@ -41,6 +43,7 @@ struct SpawnServerParts {
   // How many files a sandbox's init may open, as lambdad was started; our own limit is higher.
   rlimit open_files{};
   Walls walls;
+  ZygoteSettings zygotes;
 };
 
 // How many sandboxes a lambda-spawn that may open so many files can hold.
@@ -74,6 +77,8 @@ class SpawnServer {
   void stop(Sandbox& sandbox);
   void answer_status(const Sandbox& sandbox, const SpawnRequest& request);
   void setup_ended(Sandbox& sandbox);
+  Result<Done> begin_running(Sandbox& sandbox);
+  void runtime_forked(std::uint32_t number);
   void pid_one_ended(Sandbox& sandbox);
   void finish_removals();
   void look_at_memory();
@@ -87,11 +92,14 @@ class SpawnServer {
   [[nodiscard]] int wait_time() const;
 
   void reply(const SpawnReply& reply);
+  void tell(const std::string& words);
   void reply_done(Operation operation, std::uint32_t request, const std::string& text = {});
   void reply_failed(Operation operation, std::uint32_t request, const Error& error);
 
   SpawnServerParts parts_;
   UidBlock uids_;
+  Zygotes zygotes_;
+  std::optional<Clock::time_point> look_at_zygotes_;
   std::map<std::string, std::unique_ptr<Sandbox>, std::less<>> sandboxes_;
   std::map<std::uint32_t, Sandbox*> by_number_;
   std::uint32_t last_number_ = 0;

@@ -163,6 +163,7 @@ Task<void> Stems::make(StemKind kind) {
   SpawnRequest request;
   request.operation = Operation::start;
   request.stem = 1;
+  request.fork = kind.fork ? 1 : 0;
   request.root_kind = kind.root_kind;
   request.memory_bytes = kStemMemory;
   request.tmp_bytes = kStemTmp;

@@ -38,6 +38,7 @@ struct StemKind {
   // told.
   std::vector<std::string> argv;
   std::map<std::string, std::string> environment;
+  bool fork = false;  // it is forked from a zygote, where there is one
 
   auto operator<=>(const StemKind&) const = default;
 };

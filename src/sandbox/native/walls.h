@@ -33,6 +33,8 @@ struct Walls {
   bool tmp_size = true;
   bool shared_memory_size = true;
   bool ended_first = true;  // oom_score_adj
+
+  bool operator==(const Walls&) const = default;
 };
 
 }  // namespace lambda::sandbox::native
