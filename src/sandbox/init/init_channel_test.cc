@@ -2,6 +2,7 @@
 // (it wants port 9001), driven through InitChannel.
 #include "sandbox/init/init_channel.h"
 
+#include "base/descriptor_message.h"
 #include "base/loop_runner.h"
 #include "base/temporary_directory.h"
 #include "sandbox/init/protocol.h"
@@ -63,7 +64,10 @@ class LambdaInit : public testing::Test {
       enter_network_namespace();
       const int fd = ::fcntl(theirs, F_DUPFD, 10);
       const auto number = std::to_string(fd);
-      ::execl(LAMBDA_INIT_PROGRAM, "lambda-init", "--fd", number.c_str(), nullptr);
+      const int runtime = runtime_socket();
+      const auto forked = std::to_string(runtime);
+      ::execl(LAMBDA_INIT_PROGRAM, "lambda-init", "--fd", number.c_str(),
+              runtime >= 0 ? "--runtime" : nullptr, forked.c_str(), nullptr);
       ::_exit(98);
     }
     ends->second.reset();
@@ -81,6 +85,8 @@ class LambdaInit : public testing::Test {
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == ends_with_) << status;
   }
 
+  // Init's end of the socket to a runtime that is forked for it.
+  virtual int runtime_socket() { return -1; }
   virtual void before_channel([[maybe_unused]] const UniqueFd& socket) {}
 
   Result<Done> start(std::vector<std::string> argv,
@@ -469,6 +475,84 @@ TEST_F(FakeInit, EndWithoutWordsIsAKill) {
   const auto exit = run_on(loop_, channel_->wait_exit());
   EXPECT_EQ(exit.signal, SIGKILL);
   EXPECT_EQ(exit.detail, "the sandbox's init has ended");
+}
+
+// What lambda-spawn and a zygote's child do is done by the test.
+class ForkedRuntime : public LambdaInit {
+ protected:
+  void SetUp() override {
+    int ends[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    ours_.reset(ends[0]);
+    theirs_.reset(ends[1]);
+    ::fcntl(ours_.get(), F_SETFD, FD_CLOEXEC);
+    LambdaInit::SetUp();
+    theirs_.reset();
+  }
+  void TearDown() override {
+    LambdaInit::TearDown();
+    if (process_ > 0) ::waitpid(process_, nullptr, 0);
+  }
+  int runtime_socket() override { return theirs_.get(); }
+
+  // Tells init the pid of a process that does nothing, as the runtime does when it is there.
+  void arrive() {
+    process_ = ::fork();
+    if (process_ == 0) {
+      ::setpgid(0, 0);
+      ::pause();
+      ::_exit(0);
+    }
+    ::setpgid(process_, process_);
+    const auto pid = static_cast<std::int32_t>(process_);
+    ASSERT_EQ(::write(ours_.get(), &pid, sizeof(pid)), ssize_t{sizeof(pid)});
+  }
+
+  UniqueFd ours_;
+  UniqueFd theirs_;
+  pid_t process_ = -1;
+};
+
+TEST_F(ForkedRuntime, IsTakenForTheOneThatWasToBeStarted) {
+  arrive();
+  ASSERT_TRUE(start({"/nonexistent"}, {{"NAME", "value"}}));
+  char byte = 1;
+  iovec part{&byte, 1};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  alignas(cmsghdr) char ancillary[CMSG_SPACE(2 * sizeof(int))] = {};
+  message.msg_control = ancillary;
+  message.msg_controllen = sizeof(ancillary);
+  ASSERT_EQ(::recvmsg(ours_.get(), &message, MSG_CMSG_CLOEXEC), 1);
+  auto given = take_descriptors(message);
+  ASSERT_EQ(given.size(), 2u);  // /dev/null and the log
+  ASSERT_EQ(::write(given[1].get(), "hello", 5), 5);
+  given.clear();
+  EXPECT_EQ(read_to_end(hello_.log.get()), "hello");
+  init::HandOver header;
+  ASSERT_EQ(::read(ours_.get(), &header, sizeof(header)), ssize_t{sizeof(header)});
+  EXPECT_EQ(header.arguments, 1u);
+  EXPECT_EQ(header.variables, 1u);
+  const auto texts = read_to_end(ours_.get());
+  EXPECT_EQ(texts.size(), header.bytes);
+  EXPECT_THAT(texts, HasSubstr("NAME=value"));
+}
+
+TEST_F(ForkedRuntime, WhereNoneComesOneIsExecuted) {
+  ours_.reset();
+  ASSERT_TRUE(start({"sh", "-c", "echo executed"}));
+  EXPECT_EQ(wait_exit().code, 0);
+  EXPECT_EQ(read_to_end(hello_.log.get()), "executed\n");
+}
+
+TEST_F(ForkedRuntime, OneThatComesTooLateFindsNobody) {
+  ASSERT_TRUE(start({"sh", "-c", "echo executed"}));
+  EXPECT_EQ(wait_exit().code, 0);
+  EXPECT_EQ(read_to_end(hello_.log.get()), "executed\n");
+  const std::int32_t pid = 7;
+  EXPECT_EQ(::send(ours_.get(), &pid, sizeof(pid), MSG_NOSIGNAL), -1);
+  EXPECT_EQ(errno, EPIPE);
 }
 
 }  // namespace

@@ -44,15 +44,20 @@ constexpr char kModuleName[] = "lambda-zygote.so";
 constexpr std::uint64_t kModuleRoom = 4ull << 20;
 // Whoever could write to one of these would become root by it.
 constexpr const char* kTrusted[] = {"",
-                                    "rootfs",
-                                    "rootfs/usr",
-                                    "rootfs/usr/bin",
-                                    "rootfs/usr/bin/python3.11",
-                                    "rootfs/usr/lib",
-                                    "rootfs/usr/lib/python3.11",
-                                    "rootfs/var",
-                                    "rootfs/var/runtime",
-                                    "rootfs/var/runtime/bootstrap.py"};
+                                    "/rootfs",
+                                    "/rootfs/usr",
+                                    "/rootfs/usr/bin",
+                                    "/rootfs/usr/bin/python3.11",
+                                    "/rootfs/usr/lib",
+                                    "/rootfs/usr/lib/python3.11",
+                                    "/rootfs/usr/lib/x86_64-linux-gnu",
+                                    "/rootfs/usr/lib64",
+                                    "/rootfs/opt",
+                                    "/rootfs/var/lang",
+                                    "/rootfs/var/task",
+                                    "/rootfs/var",
+                                    "/rootfs/var/runtime",
+                                    "/rootfs/var/runtime/bootstrap.py"};
 constexpr int kNeeded[] = {CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_SYS_PTRACE,
                            CAP_SETUID,    CAP_SETGID,     CAP_SETPCAP};
 
@@ -61,16 +66,16 @@ std::string root_of(const std::string& runtime) {
 }
 
 Result<Done> check_trust(const std::string& runtime) {
-  for (const char* path : kTrusted) {
-    const auto full = root_of(runtime) + "/" + path;
+  std::vector<std::string> all{kRuntimesMount};
+  for (const char* path : kTrusted) all.push_back(root_of(runtime) + path);
+  for (const auto& full : all) {
     struct stat status {};
     if (::lstat(full.c_str(), &status) != 0) return fail(Error::from_errno("look at " + full));
     if (S_ISLNK(status.st_mode) || status.st_uid != 0 || (status.st_mode & 022) != 0) {
-      return fail(
-          ErrorCode::unavailable,
-          "others than root can write to {} of the runtimes directory: run `runtimes/build` "
-          "as root",
-          full.substr(std::strlen(kRuntimesMount) + 1));
+      return fail(ErrorCode::unavailable,
+                  "others than root can write to {}, where the runtimes directory is mounted: run "
+                  "`runtimes/build` as root",
+                  full);
     }
   }
   return Done{};
