@@ -400,7 +400,28 @@ class Stems(unittest.TestCase):
             self.assertEqual(json.loads(runtime.log)["message"], "said")
 
 
+class Forks(Stems):
+    """The same of what a zygote forks."""
+
+    def setUp(self):
+        Runtime.stem = Runtime.forked = True
+
+    def tearDown(self):
+        Runtime.stem = Runtime.forked = False
+
+    def test_the_rehearsal_leaves_no_trace(self):
+        code = ("import os, sys\nseen = sorted(sys.modules)\nimport gc\ndef handler(event, context):\n"
+                "    return [seen, os.environ['_X_AMZN_TRACE_ID'], gc.get_freeze_count() > 0, sys.argv]\n")
+        with python(code) as runtime:
+            seen, trace, frozen, arguments = runtime.call(trace_id="Root=1").json()
+            self.assertEqual((runtime.log, trace, frozen, len(arguments)), ("", "Root=1", True, 1))
+        Runtime.forked = False
+        with python(code) as runtime:
+            self.assertEqual(runtime.call().json()[0], [name for name in seen if name != "gc"])
+
+
 in_stems(globals(), Calls, TheContext, Errors, Init, Logs)
+in_stems(globals(), Calls, TheContext, Errors, Init, Logs, forked=True)
 
 if __name__ == "__main__":
     unittest.main()

@@ -165,16 +165,16 @@ def command_of(runtime):
     return [str(node), str(RUNTIMES / "node/bootstrap.mjs")]
 
 
-def in_stems(module, *tests):
-    """These tests once more, with runtimes that were started before they knew their function."""
+def in_stems(module, *tests, forked=False):
+    """These tests once more, with runtimes that were started before they knew their function; `forked`: as a zygote's (Python)."""
     for test in tests:
-        name = f"{test.__name__}InAStem"
+        name = f"{test.__name__}{'InAFork' if forked else 'InAStem'}"
 
         def set_up(cls):
-            Runtime.stem = True
+            Runtime.stem, Runtime.forked = True, forked
 
         def tear_down(cls):
-            Runtime.stem = False
+            Runtime.stem = Runtime.forked = False
 
         module[name] = type(name, (test,), {"setUpClass": classmethod(set_up), "tearDownClass": classmethod(tear_down), "__module__": module["__name__"]})
 
@@ -187,7 +187,7 @@ READ_AT_START_PREFIXES = ("PYTHON", "NODE_")
 class Runtime:
     """A function's folder with these files, and the runtime that serves it."""
 
-    stem = False
+    stem = forked = False
 
     def __init__(self, runtime, files, handler=None, environment=None):
         self.root = Path(tempfile.mkdtemp(prefix="runtime-test-"))
@@ -217,8 +217,11 @@ class Runtime:
         ours, theirs = socket.socketpair()
         before = {name: value for name, value in environment.items() if name in READ_AT_START or name.startswith(READ_AT_START_PREFIXES)}
         at_three = ["bash", "-c", f'exec "$@" 3<&{theirs.fileno()} {theirs.fileno()}<&-', "stem"]
+        command = [*command_of(runtime), "--stem"]
+        if self.forked:
+            command = [*command[:-2], str(Path(__file__).with_name("forked.py")), command[-2], "--zygote"]
         with open(self.log_path, "wb") as log:
-            process = subprocess.Popen([*at_three, *command_of(runtime), "--stem"], cwd="/", env={**before, "OF_THE_STEM": "1"}, stdin=subprocess.DEVNULL,
+            process = subprocess.Popen([*at_three, *command], cwd="/", env={**before, "OF_THE_STEM": "1"}, stdin=subprocess.DEVNULL,
                                        stdout=log, stderr=subprocess.STDOUT, pass_fds=(theirs.fileno(),))
         theirs.close()
         texts = [str(self.root), "the", "arguments", *(f"{name}={value}" for name, value in environment.items())]

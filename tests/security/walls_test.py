@@ -15,7 +15,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from inside import BIN, LambdaServer, eventually, is_in_sandbox, processes_below, processes_in_containers, run, static_program
+from inside import BIN, RUNTIMES, LambdaServer, eventually, is_in_sandbox, processes_below, processes_in_containers, run, static_program
 
 UNWALLED = BIN.parent / "tests/security/lambda-spawn-unwalled"
 ROOT = {"capabilities", "user_namespace"}
@@ -78,9 +78,12 @@ def make_runtime(directory):
 class AttemptServer(LambdaServer):
     """A server whose sandboxes lack some walls."""
 
-    def __init__(self, without=(), driver="native", stems=0):
+    def __init__(self, without=(), driver="native", stems=0, forked=False):
         super().__init__(driver, ["--stems", str(stems)])
         self.without = sorted(without)
+        self.runtime = "python3.11" if forked else "provided"
+        self.handler = ["--handler", "app.handler"] if forked else []
+        self.more = {"app.py": "import os\nassert b'--zygote' in open('/proc/self/cmdline', 'rb').read()\nos.execv('/var/task/bootstrap', ['bootstrap'])\n"} if forked else {}
 
     def command(self):
         command = super().command()
@@ -88,6 +91,9 @@ class AttemptServer(LambdaServer):
             return command
         if not (self.home / "runtimes").exists():
             make_runtime(self.home / "runtimes")
+            (self.home / "runtimes").chmod(0o755)
+            if self.runtime == "python3.11":
+                subprocess.run(["cp", "-a", RUNTIMES / self.runtime, self.home / "runtimes"], check=True)
         command[command.index("--runtimes-dir") + 1] = str(self.home / "runtimes")
         if self.without:
             programs = self.home / "bin"
@@ -100,9 +106,10 @@ class AttemptServer(LambdaServer):
         return command
 
     def deploy_attempts(self, name, *arguments):
-        """The program; a file of its code that everybody may write to, and a program that is marked set-user-id."""
+        """The program; a file of its code that everybody may write to, and a program that is marked set-user-id. A Python
+        becomes it when its code is loaded, and keeps what it has."""
         program = (static_program("attempts.c").read_bytes(), 0o755)
-        self.deploy({"bootstrap": program, "marked": program, "bootstrap.conf": f"of {name}", "of-root": "secret"}, name, "--runtime", "provided", "--memory", "128",
+        self.deploy({"bootstrap": program, "marked": program, "bootstrap.conf": f"of {name}", "of-root": "secret", **self.more}, name, "--runtime", self.runtime, *self.handler, "--memory", "128",
                     "--timeout", "30", *arguments)
         mine = [path for path in self.data.rglob("bootstrap.conf") if path.read_text() == f"of {name}"]
         assert len(mine) == 1, mine
@@ -201,9 +208,9 @@ def sandboxes(server):
 
 
 class WallTest(unittest.TestCase):
-    def outcomes(self, without=(), driver="native", stems=0):
+    def outcomes(self, without=(), driver="native", stems=0, forked=False):
         """What each attempt comes to in a sandbox without these walls."""
-        with Outside() as outside, AttemptServer(without, driver, stems) as server:
+        with Outside() as outside, AttemptServer(without, driver, stems, forked) as server:
             facts = outside.facts()
             if stems:
                 server.deploy_attempts("first")  # from now on some wait
@@ -238,6 +245,14 @@ class Everything(WallTest):
         found = self.outcomes(stems=2)
         self.assertEqual({name: outcome for name, outcome in found.items() if outcome == "done"}, {})
         self.assertEqual(set(found), {row.name for row in table()})
+
+    def test_nothing_succeeds_in_a_fork(self):
+        """Of a zygote, which is root and enters sandboxes: waiting as a stem, and forked at the call."""
+        for stems in (2, 0):
+            with self.subTest(stems=stems):
+                found = self.outcomes(stems=stems, forked=True)
+                self.assertEqual({name: outcome for name, outcome in found.items() if outcome == "done"}, {})
+                self.assertEqual(set(found), {row.name for row in table()})
 
     def test_this_kernel_has_most_of_what_is_tried(self):
         self.assertLess(len(missing_in_this_kernel()), 10, missing_in_this_kernel())
