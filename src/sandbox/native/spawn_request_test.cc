@@ -38,6 +38,17 @@ TEST(SpawnRequest, AStemHasNeitherCodeNorSecrets) {
   EXPECT_FALSE(accepted(request));
 }
 
+TEST(SpawnRequest, OnlyRuntimesAreForked) {
+  auto request = good();
+  request.fork = 1;
+  EXPECT_TRUE(accepted(request));
+  request.root_kind = RootKind::image;
+  std::strcpy(request.root, "images/sha/rootfs");
+  EXPECT_FALSE(accepted(request));
+  request.fork = 0;
+  EXPECT_TRUE(accepted(request));
+}
+
 TEST(SpawnRequest, WhatFillsAStemIsCheckedAsAStartIs) {
   auto request = good();
   request.operation = Operation::fill;
