@@ -25,6 +25,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <thread>
 #include <unistd.h>
 #include <utility>
@@ -192,9 +193,28 @@ class HostileLambdad : public testing::Test {
     auto reply = ask(request_of(Operation::stop, "nothing-of-that-name"));
     return reply.failed == 0;
   }
+  [[nodiscard]] bool has_cgroup(const std::string& id) const {
+    return std::any_of(
+        fs::directory_iterator(memory_), fs::directory_iterator(),
+        [&id](const fs::directory_entry& one) {
+          char mark[64];
+          const auto size =
+              ::getxattr(one.path().c_str(), "trusted.lambda.sandbox", mark, sizeof(mark));
+          return size > 0 && id == std::string_view(mark, static_cast<std::size_t>(size));
+        });
+  }
+  // Once it holds what it makes ahead.
   [[nodiscard]] std::size_t open_descriptors() const {
-    const fs::directory_iterator all("/proc/" + std::to_string(pid_) + "/fd");
-    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+    const auto count = [this] {
+      const fs::directory_iterator all("/proc/" + std::to_string(pid_) + "/fd");
+      return std::distance(begin(all), end(all));
+    };
+    auto found = count();
+    for (auto before = found + 1; found != before; found = count()) {
+      before = found;
+      std::this_thread::sleep_for(std::chrono::milliseconds(150));
+    }
+    return static_cast<std::size_t>(found);
   }
 
   fs::path data_;
@@ -207,7 +227,9 @@ class HostileLambdad : public testing::Test {
 
 TEST_F(HostileLambdad, WhatIsRightWorks) {
   EXPECT_EQ(start(start_request("good")).failed, 0u);
+  EXPECT_TRUE(has_cgroup("good"));
   EXPECT_EQ(ask(request_of(Operation::stop, "good")).failed, 0u);
+  EXPECT_FALSE(has_cgroup("good"));
 }
 
 TEST_F(HostileLambdad, TheWeightIsByMemoryAndOfAStemTheLeast) {
@@ -405,8 +427,9 @@ TEST_F(HostileLambdad, EverySandboxHasAUidOfItsOwnAndNoneOfTheMachines) {
   std::vector<std::string> uids;
   for (int i = 0; i < 5; ++i) {
     const auto id = "uid-" + std::to_string(i);
-    ASSERT_EQ(start(start_request(id)).failed, 0u);
-    const auto pid = text_of(memory_ / id / "cgroup.procs");
+    const auto started = start(start_request(id));
+    ASSERT_EQ(started.failed, 0u);
+    const auto pid = text_of(fs::path(started.text) / "cgroup.procs");
     const std::string process = "/proc/" + pid.substr(0, pid.find('\n')) + "/status";
     const auto text = text_of(process);
     const auto at = text.find("Uid:\t");
@@ -450,7 +473,7 @@ TEST_F(HostileLambdad, WhatCannotBeWatchedIsNotStarted) {
     if (!receive(reply)) ::kill(pid_, SIGKILL);  // it would not end by itself
     ASSERT_EQ(reply.failed, 1u) << "no answer, or a sandbox";
     EXPECT_NE(std::string(reply.text).find("epoll_ctl"), std::string::npos) << reply.text;
-    EXPECT_FALSE(fs::exists(memory_ / id));
+    EXPECT_FALSE(has_cgroup(id));
     // What it may have said before its end, and the end.
     char text[256];
     ssize_t count = 0;

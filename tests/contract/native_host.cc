@@ -3,6 +3,8 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <string_view>
+#include <sys/xattr.h>
 #include <thread>
 
 namespace lambda::sandbox {
@@ -46,7 +48,11 @@ class NativeHost : public DriverHost {
          at.increment(error)) {
       if (error) break;
       if (at.depth() > 4) at.disable_recursion_pending();
-      if (at->path().filename() == id) found += at->path().string() + " ";
+      char mark[64];
+      const auto size =
+          ::getxattr(at->path().c_str(), "trusted.lambda.sandbox", mark, sizeof(mark));
+      if (size > 0 && id == std::string_view(mark, static_cast<std::size_t>(size)))
+        found += at->path().string() + " ";
     }
     return found;
   }

@@ -1,5 +1,5 @@
-// Steps: open (find hierarchies, make the parent, set the budget) -> make (a directory in each,
-// limits) -> remove.
+// Steps: open (find hierarchies, make the parent, set the budget) -> make (a directory in each) ->
+// limits -> remove.
 #include "sandbox/native/cgroups.h"
 
 #include "sandbox/limits.h"
@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <memory>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -160,7 +161,7 @@ std::uint64_t Cgroup::charged() const {
 
 std::uint64_t Cgroup::held() const {
   const auto* memory = all_->with_memory();
-  const auto text = read_file_at(memory->parent.get(), id_ + "/memory.stat");
+  const auto text = read_file_at(memory->parent.get(), name_ + "/memory.stat");
   if (!text) return 0;
   return value_of(*text, memory->v2 ? "anon" : "rss").value_or(0) +
          value_of(*text, "shmem").value_or(0);
@@ -169,13 +170,21 @@ std::uint64_t Cgroup::held() const {
 bool Cgroup::kernel_killed_for_memory() const {
   const auto* memory = all_->with_memory();
   const auto text = read_file_at(memory->parent.get(),
-                                 id_ + (memory->v2 ? "/memory.events" : "/memory.oom_control"));
+                                 name_ + (memory->v2 ? "/memory.events" : "/memory.oom_control"));
   return text && value_of(*text, "oom_kill").value_or(0) > 0;
+}
+
+void Cgroup::mark(const std::string& id) const {
+  for (const auto& hierarchy : all_->hierarchies_) {
+    const UniqueFd directory(
+        ::openat(hierarchy.parent.get(), name_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (directory) ::fsetxattr(directory.get(), "trusted.lambda.sandbox", id.data(), id.size(), 0);
+  }
 }
 
 Result<Done> Cgroup::set_limits(const CgroupLimits& limits) const {
   for (const auto& hierarchy : all_->hierarchies_) {
-    auto done = native::set_limits(hierarchy, id_, limits);
+    auto done = native::set_limits(hierarchy, name_, limits);
     if (!done) return done;
   }
   return Done{};
@@ -183,7 +192,7 @@ Result<Done> Cgroup::set_limits(const CgroupLimits& limits) const {
 
 Result<Done> Cgroup::set_cpu(const CgroupLimits& limits) const {
   for (const auto& hierarchy : all_->hierarchies_) {
-    auto done = native::set_cpu(hierarchy, id_, limits);
+    auto done = native::set_cpu(hierarchy, name_, limits);
     if (!done) return done;
   }
   return Done{};
@@ -193,7 +202,7 @@ Result<Done> Cgroup::set_frozen(bool frozen) const {
   const auto* freezer = all_->with_freezer();
   if (freezer == nullptr) return fail(ErrorCode::unavailable, "this machine has no freezer cgroup");
   const int parent = freezer->parent.get();
-  const std::string file = id_ + (freezer->v2 ? "/cgroup.freeze" : "/freezer.state");
+  const std::string file = name_ + (freezer->v2 ? "/cgroup.freeze" : "/freezer.state");
   const std::string wanted = freezer->v2 ? (frozen ? "1" : "0") : (frozen ? "FROZEN" : "THAWED");
   return write_file_at(parent, file, wanted);
 }
@@ -202,7 +211,7 @@ bool Cgroup::stands_still() const {
   const auto* freezer = all_->with_freezer();
   if (freezer == nullptr) return false;
   const auto state = read_file_at(freezer->parent.get(),
-                                  id_ + (freezer->v2 ? "/cgroup.events" : "/freezer.state"));
+                                  name_ + (freezer->v2 ? "/cgroup.events" : "/freezer.state"));
   if (!state) return false;
   return freezer->v2 ? value_of(*state, "frozen") == 1 : state->starts_with("FROZEN");
 }
@@ -210,7 +219,7 @@ bool Cgroup::stands_still() const {
 bool Cgroup::remove() {
   bool gone = true;
   for (const auto& hierarchy : all_->hierarchies_) {
-    if (::unlinkat(hierarchy.parent.get(), id_.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
+    if (::unlinkat(hierarchy.parent.get(), name_.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
       gone = false;
   }
   return gone;
@@ -228,29 +237,27 @@ Result<Cgroups> Cgroups::open(const std::string& name, const CgroupBudget& budge
   return cgroups;
 }
 
-Result<Cgroup> Cgroups::make(const std::string& id, const CgroupLimits& limits) const {
+Result<Cgroup> Cgroups::make(const std::string& name) const {
   Cgroup made;
   made.all_ = this;
-  made.id_ = id;
+  made.name_ = name;
   for (const auto& hierarchy : hierarchies_) {
     const int parent = hierarchy.parent.get();
-    const std::string path = hierarchy.path + "/" + id;
+    const std::string path = hierarchy.path + "/" + name;
     Result<Done> done = Done{};
-    if (::mkdirat(parent, id.c_str(), 0755) != 0) {
+    if (::mkdirat(parent, name.c_str(), 0755) != 0)
       done = fail(Error::from_errno("make the cgroup " + path));
-    } else {
-      done = set_limits(hierarchy, id, limits);
-    }
     if (done && hierarchy.v2) {
-      made.directory_ = UniqueFd(::openat(parent, id.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+      made.directory_ =
+          UniqueFd(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
       if (!made.directory_) done = fail(Error::from_errno("open the cgroup " + path));
     } else if (done) {
-      made.entries_.emplace_back(::openat(parent, (id + "/tasks").c_str(), O_WRONLY | O_CLOEXEC));
+      made.entries_.emplace_back(::openat(parent, (name + "/tasks").c_str(), O_WRONLY | O_CLOEXEC));
       if (!made.entries_.back()) done = fail(Error::from_errno("open the cgroup " + path));
     }
     if (done && hierarchy.memory) {
       const char* file = hierarchy.v2 ? "/memory.current" : "/memory.usage_in_bytes";
-      made.usage_ = UniqueFd(::openat(parent, (id + file).c_str(), O_RDONLY | O_CLOEXEC));
+      made.usage_ = UniqueFd(::openat(parent, (name + file).c_str(), O_RDONLY | O_CLOEXEC));
       made.memory_path_ = path;
     }
     if (!done) {
@@ -271,7 +278,7 @@ void Cgroups::reap() const {
   for (const auto& name : left) {
     Cgroup old;
     old.all_ = this;
-    old.id_ = name;
+    old.name_ = name;
     // A frozen process of v1 dies only when it is thawed.
     for (int attempt = 0; attempt < 200 && !old.remove(); ++attempt) {
       for (const auto& hierarchy : hierarchies_) kill_processes_of(hierarchy, name);

@@ -3,7 +3,7 @@
 // through the v2 mount where there is one).
 //
 //   <hierarchy>/lambda-<server>/            budget of memory and processes for all functions
-//   <hierarchy>/lambda-<server>/<id>/       one sandbox
+//   <hierarchy>/lambda-<server>/sandbox-N/  one sandbox, or made ahead for one (cgroup_stock.h)
 //
 // Memory. /tmp is a tmpfs, and its pages are charged to the process that writes them; no kernel can
 // charge them elsewhere. So the kernel's hard limit of a sandbox is memory + /tmp + a little, and
@@ -80,7 +80,9 @@ class Cgroup {
   // Anonymous and shared memory (with /tmp).
   [[nodiscard]] std::uint64_t held() const;
   [[nodiscard]] bool kernel_killed_for_memory() const;
-  // Instead of those it was made with.
+  // Which sandbox it is, for people and tests: the attribute trusted.lambda.sandbox of its
+  // directories.
+  void mark(const std::string& id) const;
   Result<Done> set_limits(const CgroupLimits& limits) const;
   // The weight alone.
   Result<Done> set_cpu(const CgroupLimits& limits) const;
@@ -93,7 +95,7 @@ class Cgroup {
  private:
   friend class Cgroups;
   const Cgroups* all_ = nullptr;
-  std::string id_;
+  std::string name_;
   std::vector<UniqueFd> entries_;
   UniqueFd directory_;
   UniqueFd usage_;
@@ -106,7 +108,8 @@ class Cgroups {
   // Errors: unavailable, with what is missing.
   static Result<Cgroups> open(const std::string& name, const CgroupBudget& budget);
 
-  Result<Cgroup> make(const std::string& id, const CgroupLimits& limits) const;
+  // Without limits yet, and with the weight of a whole CPU.
+  Result<Cgroup> make(const std::string& name) const;
   // Kills and removes every cgroup below the parent: what a killed lambda-spawn left.
   void reap() const;
   // Removes the parent itself.

@@ -1,5 +1,5 @@
 // Steps, in an order that matters:
-//   cgroups, host name, loopback
+//   cgroups, host name, network namespace
 //   mounts, as root of the machine, then pivot_root; nothing of the host is left
 //   groups, gid, uid -> user namespace, last: the mount, pid, network, ... namespaces belong to the
 //     initial one, so that no capability inside the new one means anything to them (with
@@ -11,6 +11,7 @@
 #include "sandbox/limits.h"
 #include "sandbox/native/cgroup_files.h"
 #include "sandbox/native/mount_tree.h"
+#include "sandbox/native/network_namespace.h"
 #include "sandbox/native/privileges.h"
 #include "sandbox/native/run_directory.h"
 #include "sandbox/native/workspace.h"
@@ -20,9 +21,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <net/if.h>
 #include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -60,18 +59,12 @@ Result<Done> enter_cgroups(const SandboxPlan& plan) {
   return Done{};
 }
 
-Result<Done> name_and_loopback(const Walls& walls) {
+Result<Done> name_and_network(const SandboxPlan& plan) {
   constexpr std::string_view name = "lambda";
-  if (walls.uts_namespace && ::sethostname(name.data(), name.size()) != 0)
+  if (plan.walls.uts_namespace && ::sethostname(name.data(), name.size()) != 0)
     return fail(Error::from_errno("set the host name"));
-  if (!walls.network_namespace) return Done{};
-  const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  ifreq request{};
-  std::strcpy(request.ifr_name, "lo");
-  request.ifr_flags = IFF_UP | IFF_RUNNING;
-  if (!socket || ::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0)
-    return fail(Error::from_errno("bring up the loopback interface"));
-  // Egress begins here: an interface would be given to this namespace before the function starts.
+  if (plan.network >= 0 && ::setns(plan.network, CLONE_NEWNET) != 0)
+    return fail(Error::from_errno("enter the network namespace"));
   return Done{};
 }
 
@@ -125,9 +118,8 @@ Result<Done> make_mounts(const SandboxPlan& plan, Mounts& mounts) {
     const auto score = fmt::format("{}/oom_score_adj", ::getpid());
     done = write_file_at(mounts.proc.get(), score.c_str(), std::to_string(kOomScore));
   }
-  // Belongs to this network namespace. An HTTP function may listen on port 80.
-  if (done && walls.network_namespace)
-    done = write_file_at(mounts.proc.get(), "sys/net/ipv4/ip_unprivileged_port_start", "0");
+  if (done && walls.network_namespace && plan.network < 0)
+    done = prepare_network(mounts.proc.get());
   if (!done) return done;
   // Device nodes stay usable on a read-only mount; nothing else there can be changed.
   if (walls.own_devices) {
@@ -300,7 +292,7 @@ Result<Done> arrange_descriptors(const SandboxPlan& plan) {
 Result<Done> set_up(const SandboxPlan& plan) {
   Mounts mounts;
   auto done = enter_cgroups(plan);
-  if (done) done = name_and_loopback(plan.walls);
+  if (done) done = name_and_network(plan);
   if (done) done = make_mounts(plan, mounts);
   if (done) done = pivot(mounts, plan.walls);
   if (done) done = place_mounts(plan, mounts);

@@ -24,7 +24,8 @@ struct SandboxPlan {
   std::string root;                 // below it
   std::string task;                 // below kDataMount; "": none
   int tmp = -1;                     // detached tmpfs for /tmp
-  std::uint32_t secret_files = 0;   // 0: no /run/secrets
+  int network = -1;                // a prepared network namespace; -1: it was cloned into a new one
+  std::uint32_t secret_files = 0;  // 0: no /run/secrets
   std::uint64_t secret_bytes = 0;
   int control = -1;  // init's end of the control socket
   int init_program = -1;

@@ -97,6 +97,9 @@ Result<Done> SpawnClient::start_process(const SpawnOptions& options) {
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
     return fail(Error::from_errno("make a socket for lambda-spawn"));
   socket_.reset(ends[0]);
+  // What is in the socket cannot be overtaken any more: about 25 requests.
+  const int room = 32 << 10;
+  ::setsockopt(socket_.get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
   queued_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!queued_) return fail(Error::from_errno("make an eventfd"));
   // dup2 onto itself would keep close-on-exec.
@@ -203,29 +206,35 @@ bool SpawnClient::try_send(const Outgoing& outgoing) {
   return true;
 }
 
+// Behind what waits already of its own kind: a stop must not overtake its start, nor a thaw its
+// freeze. But the thaw of a function that is called often must not stand behind hundreds of starts.
 void SpawnClient::enqueue(Outgoing outgoing) {
   start_thread();
-  // Behind what waits already: a stop must not overtake its start.
-  if (outgoing_.empty() && try_send(outgoing)) return;
-  outgoing_.push_back(std::move(outgoing));
-  if (outgoing_.size() > 1) return;
+  const auto operation = outgoing.request.operation;
+  const bool ordered = operation == Operation::start || operation == Operation::stop;
+  auto& queue = ordered ? outgoing_ : urgent_;
+  const bool is_first = urgent_.empty() && outgoing_.empty();
+  if (queue.empty() && try_send(outgoing)) return;
+  queue.push_back(std::move(outgoing));
+  if (!is_first) return;
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto woken = ::write(queued_.get(), &one, sizeof(one));
 }
 
+void SpawnClient::send_from(std::deque<Outgoing>& queue) {
+  while (!queue.empty() && try_send(queue.front())) queue.pop_front();
+}
+
 void SpawnClient::send_queued() {
-  while (!outgoing_.empty() && try_send(outgoing_.front())) outgoing_.pop_front();
+  send_from(urgent_);
+  if (urgent_.empty()) send_from(outgoing_);
 }
 
 // Nobody waits for the reply any more. True: it had not even been sent, and will not be.
 bool SpawnClient::withdraw(std::uint32_t number) {
   pending_.erase(number);
-  const auto unsent =
-      std::find_if(outgoing_.begin(), outgoing_.end(),
-                   [number](const Outgoing& one) { return one.request.request == number; });
-  if (unsent == outgoing_.end()) return false;
-  outgoing_.erase(unsent);
-  return true;
+  const auto is_it = [number](const Outgoing& one) { return one.request.request == number; };
+  return std::erase_if(outgoing_, is_it) + std::erase_if(urgent_, is_it) > 0;
 }
 
 std::uint32_t SpawnClient::next_number() {
@@ -268,7 +277,7 @@ void SpawnClient::converse() {
     {
       const std::lock_guard lock(mutex_);
       send_queued();
-      full = !outgoing_.empty();
+      full = !outgoing_.empty() || !urgent_.empty();
     }
     const bool readable = (watched[0].revents & ~POLLOUT) != 0;
     if (readable && !take_reply()) return;
@@ -284,6 +293,7 @@ bool SpawnClient::take_reply() {
     for (auto& [number, pending] : pending_) wake(pending, reply);
     pending_.clear();
     outgoing_.clear();
+    urgent_.clear();
     if (on_gone_ && !closing_) on_gone_();
     return false;
   }

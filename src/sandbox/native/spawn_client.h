@@ -5,8 +5,8 @@
 //   NativeDriver driver(*spawn, ...);
 //
 // Threads: launch() before any; request() from any loop; post() from any thread. None of them ever
-// waits for lambda-spawn: what the socket does not take stands in a queue, in order, until a thread
-// of this client ("spawn", from the first request on) can send it; it also reads the replies.
+// waits for lambda-spawn: what the socket does not take stands in a queue until a thread of this
+// client ("spawn", from the first request on) can send it; it also reads the replies.
 // Destroying the client ends lambda-spawn, and with it every sandbox; no request may be under way
 // then.
 #pragma once
@@ -96,6 +96,7 @@ class SpawnClient {
   void enqueue(Outgoing outgoing);
   bool try_send(const Outgoing& outgoing);
   void send_queued();
+  void send_from(std::deque<Outgoing>& queue);
   bool withdraw(std::uint32_t number);
   static void wake(const std::shared_ptr<Pending>& pending, Result<SpawnReply> reply);
 
@@ -109,6 +110,7 @@ class SpawnClient {
 
   std::mutex mutex_;
   std::map<std::uint32_t, std::shared_ptr<Pending>> pending_;
+  std::deque<Outgoing> urgent_;  // goes first: nothing that makes or ends a sandbox
   std::deque<Outgoing> outgoing_;
   std::uint32_t last_request_ = 0;
   bool gone_ = false;

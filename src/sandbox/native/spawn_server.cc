@@ -1,6 +1,6 @@
-// Steps of a start: check the request -> cgroups -> clone3 -> the child sets itself up
-// (sandbox_setup.cc) and executes lambda-init -> its status pipe ends -> a zygote is told to fork
-// its runtime, where one does -> reply.
+// Steps of a start: check the request -> a cgroup and a network namespace that were made ahead ->
+// clone3 -> the child sets itself up (sandbox_setup.cc) and executes lambda-init -> its status pipe
+// ends -> a zygote is told to fork its runtime, where one does -> reply.
 #include "sandbox/native/spawn_server.h"
 
 #include "base/descriptor_message.h"
@@ -19,6 +19,8 @@
 #include <cstring>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <optional>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -48,10 +50,37 @@ constexpr milliseconds kRemovalLimit{5000};
 // its status pipe. What we hold ourselves, and what the one that is being made needs in passing.
 constexpr rlim_t kDescriptorsPerSandbox = 4;
 constexpr rlim_t kOwnDescriptors = 64;
+constexpr rlim_t kDescriptorsPerCgroup = 6;
+// Starts that are taken from the socket and not begun: behind more of them, what is more urgent
+// would wait in the socket. And how many are begun before anything else is looked at.
+constexpr std::size_t kStartsAhead = 24;
+constexpr std::size_t kStartsAtOnce = 2;
+// Ends that are cleared up before anything else is looked at; and how long they wait at most while
+// there is always something else.
+constexpr std::size_t kRemovalsAtOnce = 8;
+constexpr milliseconds kLongestPutOff{200};
+
+// What is made ahead where a process may open so many files.
+struct Ahead {
+  rlim_t networks;
+  rlim_t cgroups;
+};
+constexpr std::size_t kLeastNetworks = 8;
+
+Ahead ahead_within(rlim_t open_files) {
+  return {std::clamp<rlim_t>(open_files / 32, 1, 128), std::clamp<rlim_t>(open_files / 128, 1, 16)};
+}
+
+rlim_t open_file_limit() {
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  return files.rlim_cur;
+}
 
 // What an event's tag says: which sandbox (0: the socket), and which of its two descriptors.
 // Zygotes have bits of their own.
 constexpr std::uint64_t kStatusBit = 1ull << 32;
+constexpr std::uint64_t kKeeperTag = 1ull << 35;
 
 template <std::size_t Size>
 void copy_text(char (&to)[Size], const std::string& from) {
@@ -105,8 +134,9 @@ std::uint64_t bytes_in(int tmp) {
 }  // namespace
 
 std::uint32_t sandboxes_within(rlim_t open_files) {
-  const rlim_t fit =
-      open_files > kOwnDescriptors ? (open_files - kOwnDescriptors) / kDescriptorsPerSandbox : 0;
+  const auto ahead = ahead_within(open_files);
+  const auto own = kOwnDescriptors + ahead.networks + ahead.cgroups * kDescriptorsPerCgroup;
+  const rlim_t fit = open_files > own ? (open_files - own) / kDescriptorsPerSandbox : 0;
   return static_cast<std::uint32_t>(std::clamp<rlim_t>(fit, 1, kUidBlock));
 }
 
@@ -125,6 +155,8 @@ struct SpawnServer::Sandbox {
   // init, and which zygote.
   UniqueFd runtime;
   std::string runtime_name;
+  std::uint32_t network = 0;  // of the pool; 0: one of its own, which ends with it
+  bool closing_tmp = false;   // the keeper does
   std::uint32_t start_request = 0;
   std::vector<std::uint32_t> stop_requests;
   bool stem = false;
@@ -140,6 +172,10 @@ struct SpawnServer::Sandbox {
 
 SpawnServer::SpawnServer(SpawnServerParts parts)
     : parts_(std::move(parts)),
+      cgroups_(parts_.cgroups, ahead_within(open_file_limit()).cgroups),
+      networks_({kLeastNetworks,
+                 parts_.walls.network_namespace ? ahead_within(open_file_limit()).networks : 0},
+                parts_.epoll.get(), kKeeperTag),
       uids_(parts_.uids.first, kUidBlock),
       zygotes_({std::move(parts_.zygotes), parts_.epoll.get(), &parts_.filter, parts_.open_files,
                 [this](std::uint32_t number) { runtime_forked(number); },
@@ -173,11 +209,14 @@ void SpawnServer::unwatch(UniqueFd& fd) {
 }
 
 int SpawnServer::wait_time() const {
-  if (removing_ > 0 || !freezing_.empty()) return static_cast<int>(kRetry.count());
-  if (watched_ == 0 && !look_at_zygotes_) return -1;
-  auto next = watched_ > 0 ? next_look_ : *look_at_zygotes_;
-  if (look_at_zygotes_) next = std::min(next, *look_at_zygotes_);
-  const auto left = std::chrono::ceil<milliseconds>(next - Clock::now());
+  if (!starts_.empty()) return 0;
+  if (!removing_.empty() || !freezing_.empty()) return static_cast<int>(kRetry.count());
+  if (!ending_ && cgroups_.lacks()) return 0;
+  auto next = ending_ ? std::nullopt : networks_.next_look();
+  if (watched_ > 0) next = next ? std::min(*next, next_look_) : next_look_;
+  if (look_at_zygotes_) next = next ? std::min(*next, *look_at_zygotes_) : look_at_zygotes_;
+  if (!next) return -1;
+  const auto left = std::chrono::ceil<milliseconds>(*next - Clock::now());
   return static_cast<int>(std::max<milliseconds::rep>(left.count(), 0));
 }
 
@@ -191,18 +230,44 @@ Result<Done> SpawnServer::run() {
     const int count = ::epoll_wait(parts_.epoll.get(), events.data(),
                                    static_cast<int>(events.size()), wait_time());
     for (int i = 0; i < count; ++i) dispatch(events[static_cast<std::size_t>(i)].data.u64);
+    begin_starts();
     if (!freezing_.empty()) answer_freezes();
-    if (removing_ > 0) finish_removals();
     if (watched_ > 0 && Clock::now() >= next_look_) look_at_memory();
     if (look_at_zygotes_ && Clock::now() >= *look_at_zygotes_) look_at_zygotes_ = zygotes_.look();
+    do_what_can_wait();
   }
+  cgroups_.clear();
   parts_.cgroups.remove_parent();
   return Done{};
+}
+
+bool SpawnServer::is_asked() const {
+  if (!starts_.empty()) return true;
+  pollfd socket{parts_.socket.get(), POLLIN, 0};
+  return !ending_ && ::poll(&socket, 1, 0) > 0;
+}
+
+void SpawnServer::do_what_can_wait() {
+  if (!ending_) networks_.keep_up(Clock::now());  // asks the keeper, no more
+  const bool asked = is_asked();
+  if (!removing_.empty()) {
+    const auto& longest = *by_number_.at(removing_.front());
+    if (!asked || Clock::now() - longest.removal_began > kLongestPutOff) finish_removals();
+  } else if (!asked && !ending_) {
+    cgroups_.make_one();
+  }
 }
 
 void SpawnServer::dispatch(std::uint64_t tag) {
   if (tag == 0) return take_requests();
   if ((tag & (Zygotes::kEndBit | Zygotes::kAnswerBit)) != 0) return zygotes_.take(tag);
+  if (tag == kKeeperTag) {
+    networks_.take_messages([this](std::uint32_t number) {
+      const auto found = by_number_.find(number);
+      if (found != by_number_.end()) found->second->closing_tmp = false;
+    });
+    return;
+  }
   const auto found = by_number_.find(static_cast<std::uint32_t>(tag));
   if (found == by_number_.end()) return;
   Sandbox& sandbox = *found->second;
@@ -214,7 +279,7 @@ void SpawnServer::dispatch(std::uint64_t tag) {
 }
 
 void SpawnServer::take_requests() {
-  while (!ending_) {
+  while (!ending_ && starts_.size() < kStartsAhead) {
     SpawnRequest request;
     iovec part{&request, sizeof(request)};
     msghdr message{};
@@ -224,7 +289,7 @@ void SpawnServer::take_requests() {
     message.msg_control = ancillary;
     message.msg_controllen = sizeof(ancillary);
     const ssize_t size = ::recvmsg(parts_.socket.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (size < 0 && (errno == EAGAIN || errno == EINTR)) break;
     auto descriptors = size > 0 ? take_descriptors(message) : std::vector<UniqueFd>{};
     // lambdad is gone, or no longer itself.
     if (size != sizeof(request) || (message.msg_flags & MSG_TRUNC) != 0 || descriptors.size() > 1)
@@ -233,30 +298,60 @@ void SpawnServer::take_requests() {
       refuse_for_descriptors(request);
       continue;
     }
-    handle(request, descriptors.empty() ? UniqueFd() : std::move(descriptors.front()));
+    take(request, descriptors.empty() ? UniqueFd() : std::move(descriptors.front()));
+  }
+}
+
+// Stops are for begin_starts(), so that none overtakes its start.
+void SpawnServer::take(const SpawnRequest& request, UniqueFd control) {
+  if (auto checked = check_request(request); !checked)
+    return reply_failed(request.operation, request.request, checked.error());
+  if (request.operation == Operation::start) {
+    starts_.push_back({request, std::move(control)});
+  } else if (request.operation == Operation::stop) {
+    if (stops_.empty()) stops_began_ = Clock::now();
+    stops_.push_back(request);
+  } else {
+    handle(request);
+  }
+}
+
+void SpawnServer::begin_starts() {
+  for (std::size_t begun = 0; begun < kStartsAtOnce && !starts_.empty(); ++begun) {
+    const auto asked = std::move(starts_.front());
+    starts_.pop_front();
+    if (auto started = start(asked.request, asked.control); !started)
+      reply_failed(Operation::start, asked.request.request, started.error());
+  }
+  const bool in_time = stops_.empty() || Clock::now() - stops_began_ < kLongestPutOff;
+  if (!starts_.empty() && stops_.size() < kStartsAhead && in_time) return;
+  // One that is asked for behind its stop has an id of its own.
+  for (const auto& request : std::exchange(stops_, {})) {
+    const auto waiting = std::find_if(starts_.begin(), starts_.end(), [&](const Asked& asked) {
+      return std::string_view(asked.request.id) == request.id;
+    });
+    if (waiting == starts_.end()) {
+      handle(request);
+      continue;
+    }
+    reply_failed(Operation::start, waiting->request.request,
+                 Error(ErrorCode::sandbox_failed, "it was stopped before it was made"));
+    starts_.erase(waiting);
+    reply_done(Operation::stop, request.request);
   }
 }
 
 // The kernel leaves out what does not fit into our table of descriptors, and says so.
 void SpawnServer::refuse_for_descriptors(const SpawnRequest& request) {
-  rlimit files{};
-  ::getrlimit(RLIMIT_NOFILE, &files);
   const auto words = fmt::format(
       "lambda-spawn has too many open files (its limit is {}) to take a descriptor: raise the hard "
       "limit of open files that lambdad is started with, or lower max_instances",
-      files.rlim_cur);
+      open_file_limit());
   reply_failed(request.operation, request.request, Error(ErrorCode::sandbox_failed, words));
 }
 
-void SpawnServer::handle(const SpawnRequest& request, UniqueFd control) {
+void SpawnServer::handle(const SpawnRequest& request) {
   const auto operation = request.operation;
-  if (auto checked = check_request(request); !checked)
-    return reply_failed(operation, request.request, checked.error());
-  if (operation == Operation::start) {
-    if (auto started = start(request, control); !started)
-      reply_failed(operation, request.request, started.error());
-    return;
-  }
   const auto found = sandboxes_.find(std::string_view(request.id));
   if (found == sandboxes_.end()) {
     // Stopping what is gone is no failure.
@@ -321,7 +416,7 @@ Result<Done> SpawnServer::start(const SpawnRequest& request, const UniqueFd& con
   sandbox->limits = limits_of(request);
   sandbox->limits.cpu = CpuWeight::whole_cpu;
   const auto began = Clock::now();
-  auto cgroup = parts_.cgroups.make(id, sandbox->limits);
+  auto cgroup = cgroups_.take(id, sandbox->limits);
   if (!cgroup) return fail(std::move(cgroup.error()).as(ErrorCode::sandbox_failed));
   sandbox->cgroup = std::move(*cgroup);
   sandbox->cgroup_time = microseconds_since(began);
@@ -331,6 +426,7 @@ Result<Done> SpawnServer::start(const SpawnRequest& request, const UniqueFd& con
   sandbox->cloned = Clock::now();
   if (!launched) {
     [[maybe_unused]] const bool gone = sandbox->cgroup.remove();
+    if (sandbox->network != 0) networks_.give_back(sandbox->network);
     uids_.give_back(sandbox->uid);
     return fail(std::move(launched.error()).as(ErrorCode::sandbox_failed));
   }
@@ -349,14 +445,20 @@ void SpawnServer::give_up_unwatched(Sandbox& sandbox, const Error& error) {
   kill_through(sandbox.pidfd);
   ::epoll_ctl(parts_.epoll.get(), EPOLL_CTL_DEL, sandbox.pidfd.get(), nullptr);
   unwatch(sandbox.status);
-  sandbox.tmp.reset();
+  let_go_of_tmp(sandbox);
   bury(sandbox);
+}
+
+// Closing the last descriptor frees all that lies in it: 30 ms for 512 MB.
+void SpawnServer::let_go_of_tmp(Sandbox& sandbox) {
+  sandbox.closing_tmp = networks_.close(sandbox.number, sandbox.tmp);
+  sandbox.tmp.reset();
 }
 
 void SpawnServer::bury(Sandbox& sandbox) {
   sandbox.state = State::removing;
   sandbox.removal_began = Clock::now();
-  ++removing_;
+  removing_.push_back(sandbox.number);
 }
 
 Result<Done> SpawnServer::launch(Sandbox& sandbox, const SpawnRequest& request,
@@ -401,13 +503,20 @@ Result<Done> SpawnServer::launch(Sandbox& sandbox, const SpawnRequest& request,
   plan.open_files = parts_.open_files;
   plan.walls = walls;
 
+  std::optional<NetworkPool::Taken> network;
+  if (walls.network_namespace) network = networks_.take();
+  if (network) {
+    sandbox.network = network->number;
+    plan.network = network->name.get();
+  }
+
   int pidfd = -1;
   clone_args arguments{};
   arguments.flags = CLONE_NEWNS | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
   if (walls.pid_namespace) arguments.flags |= CLONE_NEWPID;
   if (walls.uts_namespace) arguments.flags |= CLONE_NEWUTS;
   if (walls.ipc_namespace) arguments.flags |= CLONE_NEWIPC;
-  if (walls.network_namespace) arguments.flags |= CLONE_NEWNET;
+  if (walls.network_namespace && !network) arguments.flags |= CLONE_NEWNET;
   arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
   arguments.exit_signal = SIGCHLD;
   if (sandbox.cgroup.clone_into() >= 0) {
@@ -521,7 +630,7 @@ void SpawnServer::pid_one_ended(Sandbox& sandbox) {
   siginfo_t info{};
   ::waitid(P_PIDFD, static_cast<id_t>(sandbox.pidfd.get()), &info, WEXITED);
   unwatch(sandbox.pidfd);
-  sandbox.tmp.reset();
+  let_go_of_tmp(sandbox);
   // A setup that failed: its pipe may not have been read yet.
   while (sandbox.status) {
     const auto before = sandbox.setup_failure.size();
@@ -539,38 +648,43 @@ void SpawnServer::pid_one_ended(Sandbox& sandbox) {
   bury(sandbox);
 }
 
+// A few; those that are not done yet go behind the others.
 void SpawnServer::finish_removals() {
-  for (auto entry = sandboxes_.begin(); entry != sandboxes_.end();) {
-    Sandbox& sandbox = *entry->second;
-    if (sandbox.state != State::removing) {
-      ++entry;
-      continue;
-    }
-    if (sandbox.pidfd) reap_unwatched(sandbox.pidfd);
-    const bool removed = !sandbox.pidfd && sandbox.cgroup.remove();
-    if (!removed && Clock::now() - sandbox.removal_began < kRemovalLimit) {
-      ++entry;
-      continue;
-    }
-    --removing_;
-    for (const auto request : sandbox.stop_requests) {
-      if (removed) {
-        reply_done(Operation::stop, request);
-      } else {
-        reply_failed(Operation::stop, request,
-                     Error(ErrorCode::sandbox_failed, fmt::format("the cgroup {} cannot be removed",
-                                                                  sandbox.cgroup.memory_path())));
-      }
-    }
-    if (sandbox.start_request != 0) {
-      auto why = sandbox.setup_failure.empty() ? "it was killed while it was set up"
-                                               : sandbox.setup_failure;
-      reply_failed(Operation::start, sandbox.start_request, Error(ErrorCode::sandbox_failed, why));
-    }
-    uids_.give_back(sandbox.uid);
-    by_number_.erase(sandbox.number);
-    entry = sandboxes_.erase(entry);
+  for (auto left = std::min(removing_.size(), kRemovalsAtOnce); left > 0; --left) {
+    const auto number = removing_.front();
+    removing_.pop_front();
+    if (!finish_removal(*by_number_.at(number))) removing_.push_back(number);
   }
+}
+
+// True: it is gone, or never will be.
+bool SpawnServer::finish_removal(Sandbox& sandbox) {
+  if (sandbox.pidfd) reap_unwatched(sandbox.pidfd);
+  const bool closing = sandbox.closing_tmp && networks_.has_keeper();
+  const bool removed = !sandbox.pidfd && !closing && sandbox.cgroup.remove();
+  if (!removed && Clock::now() - sandbox.removal_began < kRemovalLimit) return false;
+  if (removed && sandbox.network != 0) networks_.give_back(sandbox.network);
+  tell_of_removal(sandbox, removed);
+  uids_.give_back(sandbox.uid);
+  by_number_.erase(sandbox.number);
+  sandboxes_.erase(sandbox.id);
+  return true;
+}
+
+void SpawnServer::tell_of_removal(Sandbox& sandbox, bool removed) {
+  for (const auto request : sandbox.stop_requests) {
+    if (removed) {
+      reply_done(Operation::stop, request);
+    } else {
+      reply_failed(Operation::stop, request,
+                   Error(ErrorCode::sandbox_failed, fmt::format("the cgroup {} cannot be removed",
+                                                                sandbox.cgroup.memory_path())));
+    }
+  }
+  if (sandbox.start_request == 0) return;
+  auto why =
+      sandbox.setup_failure.empty() ? "it was killed while it was set up" : sandbox.setup_failure;
+  reply_failed(Operation::start, sandbox.start_request, Error(ErrorCode::sandbox_failed, why));
 }
 
 void SpawnServer::answer_status(const Sandbox& sandbox, const SpawnRequest& request) {
@@ -615,6 +729,8 @@ void SpawnServer::check_memory(Sandbox& sandbox) {
 
 void SpawnServer::end_all() {
   ending_ = true;
+  starts_.clear();
+  stops_.clear();
   ::epoll_ctl(parts_.epoll.get(), EPOLL_CTL_DEL, parts_.socket.get(), nullptr);
   for (auto& [id, sandbox] : sandboxes_) stop(*sandbox);
 }

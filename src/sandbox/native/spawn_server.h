@@ -1,9 +1,11 @@
 // SpawnServer: lambda-spawn's loop. One thread; it never waits for one sandbox while another has
-// something to do: setup runs in the children, and ends are events.
+// something to do: setup runs in the children, and ends are events. What a call waits for comes
+// first (fills, thaws; then starts, a few at a time); what nobody waits for is done when nothing
+// else is there, or has waited for too long, in batches: removing what ended sandboxes had, and
+// making cgroups and network namespaces for those to come.
 //
-//   start -> starting --exec'd--> running --stop--> stopping --pid 1 gone--> removing cgroups ->
-//   (gone)
-//               |                    |
+//   start -> starting --exec'd--> running --stop--> stopping --pid 1 gone--> removing its cgroup
+//               |                    |                                       -> (gone)
 //               | setup failed       | died of itself, or over its memory
 //               v                    v
 //             (gone)               dead --stop--> (gone)
@@ -13,7 +15,9 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "sandbox/native/cgroup_stock.h"
 #include "sandbox/native/cgroups.h"
+#include "sandbox/native/network_pool.h"
 #include "sandbox/native/seccomp_filter.h"
 #include "sandbox/native/spawn_protocol.h"
 #include "sandbox/native/uid_block.h"
@@ -22,6 +26,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -66,7 +71,11 @@ class SpawnServer {
   struct Sandbox;
 
   void take_requests();
-  void handle(const SpawnRequest& request, UniqueFd control);
+  void take(const SpawnRequest& request, UniqueFd control);
+  void handle(const SpawnRequest& request);
+  void begin_starts();
+  [[nodiscard]] bool is_asked() const;
+  void do_what_can_wait();
   void refuse_for_descriptors(const SpawnRequest& request);
   Result<Done> start(const SpawnRequest& request, const UniqueFd& control);
   Result<Done> launch(Sandbox& sandbox, const SpawnRequest& request, const UniqueFd& control);
@@ -80,7 +89,10 @@ class SpawnServer {
   Result<Done> begin_running(Sandbox& sandbox);
   void runtime_forked(std::uint32_t number);
   void pid_one_ended(Sandbox& sandbox);
+  void let_go_of_tmp(Sandbox& sandbox);
   void finish_removals();
+  bool finish_removal(Sandbox& sandbox);
+  void tell_of_removal(Sandbox& sandbox, bool removed);
   void look_at_memory();
   void check_memory(Sandbox& sandbox);
   void end_all();
@@ -97,6 +109,8 @@ class SpawnServer {
   void reply_failed(Operation operation, std::uint32_t request, const Error& error);
 
   SpawnServerParts parts_;
+  CgroupStock cgroups_;
+  NetworkPool networks_;
   UidBlock uids_;
   Zygotes zygotes_;
   std::optional<Clock::time_point> look_at_zygotes_;
@@ -110,9 +124,17 @@ class SpawnServer {
     Clock::time_point until;
   };
   std::vector<Freezing> freezing_;
-  unsigned removing_ = 0;
-  unsigned watched_ = 0;  // running, not frozen
-  bool hot_ = false;      // some sandbox is near its memory limit
+  // Not begun yet.
+  struct Asked {
+    SpawnRequest request;
+    UniqueFd control;
+  };
+  std::deque<Asked> starts_;
+  std::deque<SpawnRequest> stops_;
+  Clock::time_point stops_began_;       // when the first of them came
+  std::deque<std::uint32_t> removing_;  // those that ended first in front
+  unsigned watched_ = 0;                // running, not frozen
+  bool hot_ = false;                    // some sandbox is near its memory limit
   bool ending_ = false;
   Clock::time_point next_look_;
 };
