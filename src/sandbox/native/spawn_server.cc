@@ -178,7 +178,7 @@ SpawnServer::SpawnServer(SpawnServerParts parts)
                 parts_.epoll.get(), kKeeperTag),
       uids_(parts_.uids.first, kUidBlock),
       zygotes_({std::move(parts_.zygotes), parts_.epoll.get(), &parts_.filter, parts_.open_files,
-                [this](std::uint32_t number) { runtime_forked(number); },
+                [this](std::uint32_t number) { return runtime_forked(number); },
                 [this](const std::string& words) { tell(words); }}) {}
 
 SpawnServer::~SpawnServer() = default;
@@ -606,13 +606,14 @@ Result<Done> SpawnServer::begin_running(Sandbox& sandbox) {
   return forks ? Result<Done>(Done{}) : sandbox.cgroup.set_cpu(sandbox.limits);
 }
 
-void SpawnServer::runtime_forked(std::uint32_t number) {
+bool SpawnServer::runtime_forked(std::uint32_t number) {
   const auto found = by_number_.find(number);
-  if (found == by_number_.end() || found->second->state != State::running) return;
+  if (found == by_number_.end() || found->second->state != State::running) return false;
   Sandbox& sandbox = *found->second;
-  if (sandbox.cgroup.set_cpu(sandbox.limits)) return;
+  if (sandbox.cgroup.set_cpu(sandbox.limits)) return true;
   // As a failed set-up; lambdad takes it for a sandbox that ended.
   kill_through(sandbox.pidfd);
+  return false;
 }
 
 void SpawnServer::stop(Sandbox& sandbox) {

@@ -87,7 +87,7 @@ class SpawnServer {
   void answer_status(const Sandbox& sandbox, const SpawnRequest& request);
   void setup_ended(Sandbox& sandbox);
   Result<Done> begin_running(Sandbox& sandbox);
-  void runtime_forked(std::uint32_t number);
+  bool runtime_forked(std::uint32_t number);
   void pid_one_ended(Sandbox& sandbox);
   void let_go_of_tmp(Sandbox& sandbox);
   void finish_removals();

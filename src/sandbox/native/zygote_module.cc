@@ -210,6 +210,7 @@ int map_program(dl_phdr_info* object, std::size_t, void*) {
     if (part.p_type != PT_LOAD || (part.p_flags & PF_W) != 0) continue;
     const auto begin = (object->dlpi_addr + part.p_vaddr) / kPage * kPage;
     const auto end = object->dlpi_addr + part.p_vaddr + part.p_memsz;
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): an address is what the loader tells
     ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_READ);
   }
 #endif

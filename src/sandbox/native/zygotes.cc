@@ -384,18 +384,18 @@ void Zygotes::take_answers(Zygote& zygote) {
       zygote.ready = true;
       continue;
     }
-    if (answer.error != 0) {
-      answer.text[sizeof(answer.text) - 1] = '\0';
-      parts_.tell(fmt::format("a runtime of {} could not be forked, so it starts by itself: {}",
-                              zygote.runtime,
-                              Error::from_errno(answer.text, answer.error).message()));
-    }
     const auto order = std::find_if(zygote.orders.begin(), zygote.orders.end(),
                                     [&](const auto& one) { return one.sandbox == answer.number; });
     if (order == zygote.orders.end()) continue;
     zygote.orders.erase(order);
     places_[zygote.runtime].pause = seconds(0);
-    parts_.answered(answer.number);
+    const bool wanted = parts_.answered(answer.number);
+    if (answer.error != 0 && wanted) {
+      answer.text[sizeof(answer.text) - 1] = '\0';
+      parts_.tell(fmt::format("a runtime of {} could not be forked, so it starts by itself: {}",
+                              zygote.runtime,
+                              Error::from_errno(answer.text, answer.error).message()));
+    }
   }
 }
 
@@ -406,7 +406,8 @@ void Zygotes::ended(Zygote& zygote) {
   // Children that it left half-way may hold copies: closing alone would not end the watching.
   ::epoll_ctl(parts_.epoll, EPOLL_CTL_DEL, zygote.pidfd.get(), nullptr);
   ::epoll_ctl(parts_.epoll, EPOLL_CTL_DEL, zygote.socket.get(), nullptr);
-  for (const auto& order : zygote.orders) parts_.answered(order.sandbox);
+  for (const auto& order : zygote.orders)
+    [[maybe_unused]] const bool wanted = parts_.answered(order.sandbox);
   by_number_.erase(zygote.number);
   if (retired_.erase(zygote.number) != 0) return;
   auto& place = places_[zygote.runtime];

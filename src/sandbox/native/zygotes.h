@@ -48,8 +48,8 @@ class Zygotes {
   // What is watched for it: the tag of an event is one of these bits and a number.
   static constexpr std::uint64_t kEndBit = 1ull << 33;
   static constexpr std::uint64_t kAnswerBit = 1ull << 34;
-  // A fork that was asked for has been made, or not.
-  using Answered = std::function<void(std::uint32_t sandbox)>;
+  // A fork that was asked for has been made, or not. False: nobody wants it any more.
+  using Answered = std::function<bool(std::uint32_t sandbox)>;
   // For lambdad's log.
   using Tell = std::function<void(const std::string&)>;
 
