@@ -386,8 +386,9 @@ void Zygotes::take_answers(Zygote& zygote) {
     }
     const auto order = std::find_if(zygote.orders.begin(), zygote.orders.end(),
                                     [&](const auto& one) { return one.sandbox == answer.number; });
-    if (order == zygote.orders.end()) continue;
-    zygote.orders.erase(order);
+    // A process that was forked may have more to say.
+    if (order == zygote.orders.end() && answer.error == 0) continue;
+    if (order != zygote.orders.end()) zygote.orders.erase(order);
     places_[zygote.runtime].pause = seconds(0);
     const bool wanted = parts_.answered(answer.number);
     if (answer.error != 0 && wanted) {
@@ -406,8 +407,9 @@ void Zygotes::ended(Zygote& zygote) {
   // Children that it left half-way may hold copies: closing alone would not end the watching.
   ::epoll_ctl(parts_.epoll, EPOLL_CTL_DEL, zygote.pidfd.get(), nullptr);
   ::epoll_ctl(parts_.epoll, EPOLL_CTL_DEL, zygote.socket.get(), nullptr);
-  for (const auto& order : zygote.orders)
+  for (const auto& order : zygote.orders) {
     [[maybe_unused]] const bool wanted = parts_.answered(order.sandbox);
+  }
   by_number_.erase(zygote.number);
   if (retired_.erase(zygote.number) != 0) return;
   auto& place = places_[zygote.runtime];
