@@ -476,6 +476,7 @@ def become_fork():
         rehearse(Api(os.environ["AWS_LAMBDA_RUNTIME_API"]))
     gc.collect()
     gc.freeze()
+    del sys.modules["gc"]
     module.wait()
 
 

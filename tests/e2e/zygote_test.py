@@ -37,7 +37,7 @@ def status():
 def stream(file):
     kind = os.readlink(f"/proc/self/fd/{file.fileno()}").split(":")[0]
     return [type(file).__name__, type(file.buffer).__name__, kind, file.fileno(), file.encoding, file.errors, file.line_buffering, file.write_through, file.isatty(),
-            file.seekable(), file.buffer.raw.name, file.mode]
+            file.seekable(), file.buffer.raw.name, file.buffer.raw.mode]
 def handler(event, context):
     environment = {name: value for name, value in os.environ.items() if name not in ("_X_AMZN_TRACE_ID", "AWS_LAMBDA_LOG_STREAM_NAME")}
     return {

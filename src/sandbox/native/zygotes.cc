@@ -227,7 +227,10 @@ struct Zygotes::Zygote {
 };
 
 Zygotes::~Zygotes() {
-  for (const auto& [number, zygote] : by_number_) zygote->kill();
+  for (const auto& [number, zygote] : by_number_) {
+    zygote->kill();
+    ::waitid(P_PIDFD, static_cast<id_t>(zygote->pidfd.get()), nullptr, WEXITED);
+  }
 }
 
 Result<std::unique_ptr<Zygotes::Zygote>> Zygotes::launch(const std::string& runtime) {
