@@ -42,6 +42,16 @@ Result<Done> read_in_range(const json::object& settings, std::string_view name, 
   return Done{};
 }
 
+Result<Done> read_cpus(const json::object& settings, std::optional<unsigned>& into) {
+  const auto* value = settings.if_contains("cpus");
+  if (value == nullptr || value->is_null()) return Done{};
+  boost::system::error_code error;
+  const auto cpus = value->to_number<double>(error);
+  if (!error) into = cpu_thousandths(cpus);
+  if (!into) return fail(ErrorCode::invalid, "cpus must be {}", kCpusRule);
+  return Done{};
+}
+
 Result<Done> read_numbers(const json::object& settings, deploy::DeployRequest& request) {
   struct Field {
     std::string_view name;
@@ -68,6 +78,7 @@ Result<Done> read_numbers(const json::object& settings, deploy::DeployRequest& r
   std::optional<std::int64_t> idle, least;
   auto read = read_in_range(settings, "idleTime", kIdleTimeRange, idle);
   if (read) read = read_in_range(settings, "minInstances", kMinInstancesRange, least);
+  if (read) read = read_cpus(settings, request.cpu_thousandths);
   if (idle) request.idle_seconds = static_cast<int>(*idle);
   if (least) request.min_instances = static_cast<unsigned>(*least);
   return read;

@@ -28,6 +28,11 @@ void add_idle_settings(json::object& object, const function::Configuration& conf
   }
   object["minInstances"] = configuration.min_instances;
   object["isolation"] = function::to_string(configuration.isolation);
+  if (configuration.cpu_thousandths != 0) {
+    object["cpus"] = configuration.cpu_thousandths / 1000.0;
+  } else {
+    object["cpus"] = nullptr;
+  }
 }
 
 json::object function_json(Services& services, const function::Function& function) {

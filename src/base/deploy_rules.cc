@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 namespace lambda {
 namespace {
@@ -110,6 +111,14 @@ Result<Done> check_runtime_name(std::string_view name, const std::vector<std::st
   return fail(ErrorCode::invalid, "there is no runtime \"{}\"{} There are {}", name,
               near.empty() ? "." : fmt::format("; did you mean \"{}\"?", near),
               fmt::join(known, ", "));
+}
+
+std::optional<unsigned> cpu_thousandths(double cpus) {
+  constexpr double least = 0.05;
+  constexpr double most = 64;
+  if (cpus == 0) return 0U;
+  if (!(cpus >= least && cpus <= most)) return std::nullopt;
+  return static_cast<unsigned>(std::lround(cpus * 1000));
 }
 
 }  // namespace lambda

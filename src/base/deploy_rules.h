@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,10 @@ inline constexpr Range kPortRange{1, 65'535};
 inline constexpr Range kConcurrencyRange{1, 1000};  // of an HTTP function
 inline constexpr Range kIdleTimeRange{0, 86'400};   // seconds; 0: the server's
 inline constexpr Range kMinInstancesRange{0, 1000};
+// Of CPUs that an instance may use: thousandths of one, nothing where it may not be that. 0: no
+// limit.
+[[nodiscard]] std::optional<unsigned> cpu_thousandths(double cpus);
+inline constexpr std::string_view kCpusRule = "a number from 0.05 to 64, such as 0.5, or 0";
 // Of a function's own log: MB on disk, and seconds up to ten years, or 0 for no limit of age.
 inline constexpr Range kLogSizeRange{1, 10'240};
 inline constexpr Range kLogAgeRange{60, 315'360'000};

@@ -1,5 +1,6 @@
 #include "cli/command_parts.h"
 
+#include "base/deploy_rules.h"
 #include "base/encoding.h"
 #include "base/nearest_word.h"
 
@@ -20,6 +21,18 @@ CLI::Validator whole_number(Range range) {
     if (digits && number >= range.least && number <= range.most) return std::string();
     return fmt::format("must be a whole number from {} to {}, not \"{}\"", range.least, range.most,
                        text);
+  };
+  return CLI::Validator(check, "");
+}
+
+CLI::Validator cpus_number() {
+  const auto check = [](const std::string& text) {
+    double number = 0;
+    const bool plain = !text.empty() &&
+                       text.find_first_not_of("0123456789.") == std::string::npos &&
+                       CLI::detail::lexical_cast(text, number);
+    if (plain && cpu_thousandths(number)) return std::string();
+    return fmt::format("must be {} (no limit), not \"{}\"", kCpusRule, text);
   };
   return CLI::Validator(check, "");
 }

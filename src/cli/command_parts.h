@@ -13,7 +13,8 @@
 namespace lambda::cli {
 
 [[nodiscard]] CLI::Validator whole_number(Range range);
-[[nodiscard]] CLI::Validator not_empty();
+[[nodiscard]] CLI::Validator cpus_number();
+CLI::Validator not_empty();
 [[nodiscard]] CLI::Validator one_of(std::vector<std::string> words);
 
 CLI::App* add_command(CLI::App& parent, const char* name, const char* description,

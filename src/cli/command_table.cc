@@ -20,6 +20,8 @@ void add_deploy_settings(CLI::App& command, DeployOptions& options) {
       ->check(whole_number(kTimeoutRange));
   text("--memory", options.memory, "MB", "128 to 10240 (first: 128)")
       ->check(whole_number(kMemoryRange));
+  text("--cpus", options.cpus, "N", "CPUs that an instance may use: 0.5, 2 (first: 0, no limit)")
+      ->check(cpus_number());
   text("--ephemeral-storage", options.ephemeral_storage, "MB", "of /tmp (first: 512)")
       ->check(whole_number(kEphemeralStorageRange));
   text("-e,--env", options.environment, "K=V", "an environment variable; may be repeated")

@@ -27,6 +27,7 @@ struct DeployOptions {
   std::optional<std::string> log_size, log_age;
   std::optional<std::int64_t> timeout, memory, ephemeral_storage, port, concurrency;
   std::optional<std::int64_t> idle_time, min_instances;
+  std::optional<double> cpus;
   std::vector<std::string> environment;  // K=V
   std::string environment_file;
   bool environment_clear = false;

@@ -116,6 +116,8 @@ Result<json::object> deploy_settings(const DeployOptions& options, const Manifes
   number("concurrency", options.concurrency, manifest.concurrency);
   number("idleTime", options.idle_time, manifest.idle_time);
   number("minInstances", options.min_instances, manifest.min_instances);
+  if (options.cpus || manifest.cpus)
+    settings["cpus"] = options.cpus ? *options.cpus : *manifest.cpus;
   if (auto added = add_logs(options, manifest, settings); !added)
     return fail(std::move(added.error()));
   auto environment = manifest.environment;

@@ -51,6 +51,7 @@ struct DeployRequest {
   std::optional<int> idle_seconds;  // 0: the server's
   std::optional<unsigned> min_instances;
   std::optional<function::Isolation> isolation;
+  std::optional<unsigned> cpu_thousandths;  // 0: no limit
   std::optional<int> timeout_seconds;
   std::optional<int> memory_mb;
   std::optional<int> ephemeral_storage_mb;

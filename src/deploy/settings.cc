@@ -85,6 +85,7 @@ Result<function::Configuration> merge_settings(const DeployRequest& request,
   }
   merged.isolation = request.isolation.value_or(merged.isolation);
   merged.min_instances = request.min_instances.value_or(merged.min_instances);
+  merged.cpu_thousandths = request.cpu_thousandths.value_or(merged.cpu_thousandths);
   if (!zip) {
     merged.runtime.clear();
     merged.handler.clear();
@@ -153,6 +154,7 @@ std::vector<std::string> differing_settings(const function::Configuration& one,
       {"idle_time", one.idle_seconds != other.idle_seconds},
       {"isolation", one.isolation != other.isolation},
       {"min_instances", one.min_instances != other.min_instances},
+      {"cpus", one.cpu_thousandths != other.cpu_thousandths},
       {"driver", one.driver != other.driver},
       {"Role", one.role != other.role},
       {"ImageConfig", one.image_config != other.image_config},

@@ -157,6 +157,22 @@ TEST(Settings, IdleTimeAndKeptInstancesStayUntilTheyAreNamedAgain) {
   EXPECT_EQ(names, (std::vector<std::string>{"idle_time", "min_instances"}));
 }
 
+TEST(Settings, CpusStayUntilTheyAreNamedAgain) {
+  auto request = image_request();
+  request.cpu_thousandths = 500;
+  const auto first = merge_settings(request, nullptr, DriverName::native);
+  ASSERT_TRUE(first) << first.error().message();
+  EXPECT_EQ(first->cpu_thousandths, 500u);
+  const auto again = merge_settings(image_request(), &*first, DriverName::native);
+  ASSERT_TRUE(again) << again.error().message();
+  EXPECT_EQ(*again, *first);
+  request.cpu_thousandths = 0;
+  const auto none = merge_settings(request, &*first, DriverName::native);
+  ASSERT_TRUE(none) << none.error().message();
+  EXPECT_EQ(none->cpu_thousandths, 0u);
+  EXPECT_EQ(differing_settings(*first, *none), std::vector<std::string>{"cpus"});
+}
+
 TEST(Settings, ConcurrencyStaysWithAnHttpFunctionAndGoesWithItsKind) {
   auto request = image_request();
   request.concurrency = 4;

@@ -100,6 +100,8 @@ Configuration read(const json::object& object) {
   configuration.isolation = parse_isolation(word).value_or(Isolation::fork);
   if (const auto* least = object.if_contains("minInstances"))
     configuration.min_instances = least->to_number<unsigned>();
+  if (const auto* cpu = object.if_contains("cpuThousandths"))
+    configuration.cpu_thousandths = cpu->to_number<unsigned>();
   read_named(object, configuration);
   if (const auto* secrets = object.if_contains("secrets"))
     configuration.secrets = references_of(secrets->as_object());
@@ -137,6 +139,7 @@ std::string to_json(const Configuration& configuration, const EnvironmentSeal& s
   if (configuration.isolation != Isolation::fork)
     object["isolation"] = to_string(configuration.isolation);
   if (configuration.min_instances != 0) object["minInstances"] = configuration.min_instances;
+  if (configuration.cpu_thousandths != 0) object["cpuThousandths"] = configuration.cpu_thousandths;
   object["kindNamed"] = configuration.kind_named;
   object["portNamed"] = configuration.port_named;
   if (configuration.environment)

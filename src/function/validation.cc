@@ -259,6 +259,8 @@ Result<Done> check_configuration(const Configuration& configuration) {
   }
   if (configuration.min_instances > kMinInstancesRange.most)
     return fail(ErrorCode::invalid, "minInstances must be at most {}", kMinInstancesRange.most);
+  if (!cpu_thousandths(configuration.cpu_thousandths / 1000.0))
+    return fail(ErrorCode::invalid, "cpus must be {}", kCpusRule);
   if (auto good = check_package_settings(configuration); !good) return good;
   return configuration.environment ? check_environment(*configuration.environment) : Done{};
 }

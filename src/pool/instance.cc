@@ -88,6 +88,19 @@ Task<Result<Done>> Instance::start(sandbox::Driver& driver, sandbox::SandboxSpec
   if (!initialised) co_return fail(std::move(initialised.error()));
   initialised_ = !init_failure_;
   if (init_failure_) co_await note_failed_init();
+  co_return co_await limit_cpu();
+}
+
+// Only now: with less CPU the initialisation would take as many times longer.
+Task<Result<Done>> Instance::limit_cpu() {
+  const auto thousandths = version_->configuration.cpu_thousandths;
+  if (thousandths == 0 || init_failure_) co_return Done{};
+  auto limited = co_await sandbox_->limit_cpu(thousandths);
+  // Without the limit it is not what was asked for.
+  if (!limited && !ended_.is_set()) {
+    co_return fail(std::move(limited.error()), "limit function {} to {} CPUs", version_->function,
+                   thousandths / 1000.0);
+  }
   co_return Done{};
 }
 

@@ -145,6 +145,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Task<Result<Done>> initialise_handler();
   Task<Result<Done>> initialise_http();
   Task<void> note_failed_init();
+  Task<Result<Done>> limit_cpu();
   Task<std::optional<Failure>> settle(std::optional<sandbox::RuntimeReply>& reply,
                                       std::chrono::milliseconds limit);
   [[nodiscard]] std::string failure_line(std::string_view request_id,

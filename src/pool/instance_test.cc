@@ -85,6 +85,35 @@ TEST_F(InstanceTest, ADriverThatCannotStartItIsAnErrorWithItsReason) {
   EXPECT_EQ(started.error().message(), "start scripted sandbox for function greet: no cgroup");
 }
 
+TEST_F(InstanceTest, ItsCpuIsLimitedOnceItIsInitialisedAndNotBefore) {
+  auto limited = std::make_shared<function::Version>(*version_);
+  limited->configuration.cpu_thousandths = 250;
+  version_ = limited;
+  std::optional<unsigned> during_init;
+  driver_.script = [&during_init](RuntimePtr runtime) -> Task<void> {
+    during_init = runtime->cpu_thousandths;
+    return echo(std::move(runtime));
+  };
+  start();
+  EXPECT_EQ(during_init, 0u);
+  EXPECT_EQ(driver_.runtimes.back()->cpu_thousandths, 250u);
+}
+
+TEST_F(InstanceTest, WithoutTheLimitThatItsFunctionAsksForItIsNotStarted) {
+  auto limited = std::make_shared<function::Version>(*version_);
+  limited->configuration.cpu_thousandths = 250;
+  version_ = limited;
+  driver_.script = [](RuntimePtr runtime) -> Task<void> {
+    runtime->limit_refusal = Error(ErrorCode::unsupported, "no such controller");
+    return echo(std::move(runtime));
+  };
+  instance_ = make_instance();
+  sandbox::SandboxSpec spec;
+  const auto started = finish(instance_->start(driver_, std::move(spec)));
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().message(), "limit function greet to 0.25 CPUs: no such controller");
+}
+
 // Out of memory or watches: the call fails, the sandbox goes, and the loop goes on.
 TEST_F(InstanceTest, ASandboxThatTheLoopCannotWatchIsAnErrorAndIsStopped) {
   for (const bool log : {true, false}) {

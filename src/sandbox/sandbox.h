@@ -100,6 +100,9 @@ class Sandbox {
   virtual Task<Result<Done>> stop() = 0;
   virtual Task<Result<Done>> freeze() = 0;
   virtual Task<Result<Done>> thaw() = 0;
+  // From now on all processes inside together get at most so much CPU, whatever else is idle.
+  // Errors: unsupported (this machine has no such limit), sandbox_failed.
+  virtual Task<Result<Done>> limit_cpu(unsigned thousandths) = 0;
   virtual Result<Usage> usage() = 0;
   // What its processes hold at this moment, in bytes, page cache and /tmp included; no more than
   // they may. Reads one file of the kernel's. Errors: sandbox_failed (it is gone).

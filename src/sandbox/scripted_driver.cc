@@ -61,6 +61,11 @@ class ScriptedSandbox final : public Sandbox {
     runtime_->stopped = true;
     co_return Done{};
   }
+  Task<Result<Done>> limit_cpu(unsigned thousandths) override {
+    if (runtime_->limit_refusal) co_return fail(Error(*runtime_->limit_refusal));
+    runtime_->cpu_thousandths = thousandths;
+    co_return Done{};
+  }
   Task<Result<Done>> freeze() override { return move(true); }
   Task<Result<Done>> thaw() override { return move(false); }
   Result<Usage> usage() override {

@@ -43,6 +43,8 @@ class ScriptedRuntime {
   std::optional<ExitStatus> status;
   bool frozen = false;  // what it runs is not held up by it
   int freezes = 0, thaws = 0;
+  unsigned cpu_thousandths = 0;         // 0: no limit
+  std::optional<Error> limit_refusal;   // set: what setting it fails with
   AsyncEvent* hold_motion = nullptr;    // set: neither ends before this
   std::optional<Error> motion_refusal;  // set: what both fail with
   AsyncEvent exited;

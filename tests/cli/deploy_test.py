@@ -195,6 +195,16 @@ class Settings(CommandLineTest):
         self.assertEqual(self.sent(files, "--isolation", "fork").settings["isolation"], "fork")
         self.assertNotIn("isolation", self.sent({"app.py": files["app.py"]}).settings)
 
+    def test_cpus(self):
+        files = {"app.py": "def handler(event, context): pass\n", "lambda.toml": "cpus = 2\n"}
+        self.assertEqual(self.sent(files).settings["cpus"], 2)
+        self.assertEqual(self.sent(files, "--cpus", "0.25").settings["cpus"], 0.25)
+        self.assertEqual(self.sent(files, "--cpus", "0").settings["cpus"], 0)
+        for wrong in ("0.01", "65", "-1", "many", "1e1", "nan"):
+            done = self.run_lambda("deploy", self.folder(files), f"--cpus={wrong}")
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn("must be a number from 0.05 to 64, such as 0.5, or 0 (no limit)", done.stderr)
+
     def test_which_of_two_runtimes_was_chosen_is_said(self):
         folder = self.folder({"handler.py": HANDLER, "index.mjs": "export const handler = 1"})
         done, _ = self.deploy_to(accepting, folder)

@@ -122,6 +122,28 @@ def status_of(pid):
     return dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
 
 
+def cgroups_of_process(pid):
+    """The directories that a process is in, in every hierarchy that is mounted."""
+    found = []
+    for row in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = row.split(":", 2)
+        for top in [controllers] if controllers else ["unified", "."]:
+            directory = Path("/sys/fs/cgroup") / top / path.lstrip("/")
+            if directory.is_dir():
+                found.append(directory)
+    return found
+
+
+def sandbox_of(pid):
+    """The id of the sandbox that a process is in, as lambda-spawn wrote it to its cgroups; nothing: of none."""
+    for directory in cgroups_of_process(pid):
+        try:
+            return os.getxattr(directory, "trusted.lambda.sandbox").decode()
+        except OSError:
+            pass
+    return ""
+
+
 def processes_in_containers(server):
     """Of a server on the Docker driver, by the label of its containers."""
     mark = (server.data / "docker/id").read_text().split()[0]

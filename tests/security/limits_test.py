@@ -5,7 +5,7 @@ import time
 import unittest
 from pathlib import Path
 
-from inside import AttackTest, eventually, sandbox_processes, status_of
+from inside import AttackTest, eventually, on_both_drivers, sandbox_processes, status_of
 
 
 class Limits(AttackTest):
@@ -227,6 +227,79 @@ for _ in range(16):
         while True: pass
 while True: pass
 ''', "hog")
+
+
+SPIN = '''
+import os, resource, time
+begin = time.process_time()
+while time.process_time() - begin < 0.4: pass
+
+def burn(seconds):
+    """CPU time that 8 busy processes, each with a busy child, come to together, over so long."""
+    end = time.monotonic() + seconds
+    for _ in range(8):
+        if os.fork() == 0:
+            child = os.fork()
+            while time.monotonic() < end: pass
+            if child: os.wait()
+            os._exit(0)
+    for _ in range(8): os.wait()
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+def handler(event, context):
+    return burn(event["seconds"]) if event.get("seconds") else "ready"
+'''
+
+
+@on_both_drivers
+class CpuQuota(AttackTest):
+    """The weight of one CPU, so that the function would get much more than its quota of a tenth."""
+
+    def throttled(self, name):
+        """How often the sandbox of a function was stopped for its quota, by the kernel's own count."""
+        groups = {}
+        for pid in sandbox_processes(self.server):
+            rows = dict(row.split(":", 2)[1:] for row in Path(f"/proc/{pid}/cgroup").read_text().splitlines())
+            path = rows.get("cpu") or rows.get("cpu,cpuacct")
+            directory = Path("/sys/fs/cgroup/cpu" + path) if path else Path("/sys/fs/cgroup" + rows[""])
+            if b"LAMBDA_FUNCTION_NAME=" + name.encode() + b"\0" in Path(f"/proc/{pid}/environ").read_bytes():
+                groups[directory] = True
+        self.assertEqual(len(groups), 1, groups)
+        lines = (next(iter(groups)) / "cpu.stat").read_text().splitlines()
+        return int(dict(line.split() for line in lines)["nr_throttled"])
+
+    def deploy_spinner(self, name, *flags):
+        # A variable that a runtime reads at its start: no stem, so that its environment tells who it is.
+        self.server.deploy({"app.py": SPIN}, name, "--handler", "app.handler", "--memory", 1769, "--timeout", 30, "-e", "PYTHONHASHSEED=1", *flags)
+
+    def test_the_whole_tree_together_stays_within_it_and_its_init_does_not_feel_it(self):
+        self.deploy_spinner("tenth", "--cpus", "0.1")
+        self.assertEqual(self.server.api("GET", "/_lambda/functions/tenth").json()["cpus"], 0.1)
+        reply = self.server.invoke("tenth", {})
+        self.assertEqual(reply.json(), "ready")
+        # Of the 0.4 s that it computes while it is initialised, 3.6 s would have been pauses.
+        self.assertEqual(self.throttled("tenth"), 0)
+        used = self.server.invoke("tenth", {"seconds": 3}).json()
+        self.assertLess(used, 3 * 0.1 * 1.5)
+        self.assertGreater(used, 3 * 0.1 * 0.3)
+        self.assertGreater(self.throttled("tenth"), 5)
+
+    def test_without_one_it_has_none_and_it_can_be_taken_back(self):
+        self.deploy_spinner("free", "--cpus", "0.1")
+        self.deploy_spinner("free", "--cpus", "0")
+        self.assertIsNone(self.server.api("GET", "/_lambda/functions/free").json()["cpus"])
+        used = self.server.invoke("free", {"seconds": 2}).json()
+        self.assertEqual(self.throttled("free"), 0)
+        self.assertGreater(used, 2 * 0.1 * 1.5)
+
+    def test_what_is_held_back_ends_at_once_all_the_same(self):
+        self.deploy_spinner("held", "--cpus", "0.05", "--timeout", "3")
+        before = set(sandbox_processes(self.server))
+        self.assertEqual(self.server.invoke("held", {}).json(), "ready")
+        reply = self.server.invoke("held", {"seconds": 600})
+        self.assertEqual(reply.json()["errorType"], "Sandbox.Timedout", reply)
+        eventually(lambda: len(set(sandbox_processes(self.server)) - before) < 5, what="the end of its processes")
 
 
 if __name__ == "__main__":

@@ -16,16 +16,15 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::vector<std::string>& known_keys() {
-  static const std::vector<std::string> keys = {"name",        "runtime",       "handler",
-                                                "kind",        "description",   "url",
-                                                "driver",      "isolation",     "port",
-                                                "timeout",     "memory",        "ephemeral_storage",
-                                                "environment", "include",       "path",
-                                                "retries",     "max_age",       "on_success",
-                                                "on_failure",  "function",      "concurrency",
-                                                "idle_time",   "min_instances", "schedule",
-                                                "secrets",     "build",         "build_environment",
-                                                "logs"};
+  static const std::vector<std::string> keys = {
+      "name",        "runtime",    "handler",       "kind",
+      "description", "url",        "driver",        "isolation",
+      "port",        "timeout",    "memory",        "ephemeral_storage",
+      "environment", "include",    "path",          "retries",
+      "max_age",     "on_success", "on_failure",    "function",
+      "concurrency", "idle_time",  "min_instances", "cpus",
+      "schedule",    "secrets",    "build",         "build_environment",
+      "logs"};
   return keys;
 }
 
@@ -91,6 +90,14 @@ struct Reader {
                    fmt::format("must be a whole number{}{} from {} to {}, not {}",
                                unit.empty() ? "" : " of ", unit, range->least, range->most, *into));
     }
+    return Done{};
+  }
+  Result<Done> cpus(const toml::table& table, std::optional<double>& into) const {
+    const auto* node = table.get("cpus");
+    if (node == nullptr) return Done{};
+    if (node->is_number()) into = node->value<double>();
+    if (!into || !cpu_thousandths(*into))
+      return wrong(*node, "cpus", fmt::format("must be {} (no limit)", kCpusRule));
     return Done{};
   }
   // "1h", or seconds.
@@ -264,6 +271,7 @@ Result<Manifest> Reader::read(const toml::table& table, const fs::path& folder,
   if (done) done = number(table, "concurrency", manifest.concurrency, "32", kConcurrencyRange);
   if (done) done = number(table, "idle_time", manifest.idle_time, "600", kIdleTimeRange, "seconds");
   if (done) done = number(table, "min_instances", manifest.min_instances, "2", kMinInstancesRange);
+  if (done) done = cpus(table, manifest.cpus);
   if (done) done = number(table, "timeout", manifest.timeout, "30", kTimeoutRange, "seconds");
   if (done) done = number(table, "memory", manifest.memory, "256", kMemoryRange, "MB");
   if (done)

@@ -31,6 +31,7 @@ struct Manifest {
   std::optional<std::int64_t> port;
   std::optional<std::int64_t> concurrency;
   std::optional<std::int64_t> idle_time, min_instances;
+  std::optional<double> cpus;
   std::optional<std::int64_t> timeout;
   std::optional<std::int64_t> memory;
   std::optional<std::int64_t> ephemeral_storage;

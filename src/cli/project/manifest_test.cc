@@ -77,6 +77,8 @@ TEST_F(ManifestFile, NamesTheKeyAndTheLineOfANumberOutOfRange) {
         {"port = 0", "port must be a whole number from 1 to 65535, not 0"},
         {"concurrency = 5000", "concurrency must be a whole number from 1 to 1000, not 5000"},
         {"idle_time = 86401", "idle_time must be a whole number of seconds from 0 to 86400"},
+        {"cpus = 0.01", "cpus must be a number from 0.05 to 64, such as 0.5, or 0 (no limit)"},
+        {"cpus = \"1\"", "cpus must be a number from 0.05 to 64"},
         {"min_instances = -1", "min_instances must be a whole number from 0 to 1000, not -1"}}) {
     const auto message = refused("\n" + std::string(line) + "\n");
     EXPECT_NE(message.find((root_ / "lambda.toml").string() + " line 2: "), std::string::npos)

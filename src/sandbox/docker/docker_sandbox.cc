@@ -86,6 +86,15 @@ Task<Result<Done>> DockerSandbox::ask(std::string verb) {
   co_return Done{};
 }
 
+Task<Result<Done>> DockerSandbox::limit_cpu(unsigned thousandths) {
+  auto answer = co_await container_->engine->call(
+      "POST", fmt::format("/containers/{}/update", container_->id),
+      fmt::format(R"({{"NanoCpus":{}}})", std::uint64_t{thousandths} * 1'000'000),
+      in(kEngineLimit));
+  if (!answer) co_return fail(std::move(answer.error()), "limit the CPU of sandbox {}", id_);
+  co_return Done{};
+}
+
 // The cgroup counts page cache and /tmp too; what a function used is never more than it may.
 Result<std::uint64_t> DockerSandbox::read_memory(const UniqueFd& file) const {
   char text[32] = {};

@@ -29,6 +29,7 @@ class DockerSandbox final : public Sandbox {
   Task<Result<Done>> stop() override;
   Task<Result<Done>> freeze() override { return ask("pause"); }
   Task<Result<Done>> thaw() override { return ask("unpause"); }
+  Task<Result<Done>> limit_cpu(unsigned thousandths) override;
   Result<Usage> usage() override;
   [[nodiscard]] std::vector<StartStepTime> start_steps() const override {
     return container_->steps;

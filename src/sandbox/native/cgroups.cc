@@ -198,6 +198,22 @@ Result<Done> Cgroup::set_cpu(const CgroupLimits& limits) const {
   return Done{};
 }
 
+Result<Done> Cgroup::set_cpu_quota(std::optional<unsigned> thousandths) const {
+  constexpr unsigned period = 100'000;  // microseconds; the kernel's own
+  const auto quota = [&] { return std::to_string(std::uint64_t{*thousandths} * (period / 1000)); };
+  for (const auto& hierarchy : all_->hierarchies_) {
+    if (!hierarchy.cpu) continue;
+    auto done = hierarchy.v2
+                    ? write_file_at(hierarchy.parent.get(), name_ + "/cpu.max",
+                                    fmt::format("{} {}", thousandths ? quota() : "max", period))
+                    : write_file_at(hierarchy.parent.get(), name_ + "/cpu.cfs_quota_us",
+                                    thousandths ? quota() : "-1");
+    if (!done) return fail(std::move(done.error()).as(ErrorCode::unsupported));
+    return done;
+  }
+  return fail(ErrorCode::unsupported, "this machine has no cgroup controller for CPU time");
+}
+
 Result<Done> Cgroup::set_frozen(bool frozen) const {
   const auto* freezer = all_->with_freezer();
   if (freezer == nullptr) return fail(ErrorCode::unavailable, "this machine has no freezer cgroup");

@@ -86,6 +86,9 @@ class Cgroup {
   Result<Done> set_limits(const CgroupLimits& limits) const;
   // The weight alone.
   Result<Done> set_cpu(const CgroupLimits& limits) const;
+  // At most so many thousandths of a CPU, of every 100 ms; nothing: as many as there are. Errors:
+  // unsupported (this kernel has no such limit).
+  Result<Done> set_cpu_quota(std::optional<unsigned> thousandths) const;
   Result<Done> set_frozen(bool frozen) const;
   // Of one that was set to frozen: whether all its processes have come to a halt.
   [[nodiscard]] bool stands_still() const;

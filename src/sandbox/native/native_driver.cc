@@ -188,6 +188,14 @@ class NativeSandbox final : public Sandbox {
   Task<Result<Done>> freeze() override { return ask(Operation::freeze, kShortLimit); }
   Task<Result<Done>> thaw() override { return ask(Operation::thaw, kShortLimit); }
 
+  Task<Result<Done>> limit_cpu(unsigned thousandths) override {
+    auto request = request_for(Operation::limit_cpu, id_);
+    request.cpu_thousandths = thousandths;
+    auto reply = co_await spawn_.request(request, UniqueFd(), in(kShortLimit));
+    if (!reply) co_return fail(std::move(reply.error()), "sandbox {}", id_);
+    co_return Done{};
+  }
+
   Result<Usage> usage() override;
   Result<std::uint64_t> memory_in_use() override;
 

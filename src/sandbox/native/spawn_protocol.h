@@ -27,7 +27,8 @@ enum class Operation : std::uint32_t {
   // A stem becomes a function's: its limits, its code, its secrets; then its init gets
   // kFilledSignal. Once; whatever fails, it is good for nothing any more.
   fill = 7,
-  notice = 8,  // reply only, to no request: text is for lambdad's log
+  notice = 8,     // reply only, to no request: text is for lambdad's log
+  limit_cpu = 9,  // at most cpu_thousandths of a CPU from now on
 };
 
 enum class RootKind : std::uint32_t {
@@ -50,9 +51,10 @@ struct SpawnRequest {
   std::uint32_t processes = 0;
   std::uint64_t memory_bytes = 0;
   std::uint64_t tmp_bytes = 0;
-  std::uint64_t secret_bytes = 0;  // size of /run/secrets; 0: there is none
-  std::uint32_t secret_files = 0;  // how many it has room for
-  char root[512] = {};             // start
+  std::uint64_t secret_bytes = 0;     // size of /run/secrets; 0: there is none
+  std::uint32_t secret_files = 0;     // how many it has room for
+  std::uint32_t cpu_thousandths = 0;  // limit_cpu
+  char root[512] = {};                // start
   char task[512] = {};  // path below the data directory, mounted at /var/task; "": nothing
 };
 

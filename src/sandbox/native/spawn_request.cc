@@ -82,6 +82,7 @@ Result<Done> check_request(const SpawnRequest& request) {
     case Operation::thaw:
     case Operation::status:
     case Operation::fill:
+    case Operation::limit_cpu:
       break;
     default:
       return fail(ErrorCode::invalid, "lambda-spawn knows no such operation");
@@ -90,6 +91,10 @@ Result<Done> check_request(const SpawnRequest& request) {
     return fail(ErrorCode::invalid, "a sandbox's id is 1 to 40 of a-z, 0-9 and -");
   if (request.operation == Operation::start) return check_start(request);
   if (request.operation == Operation::fill) return check_fill(request);
+  if (request.operation == Operation::limit_cpu &&
+      (request.cpu_thousandths < 10 || request.cpu_thousandths > 1'000'000))
+    return fail(ErrorCode::invalid, "{} thousandths of a CPU cannot be a limit",
+                request.cpu_thousandths);
   return Done{};
 }
 

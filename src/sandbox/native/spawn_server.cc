@@ -161,6 +161,7 @@ struct SpawnServer::Sandbox {
   std::vector<std::uint32_t> stop_requests;
   bool stem = false;
   bool frozen = false;
+  bool cpu_is_limited = false;
   bool over_memory = false;
   std::string setup_failure;
   Clock::time_point removal_began;
@@ -372,6 +373,7 @@ void SpawnServer::handle(const SpawnRequest& request) {
         Error(ErrorCode::sandbox_failed, fmt::format("sandbox {} does not run", request.id)));
   }
   if (operation == Operation::fill) return fill(sandbox, request);
+  if (operation == Operation::limit_cpu) return limit_cpu(sandbox, request);
   set_frozen(sandbox, request);
 }
 
@@ -386,6 +388,13 @@ void SpawnServer::set_frozen(Sandbox& sandbox, const SpawnRequest& request) {
   if (!freeze || sandbox.cgroup.stands_still())
     return reply_done(request.operation, request.request);
   freezing_.push_back({sandbox.number, request.request, Clock::now() + kFreezeLimit});
+}
+
+void SpawnServer::limit_cpu(Sandbox& sandbox, const SpawnRequest& request) {
+  if (auto done = sandbox.cgroup.set_cpu_quota(request.cpu_thousandths); !done)
+    return reply_failed(request.operation, request.request, done.error());
+  sandbox.cpu_is_limited = true;
+  reply_done(request.operation, request.request);
 }
 
 void SpawnServer::answer_freezes() {
@@ -625,6 +634,9 @@ void SpawnServer::stop(Sandbox& sandbox) {
   kill_through(sandbox.pidfd);
   if (sandbox.frozen) [[maybe_unused]]
     const auto thawed = sandbox.cgroup.set_frozen(false);
+  // To end, a process has to run, and a thousand of them for a while.
+  if (sandbox.cpu_is_limited) [[maybe_unused]]
+    const auto free = sandbox.cgroup.set_cpu_quota(std::nullopt);
 }
 
 void SpawnServer::pid_one_ended(Sandbox& sandbox) {

@@ -83,6 +83,7 @@ class SpawnServer {
   void fill(Sandbox& sandbox, const SpawnRequest& request);
   void set_frozen(Sandbox& sandbox, const SpawnRequest& request);
   void answer_freezes();
+  void limit_cpu(Sandbox& sandbox, const SpawnRequest& request);
   void stop(Sandbox& sandbox);
   void answer_status(const Sandbox& sandbox, const SpawnRequest& request);
   void setup_ended(Sandbox& sandbox);
