@@ -3,6 +3,7 @@
 #include "api/json_members.h"
 #include "api/log_settings_api.h"
 #include "base/deploy_rules.h"
+#include "base/egress_rules.h"
 #include "base/environment_rules.h"
 
 #include <utility>
@@ -84,6 +85,19 @@ Result<Done> read_numbers(const json::object& settings, deploy::DeployRequest& r
   return read;
 }
 
+// "default": the server's.
+Result<Done> read_egress(const json::object& settings, std::optional<std::string>& into) {
+  auto text = text_member(settings, "egress");
+  if (!text) return fail(std::move(text.error()));
+  if (!*text) return Done{};
+  into = "";
+  if (**text == "default") return Done{};
+  auto rule = parse_egress(**text);
+  if (!rule) return fail(std::move(rule.error()));
+  into = to_string(*rule);
+  return Done{};
+}
+
 Result<Done> read_texts(const json::object& settings, deploy::DeployRequest& request) {
   struct Field {
     std::string_view name;
@@ -96,6 +110,7 @@ Result<Done> read_texts(const json::object& settings, deploy::DeployRequest& req
     if (!text) return fail(std::move(text.error()));
     *into = std::move(*text);
   }
+  if (auto egress = read_egress(settings, request.egress); !egress) return egress;
   auto image = text_member(settings, "image");
   auto message = text_member(settings, "message");
   if (!image) return fail(std::move(image.error()));

@@ -20,7 +20,12 @@ Result<function::FunctionPtr> find(Services& services, const Exchange& exchange)
   return no_function(services, exchange, name);
 }
 
-void add_idle_settings(json::object& object, const function::Configuration& configuration) {
+void add_own_settings(json::object& object, const function::Configuration& configuration) {
+  if (configuration.egress) {
+    object["egress"] = *configuration.egress;
+  } else {
+    object["egress"] = nullptr;
+  }
   if (configuration.idle_seconds) {
     object["idleTime"] = *configuration.idle_seconds;
   } else {
@@ -59,7 +64,7 @@ json::object function_json(Services& services, const function::Function& functio
   object["kind"] = function::to_string(configuration.kind);
   if (configuration.kind == function::Kind::http)
     object["concurrency"] = configuration.concurrency.value_or(function::kHttpConcurrency);
-  add_idle_settings(object, configuration);
+  add_own_settings(object, configuration);
   object["handler"] = configuration.handler;
   object["timeout"] = configuration.timeout_seconds;
   object["memory"] = configuration.memory_mb;
@@ -219,7 +224,7 @@ Task<Answer> own_list_versions(Services& services, Exchange& exchange) {
     item["deployed"] = version.deployed;
     item["runtime"] = version.configuration.runtime;
     item["packageType"] = function::to_string(version.configuration.package_type);
-    add_idle_settings(item, version.configuration);
+    add_own_settings(item, version.configuration);
     versions.push_back(std::move(item));
   }
   json::object reply{{"versions", std::move(versions)}};

@@ -24,7 +24,7 @@ struct DeployOptions {
   std::string folder = ".";
   std::string name;
   std::optional<std::string> runtime, handler, kind, description, url, driver, isolation, image;
-  std::optional<std::string> log_size, log_age;
+  std::optional<std::string> log_size, log_age, egress;
   std::optional<std::int64_t> timeout, memory, ephemeral_storage, port, concurrency;
   std::optional<std::int64_t> idle_time, min_instances;
   std::optional<double> cpus;

@@ -2,6 +2,7 @@
 
 #include "base/blocking.h"
 #include "base/deploy_rules.h"
+#include "base/egress_rules.h"
 #include "base/encoding.h"
 #include "base/environment_rules.h"
 #include "cli/assignments.h"
@@ -89,6 +90,18 @@ Result<Done> add_build(const DeployOptions& options, const Manifest& manifest,
   return Done{};
 }
 
+Result<Done> add_egress(const DeployOptions& options, const Manifest& manifest,
+                        json::object& settings) {
+  const auto& named = options.egress ? options.egress : manifest.egress;
+  if (!named) return Done{};
+  if (*named != "default") {
+    auto rule = parse_egress(*named);
+    if (!rule) return fail(std::move(rule.error()));
+  }
+  settings["egress"] = *named;
+  return Done{};
+}
+
 }  // namespace
 
 Result<json::object> deploy_settings(const DeployOptions& options, const Manifest& manifest) {
@@ -115,6 +128,8 @@ Result<json::object> deploy_settings(const DeployOptions& options, const Manifes
   number("port", options.port, manifest.port);
   number("concurrency", options.concurrency, manifest.concurrency);
   number("idleTime", options.idle_time, manifest.idle_time);
+  if (auto added = add_egress(options, manifest, settings); !added)
+    return fail(std::move(added.error()));
   number("minInstances", options.min_instances, manifest.min_instances);
   if (options.cpus || manifest.cpus)
     settings["cpus"] = options.cpus ? *options.cpus : *manifest.cpus;

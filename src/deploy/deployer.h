@@ -48,7 +48,8 @@ struct DeployRequest {
   std::optional<std::uint16_t> port;
   std::optional<std::uint16_t> exposed_port;  // the Dockerfile's first EXPOSE, found by the client
   std::optional<unsigned> concurrency;
-  std::optional<int> idle_seconds;  // 0: the server's
+  std::optional<int> idle_seconds;    // 0: the server's
+  std::optional<std::string> egress;  // in one form; "": the server's
   std::optional<unsigned> min_instances;
   std::optional<function::Isolation> isolation;
   std::optional<unsigned> cpu_thousandths;  // 0: no limit

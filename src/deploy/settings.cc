@@ -84,6 +84,10 @@ Result<function::Configuration> merge_settings(const DeployRequest& request,
     if (*request.idle_seconds == 0) merged.idle_seconds.reset();
   }
   merged.isolation = request.isolation.value_or(merged.isolation);
+  if (request.egress) {
+    merged.egress = request.egress;
+    if (request.egress->empty()) merged.egress.reset();
+  }
   merged.min_instances = request.min_instances.value_or(merged.min_instances);
   merged.cpu_thousandths = request.cpu_thousandths.value_or(merged.cpu_thousandths);
   if (!zip) {
@@ -94,6 +98,12 @@ Result<function::Configuration> merge_settings(const DeployRequest& request,
   }
   // A version remembers its driver: a later change of the server's default does not move it.
   merged.driver = request.driver.value_or(merged.driver.value_or(standard_driver));
+  if (*merged.driver == function::DriverName::docker && merged.egress && *merged.egress != "none") {
+    return fail(ErrorCode::invalid,
+                "function {} runs in a Docker container, which has no way out: egress {} needs "
+                "--driver native; without one it is --egress none, or --egress default",
+                request.name, *merged.egress);
+  }
   merge_environment(request, merged);
   merge_secrets(request, merged);
   if (zip && merged.runtime.empty()) {
@@ -153,6 +163,7 @@ std::vector<std::string> differing_settings(const function::Configuration& one,
       {"concurrency", one.concurrency != other.concurrency},
       {"idle_time", one.idle_seconds != other.idle_seconds},
       {"isolation", one.isolation != other.isolation},
+      {"egress", one.egress != other.egress},
       {"min_instances", one.min_instances != other.min_instances},
       {"cpus", one.cpu_thousandths != other.cpu_thousandths},
       {"driver", one.driver != other.driver},

@@ -317,6 +317,11 @@ Task<Result<Done>> StagedDeployer::initialise(Draft& draft, Progress& progress,
   progress.begin_step(draft.step, native ? "Starting sandbox" : "Starting container");
   invoke::Invoker::InitFailure init_failure;
   draft.secrets = parts_.secrets.revision();
+  const auto& egress = draft.version->configuration.egress;
+  if (egress && *egress != "none" && !parts_.egress_missing.empty()) {
+    progress.output(fmt::format("Warning: the function reaches nothing outside its sandbox: {}\n",
+                                parts_.egress_missing));
+  }
   auto prepared = co_await parts_.invoker.prepare(draft.version, init_failure);
   if (!prepared) {
     failure.function_payload = std::move(init_failure.payload);

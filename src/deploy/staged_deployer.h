@@ -43,6 +43,7 @@ class StagedDeployer final : public Deployer {
     std::filesystem::path temporary;  // a directory of its own, emptied at the start
     function::DriverName standard_driver;
     std::size_t keep_versions;
+    std::string egress_missing{};  // why no function gets out of its sandbox here; "": it does
   };
   explicit StagedDeployer(Parts parts) : parts_(std::move(parts)) {}
 

@@ -98,6 +98,7 @@ Configuration read(const json::object& object) {
   word.clear();
   read_text(object, "isolation", word);
   configuration.isolation = parse_isolation(word).value_or(Isolation::fork);
+  if (const auto* egress = object.if_contains("egress")) configuration.egress = egress->as_string();
   if (const auto* least = object.if_contains("minInstances"))
     configuration.min_instances = least->to_number<unsigned>();
   if (const auto* cpu = object.if_contains("cpuThousandths"))
@@ -138,6 +139,7 @@ std::string to_json(const Configuration& configuration, const EnvironmentSeal& s
   if (configuration.idle_seconds) object["idleTime"] = *configuration.idle_seconds;
   if (configuration.isolation != Isolation::fork)
     object["isolation"] = to_string(configuration.isolation);
+  if (configuration.egress) object["egress"] = *configuration.egress;
   if (configuration.min_instances != 0) object["minInstances"] = configuration.min_instances;
   if (configuration.cpu_thousandths != 0) object["cpuThousandths"] = configuration.cpu_thousandths;
   object["kindNamed"] = configuration.kind_named;

@@ -82,6 +82,8 @@ struct Configuration {
   std::optional<unsigned> concurrency;  // HTTP functions: requests at once in one instance
   std::optional<int> idle_seconds;      // then an instance is given up; absent: the server's
   Isolation isolation = Isolation::fork;
+  // What it may reach, as base/egress_rules.h writes it; absent: the server's.
+  std::optional<std::string> egress;
   unsigned cpu_thousandths = 0;  // of CPUs that an instance may use after its init; 0: no limit
   unsigned min_instances = 0;    // of them are kept ready while calls go to the version by `live`
   // Whether somebody named them, now or at an earlier deploy. What nobody named follows from the

@@ -2,6 +2,7 @@
 #include "function/validation.h"
 
 #include "base/deploy_rules.h"
+#include "base/egress_rules.h"
 #include "base/encoding.h"
 #include "base/environment_rules.h"
 
@@ -256,6 +257,10 @@ Result<Done> check_configuration(const Configuration& configuration) {
       (*configuration.idle_seconds < 1 || *configuration.idle_seconds > kIdleTimeRange.most)) {
     return fail(ErrorCode::invalid, "idleTime must be between 1 and {} seconds",
                 kIdleTimeRange.most);
+  }
+  if (configuration.egress) {
+    if (auto rule = parse_egress(*configuration.egress); !rule)
+      return fail(std::move(rule.error()));
   }
   if (configuration.min_instances > kMinInstancesRange.most)
     return fail(ErrorCode::invalid, "minInstances must be at most {}", kMinInstancesRange.most);

@@ -28,14 +28,15 @@ Result<sandbox::Driver*> Drivers::pick(const function::Version& version) const {
 InstanceStarter::InstanceStarter(Drivers drivers, const sandbox::RuntimeCatalog& runtimes,
                                  const function::PackageStore& packages,
                                  const function::SecretTable& secrets, observe::LogStore& logs,
-                                 const Clock& clock, function::Tenant tenant)
+                                 const Clock& clock, function::Tenant tenant, EgressRule egress)
     : drivers_(std::move(drivers)),
       runtimes_(runtimes),
       packages_(packages),
       secrets_(secrets),
       logs_(logs),
       clock_(clock),
-      tenant_(std::move(tenant)) {}
+      tenant_(std::move(tenant)),
+      egress_(std::move(egress)) {}
 
 Task<Result<std::shared_ptr<pool::Instance>>> InstanceStarter::start(
     function::VersionPtr version, observe::LogSourcePtr log) const {
@@ -89,12 +90,13 @@ Result<sandbox::SandboxSpec> InstanceStarter::spec_of(const function::Version& v
   std::filesystem::path task_directory;
   if (!version.code.package_digest.empty())
     task_directory = packages_.code_directory(version.code.package_digest);
-  const pool::SpecInput input{version,       tenant_,      runtimes_,         task_directory,
-                              std::move(id), clock_.now(), std::move(secrets)};
+  const pool::SpecInput input{version,       tenant_,      runtimes_, task_directory,
+                              std::move(id), clock_.now(), egress_,   std::move(secrets)};
   auto spec = pool::make_spec(input);
   if (spec && !argv.empty()) {
     spec->argv = std::move(argv);
     spec->stem_environment.clear();
+    spec->egress = {};
   }
   return spec;
 }

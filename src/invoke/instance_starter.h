@@ -37,7 +37,8 @@ class InstanceStarter {
  public:
   InstanceStarter(Drivers drivers, const sandbox::RuntimeCatalog& runtimes,
                   const function::PackageStore& packages, const function::SecretTable& secrets,
-                  observe::LogStore& logs, const Clock& clock, function::Tenant tenant);
+                  observe::LogStore& logs, const Clock& clock, function::Tenant tenant,
+                  EgressRule egress = {});  // of functions that name none
 
   // What it writes goes to `log`. A function that asks for a secret which does not exist is an
   // instance that failed to initialise.
@@ -47,12 +48,12 @@ class InstanceStarter {
   [[nodiscard]] observe::LogSourcePtr log_of(const std::string& function) const {
     return logs_.source(function);
   }
-  // The same sandbox with another program as its runtime, and without secrets; what that writes is
-  // in no log.
+  // The same sandbox with another program as its runtime, without secrets and way out; what that
+  // writes is in no log.
   Task<Result<std::shared_ptr<pool::Instance>>> start_program(function::VersionPtr version,
                                                               std::vector<std::string> argv) const;
-  // That sandbox alone, without secrets, for whoever serves its socket and reads its log. On the
-  // caller's loop.
+  // That sandbox alone, without secrets and way out, for whoever serves its socket and reads its
+  // log. On the caller's loop.
   Task<Result<std::unique_ptr<sandbox::Sandbox>>> start_sandbox(
       function::VersionPtr version, std::vector<std::string> argv) const;
   // Its instances will be wanted soon.
@@ -81,6 +82,7 @@ class InstanceStarter {
   observe::LogStore& logs_;
   const Clock& clock_;
   function::Tenant tenant_;
+  EgressRule egress_;
 };
 
 }  // namespace lambda::invoke

@@ -172,6 +172,12 @@ Result<sandbox::SandboxSpec> make_spec(const SpecInput& input) {
   spec.version = input.version.label();
   spec.memory_bytes = static_cast<std::uint64_t>(configuration.memory_mb) * kMiB;
   spec.tmp_bytes = static_cast<std::uint64_t>(configuration.ephemeral_storage_mb) * kMiB;
+  spec.egress = input.egress;
+  if (configuration.egress) {
+    auto egress = parse_egress(*configuration.egress);
+    if (!egress) return fail(std::move(egress.error()));
+    spec.egress = std::move(*egress);
+  }
   auto filled = configuration.package_type == function::PackageType::image
                     ? fill_image(input, spec)
                     : fill_runtime(input, spec);

@@ -24,6 +24,7 @@ struct SpecInput {
   std::filesystem::path task_directory;  // of the code package; empty for images
   std::string instance_id;
   WallTime now{};
+  EgressRule egress{};               // of a function that names none
   function::SecretValues secrets{};  // win over variables of the same name
 };
 

@@ -25,8 +25,8 @@ class StemOfSpec : public ::testing::Test {
     version_.configuration.handler = "app.handler";
   }
   sandbox::SandboxSpec spec(function::SecretValues secrets = {}) {
-    const SpecInput input{version_,    tenant_,      runtimes_,         "/code",
-                          "instance1", clock_.now(), std::move(secrets)};
+    const SpecInput input{version_,    tenant_,      runtimes_, "/code",
+                          "instance1", clock_.now(), egress_,   std::move(secrets)};
     return make_spec(input).value();
   }
   void set(const std::string& name, const std::string& value) {
@@ -36,6 +36,7 @@ class StemOfSpec : public ::testing::Test {
   TemporaryDirectory temporary_;
   sandbox::RuntimeCatalog runtimes_;
   function::Tenant tenant_;
+  EgressRule egress_;
   function::Version version_;
   FakeClock clock_;
 };

@@ -21,6 +21,7 @@
 
 #include "base/async.h"
 #include "base/blocking.h"
+#include "base/egress_rules.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 
@@ -63,6 +64,8 @@ struct SandboxSpec {
   std::uint64_t tmp_bytes = 512ull << 20;     // size of /tmp; not counted in memory_bytes
   unsigned processes = 1024;                  // and threads
   unsigned open_files = 1024;
+  // What it may reach beyond its own loopback. A driver that cannot let it out gives it none.
+  EgressRule egress;
 };
 
 struct ExitStatus {

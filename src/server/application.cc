@@ -273,7 +273,7 @@ Result<Done> Application::Parts::make_services() {
   tenant.account = configuration.account;
   tenant.region = configuration.region;
   starter = std::make_unique<invoke::InstanceStarter>(drivers, runtimes, *packages, *secrets, *logs,
-                                                      clock, tenant);
+                                                      clock, tenant, configuration.egress);
   pool::PoolLimits limits;
   limits.idle_time = configuration.idle_time;
   limits.freeze_after = configuration.freeze_after;
@@ -305,7 +305,8 @@ Result<Done> Application::Parts::make_services() {
         const auto known = catalog->snapshot();
         log_failed_deploy(*logs, failed, known->functions.contains(failed.function), clock.now());
       },
-      store_thread, disk, clock, *temporary, drivers.standard, configuration.keep_versions});
+      store_thread, disk, clock, *temporary, drivers.standard, configuration.keep_versions,
+      egress_missing()});
   deployer = std::make_unique<CountedDeployer>(*staged_deployer, metrics->counters());
   catalog->on_clean_up([this](SQLite::Database& connection, const function::Version& version) {
     return events->needs(connection, version);

@@ -28,6 +28,13 @@ void Application::Parts::make_native_driver() {
                                                            stem_limits(configuration, *spawn));
   drivers.native = native.get();
   native_text = *works;
+  if (configuration.egress.out && !spawn->uplink())
+    spdlog::warn("no function reaches anything outside its sandbox: {}", egress_missing());
+}
+
+// Why no function gets out of its sandbox; "" where it does, or where no sandbox is made at all.
+std::string Application::Parts::egress_missing() const {
+  return !native || spawn->uplink() ? std::string() : spawn->uplink().error().message();
 }
 
 // The runtimes of the functions that there are, from the start on; every other kind once it is

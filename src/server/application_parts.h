@@ -145,6 +145,7 @@ struct Application::Parts {
   std::unique_ptr<http::Server> server;
 
   void keep_stems();
+  [[nodiscard]] std::string egress_missing() const;
   Result<Done> open_state();
   Result<Done> open_traces();
   Result<Done> make_exporter();

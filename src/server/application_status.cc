@@ -82,6 +82,8 @@ ServerState Application::Parts::state() const {
   state.driver_text = fmt::format("{}: {}", function::to_string(drivers.standard), driver.reason);
   state.docker_works = driver.docker_works;
   state.docker_text = driver.docker;
+  state.egress = to_string(configuration.egress);
+  state.egress_missing = egress_missing();
   state.runtimes = runtimes.names();
   state.missing_runtimes = runtimes.missing();
   state.port = listeners.port;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/blocking.h"
+#include "base/egress_rules.h"
 #include "base/result.h"
 #include "function/function.h"
 #include "http/server.h"
@@ -56,6 +57,7 @@ struct Configuration {
   std::chrono::milliseconds freeze_after{1'000};  // 0: never
   unsigned low_memory = 5;  // percent; below that idle instances are given up; 0: never
   std::chrono::seconds idle_time{300};
+  EgressRule egress{true, {}};  // of functions that name none: the internet
   std::chrono::seconds drain_time{30};
   std::chrono::milliseconds longest_wait{30'000};
   std::size_t keep_versions = 5;

@@ -139,6 +139,13 @@ Result<Done> set_driver(Configuration& configuration, const std::string& text) {
   return Done{};
 }
 
+Result<Done> set_egress(Configuration& configuration, const std::string& text) {
+  auto rule = parse_egress(text);
+  if (!rule) return fail(std::move(rule.error()));
+  configuration.egress = std::move(*rule);
+  return Done{};
+}
+
 Result<Done> set_socket(Configuration& configuration, const std::string& text) {
   // sun_path holds 107 characters and a NUL.
   if (text.size() > 107)
@@ -384,6 +391,10 @@ std::string shown_driver(const Configuration& configuration) {
                               : std::string();
 }
 
+std::string shown_egress(const Configuration& configuration) {
+  return toml_text(to_string(configuration.egress));
+}
+
 std::string shown_socket(const Configuration& configuration) {
   return toml_text(configuration.socket.empty() ? "none" : configuration.socket.string());
 }
@@ -467,6 +478,9 @@ std::vector<Key> make_keys() {
        milliseconds(&C::freeze_after, 0, 86'400'000), shown_milliseconds(&C::freeze_after)},
       {"idle_time", "SECONDS", "300", "an instance without a call for so long is given up",
        seconds(&C::idle_time, 1, 86'400), shown(&C::idle_time)},
+      {"egress", "none|internet|CIDR,...", "internet",
+       "what functions reach that do not say so themselves (native driver)", set_egress,
+       shown_egress},
       {"low_memory", "PERCENT", "5",
        "idle instances are given up while less of the memory than that is available; 0: never",
        number(&C::low_memory, 0u, 99u, "percent"), shown(&C::low_memory)},

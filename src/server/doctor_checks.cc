@@ -31,6 +31,16 @@ Check docker(const ServerState& server) {
   return check;
 }
 
+Check egress(const ServerState& server) {
+  Check check{"egress", Health::ok, server.egress, "", ""};
+  if (server.egress_missing.empty()) return check;
+  check.health = Health::warn;
+  check.found = server.egress_missing;
+  check.meaning = "No function on the native driver reaches anything outside its sandbox.";
+  check.mend = "sudo apt-get install slirp4netns && sudo ./run restart";
+  return check;
+}
+
 Check runtimes(const ServerState& server) {
   Check check{"runtimes", Health::ok, fmt::format("{}", fmt::join(server.runtimes, ", ")), "", ""};
   if (server.missing_runtimes.empty()) return check;
@@ -100,6 +110,7 @@ Check loops(const ServerState& server) {
 std::vector<Check> checks_of(const MachineFacts& machine, const ServerState& server) {
   return {driver(server),
           docker(server),
+          egress(server),
           runtimes(server),
           kernel_check(machine, server.native),
           cgroups_check(machine, server.native),

@@ -20,6 +20,8 @@ struct ServerState {
   std::string driver_text;
   bool docker_works = false;
   std::string docker_text;
+  std::string egress;          // what functions reach that do not say so
+  std::string egress_missing;  // why they reach nothing; "": they do
   std::vector<std::string> runtimes;
   std::vector<std::string> missing_runtimes;
   std::uint16_t port = 0;

@@ -1,6 +1,7 @@
 #include "cli/project/manifest.h"
 
 #include "base/deploy_rules.h"
+#include "base/egress_rules.h"
 #include "base/nearest_word.h"
 
 #include <spdlog/fmt/ranges.h>
@@ -16,15 +17,36 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::vector<std::string>& known_keys() {
-  static const std::vector<std::string> keys = {
-      "name",        "runtime",    "handler",       "kind",
-      "description", "url",        "driver",        "isolation",
-      "port",        "timeout",    "memory",        "ephemeral_storage",
-      "environment", "include",    "path",          "retries",
-      "max_age",     "on_success", "on_failure",    "function",
-      "concurrency", "idle_time",  "min_instances", "cpus",
-      "schedule",    "secrets",    "build",         "build_environment",
-      "logs"};
+  static const std::vector<std::string> keys = {"name",
+                                                "runtime",
+                                                "handler",
+                                                "kind",
+                                                "description",
+                                                "url",
+                                                "driver",
+                                                "isolation",
+                                                "port",
+                                                "timeout",
+                                                "memory",
+                                                "ephemeral_storage",
+                                                "environment",
+                                                "include",
+                                                "path",
+                                                "retries",
+                                                "max_age",
+                                                "on_success",
+                                                "on_failure",
+                                                "function",
+                                                "concurrency",
+                                                "idle_time",
+                                                "min_instances",
+                                                "cpus",
+                                                "egress",
+                                                "schedule",
+                                                "secrets",
+                                                "build",
+                                                "build_environment",
+                                                "logs"};
   return keys;
 }
 
@@ -124,6 +146,30 @@ struct Reader {
       return done ? text(own, "size", manifest.log_size) : done;
     if (!size->is_integer()) return wrong(*size, "size", "must be MB, or a text such as \"64MB\"");
     manifest.log_size = std::to_string(size->as_integer()->get());
+    return Done{};
+  }
+  // "internet", or a list of networks.
+  Result<Done> egress(const toml::table& table, Manifest& manifest) const {
+    const auto* node = table.get("egress");
+    if (node == nullptr) return Done{};
+    constexpr auto rule =
+        "must be \"none\", \"internet\", \"default\", or a list of networks such as "
+        "[\"10.1.0.0/16\", \"2001:db8::/32\"]";
+    std::vector<std::string> words;
+    if (node->is_string()) words.push_back(node->as_string()->get());
+    if (const auto* list = node->as_array()) {
+      for (const auto& item : *list) {
+        if (!item.is_string()) return wrong(item, "egress", rule);
+        words.push_back(item.as_string()->get());
+      }
+    }
+    if (words.empty()) return wrong(*node, "egress", rule);
+    const auto text = fmt::format("{}", fmt::join(words, ","));
+    if (text != "default") {
+      if (const auto parsed = parse_egress(text); !parsed)
+        return fail(Error(parsed.error()), "{} line {}", file.string(), node->source().begin.line);
+    }
+    manifest.egress = text;
     return Done{};
   }
   Result<Done> environment(const toml::table& table, const char* key,
@@ -272,6 +318,7 @@ Result<Manifest> Reader::read(const toml::table& table, const fs::path& folder,
   if (done) done = number(table, "idle_time", manifest.idle_time, "600", kIdleTimeRange, "seconds");
   if (done) done = number(table, "min_instances", manifest.min_instances, "2", kMinInstancesRange);
   if (done) done = cpus(table, manifest.cpus);
+  if (done) done = egress(table, manifest);
   if (done) done = number(table, "timeout", manifest.timeout, "30", kTimeoutRange, "seconds");
   if (done) done = number(table, "memory", manifest.memory, "256", kMemoryRange, "MB");
   if (done)

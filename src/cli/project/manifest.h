@@ -35,6 +35,7 @@ struct Manifest {
   std::optional<std::int64_t> timeout;
   std::optional<std::int64_t> memory;
   std::optional<std::int64_t> ephemeral_storage;
+  std::optional<std::string> egress;             // as --egress
   std::optional<std::string> log_size, log_age;  // as --log-size, --log-age
   // Of its asynchronous events; as `lambda queue config`.
   std::optional<std::int64_t> retries;

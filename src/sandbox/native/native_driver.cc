@@ -79,6 +79,7 @@ StemKind kind_of(const SandboxSpec& spec, const SpawnRequest& request,
   StemKind kind;
   kind.root_kind = request.root_kind;
   kind.root = request.root;
+  kind.way_out = request.egress != Egress::none;
   if (kind.root_kind == RootKind::runtime) {
     struct stat root {};
     if (::stat((runtimes_directory / kind.root / "rootfs").c_str(), &root) == 0)
@@ -272,6 +273,15 @@ Result<SpawnRequest> NativeDriver::start_request(const SandboxSpec& spec) const 
   request.secret_files = static_cast<std::uint32_t>(spec.secret_files.size());
   request.secret_bytes = secret_bytes(spec);
   request.fork = is_forked(spec) ? 1 : 0;
+  // Where there is none on this machine its functions are in their sandboxes alone.
+  if (spec.egress.out && spawn_.uplink()) {
+    const auto& networks = spec.egress.networks;
+    request.egress = networks.empty() ? Egress::internet : Egress::networks;
+    request.network_count = static_cast<std::uint32_t>(networks.size());
+    if (networks.size() > kMostNetworks)
+      return fail(ErrorCode::invalid, "{} networks are too many", networks.size());
+    std::copy(networks.begin(), networks.end(), request.networks);
+  }
   std::string root = spec.runtime;
   request.root_kind = RootKind::runtime;
   if (!spec.image_id.empty()) {

@@ -2,6 +2,7 @@
 
 #include "sandbox/native/cgroup_files.h"
 #include "sandbox/native/route_dump.h"
+#include "sandbox/uplink/link_pair.h"
 
 #include <array>
 #include <cstring>
@@ -114,7 +115,6 @@ Result<Done> prepare_network(int proc) {
   for (const auto& setting : kSettings) {
     if (auto set = write_file_at(proc, setting.file, setting.value); !set) return set;
   }
-  // Egress begins here: an uplink is given to the namespace before a function has it.
   return Done{};
 }
 
@@ -139,8 +139,8 @@ Result<Done> renew_network(const Network& network, int proc) {
   // First: our own netlink sockets are counted for a moment (an RCU grace period) after they are
   // closed. Nobody can make one from here on.
   if (auto unused = check_sockets(proc); !unused) return unused;
-  // An uplink is detached or replaced here.
-  // With it go routes, what was learnt on them, and neighbours.
+  // With these go addresses, routes, what was learnt on them, and neighbours.
+  if (auto gone = uplink::take_out(); !gone) return gone;
   if (auto down = set_loopback(false); !down) return down;
   if (auto up = set_loopback(true); !up) return up;
   const auto state = network_state(proc);

@@ -1,5 +1,5 @@
 // Steps, in an order that matters:
-//   cgroups, host name, network namespace
+//   cgroups, host name, network namespace, the cable of its way out
 //   mounts, as root of the machine, then pivot_root; nothing of the host is left
 //   groups, gid, uid -> user namespace, last: the mount, pid, network, ... namespaces belong to the
 //     initial one, so that no capability inside the new one means anything to them (with
@@ -83,6 +83,7 @@ struct Mounts {
   UniqueFd shared_memory;
   UniqueFd proc;
   UniqueFd hosts;
+  UniqueFd resolver;
 };
 
 Result<Done> make_mounts(const SandboxPlan& plan, Mounts& mounts) {
@@ -102,6 +103,7 @@ Result<Done> make_mounts(const SandboxPlan& plan, Mounts& mounts) {
   }
   done = keep(mounts.devices, copy_tree(std::string(kDeviceTemplate), true));
   if (done) done = keep(mounts.hosts, copy_tree(std::string(kHostsFile)));
+  if (done) done = keep(mounts.resolver, copy_tree(std::string(kResolverFile)));
   if (done) {
     done =
         keep(mounts.shared_memory,
@@ -126,7 +128,8 @@ Result<Done> make_mounts(const SandboxPlan& plan, Mounts& mounts) {
     done = set_attributes(mounts.devices.get(),
                           MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
   }
-  if (done) done = set_attributes(mounts.hosts.get(), kReadOnly | MOUNT_ATTR_NOEXEC);
+  for (const auto* file : {&mounts.hosts, &mounts.resolver})
+    if (done) done = set_attributes(file->get(), kReadOnly | MOUNT_ATTR_NOEXEC);
   return done;
 }
 
@@ -151,13 +154,13 @@ Result<Done> place_at(int tree, const char* path) {
   return done;
 }
 
-// Images leave it empty; one that is filled, or a link, is the image's own business.
-Result<Done> place_hosts(const UniqueFd& tree) {
-  const auto hosts = open_target("/etc/hosts");
+// Images leave them empty; one that is filled, or a link, is the image's own business.
+Result<Done> place_over_empty(const UniqueFd& tree, const char* path) {
+  const auto file = open_target(path);
   struct stat status {};
-  if (!hosts || ::fstat(hosts->get(), &status) != 0) return Done{};
+  if (!file || ::fstat(file->get(), &status) != 0) return Done{};
   if (!S_ISREG(status.st_mode) || status.st_size != 0) return Done{};
-  return place(tree.get(), *hosts);
+  return place(tree.get(), *file);
 }
 
 Result<Done> mask_proc(const Walls& walls) {
@@ -182,7 +185,8 @@ Result<Done> place_mounts(const SandboxPlan& plan, const Mounts& mounts) {
   if (done) done = place_at(mounts.shared_memory.get(), "/dev/shm");
   if (done) done = place_at(plan.tmp, "/tmp");
   if (done && mounts.task) done = place_at(mounts.task.get(), "/var/task");
-  if (done) done = place_hosts(mounts.hosts);
+  if (done) done = place_over_empty(mounts.hosts, "/etc/hosts");
+  if (done && plan.cable) done = place_over_empty(mounts.resolver, "/etc/resolv.conf");
   if (done && plan.secret_files > 0)
     done = place_run_directory(plan.secret_files, plan.secret_bytes, plan.outside_id);
   if (!done) return done;
@@ -293,6 +297,7 @@ Result<Done> set_up(const SandboxPlan& plan) {
   Mounts mounts;
   auto done = enter_cgroups(plan);
   if (done) done = name_and_network(plan);
+  if (done && plan.cable) done = uplink::lay(*plan.cable, *plan.router);
   if (done) done = make_mounts(plan, mounts);
   if (done) done = pivot(mounts, plan.walls);
   if (done) done = place_mounts(plan, mounts);

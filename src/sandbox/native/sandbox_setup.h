@@ -4,8 +4,10 @@
 
 #include "sandbox/native/seccomp_filter.h"
 #include "sandbox/native/walls.h"
+#include "sandbox/uplink/link_pair.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <sys/resource.h>
 #include <sys/types.h>
@@ -32,6 +34,8 @@ struct SandboxPlan {
   int runtime = -1;  // init's end of the socket to a runtime that is forked (zygotes.h), if one is
   int status = -1;   // close-on-exec; gets the reason if something fails
   uid_t outside_id = 0;
+  std::optional<uplink::Cable> cable;  // none: loopback alone
+  uplink::NetlinkSocket* router = nullptr;
   const SeccompFilter* filter = nullptr;
   rlimit open_files{};
   Walls walls;

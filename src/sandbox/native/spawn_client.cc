@@ -139,6 +139,9 @@ Result<std::string> SpawnClient::wait_hello() {
                 "lambda-spawn is of another version than lambdad: install both together");
   }
   sandbox_limit_ = hello->sandboxes;
+  hello->uplink_text[sizeof(hello->uplink_text) - 1] = '\0';
+  uplink_ = Done{};
+  if (hello->uplink == 0) uplink_ = fail(ErrorCode::unavailable, "{}", hello->uplink_text);
   return std::string(hello->text);
 }
 

@@ -59,6 +59,8 @@ class SpawnClient {
   [[nodiscard]] std::filesystem::path memory_cgroup() const;
   // How many sandboxes lambda-spawn can hold at once; 0 where it cannot work.
   [[nodiscard]] std::size_t sandbox_limit() const { return sandbox_limit_; }
+  // Whether sandboxes can have a way out. Errors: unavailable, with what to do.
+  [[nodiscard]] const Result<Done>& uplink() const { return uplink_; }
   [[nodiscard]] pid_t pid() const { return pid_; }
   // As given to lambda-spawn, without symlinks.
   [[nodiscard]] const std::filesystem::path& data_directory() const { return data_directory_; }
@@ -107,6 +109,7 @@ class SpawnClient {
   std::filesystem::path runtimes_directory_;
   Result<std::string> description_{std::string()};
   std::size_t sandbox_limit_ = 0;
+  Result<Done> uplink_ = fail(ErrorCode::unavailable, "lambda-spawn does not run");
 
   std::mutex mutex_;
   std::map<std::uint32_t, std::shared_ptr<Pending>> pending_;

@@ -1,6 +1,7 @@
 // Steps: check that we may -> one server per data directory (lock) -> room for descriptors -> uids
 // that no other server has -> cgroups, less what a killed one left -> seccomp filter for functions
-// -> own mount and network namespace -> hello -> serve until lambdad is gone.
+// -> the sandboxes' way out -> own mount and network namespace -> hello -> serve until lambdad is
+// gone.
 #include "sandbox/native/spawn_program.h"
 
 #include "sandbox/native/cgroup_files.h"
@@ -141,7 +142,10 @@ Result<SpawnServerParts> prepare(const Arguments& arguments, const Walls& walls,
   auto filter = compile_seccomp_filter();
   if (!filter) return fail(std::move(filter.error()));
   parts.filter = std::move(*filter);
-  auto entered = enter_workspace(arguments.data, arguments.runtimes, walls);
+  // Without the wall there is no network but the machine's own.
+  if (walls.network_namespace) parts.uplink = uplink::Uplink::open(parts.uids.first + kSandboxUids);
+  auto entered =
+      enter_workspace(arguments.data, arguments.runtimes, walls, parts.uplink.has_value());
   if (!entered) {
     parts.cgroups.remove_parent();
     return fail(std::move(entered.error()).as(ErrorCode::unavailable),
@@ -164,6 +168,11 @@ void say_hello(const Result<SpawnServerParts>& parts) {
   if (!parts) hello.error_code = static_cast<std::uint32_t>(parts.error().code());
   const std::string text = parts ? parts->cgroups.description() : parts.error().message();
   std::snprintf(hello.text, sizeof(hello.text), "%s", text.c_str());
+  hello.uplink = parts && parts->uplink ? 1 : 0;
+  if (parts && !parts->uplink) {
+    std::snprintf(hello.uplink_text, sizeof(hello.uplink_text), "%s",
+                  parts->uplink.error().message().c_str());
+  }
   [[maybe_unused]] const auto sent = ::send(kSpawnSocket, &hello, sizeof(hello), MSG_NOSIGNAL);
 }
 

@@ -9,6 +9,8 @@
 // When the socket closes, lambda-spawn kills every sandbox, removes every cgroup, and ends.
 #pragma once
 
+#include "base/egress_rules.h"
+
 #include <cstddef>
 #include <cstdint>
 
@@ -36,6 +38,13 @@ enum class RootKind : std::uint32_t {
   image = 2,    // root: a path below the data directory
 };
 
+// What a sandbox may reach. A start that names no way out makes a sandbox with loopback alone.
+enum class Egress : std::uint32_t {
+  none = 0,
+  internet = 1,
+  networks = 2,
+};
+
 struct SpawnRequest {
   Operation operation{};
   std::uint32_t request = 0;
@@ -56,6 +65,10 @@ struct SpawnRequest {
   std::uint32_t cpu_thousandths = 0;  // limit_cpu
   char root[512] = {};                // start
   char task[512] = {};  // path below the data directory, mounted at /var/task; "": nothing
+  // start and fill. A stem's start says whether it gets a cable; nothing passes until its fill.
+  Egress egress = Egress::none;
+  std::uint32_t network_count = 0;
+  NetworkPrefix networks[kMostNetworks] = {};
 };
 
 struct SpawnReply {
@@ -66,11 +79,13 @@ struct SpawnReply {
   std::uint32_t alive = 0;          // status
   std::uint32_t error_code = 0;     // an ErrorCode, where failed
   std::uint32_t sandboxes = 0;      // hello: how many can live at once
+  std::uint32_t uplink = 0;         // hello: 1: sandboxes can have a way out
   // start, fill: microseconds that its steps took, in their order
   std::uint32_t cgroup_time = 0;
   std::uint32_t clone_time = 0;
   std::uint32_t mount_time = 0;  // start: from there until lambda-init was executed
   char text[1000] = {};          // start: the memory cgroup's directory; otherwise for people
+  char uplink_text[400] = {};    // hello: why they cannot
 };
 
 }  // namespace lambda::sandbox::native

@@ -16,6 +16,22 @@ bool is_terminated(const char (&text)[Size]) {
   return std::memchr(text, '\0', Size) != nullptr;
 }
 
+Result<Done> check_egress(const SpawnRequest& request) {
+  const bool networks = request.egress == Egress::networks;
+  if (!networks && request.egress != Egress::none && request.egress != Egress::internet)
+    return fail(ErrorCode::invalid, "lambda-spawn knows no such way out");
+  if (request.network_count > kMostNetworks || networks != (request.network_count > 0))
+    return fail(ErrorCode::invalid, "{} networks cannot be a way out", request.network_count);
+  for (std::uint32_t i = 0; i < request.network_count; ++i) {
+    // Read as bytes: what came need not be a bool.
+    unsigned char v6 = 0;
+    std::memcpy(&v6, &request.networks[i].v6, sizeof(v6));
+    if (v6 > 1 || !request.networks[i].is_sound())
+      return fail(ErrorCode::invalid, "network {} of the way out is none", i);
+  }
+  return Done{};
+}
+
 // What is the function's: of a start and of a fill.
 Result<Done> check_fill(const SpawnRequest& request) {
   if (!is_terminated(request.task))
@@ -33,7 +49,7 @@ Result<Done> check_fill(const SpawnRequest& request) {
                 request.secret_files, request.secret_bytes);
   if (request.processes < 1 || request.processes > 1'000'000)
     return fail(ErrorCode::invalid, "{} cannot be a limit of processes", request.processes);
-  return Done{};
+  return check_egress(request);
 }
 
 Result<Done> check_start(const SpawnRequest& request) {
@@ -54,6 +70,13 @@ Result<Done> check_start(const SpawnRequest& request) {
 }
 
 }  // namespace
+
+EgressRule egress_of(const SpawnRequest& request) {
+  EgressRule rule;
+  rule.out = request.egress != Egress::none;
+  rule.networks.assign(request.networks, request.networks + request.network_count);
+  return rule;
+}
 
 bool is_sandbox_id(std::string_view id) {
   if (id.empty() || id.size() > 40) return false;

@@ -13,6 +13,8 @@ namespace lambda::sandbox::native {
 [[nodiscard]] bool is_sandbox_id(std::string_view id);
 // Relative, no empty or dot component, no control characters.
 [[nodiscard]] bool is_clean_path(std::string_view path);
+// Of one that was checked.
+[[nodiscard]] EgressRule egress_of(const SpawnRequest& request);
 // Errors: invalid, naming the field.
 Result<Done> check_request(const SpawnRequest& request);
 

@@ -81,6 +81,9 @@ rlim_t open_file_limit() {
 // Zygotes have bits of their own.
 constexpr std::uint64_t kStatusBit = 1ull << 32;
 constexpr std::uint64_t kKeeperTag = 1ull << 35;
+// Of the way out: the machine's addresses, and who carries packets.
+constexpr std::uint64_t kAddressesTag = 1ull << 36;
+constexpr std::uint64_t kCarrierTag = 1ull << 37;
 
 template <std::size_t Size>
 void copy_text(char (&to)[Size], const std::string& from) {
@@ -137,7 +140,7 @@ std::uint32_t sandboxes_within(rlim_t open_files) {
   const auto ahead = ahead_within(open_files);
   const auto own = kOwnDescriptors + ahead.networks + ahead.cgroups * kDescriptorsPerCgroup;
   const rlim_t fit = open_files > own ? (open_files - own) / kDescriptorsPerSandbox : 0;
-  return static_cast<std::uint32_t>(std::clamp<rlim_t>(fit, 1, kUidBlock));
+  return static_cast<std::uint32_t>(std::clamp<rlim_t>(fit, 1, kSandboxUids));
 }
 
 struct SpawnServer::Sandbox {
@@ -157,6 +160,8 @@ struct SpawnServer::Sandbox {
   std::string runtime_name;
   std::uint32_t network = 0;  // of the pool; 0: one of its own, which ends with it
   bool closing_tmp = false;   // the keeper does
+  std::optional<uplink::Cable> cable;
+  EgressRule egress;  // what it gets once it runs; a stem's comes with its function
   std::uint32_t start_request = 0;
   std::vector<std::uint32_t> stop_requests;
   bool stem = false;
@@ -177,7 +182,7 @@ SpawnServer::SpawnServer(SpawnServerParts parts)
       networks_({kLeastNetworks,
                  parts_.walls.network_namespace ? ahead_within(open_file_limit()).networks : 0},
                 parts_.epoll.get(), kKeeperTag),
-      uids_(parts_.uids.first, kUidBlock),
+      uids_(parts_.uids.first, kSandboxUids),
       zygotes_({std::move(parts_.zygotes), parts_.epoll.get(), &parts_.filter, parts_.open_files,
                 [this](std::uint32_t number) { return runtime_forked(number); },
                 [this](const std::string& words) { tell(words); }}) {}
@@ -214,15 +219,21 @@ int SpawnServer::wait_time() const {
   if (!removing_.empty() || !freezing_.empty()) return static_cast<int>(kRetry.count());
   if (!ending_ && cgroups_.lacks()) return 0;
   auto next = ending_ ? std::nullopt : networks_.next_look();
-  if (watched_ > 0) next = next ? std::min(*next, next_look_) : next_look_;
-  if (look_at_zygotes_) next = next ? std::min(*next, *look_at_zygotes_) : look_at_zygotes_;
+  const auto no_later = [&next](std::optional<Clock::time_point> than) {
+    if (than) next = std::min(next.value_or(*than), *than);
+  };
+  if (watched_ > 0) no_later(next_look_);
+  no_later(look_at_zygotes_);
+  if (parts_.uplink) no_later(parts_.uplink->next_try());
   if (!next) return -1;
   const auto left = std::chrono::ceil<milliseconds>(*next - Clock::now());
   return static_cast<int>(std::max<milliseconds::rep>(left.count(), 0));
 }
 
 Result<Done> SpawnServer::run() {
-  if (auto watched = watch(parts_.socket.get(), 0); !watched) {
+  auto watched = watch(parts_.socket.get(), 0);
+  if (watched && parts_.uplink) watched = watch(parts_.uplink->addresses_fd(), kAddressesTag);
+  if (!watched) {
     parts_.cgroups.remove_parent();
     return watched;
   }
@@ -233,6 +244,7 @@ Result<Done> SpawnServer::run() {
     for (int i = 0; i < count; ++i) dispatch(events[static_cast<std::size_t>(i)].data.u64);
     begin_starts();
     if (!freezing_.empty()) answer_freezes();
+    if (parts_.uplink && parts_.uplink->next_try()) watch_uplink(parts_.uplink->retry());
     if (watched_ > 0 && Clock::now() >= next_look_) look_at_memory();
     if (look_at_zygotes_ && Clock::now() >= *look_at_zygotes_) look_at_zygotes_ = zygotes_.look();
     do_what_can_wait();
@@ -269,6 +281,7 @@ void SpawnServer::dispatch(std::uint64_t tag) {
     });
     return;
   }
+  if (tag == kAddressesTag || tag == kCarrierTag) return look_after_uplink(tag);
   const auto found = by_number_.find(static_cast<std::uint32_t>(tag));
   if (found == by_number_.end()) return;
   Sandbox& sandbox = *found->second;
@@ -424,6 +437,7 @@ Result<Done> SpawnServer::start(const SpawnRequest& request, const UniqueFd& con
   sandbox->stem = request.stem != 0;
   sandbox->limits = limits_of(request);
   sandbox->limits.cpu = CpuWeight::whole_cpu;
+  if (!sandbox->stem) sandbox->egress = egress_of(request);
   const auto began = Clock::now();
   auto cgroup = cgroups_.take(id, sandbox->limits);
   if (!cgroup) return fail(std::move(cgroup.error()).as(ErrorCode::sandbox_failed));
@@ -436,6 +450,7 @@ Result<Done> SpawnServer::start(const SpawnRequest& request, const UniqueFd& con
   if (!launched) {
     [[maybe_unused]] const bool gone = sandbox->cgroup.remove();
     if (sandbox->network != 0) networks_.give_back(sandbox->network);
+    shut_in(*sandbox);
     uids_.give_back(sandbox->uid);
     return fail(std::move(launched.error()).as(ErrorCode::sandbox_failed));
   }
@@ -511,6 +526,18 @@ Result<Done> SpawnServer::launch(Sandbox& sandbox, const SpawnRequest& request,
   plan.filter = &parts_.filter;
   plan.open_files = parts_.open_files;
   plan.walls = walls;
+  uplink::NetlinkSocket router;
+  if (request.egress != Egress::none) {
+    if (!parts_.uplink) return fail(Error(parts_.uplink.error()), "give the sandbox a way out");
+    auto cable = parts_.uplink->take_cable(sandbox.number);
+    watch_uplink({});
+    if (!cable) return fail(std::move(cable.error()), "give the sandbox a way out");
+    sandbox.cable = plan.cable = *cable;
+    auto socket = uplink::Uplink::router_socket();
+    if (!socket) return fail(std::move(socket.error()));
+    router = std::move(*socket);
+    plan.router = &router;
+  }
 
   std::optional<NetworkPool::Taken> network;
   if (walls.network_namespace) network = networks_.take();
@@ -543,6 +570,37 @@ Result<Done> SpawnServer::launch(Sandbox& sandbox, const SpawnRequest& request,
   return Done{};
 }
 
+// What the function may reach is let through from here on, before it begins.
+Result<Done> SpawnServer::let_out(Sandbox& sandbox, const SpawnRequest& request) {
+  const auto rule = egress_of(request);
+  if (!rule.out) return Done{};
+  if (!sandbox.cable)
+    return fail(ErrorCode::conflict, "stem {} was made without a way out", sandbox.id);
+  return parts_.uplink->grant(*sandbox.cable, rule);
+}
+
+void SpawnServer::shut_in(Sandbox& sandbox) {
+  if (sandbox.cable && parts_.uplink) parts_.uplink->take_back(*sandbox.cable);
+  sandbox.cable.reset();
+}
+
+void SpawnServer::look_after_uplink(std::uint64_t tag) {
+  if (tag == kAddressesTag) return watch_uplink(parts_.uplink->addresses_changed());
+  // Its pidfd is closed, which ends the watching.
+  if (parts_.uplink->carrier_fd() >= 0) watch_uplink(parts_.uplink->carrier_ended());
+}
+
+// `trouble`, where there is some, is told to lambdad.
+void SpawnServer::watch_uplink(const std::string& trouble) {
+  const int carrier = parts_.uplink->carrier_fd();
+  if (carrier != watched_carrier_ && carrier >= 0) {
+    // The next try, where it cannot be watched, is the next trouble.
+    [[maybe_unused]] const auto watched = watch(carrier, kCarrierTag);
+  }
+  watched_carrier_ = carrier;
+  if (!trouble.empty() && !ending_) tell("functions' way out: " + trouble);
+}
+
 void SpawnServer::fill(Sandbox& sandbox, const SpawnRequest& request) {
   SpawnReply answer;
   answer.operation = Operation::fill;
@@ -563,6 +621,7 @@ void SpawnServer::fill(Sandbox& sandbox, const SpawnRequest& request) {
                               sandbox.uid};
     done = inject(sandbox.pidfd, parts_.workspace, injection);
   }
+  if (done) done = let_out(sandbox, request);
   answer.mount_time = microseconds_since(limited);
   if (!done) {
     return reply_failed(request.operation, request.request,
@@ -603,6 +662,9 @@ void SpawnServer::setup_ended(Sandbox& sandbox) {
 // Until its runtime was forked a sandbox keeps a whole CPU's weight: the zygote waits for it, and
 // others for the zygote.
 Result<Done> SpawnServer::begin_running(Sandbox& sandbox) {
+  if (sandbox.egress.out) {
+    if (auto set = parts_.uplink->grant(*sandbox.cable, sandbox.egress); !set) return set;
+  }
   bool forks = false;
   if (sandbox.runtime) {
     forks = zygotes_.fork(sandbox.runtime_name, sandbox.number, sandbox.pidfd, sandbox.cgroup,
@@ -644,6 +706,7 @@ void SpawnServer::pid_one_ended(Sandbox& sandbox) {
   ::waitid(P_PIDFD, static_cast<id_t>(sandbox.pidfd.get()), &info, WEXITED);
   unwatch(sandbox.pidfd);
   let_go_of_tmp(sandbox);
+  shut_in(sandbox);
   // A setup that failed: its pipe may not have been read yet.
   while (sandbox.status) {
     const auto before = sandbox.setup_failure.size();
@@ -676,6 +739,7 @@ bool SpawnServer::finish_removal(Sandbox& sandbox) {
   const bool closing = sandbox.closing_tmp && networks_.has_keeper();
   const bool removed = !sandbox.pidfd && !closing && sandbox.cgroup.remove();
   if (!removed && Clock::now() - sandbox.removal_began < kRemovalLimit) return false;
+  shut_in(sandbox);
   if (removed && sandbox.network != 0) networks_.give_back(sandbox.network);
   tell_of_removal(sandbox, removed);
   uids_.give_back(sandbox.uid);

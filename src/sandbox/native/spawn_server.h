@@ -23,6 +23,7 @@
 #include "sandbox/native/uid_block.h"
 #include "sandbox/native/walls.h"
 #include "sandbox/native/zygotes.h"
+#include "sandbox/uplink/uplink.h"
 
 #include <chrono>
 #include <cstdint>
@@ -49,6 +50,8 @@ struct SpawnServerParts {
   rlimit open_files{};
   Walls walls;
   ZygoteSettings zygotes;
+  // The sandboxes' way out; or why there is none.
+  Result<uplink::Uplink> uplink = fail(ErrorCode::unavailable, "sandboxes have no way out here");
 };
 
 // How many sandboxes a lambda-spawn that may open so many files can hold.
@@ -79,6 +82,10 @@ class SpawnServer {
   void refuse_for_descriptors(const SpawnRequest& request);
   Result<Done> start(const SpawnRequest& request, const UniqueFd& control);
   Result<Done> launch(Sandbox& sandbox, const SpawnRequest& request, const UniqueFd& control);
+  Result<Done> let_out(Sandbox& sandbox, const SpawnRequest& request);
+  void shut_in(Sandbox& sandbox);
+  void look_after_uplink(std::uint64_t tag);
+  void watch_uplink(const std::string& trouble);
   [[nodiscard]] CgroupLimits limits_of(const SpawnRequest& request) const;
   void fill(Sandbox& sandbox, const SpawnRequest& request);
   void set_frozen(Sandbox& sandbox, const SpawnRequest& request);
@@ -134,8 +141,9 @@ class SpawnServer {
   std::deque<SpawnRequest> stops_;
   Clock::time_point stops_began_;       // when the first of them came
   std::deque<std::uint32_t> removing_;  // those that ended first in front
-  unsigned watched_ = 0;                // running, not frozen
-  bool hot_ = false;                    // some sandbox is near its memory limit
+  int watched_carrier_ = -1;
+  unsigned watched_ = 0;  // running, not frozen
+  bool hot_ = false;      // some sandbox is near its memory limit
   bool ending_ = false;
   Clock::time_point next_look_;
 };

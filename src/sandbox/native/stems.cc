@@ -168,6 +168,7 @@ Task<void> Stems::make(StemKind kind) {
   request.memory_bytes = kStemMemory;
   request.tmp_bytes = kStemTmp;
   request.processes = kStemProcesses;
+  request.egress = kind.way_out ? Egress::internet : Egress::none;
   Stem stem;
   stem.id = "stem-" + random_text(16, "abcdefghijklmnopqrstuvwxyz0123456789");
   std::memcpy(request.id, stem.id.data(), stem.id.size());

@@ -38,7 +38,8 @@ struct StemKind {
   // told.
   std::vector<std::string> argv;
   std::map<std::string, std::string> environment;
-  bool fork = false;  // it is forked from a zygote, where there is one
+  bool fork = false;     // it is forked from a zygote, where there is one
+  bool way_out = false;  // it has a cable, which lets nothing through yet
 
   auto operator<=>(const StemKind&) const = default;
 };

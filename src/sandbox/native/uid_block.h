@@ -19,6 +19,8 @@ namespace lambda::sandbox::native {
 inline constexpr uid_t kFirstUid = 1'900'000'000;
 inline constexpr uid_t kUidBlock = 65'536;
 inline constexpr uid_t kUidBlocks = 3'700;
+// The last of a block is for who carries sandboxes' packets out.
+inline constexpr uid_t kSandboxUids = kUidBlock - 1;
 
 // A block that is its owner's alone for as long as `lock` is open. It ends with its process,
 // however that ends.

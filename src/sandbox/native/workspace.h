@@ -22,12 +22,14 @@ inline constexpr char kDataMount[] = "/data";
 inline constexpr char kRuntimesMount[] = "/runtimes";
 inline constexpr char kDeviceTemplate[] = "/dev";
 inline constexpr char kHostsFile[] = "/files/hosts";
+inline constexpr char kResolverFile[] = "/files/resolv.conf";
 inline constexpr char kRootMount[] = "/root";
 
-// Moves this process into it. After this, paths of the host mean nothing. A runtimes directory that
-// does not exist is left out. The descriptor is of the new mount namespace, for coming back to it.
-// Errors: unavailable.
+// Moves this process into it, and into a network namespace of its own unless it has one already.
+// After this, paths of the host mean nothing. A runtimes directory that does not exist is left out.
+// The descriptor is of the new mount namespace, for coming back to it. Errors: unavailable.
 Result<UniqueFd> enter_workspace(const std::string& data_directory,
-                                 const std::string& runtimes_directory, const Walls& walls);
+                                 const std::string& runtimes_directory, const Walls& walls,
+                                 bool own_network);
 
 }  // namespace lambda::sandbox::native
