@@ -136,6 +136,33 @@ TEST(Settings, IsolationStaysUntilItIsNamedAgain) {
   EXPECT_EQ(differing_settings(*again, *back), (std::vector<std::string>{"isolation"}));
 }
 
+TEST(Settings, WhatAFunctionReachesStaysUntilItIsNamedAgain) {
+  auto request = zip_request();
+  request.egress = "10.1.0.0/16";
+  const auto first = merge_settings(request, nullptr, DriverName::native);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->egress, "10.1.0.0/16");
+  request.egress.reset();
+  const auto second = merge_settings(request, &*first, DriverName::native);
+  EXPECT_EQ(second->egress, "10.1.0.0/16");
+  request.egress = "";
+  const auto third = merge_settings(request, &*second, DriverName::native);
+  EXPECT_FALSE(third->egress.has_value());
+  EXPECT_EQ(differing_settings(*first, *third), (std::vector<std::string>{"egress"}));
+}
+
+TEST(Settings, AContainerHasNoWayOut) {
+  auto request = zip_request();
+  request.driver = DriverName::docker;
+  EXPECT_TRUE(merge_settings(request, nullptr, DriverName::native));
+  request.egress = "none";
+  EXPECT_TRUE(merge_settings(request, nullptr, DriverName::native));
+  request.egress = "internet";
+  const auto refused = merge_settings(request, nullptr, DriverName::native);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message().find("no way out"), std::string::npos);
+}
+
 TEST(Settings, IdleTimeAndKeptInstancesStayUntilTheyAreNamedAgain) {
   auto request = image_request();
   request.idle_seconds = 600;

@@ -77,6 +77,7 @@ TEST_F(CatalogTest, ARestartFindsEverything) {
   commit.configuration.idle_seconds = 600;
   commit.configuration.min_instances = 2;
   commit.configuration.isolation = Isolation::exec;
+  commit.configuration.egress = "10.1.0.0/16";
   commit.configuration.kind = Kind::http;
   commit.configuration.driver = DriverName::native;
   commit.configuration.echoed = {{"TracingConfig", R"({"Mode":"Active"})"}};

@@ -67,6 +67,16 @@ TEST_F(StemOfSpec, IsNoneWhereTheFunctionSetsWhatIsReadAtTheStart) {
   EXPECT_FALSE(spec().stem_environment.empty());
 }
 
+TEST_F(StemOfSpec, ReachesWhatTheServerSaysUnlessTheFunctionDoes) {
+  EXPECT_FALSE(spec().egress.out);
+  egress_ = parse_egress("internet").value();
+  EXPECT_EQ(to_string(spec().egress), "internet");
+  version_.configuration.egress = "10.1.0.0/16";
+  EXPECT_EQ(to_string(spec().egress), "10.1.0.0/16");
+  version_.configuration.egress = "none";
+  EXPECT_FALSE(spec().egress.out);
+}
+
 TEST_F(StemOfSpec, IsNoneWhereASecretDoes) {
   function::SecretValues secrets;
   secrets.environment.emplace("PYTHONSTARTUP", "x");

@@ -182,6 +182,12 @@ class Settings(CommandLineTest):
         self.assertEqual(self.sent(settled).settings["concurrency"], 8)
         self.assertEqual(self.sent(settled, "--concurrency", "4").settings["concurrency"], 4)
 
+    def test_egress(self):
+        files = {"app.py": "def handler(event, context): pass\n", "lambda.toml": 'egress = ["10.1.0.0/16", "2001:db8::/32"]\n'}
+        self.assertEqual(self.sent(files).settings["egress"], "10.1.0.0/16,2001:db8::/32")
+        for word in ("none", "internet", "default", "10.2.0.0/16"):
+            self.assertEqual(self.sent(files, "--egress", word).settings["egress"], word)
+
     def test_idle_time_and_kept_instances(self):
         files = {"app.py": "def handler(event, context): pass\n", "lambda.toml": "idle_time = 600\nmin_instances = 2\n"}
         sent = self.sent(files).settings

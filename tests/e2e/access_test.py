@@ -40,7 +40,7 @@ VALUES = {
     "domain": ("functions.example.org", '"functions.example.org"'), "driver": ("docker", '"docker"'), "socket": ("/srv/l.sock", '"/srv/l.sock"'),
     "account": ("123456789012", '"123456789012"'), "region": ("eu-west-1", '"eu-west-1"'), "user": ("nobody", '"nobody"'),
     "docker_host": ("unix:///srv/docker.sock", '"unix:///srv/docker.sock"'), "log_level": ("debug", '"debug"'), "insecure": ("true", "true"), "metrics_open": ("true", "true"),
-    "loops": ("3", "3"), "max_instances": ("17", "17"), "memory_budget": ("2048", "2048"), "body_memory": ("256", "256"), "process_budget": ("900", "900"), "idle_time": ("61", "61"), "freeze_after": ("250", "250"), "low_memory": ("7", "7"), "drain_time": ("7", "7"), "longest_wait": ("9", "9"),
+    "loops": ("3", "3"), "max_instances": ("17", "17"), "memory_budget": ("2048", "2048"), "body_memory": ("256", "256"), "process_budget": ("900", "900"), "idle_time": ("61", "61"), "egress": ("10.1.0.0/16", '"10.1.0.0/16"'), "freeze_after": ("250", "250"), "low_memory": ("7", "7"), "drain_time": ("7", "7"), "longest_wait": ("9", "9"),
     "keep_versions": ("12", "12"), "audit_age": ("30", "30"), "async_concurrency": ("5", "5"), "async_open_urls": ("true", "true"), "retry_delay": ("3", "3"), "retries": ("1", "1"), "max_event_age": ("600", "600"), "keep_results": ("90", "90"),
     "log_format": ("json", '"json"'), "log_file": ("/srv/logs/l.log", '"/srv/logs/l.log"'), "log_file_size": ("3", "3"), "log_files": ("2", "2"),
     "stems": ("3", "3"), "zygote_forks": ("12", "12"),
@@ -53,7 +53,7 @@ VALUES = {
 WRONG = {
     "data_dir": '""', "runtimes_dir": '""', "listen": '"80"', "domain": '"Not A Domain"', "driver": '"vm"', "socket": f'"/{"s" * 120}"', "account": '"12"',
     "region": '"EU 1"', "user": '""', "docker_host": '"tcp://127.0.0.1:2375"', "log_level": '"loud"', "insecure": '"maybe"', "metrics_open": '"maybe"', "loops": "-1",
-    "max_instances": '"many"', "memory_budget": '"2 GB"', "body_memory": "64", "process_budget": "-5", "idle_time": "0", "freeze_after": "-1", "low_memory": "100", "drain_time": '"long"', "longest_wait": "1.5", "keep_versions": "0", "audit_age": "-1",
+    "max_instances": '"many"', "memory_budget": '"2 GB"', "body_memory": "64", "process_budget": "-5", "idle_time": "0", "egress": '"intranet"', "freeze_after": "-1", "low_memory": "100", "drain_time": '"long"', "longest_wait": "1.5", "keep_versions": "0", "audit_age": "-1",
     "async_concurrency": "-1", "async_open_urls": '"maybe"', "retry_delay": "0", "retries": "3", "max_event_age": "59", "keep_results": "1",
     "log_format": '"xml"', "log_file": '"l.log"', "log_file_size": "0", "log_files": "0",
     "stems": "-1", "zygote_forks": "-1",

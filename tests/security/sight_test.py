@@ -7,7 +7,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from inside import AttackTest, attacker, may_set_floors, on_both_drivers, sandbox_processes, status_of
+from inside import EVALUATOR, AttackTest, attacker, may_set_floors, on_both_drivers, sandbox_processes, status_of
 
 
 class Files(AttackTest):
@@ -36,7 +36,7 @@ for path in ("/home", "/root", "/mnt", "/media", "/srv", "/boot", "/sys", "/run"
             fields = line.split()
             found[fields[4]] = (fields[5].split(","), fields[fields.index("-") + 1])
         masks = {point for point in found if point.startswith("/proc/") and point != "/proc/sys"}
-        self.assertEqual(set(found) - masks, {"/", "/proc", "/proc/sys", "/dev", "/dev/shm", "/tmp", "/var/task", "/etc/hosts"} & set(found))
+        self.assertEqual(set(found) - masks, {"/", "/proc", "/proc/sys", "/dev", "/dev/shm", "/tmp", "/var/task", "/etc/hosts", "/etc/resolv.conf"} & set(found))
         self.assertEqual({"/", "/proc", "/proc/sys", "/dev", "/dev/shm", "/tmp", "/var/task"} - set(found), set())
         for point, (options, kind) in found.items():
             with self.subTest(mount=point):
@@ -287,6 +287,12 @@ class Secrets(AttackTest):
 
 @on_both_drivers
 class Network(AttackTest):
+    """Of a function with egress none; egress_test.py has those with a way out."""
+
+    @classmethod
+    def deploy_evaluator(cls, name, timeout=20):
+        cls.server.deploy({"app.py": EVALUATOR}, name, "--handler", "app.handler", "--timeout", timeout, "--egress", "none")
+
     def test_loopback_alone(self):
         found = self.inside('''
 import socket

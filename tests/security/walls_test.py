@@ -110,7 +110,7 @@ class AttemptServer(LambdaServer):
         becomes it when its code is loaded, and keeps what it has."""
         program = (static_program("attempts.c").read_bytes(), 0o755)
         self.deploy({"bootstrap": program, "marked": program, "bootstrap.conf": f"of {name}", "of-root": "secret", **self.more}, name, "--runtime", self.runtime, *self.handler, "--memory", "128",
-                    "--timeout", "30", *arguments)
+                    "--timeout", "30", "--egress", "none", *arguments)
         mine = [path for path in self.data.rglob("bootstrap.conf") if path.read_text() == f"of {name}"]
         assert len(mine) == 1, mine
         mine[0].chmod(0o666)

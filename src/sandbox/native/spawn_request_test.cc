@@ -66,6 +66,36 @@ TEST(SpawnRequest, WhatFillsAStemIsCheckedAsAStartIs) {
   EXPECT_FALSE(accepted(request));
 }
 
+TEST(SpawnRequest, AWayOutIsWhatItSaysItIs) {
+  auto request = good();
+  request.egress = Egress::internet;
+  EXPECT_TRUE(accepted(request));
+  EXPECT_EQ(egress_of(request), (EgressRule{true, {}}));
+  request.network_count = 1;  // it names none
+  EXPECT_FALSE(accepted(request));
+  request.egress = Egress::networks;
+  request.networks[0] = NetworkPrefix::parse("10.1.0.0/16").value();
+  EXPECT_TRUE(accepted(request));
+  EXPECT_EQ(to_string(egress_of(request)), "10.1.0.0/16");
+  request.networks[0].address[3] = 1;  // behind the prefix
+  EXPECT_FALSE(accepted(request));
+  request.networks[0] = NetworkPrefix::parse("10.1.0.0/16").value();
+  request.networks[0].bits = 33;
+  EXPECT_FALSE(accepted(request));
+  request.networks[0] = NetworkPrefix::parse("fd00:1::/32").value();
+  EXPECT_TRUE(accepted(request));
+  std::memset(&request.networks[0].v6, 7, 1);
+  EXPECT_FALSE(accepted(request));
+  request = good();
+  request.egress = Egress::networks;  // and names none
+  EXPECT_FALSE(accepted(request));
+  request.network_count = kMostNetworks + 1;
+  EXPECT_FALSE(accepted(request));
+  request = good();
+  request.egress = static_cast<Egress>(3);
+  EXPECT_FALSE(accepted(request));
+}
+
 TEST(SpawnRequest, IdsThatAreFilesOrPathsAreRefused) {
   for (const char* id : {"", "../x", "a/b", "cgroup.procs", "UPPER", "a b", "."}) {
     auto request = good();
