@@ -37,7 +37,9 @@ Check egress(const ServerState& server) {
   check.health = Health::warn;
   check.found = server.egress_missing;
   check.meaning = "No function on the native driver reaches anything outside its sandbox.";
-  check.mend = "sudo apt-get install slirp4netns && sudo ./run restart";
+  check.mend = server.egress_missing.find("slirp4netns is not installed") != std::string::npos
+                   ? "sudo apt-get install slirp4netns && sudo ./run restart"
+                   : "docs/egress.md#where-it-does-not-work";
   return check;
 }
 

@@ -586,8 +586,11 @@ void SpawnServer::shut_in(Sandbox& sandbox) {
 
 void SpawnServer::look_after_uplink(std::uint64_t tag) {
   if (tag == kAddressesTag) return watch_uplink(parts_.uplink->addresses_changed());
-  // Its pidfd is closed, which ends the watching.
-  if (parts_.uplink->carrier_fd() >= 0) watch_uplink(parts_.uplink->carrier_ended());
+  if (parts_.uplink->carrier_fd() < 0) return;
+  // Children that are being set up have copies, so closing alone would not end the watching.
+  ::epoll_ctl(parts_.epoll.get(), EPOLL_CTL_DEL, parts_.uplink->carrier_fd(), nullptr);
+  watched_carrier_ = -1;
+  watch_uplink(parts_.uplink->carrier_ended());
 }
 
 // `trouble`, where there is some, is told to lambdad.

@@ -97,6 +97,11 @@ Result<NetlinkSocket> NetlinkSocket::open(int protocol) {
   NetlinkSocket socket;
   socket.fd_.reset(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
   if (!socket.fd_) return fail(Error::from_errno("make a netlink socket"));
+  // What has no number of its own hears of no changes.
+  sockaddr_nl any{};
+  any.nl_family = AF_NETLINK;
+  if (::bind(socket.fd(), reinterpret_cast<const sockaddr*>(&any), sizeof(any)) != 0)
+    return fail(Error::from_errno("bind a netlink socket"));
   // As many packet rules, and as many changes of addresses, as there may be at once.
   const int size = kSocketBytes;
   for (const int direction : {SO_SNDBUFFORCE, SO_RCVBUFFORCE})

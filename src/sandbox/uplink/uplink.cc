@@ -41,9 +41,8 @@ Result<Uplink> Uplink::open(uid_t owner) {
 }
 
 Result<Cable> Uplink::take_cable(std::uint32_t sandbox) {
-  if (!std::exchange(wanted_, true)) {
-    if (auto started = start_carrier(); !started) return fail(std::move(started.error()));
-  }
+  // A start that fails is tried again, and told of then.
+  if (!std::exchange(wanted_, true) && !start_carrier()) next_try_ = Clock::now();
   for (std::uint32_t tried = 0; tried < kMostCables; ++tried) {
     last_slot_ = last_slot_ % kMostCables + 1;
     if (slots_.insert(last_slot_).second) return Cable{last_slot_, kFirstCable + sandbox};
@@ -96,7 +95,8 @@ Result<Done> Uplink::start_carrier() {
 
 std::string Uplink::carrier_ended() {
   siginfo_t info{};
-  ::waitid(P_PIDFD, static_cast<id_t>(carrier_.pidfd.get()), &info, WEXITED);
+  const auto process = static_cast<id_t>(carrier_.pidfd.get());
+  if (::waitid(P_PIDFD, process, &info, WEXITED | WNOHANG) == 0 && info.si_pid == 0) return {};
   carrier_ = {};
   const bool good = Clock::now() - carrier_began_ > kGoodRun;
   pause_ = good ? kFirstPause : std::clamp(pause_ * 2, kFirstPause, kLongestPause);
