@@ -226,6 +226,8 @@ struct Zygotes::Zygote {
   }
 };
 
+Zygotes::Zygotes(Parts parts) : parts_(std::move(parts)) {}
+
 Zygotes::~Zygotes() {
   for (const auto& [number, zygote] : by_number_) {
     zygote->kill();

@@ -61,7 +61,7 @@ class Zygotes {
     Answered answered;
     Tell tell;
   };
-  explicit Zygotes(Parts parts) : parts_(std::move(parts)) {}
+  explicit Zygotes(Parts parts);
   ~Zygotes();
   Zygotes(const Zygotes&) = delete;
   Zygotes& operator=(const Zygotes&) = delete;
