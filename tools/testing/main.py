@@ -30,7 +30,7 @@ class Suite:
 
 
 # These look at what a server leaves on the machine, at the clock, or at how fast something is: no other server beside them.
-ALONE = ["startup_test", "crash_test", "run_command_test", "log_flood_test"]
+ALONE = ["startup_test", "burst_test", "crash_test", "run_command_test", "log_flood_test"]
 CRASHES = ["event_crash_test", "schedule_crash_test"]  # minutes of kill -9; alone, too
 
 # In this order: what others need first, what is slow and seldom fails last.

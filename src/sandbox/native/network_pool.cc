@@ -103,6 +103,10 @@ void NetworkPool::give_back(std::uint32_t number) {
   if (again) ++coming_;
 }
 
+void NetworkPool::give_up(std::uint32_t number) {
+  tell(KeeperWord::forget, number);
+}
+
 bool NetworkPool::close(std::uint32_t number, const UniqueFd& descriptor) {
   return keeper_.socket && send_to(keeper_.socket, {KeeperWord::close, number}, descriptor.get());
 }

@@ -49,6 +49,8 @@ class NetworkPool {
   std::optional<Taken> take();
   // All processes that were in it are gone.
   void give_back(std::uint32_t number);
+  // It is not to be used again.
+  void give_up(std::uint32_t number);
   // In the keeper, which says so afterwards. False: it cannot; close it here.
   bool close(std::uint32_t number, const UniqueFd& descriptor);
 

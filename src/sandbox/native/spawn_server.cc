@@ -743,7 +743,13 @@ bool SpawnServer::finish_removal(Sandbox& sandbox) {
   const bool removed = !sandbox.pidfd && !closing && sandbox.cgroup.remove();
   if (!removed && Clock::now() - sandbox.removal_began < kRemovalLimit) return false;
   shut_in(sandbox);
-  if (removed && sandbox.network != 0) networks_.give_back(sandbox.network);
+  if (sandbox.network != 0) {
+    if (removed) {
+      networks_.give_back(sandbox.network);
+    } else {
+      networks_.give_up(sandbox.network);
+    }
+  }
   tell_of_removal(sandbox, removed);
   uids_.give_back(sandbox.uid);
   by_number_.erase(sandbox.number);
