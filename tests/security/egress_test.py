@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 import unittest
+from pathlib import Path
 
 from egress_world import FURTHER, MACHINE, MACHINE6, MACHINE_PRIVATE, METADATA, PRIVATE, PRIVATE6, PUBLIC, PUBLIC6, TCP, UDP, World
 from inside import EVALUATOR, LambdaServer
@@ -70,9 +71,9 @@ class EgressTest(unittest.TestCase):
         found = []
         for entry in os.listdir("/proc"):
             with contextlib.suppress(OSError):
-                if entry.isdigit() and open(f"/proc/{entry}/comm").read().strip() == "slirp4netns":
-                    parent = int(re.search(r"^PPid:\t(\d+)", open(f"/proc/{entry}/status").read(), re.M)[1])
-                    if int(re.search(r"^PPid:\t(\d+)", open(f"/proc/{parent}/status").read(), re.M)[1]) == self.server.process.pid:
+                if entry.isdigit() and Path(f"/proc/{entry}/comm").read_text().strip() == "slirp4netns":
+                    parent = int(re.search(r"^PPid:\t(\d+)", Path(f"/proc/{entry}/status").read_text(), re.M)[1])
+                    if int(re.search(r"^PPid:\t(\d+)", Path(f"/proc/{parent}/status").read_text(), re.M)[1]) == self.server.process.pid:
                         found.append(int(entry))
         return found
 
@@ -143,7 +144,7 @@ class Internet(EgressTest):
     def test_no_other_function(self):
         self.deploy("neighbour")
         own = "import builtins, socket; builtins.kept = [socket.create_server(('0.0.0.0', 4321)), socket.create_server(('::', 4321), family=socket.AF_INET6)]\n"
-        addresses = "result = [line.split()[0] for line in open('/proc/net/if_inet6') if 'eth0' in line]\nimport socket as s\n" \
+        addresses = "result = [line.split()[0] for line in open('/proc/net/if_inet6') if 'eth0' in line and line[:4] != 'fe80']\nimport socket as s\n" \
                     "one = s.socket(s.AF_INET, s.SOCK_DGRAM); one.connect(('203.0.113.10', 9)); result.append(one.getsockname()[0])"
         *six, four = self.inside(own + addresses, "neighbour")
         self.assertTrue(four.startswith("198.19."), four)
@@ -272,7 +273,7 @@ class Process(EgressTest):
     def test_it_has_no_rights(self):
         self.assertIn("sees", self.reach(PUBLIC))
         (process,) = self.processes()
-        status = dict(line.split(":\t", 1) for line in open(f"/proc/{process}/status").read().splitlines() if ":\t" in line)
+        status = dict(line.split(":\t", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines() if ":\t" in line)
         self.assertGreaterEqual(int(status["Uid"].split()[0]), 1_900_000_000)
         self.assertEqual(status["NoNewPrivs"], "1")
         self.assertEqual(status["Seccomp"], "2")
@@ -302,7 +303,7 @@ class Process(EgressTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.forwarding = open("/proc/sys/net/ipv4/ip_forward").read()
+        cls.forwarding = Path("/proc/sys/net/ipv4/ip_forward").read_text()
 
 
 class Endings(unittest.TestCase):
@@ -311,7 +312,7 @@ class Endings(unittest.TestCase):
         left = []
         for entry in os.listdir("/proc"):
             with contextlib.suppress(OSError):
-                if entry.isdigit() and open(f"/proc/{entry}/comm").read().strip() in ("slirp4netns", "lambda-spawn", "lambda-init"):
+                if entry.isdigit() and Path(f"/proc/{entry}/comm").read_text().strip() in ("slirp4netns", "lambda-spawn", "lambda-init"):
                     if os.readlink(f"/proc/{entry}/ns/net") in spawn or int(entry) in spawn:
                         left.append(entry)
         return left
@@ -328,9 +329,9 @@ class Endings(unittest.TestCase):
                 self.assertIn("sees", reply.text)
                 own = os.readlink(f"/proc/{server.process.pid}/ns/net")
                 children = subprocess.run(["pgrep", "-P", str(server.process.pid)], capture_output=True, text=True, check=True).stdout.split()
-                (spawn,) = [int(pid) for pid in children if open(f"/proc/{pid}/comm").read().strip() == "lambda-spawn"]
+                (spawn,) = [int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text().strip() == "lambda-spawn"]
                 below = [int(pid) for pid in subprocess.run(["pgrep", "-P", str(spawn)], capture_output=True, text=True, check=True).stdout.split()]
-                carriers = [pid for pid in below if open(f"/proc/{pid}/comm").read().strip() == "slirp4netns"]
+                carriers = [pid for pid in below if Path(f"/proc/{pid}/comm").read_text().strip() == "slirp4netns"]
                 self.assertEqual(len(carriers), 1)
                 router = os.readlink(f"/proc/{spawn}/ns/net")
                 self.assertNotEqual(router, own)
