@@ -8,7 +8,7 @@ import unittest
 from command_line import ALONE, KEY, PROGRAM, CommandLineTest, ScriptedServer, ServerTest, answer_json, clean_environment
 from screen import Screen
 
-CHECKS = {"settings", "host", "server", "driver", "docker", "runtimes", "kernel", "cgroups", "port", "reach", "disk", "clock", "limits", "loops", "time",
+CHECKS = {"settings", "host", "server", "driver", "docker", "egress", "runtimes", "kernel", "cgroups", "port", "reach", "disk", "clock", "limits", "loops", "time",
           "names"}
 
 

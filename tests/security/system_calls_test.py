@@ -53,7 +53,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (100, resource.getrlimit(resource.RLI
 child = subprocess.run(["/bin/sh", "-c", "echo $((6 * 7))"], capture_output=True, text=True, check=True)
 result = [child.stdout, [name for _, name in socket.if_nameindex()]]
 ''')
-        self.assertEqual(found, ["42\n", ["lo"]])
+        self.assertEqual(found, ["42\n", ["lo", "eth0"]])
 
     def test_nothing_makes_the_machine_write_out(self):
         """Of files that can only be read, and of its own: it works, and is not done (there is no descriptor 999)."""
