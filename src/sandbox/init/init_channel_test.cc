@@ -20,6 +20,7 @@
 #include <sstream>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace lambda::sandbox {
 namespace {
@@ -500,6 +501,7 @@ class ForkedRuntime : public LambdaInit {
     process_ = ::fork();
     if (process_ == 0) {
       ::setpgid(0, 0);
+      ::close_range(3, ~0u, 0);  // else init would not see that we hang up
       ::pause();
       ::_exit(0);
     }
