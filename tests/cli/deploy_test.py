@@ -197,9 +197,9 @@ class Settings(CommandLineTest):
 
     def test_isolation(self):
         files = {"app.py": "def handler(event, context): pass\n", "lambda.toml": 'isolation = "exec"\n'}
+        self.assertNotIn("isolation", self.sent({"app.py": files["app.py"]}).settings)
         self.assertEqual(self.sent(files).settings["isolation"], "exec")
         self.assertEqual(self.sent(files, "--isolation", "fork").settings["isolation"], "fork")
-        self.assertNotIn("isolation", self.sent({"app.py": files["app.py"]}).settings)
 
     def test_cpus(self):
         files = {"app.py": "def handler(event, context): pass\n", "lambda.toml": "cpus = 2\n"}
