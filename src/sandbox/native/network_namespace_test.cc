@@ -108,7 +108,7 @@ TEST(NetworkNamespace, KnowsASocketOfEveryKind) {
     refused(UniqueFd(::socket(AF_PACKET, SOCK_RAW, 0)), "a packet socket");
     UniqueFd local(::socket(AF_UNIX, SOCK_STREAM, 0));
     sockaddr_un name{AF_UNIX, "\0abstract"};
-    ::bind(local.get(), reinterpret_cast<sockaddr*>(&name), sizeof(sa_family_t) + 9);
+    ASSERT_EQ(::bind(local.get(), reinterpret_cast<sockaddr*>(&name), sizeof(sa_family_t) + 9), 0);
     refused(std::move(local), "an abstract name");
     auto listener = bound(AF_INET, SOCK_STREAM, 9000);
     auto ends = connection(listener);
