@@ -53,6 +53,7 @@ TEST(Doctor, SaysWhatEveryTroubleMeans) {
   machine.data.problem = "Read-only file system";
   ServerState server;
   server.missing_runtimes = {"python3.11"};
+  server.egress_missing = "slirp4netns is not installed";
   server.port_reason = "nginx has it";
   server.exposure = "everybody may deploy";
   server.stalls = 3;

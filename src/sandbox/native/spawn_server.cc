@@ -231,11 +231,14 @@ int SpawnServer::wait_time() const {
 }
 
 Result<Done> SpawnServer::run() {
-  auto watched = watch(parts_.socket.get(), 0);
-  if (watched && parts_.uplink) watched = watch(parts_.uplink->addresses_fd(), kAddressesTag);
-  if (!watched) {
+  if (auto watched = watch(parts_.socket.get(), 0); !watched) {
     parts_.cgroups.remove_parent();
     return watched;
+  }
+  // Where changes of the machine's addresses are not heard of, nobody gets out.
+  if (parts_.uplink) {
+    auto watched = watch(parts_.uplink->addresses_fd(), kAddressesTag);
+    if (!watched) parts_.uplink = fail(std::move(watched.error()));
   }
   std::array<epoll_event, 64> events{};
   while (!ending_ || !sandboxes_.empty()) {
@@ -594,11 +597,10 @@ void SpawnServer::look_after_uplink(std::uint64_t tag) {
 }
 
 // `trouble`, where there is some, is told to lambdad.
-void SpawnServer::watch_uplink(const std::string& trouble) {
+void SpawnServer::watch_uplink(std::string trouble) {
   const int carrier = parts_.uplink->carrier_fd();
   if (carrier != watched_carrier_ && carrier >= 0) {
-    // The next try, where it cannot be watched, is the next trouble.
-    [[maybe_unused]] const auto watched = watch(carrier, kCarrierTag);
+    if (auto watched = watch(carrier, kCarrierTag); !watched) trouble = watched.error().message();
   }
   watched_carrier_ = carrier;
   if (!trouble.empty() && !ending_) tell("functions' way out: " + trouble);

@@ -85,7 +85,7 @@ class SpawnServer {
   Result<Done> let_out(Sandbox& sandbox, const SpawnRequest& request);
   void shut_in(Sandbox& sandbox);
   void look_after_uplink(std::uint64_t tag);
-  void watch_uplink(const std::string& trouble);
+  void watch_uplink(std::string trouble);
   [[nodiscard]] CgroupLimits limits_of(const SpawnRequest& request) const;
   void fill(Sandbox& sandbox, const SpawnRequest& request);
   void set_frozen(Sandbox& sandbox, const SpawnRequest& request);
