@@ -12,7 +12,7 @@ import unittest
 from pathlib import Path
 
 from egress_world import FURTHER, MACHINE, MACHINE6, MACHINE_PRIVATE, METADATA, PRIVATE, PRIVATE6, PUBLIC, PUBLIC6, TCP, UDP, World
-from inside import EVALUATOR, LambdaServer
+from inside import EVALUATOR, LambdaServer, eventually
 
 # In the function: `reach(address)` says what came back, or which error.
 REACH = '''
@@ -51,6 +51,8 @@ class EgressTest(unittest.TestCase):
         cls.server = LambdaServer("native").start()
         cls.addClassCleanup(cls.server.close)
         cls.deploy("out")
+        # Who carries packets is started with the first sandbox that may out, and datagrams before that are lost.
+        eventually(lambda: "sees" in cls.server.invoke("out", {"code": REACH + f"result = reach({PUBLIC!r}, wait=1)"}).text, what="a way out")
 
     @classmethod
     def deploy(cls, name, *flags):
