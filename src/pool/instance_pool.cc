@@ -391,7 +391,19 @@ Task<Result<std::shared_ptr<Instance>>> InstancePool::start_one(
 
 Task<void> InstancePool::start_for_line(std::shared_ptr<InstancePool> self,
                                         std::unique_ptr<Starting> starting) {
+  auto entering =
+      budget_.starts().enter(this, std::chrono::steady_clock::now() + limits_.longest_wait);
+  auto place = co_await std::move(entering);
+  if (!place) {
+    starting.reset();
+    fail_first(std::move(place.error()).with_aws_type(kNothingFree), std::nullopt);
+    self->look_at_line();
+    co_return;
+  }
+  // Others have served the line meanwhile.
+  if (line_.empty()) co_return;
   auto started = co_await start_one(std::move(starting));
+  *place = {};
   if (!started) {
     fail_first(std::move(started.error()), std::nullopt);
   } else if (const auto& failure = (*started)->init_failure()) {
@@ -424,7 +436,12 @@ Task<Result<std::optional<InstancePool::InitFailure>>> InstancePool::start_ahead
 
 Task<Result<std::optional<InstancePool::InitFailure>>> InstancePool::start_idle(
     std::unique_ptr<Starting> starting) {
+  auto entering =
+      budget_.starts().enter(this, std::chrono::steady_clock::now() + limits_.longest_wait);
+  auto place = co_await std::move(entering);
+  if (!place) co_return fail(std::move(place.error()));
   auto started = co_await start_one(std::move(starting));
+  *place = {};
   if (!started) co_return fail(std::move(started.error()));
   if (const auto& failure = (*started)->init_failure()) {
     InitFailure told{*failure, (*started)->init_log(), (*started)->start_times()};

@@ -15,6 +15,7 @@
 #include "function/function.h"
 #include "observe/metrics/gauges.h"
 #include "pool/instance.h"
+#include "pool/start_gate.h"
 
 #include <atomic>
 #include <chrono>
@@ -56,9 +57,12 @@ class InstanceBudget {
   [[nodiscard]] bool short_of_memory() const { return short_of_memory_; }
   [[nodiscard]] std::size_t used() const { return used_.load(); }
   [[nodiscard]] std::size_t limit() const { return limit_; }
+  // How many of them are being started at once.
+  [[nodiscard]] StartGate& starts() { return starts_; }
 
  private:
   std::size_t limit_;
+  StartGate starts_;
   std::atomic<std::size_t> used_{0};
   std::atomic<bool> short_of_memory_{false};
 };
