@@ -578,7 +578,7 @@ static long outlive_the_server(void) {
   _(code_of_another_function, "mount_namespace," ROOT, "held", old_root(fact("other_code"))) \
   _(file_outside, "mount_namespace", "held", old_root(fact("file_outside"))) \
   _(control_api, "network_namespace", "held", to_machine(AF_INET, "127.0.0.1", 0)) \
-  _(machines_own_address, "network_namespace", "held", to_machine(AF_INET, fact("address"), 0)) \
+  _(machines_own_address, "network_namespace|egress_rules", "held", to_machine(AF_INET, fact("address"), 0)) \
   _(machines_loopback_6, "network_namespace", "held", to_machine(AF_INET6, "::1", 0)) \
   _(link_local, "network_namespace", "held", link_local()) \
   _(way_to_the_metadata, "network_namespace", "held", connected(AF_INET, "169.254.169.254", 53, 0)) \

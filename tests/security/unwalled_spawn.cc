@@ -46,6 +46,7 @@ constexpr Named kWalls[] = {
     {"tmp_size", &Walls::tmp_size},
     {"shared_memory_size", &Walls::shared_memory_size},
     {"ended_first", &Walls::ended_first},
+    {"egress_rules", &Walls::egress_rules},
 };
 static_assert(sizeof(kWalls) / sizeof(kWalls[0]) == sizeof(Walls), "every wall has a name");
 

@@ -143,7 +143,11 @@ Result<SpawnServerParts> prepare(const Arguments& arguments, const Walls& walls,
   if (!filter) return fail(std::move(filter.error()));
   parts.filter = std::move(*filter);
   // Without the wall there is no network but the machine's own.
-  if (walls.network_namespace) parts.uplink = uplink::Uplink::open(parts.uids.first + kSandboxUids);
+  if (walls.network_namespace) {
+    parts.uplink =
+        uplink::Uplink::open(parts.uids.first + kSandboxUids,
+                             walls.egress_rules ? uplink::Limits::all : uplink::Limits::none);
+  }
   auto entered =
       enter_workspace(arguments.data, arguments.runtimes, walls, parts.uplink.has_value());
   if (!entered) {

@@ -16,7 +16,7 @@
 
 namespace lambda::sandbox::native {
 
-inline constexpr std::uint32_t kSpawnProtocolVersion = 6;
+inline constexpr std::uint32_t kSpawnProtocolVersion = 7;
 inline constexpr int kSpawnSocket = 3;  // the descriptor that lambda-spawn finds its socket at
 
 enum class Operation : std::uint32_t {

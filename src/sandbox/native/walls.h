@@ -33,6 +33,8 @@ struct Walls {
   bool tmp_size = true;
   bool shared_memory_size = true;
   bool ended_first = true;  // oom_score_adj
+  // What nobody reaches, and private networks: of every sandbox that has a way out.
+  bool egress_rules = true;
 
   bool operator==(const Walls&) const = default;
 };

@@ -301,9 +301,10 @@ void put_limits(NetlinkMessages& messages, bool v6) {
   }
 }
 
-void put_internet(NetlinkMessages& messages, bool v6) {
+void put_internet(NetlinkMessages& messages, bool v6, Limits limits) {
   const auto chain = chain_of(0, v6);
   put_chain(messages, chain);
+  if (limits == Limits::none) return Rule(messages, chain).verdict(NF_ACCEPT);
   Rule(messages, chain).verdict(NFT_JUMP, of_family("limits", v6));
   for (const auto& [network, is] : private_networks()) {
     if (network.v6 == v6) Rule(messages, chain).destination_in(network).refuse();
@@ -374,7 +375,7 @@ void put_forward(NetlinkMessages& messages, std::uint32_t way_out) {
   }
 }
 
-NetlinkMessages whole_table(std::uint32_t way_out) {
+NetlinkMessages whole_table(std::uint32_t way_out, Limits limits) {
   NetlinkMessages messages;
   put_edge(messages, NFNL_MSG_BATCH_BEGIN);
   begin_message(messages, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL);
@@ -391,7 +392,7 @@ NetlinkMessages whole_table(std::uint32_t way_out) {
   put_input(messages, way_out);
   for (const bool v6 : {false, true}) {
     put_limits(messages, v6);
-    put_internet(messages, v6);
+    put_internet(messages, v6, limits);
     Rule(messages, kMachineNetworks[v6 ? 1 : 0]).verdict(NF_DROP);
   }
   put_forward(messages, way_out);
@@ -418,12 +419,12 @@ void put_cable(NetlinkMessages& messages, bool add, const ElementsOfCable& eleme
 
 }  // namespace
 
-Result<PacketRules> PacketRules::make(std::uint32_t way_out) {
+Result<PacketRules> PacketRules::make(std::uint32_t way_out, Limits limits) {
   PacketRules rules;
   auto socket = NetlinkSocket::open(NETLINK_NETFILTER);
   if (!socket) return fail(std::move(socket.error()));
   rules.socket_ = std::move(*socket);
-  if (auto made = rules.commit(whole_table(way_out)); !made)
+  if (auto made = rules.commit(whole_table(way_out, limits)); !made)
     return fail(std::move(made.error()), "make packet rules (nftables, with connection tracking)");
   return rules;
 }

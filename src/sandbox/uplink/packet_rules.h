@@ -28,12 +28,16 @@
 
 namespace lambda::sandbox::uplink {
 
+// What the internet's policy leaves out. `none` is for a test that shows what the limits hold
+// (native/walls.h).
+enum class Limits { all, none };
+
 class PacketRules {
  public:
   PacketRules() = default;
   // The table with everything in it but policies of cables; the machine's addresses are not known
   // yet, so all is closed. In this process's network namespace.
-  static Result<PacketRules> make(std::uint32_t way_out);
+  static Result<PacketRules> make(std::uint32_t way_out, Limits limits);
 
   // From now on packets from this cable follow `rule`.
   Result<Done> grant(const Cable& cable, const EgressRule& rule);

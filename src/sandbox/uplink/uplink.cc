@@ -16,7 +16,7 @@ constexpr std::chrono::seconds kGoodRun{10};
 
 }  // namespace
 
-Result<Uplink> Uplink::open(uid_t owner) {
+Result<Uplink> Uplink::open(uid_t owner, Limits limits) {
   Uplink uplink;
   uplink.program_ = find_slirp();
   if (uplink.program_.empty()) {
@@ -33,7 +33,7 @@ Result<Uplink> Uplink::open(uid_t owner) {
   auto router = enter_router_namespace(owner);
   if (!router) return fail(std::move(router.error()));
   uplink.router_ = std::move(*router);
-  auto rules = PacketRules::make(uplink.router_.way_out);
+  auto rules = PacketRules::make(uplink.router_.way_out, limits);
   if (!rules) return fail(std::move(rules.error()));
   uplink.rules_ = std::move(*rules);
   if (auto read = uplink.read_addresses(); !read) return fail(std::move(read.error()));

@@ -34,7 +34,7 @@ class Uplink {
   Uplink() = default;
   // `owner`: a user that nobody else on the machine is. Where it fails, this process's network may
   // be the machine's still. Errors: unavailable, with what to do.
-  static Result<Uplink> open(uid_t owner);
+  static Result<Uplink> open(uid_t owner, Limits limits = Limits::all);
 
   // A cable for a sandbox, and a socket with which its child lays it; starts what carries packets
   // out, where it does not run yet. `interface`: see Cable.
