@@ -1,33 +1,20 @@
-// Steps of a start: check the request -> a cgroup and a network namespace that were made ahead ->
-// clone3 -> the child sets itself up (sandbox_setup.cc) and executes lambda-init -> its status pipe
-// ends -> a zygote is told to fork its runtime, where one does -> reply.
+// Steps of the loop: events (requests, ends, what the keeper and zygotes say) -> a few of the
+// starts that were asked for (spawn_starts.cc), then the stops -> what has to be looked at -> what
+// can wait: clearing up ends (spawn_ends.cc), and making things ahead.
 #include "sandbox/native/spawn_server.h"
 
 #include "base/descriptor_message.h"
-#include "sandbox/init/protocol.h"
-#include "sandbox/limits.h"
-#include "sandbox/native/cgroup_files.h"
-#include "sandbox/native/mount_injection.h"
-#include "sandbox/native/mount_tree.h"
-#include "sandbox/native/sandbox_setup.h"
 #include "sandbox/native/spawn_request.h"
-#include "sandbox/native/workspace.h"
+#include "sandbox/native/spawned_sandbox.h"
 
 #include <algorithm>
 #include <array>
-#include <csignal>
-#include <cstring>
-#include <fcntl.h>
-#include <linux/sched.h>
+#include <cerrno>
 #include <optional>
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <utility>
 
 namespace lambda::sandbox::native {
@@ -35,16 +22,13 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// How often running sandboxes are compared with their memory limit: seldom, and often where one has
-// used three quarters of it.
-constexpr milliseconds kLookEvery{20};
+// Instead of kLookEvery, where one has used three quarters of its memory.
 constexpr milliseconds kLookEveryWhenHot{2};
 // With very many sandboxes the looks are spread out, so that they cost at most about 2 % of a CPU.
 constexpr unsigned kSandboxesPerLook = 250;
 // Where something is under way that no event tells of.
 constexpr milliseconds kRetry{1};
 constexpr milliseconds kFreezeLimit{1000};
-constexpr milliseconds kRemovalLimit{5000};
 
 // What a sandbox holds open here: its pidfd, its /tmp and its memory's usage, and while it starts
 // its status pipe. What we hold ourselves, and what the one that is being made needs in passing.
@@ -55,9 +39,7 @@ constexpr rlim_t kDescriptorsPerCgroup = 6;
 // would wait in the socket. And how many are begun before anything else is looked at.
 constexpr std::size_t kStartsAhead = 24;
 constexpr std::size_t kStartsAtOnce = 2;
-// Ends that are cleared up before anything else is looked at; and how long they wait at most while
-// there is always something else.
-constexpr std::size_t kRemovalsAtOnce = 8;
+// Ends and stops wait so long at most while there is always something else.
 constexpr milliseconds kLongestPutOff{200};
 
 // What is made ahead where a process may open so many files.
@@ -77,55 +59,11 @@ rlim_t open_file_limit() {
   return files.rlim_cur;
 }
 
-// What an event's tag says: which sandbox (0: the socket), and which of its two descriptors.
-// Zygotes have bits of their own.
-constexpr std::uint64_t kStatusBit = 1ull << 32;
+// Tags of events that are no sandbox's (spawned_sandbox.h) and no zygote's (zygotes.h).
 constexpr std::uint64_t kKeeperTag = 1ull << 35;
 // Of the way out: the machine's addresses, and who carries packets.
 constexpr std::uint64_t kAddressesTag = 1ull << 36;
 constexpr std::uint64_t kCarrierTag = 1ull << 37;
-
-template <std::size_t Size>
-void copy_text(char (&to)[Size], const std::string& from) {
-  const auto length = std::min(from.size(), Size - 1);
-  std::memcpy(to, from.data(), length);
-  to[length] = '\0';
-}
-
-std::vector<std::pair<std::string, std::string>> size_of_tmp(std::uint64_t bytes) {
-  return {{"size", std::to_string(bytes)}, {"nr_inodes", std::to_string(bytes / kBytesPerInode)}};
-}
-
-Result<UniqueFd> make_tmp(std::uint64_t bytes, const Walls& walls) {
-  auto options = size_of_tmp(walls.tmp_size ? bytes : 2 * bytes);
-  options.emplace_back("mode", "1777");
-  return make_file_system("tmpfs", options,
-                          walls.mount_flags ? MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV : 0);
-}
-
-// Without the limit of a wall: far more than the function asked for.
-constexpr std::uint64_t kUnlimited = 16;
-
-void signal_through(const UniqueFd& pidfd, int signal) {
-  ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0);
-}
-
-void kill_through(const UniqueFd& pidfd) {
-  signal_through(pidfd, SIGKILL);
-}
-
-// Closes the pidfd once its process is gone.
-void reap_unwatched(UniqueFd& pidfd) {
-  siginfo_t info{};
-  const auto id = static_cast<id_t>(pidfd.get());
-  if (::waitid(P_PIDFD, id, &info, WEXITED | WNOHANG) != 0 || info.si_pid != 0) pidfd.reset();
-}
-
-std::uint32_t microseconds_since(std::chrono::steady_clock::time_point begin) {
-  return static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(
-                                        std::chrono::steady_clock::now() - begin)
-                                        .count());
-}
 
 std::uint64_t bytes_in(int tmp) {
   struct statfs status {};
@@ -143,39 +81,6 @@ std::uint32_t sandboxes_within(rlim_t open_files) {
   return static_cast<std::uint32_t>(std::clamp<rlim_t>(fit, 1, kSandboxUids));
 }
 
-struct SpawnServer::Sandbox {
-  std::string id;
-  std::uint32_t number = 0;
-  State state = State::starting;
-  CgroupLimits limits;
-  Cgroup cgroup;
-  uid_t uid = 0;
-  pid_t pid = -1;
-  UniqueFd pidfd;
-  UniqueFd status;  // read end; ends when lambda-init was executed
-  UniqueFd tmp;     // keeps the sandbox's /tmp in sight
-  // Where a zygote will fork its runtime, until it was told to: the runtime's end of its socket to
-  // init, and which zygote.
-  UniqueFd runtime;
-  std::string runtime_name;
-  std::uint32_t network = 0;  // of the pool; 0: one of its own, which ends with it
-  bool closing_tmp = false;   // the keeper does
-  std::optional<uplink::Cable> cable;
-  EgressRule egress;  // what it gets once it runs; a stem's comes with its function
-  std::uint32_t start_request = 0;
-  std::vector<std::uint32_t> stop_requests;
-  bool stem = false;
-  bool frozen = false;
-  bool cpu_is_limited = false;
-  bool over_memory = false;
-  std::string setup_failure;
-  Clock::time_point removal_began;
-  // Of the start.
-  std::uint32_t cgroup_time = 0;  // microseconds
-  std::uint32_t clone_time = 0;
-  Clock::time_point cloned;
-};
-
 SpawnServer::SpawnServer(SpawnServerParts parts)
     : parts_(std::move(parts)),
       cgroups_(parts_.cgroups, ahead_within(open_file_limit()).cgroups),
@@ -188,15 +93,6 @@ SpawnServer::SpawnServer(SpawnServerParts parts)
                 [this](const std::string& words) { tell(words); }}) {}
 
 SpawnServer::~SpawnServer() = default;
-
-CgroupLimits SpawnServer::limits_of(const SpawnRequest& request) const {
-  CgroupLimits limits;
-  limits.memory_bytes = request.memory_bytes * (parts_.walls.memory ? 1 : kUnlimited);
-  limits.tmp_bytes = request.tmp_bytes;
-  // And init.
-  limits.processes = (request.processes + 1) * (parts_.walls.processes ? 1 : kUnlimited);
-  return limits;
-}
 
 // The kernel refuses when a user watches very much (fs.epoll.max_user_watches), or has no memory.
 Result<Done> SpawnServer::watch(int fd, std::uint64_t tag) {
@@ -429,164 +325,6 @@ void SpawnServer::answer_freezes() {
   });
 }
 
-Result<Done> SpawnServer::start(const SpawnRequest& request, const UniqueFd& control) {
-  const std::string id = request.id;
-  if (!control) return fail(ErrorCode::invalid, "a sandbox needs a control socket");
-  if (sandboxes_.contains(id)) return fail(ErrorCode::conflict, "sandbox {} exists", id);
-  auto sandbox = std::make_unique<Sandbox>();
-  sandbox->id = id;
-  sandbox->number = ++last_number_;
-  sandbox->start_request = request.request;
-  sandbox->stem = request.stem != 0;
-  sandbox->limits = limits_of(request);
-  sandbox->limits.cpu = CpuWeight::whole_cpu;
-  if (!sandbox->stem) sandbox->egress = egress_of(request);
-  const auto began = Clock::now();
-  auto cgroup = cgroups_.take(id, sandbox->limits);
-  if (!cgroup) return fail(std::move(cgroup.error()).as(ErrorCode::sandbox_failed));
-  sandbox->cgroup = std::move(*cgroup);
-  sandbox->cgroup_time = microseconds_since(began);
-  const auto limited = Clock::now();
-  auto launched = launch(*sandbox, request, control);
-  sandbox->clone_time = microseconds_since(limited);
-  sandbox->cloned = Clock::now();
-  if (!launched) {
-    [[maybe_unused]] const bool gone = sandbox->cgroup.remove();
-    if (sandbox->network != 0) networks_.give_back(sandbox->network);
-    shut_in(*sandbox);
-    uids_.give_back(sandbox->uid);
-    return fail(std::move(launched.error()).as(ErrorCode::sandbox_failed));
-  }
-  Sandbox& launching = *sandbox;
-  by_number_.emplace(launching.number, &launching);
-  sandboxes_.emplace(id, std::move(sandbox));
-  auto watched = watch(launching.pidfd.get(), launching.number);
-  if (watched) watched = watch(launching.status.get(), launching.number | kStatusBit);
-  if (!watched) give_up_unwatched(launching, watched.error());
-  return Done{};
-}
-
-// No event will tell of its end: finish_removals() looks for it, and answers the start.
-void SpawnServer::give_up_unwatched(Sandbox& sandbox, const Error& error) {
-  sandbox.setup_failure = error.message();
-  kill_through(sandbox.pidfd);
-  ::epoll_ctl(parts_.epoll.get(), EPOLL_CTL_DEL, sandbox.pidfd.get(), nullptr);
-  unwatch(sandbox.status);
-  let_go_of_tmp(sandbox);
-  bury(sandbox);
-}
-
-// Closing the last descriptor frees all that lies in it: 30 ms for 512 MB.
-void SpawnServer::let_go_of_tmp(Sandbox& sandbox) {
-  sandbox.closing_tmp = networks_.close(sandbox.number, sandbox.tmp);
-  sandbox.tmp.reset();
-}
-
-void SpawnServer::bury(Sandbox& sandbox) {
-  sandbox.state = State::removing;
-  sandbox.removal_began = Clock::now();
-  removing_.push_back(sandbox.number);
-}
-
-Result<Done> SpawnServer::launch(Sandbox& sandbox, const SpawnRequest& request,
-                                 const UniqueFd& control) {
-  const auto& walls = parts_.walls;
-  auto tmp = make_tmp(request.tmp_bytes, walls);
-  if (!tmp) return fail(std::move(tmp.error()));
-  sandbox.tmp = std::move(*tmp);
-  int ends[2] = {-1, -1};
-  if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return fail(Error::from_errno("make a pipe"));
-  sandbox.status.reset(ends[0]);
-  const UniqueFd status(ends[1]);
-
-  SandboxPlan plan;
-  for (const auto& entry : sandbox.cgroup.entries()) plan.cgroup_entries.push_back(entry.get());
-  const bool runtime = request.root_kind == RootKind::runtime;
-  plan.root_base = runtime ? kRuntimesMount : kDataMount;
-  plan.root = runtime ? std::string(request.root) + "/rootfs" : std::string(request.root);
-  plan.task = request.task;
-  plan.tmp = sandbox.tmp.get();
-  plan.secret_files = request.secret_files;
-  plan.secret_bytes = request.secret_bytes;
-  plan.control = control.get();
-  plan.init_program = parts_.init_program.get();
-  UniqueFd init_end;
-  if (runtime && request.fork != 0 && zygotes_.ready_for(request.root)) {
-    int pair[2] = {-1, -1};
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-      return fail(Error::from_errno("make a socket for a runtime"));
-    init_end.reset(pair[0]);
-    sandbox.runtime.reset(pair[1]);
-    sandbox.runtime_name = request.root;
-    if (!look_at_zygotes_) look_at_zygotes_ = Clock::now();
-  }
-  plan.runtime = init_end.get();
-  plan.status = status.get();
-  const auto uid = uids_.take();
-  if (!uid) return fail(ErrorCode::overloaded, "every uid for sandboxes is in use");
-  sandbox.uid = *uid;
-  plan.outside_id = walls.own_user ? *uid : parts_.uids.first;
-  plan.filter = &parts_.filter;
-  plan.open_files = parts_.open_files;
-  plan.walls = walls;
-  uplink::NetlinkSocket router;
-  if (request.egress != Egress::none) {
-    if (!parts_.uplink) return fail(Error(parts_.uplink.error()), "give the sandbox a way out");
-    auto cable = parts_.uplink->take_cable(sandbox.number);
-    watch_uplink({});
-    if (!cable) return fail(std::move(cable.error()), "give the sandbox a way out");
-    sandbox.cable = plan.cable = *cable;
-    auto socket = uplink::Uplink::router_socket();
-    if (!socket) return fail(std::move(socket.error()));
-    router = std::move(*socket);
-    plan.router = &router;
-  }
-
-  std::optional<NetworkPool::Taken> network;
-  if (walls.network_namespace) network = networks_.take();
-  if (network) {
-    sandbox.network = network->number;
-    plan.network = network->name.get();
-  }
-
-  int pidfd = -1;
-  clone_args arguments{};
-  arguments.flags = CLONE_NEWNS | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
-  if (walls.pid_namespace) arguments.flags |= CLONE_NEWPID;
-  if (walls.uts_namespace) arguments.flags |= CLONE_NEWUTS;
-  if (walls.ipc_namespace) arguments.flags |= CLONE_NEWIPC;
-  if (walls.network_namespace && !network) arguments.flags |= CLONE_NEWNET;
-  arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
-  arguments.exit_signal = SIGCHLD;
-  if (sandbox.cgroup.clone_into() >= 0) {
-    arguments.flags |= CLONE_INTO_CGROUP;
-    arguments.cgroup = static_cast<std::uint64_t>(sandbox.cgroup.clone_into());
-  }
-  const long pid = ::syscall(SYS_clone3, &arguments, sizeof(arguments));
-  if (pid < 0) return fail(Error::from_errno("make a process with namespaces of its own"));
-  if (pid == 0) set_up_and_run_init(plan);
-  sandbox.pid = static_cast<pid_t>(pid);
-  sandbox.pidfd.reset(pidfd);
-  if (sandbox.runtime) return Done{};  // which has to enter them too
-  sandbox.cgroup.close_entries();
-  sandbox.cgroup.close_clone_into();
-  return Done{};
-}
-
-// What the function may reach is let through from here on, before it begins.
-Result<Done> SpawnServer::let_out(Sandbox& sandbox, const SpawnRequest& request) {
-  const auto rule = egress_of(request);
-  if (!rule.out) return Done{};
-  if (!sandbox.cable)
-    return fail(ErrorCode::conflict, "stem {} was made without a way out", sandbox.id);
-  return parts_.uplink->grant(*sandbox.cable, rule);
-}
-
-void SpawnServer::shut_in(Sandbox& sandbox) {
-  if (sandbox.cable && parts_.uplink) parts_.uplink->take_back(*sandbox.cable);
-  sandbox.cable.reset();
-}
-
 void SpawnServer::look_after_uplink(std::uint64_t tag) {
   if (tag == kAddressesTag) return watch_uplink(parts_.uplink->addresses_changed());
   if (parts_.uplink->carrier_fd() < 0) return;
@@ -604,175 +342,6 @@ void SpawnServer::watch_uplink(std::string trouble) {
   }
   watched_carrier_ = carrier;
   if (!trouble.empty() && !ending_) tell("functions' way out: " + trouble);
-}
-
-void SpawnServer::fill(Sandbox& sandbox, const SpawnRequest& request) {
-  SpawnReply answer;
-  answer.operation = Operation::fill;
-  answer.request = request.request;
-  Result<Done> done = Done{};
-  if (!std::exchange(sandbox.stem, false) || sandbox.frozen)
-    done = fail(ErrorCode::conflict, "sandbox {} is no stem", sandbox.id);
-  const auto began = Clock::now();
-  if (done) {
-    sandbox.limits = limits_of(request);
-    done = sandbox.cgroup.set_limits(sandbox.limits);
-  }
-  if (done) done = change_file_system(sandbox.tmp.get(), size_of_tmp(request.tmp_bytes));
-  answer.cgroup_time = microseconds_since(began);
-  const auto limited = Clock::now();
-  if (done) {
-    const Injection injection{request.task, request.secret_files, request.secret_bytes,
-                              sandbox.uid};
-    done = inject(sandbox.pidfd, parts_.workspace, injection);
-  }
-  if (done) done = let_out(sandbox, request);
-  answer.mount_time = microseconds_since(limited);
-  if (!done) {
-    return reply_failed(request.operation, request.request,
-                        std::move(done.error()).as(ErrorCode::sandbox_failed));
-  }
-  signal_through(sandbox.pidfd, init::kFilledSignal);
-  copy_text(answer.text, sandbox.cgroup.memory_path());
-  reply(answer);
-}
-
-void SpawnServer::setup_ended(Sandbox& sandbox) {
-  char buffer[800];
-  const ssize_t count = ::read(sandbox.status.get(), buffer, sizeof(buffer));
-  if (count < 0) return;
-  if (count > 0) {
-    sandbox.setup_failure.append(buffer, static_cast<std::size_t>(count));
-    return;  // the end of the pipe follows
-  }
-  unwatch(sandbox.status);
-  if (!sandbox.setup_failure.empty() || sandbox.state != State::starting) return stop(sandbox);
-  if (auto begun = begin_running(sandbox); !begun) {
-    sandbox.setup_failure = begun.error().message();
-    return stop(sandbox);
-  }
-  sandbox.state = State::running;
-  ++watched_;
-  if (watched_ == 1) next_look_ = Clock::now() + kLookEvery;
-  SpawnReply answer;
-  answer.operation = Operation::start;
-  answer.request = std::exchange(sandbox.start_request, 0);
-  answer.cgroup_time = sandbox.cgroup_time;
-  answer.clone_time = sandbox.clone_time;
-  answer.mount_time = microseconds_since(sandbox.cloned);
-  copy_text(answer.text, sandbox.cgroup.memory_path());
-  reply(answer);
-}
-
-// Until its runtime was forked a sandbox keeps a whole CPU's weight: the zygote waits for it, and
-// others for the zygote.
-Result<Done> SpawnServer::begin_running(Sandbox& sandbox) {
-  if (sandbox.egress.out) {
-    if (auto set = parts_.uplink->grant(*sandbox.cable, sandbox.egress); !set) return set;
-  }
-  bool forks = false;
-  if (sandbox.runtime) {
-    forks = zygotes_.fork(sandbox.runtime_name, sandbox.number, sandbox.pidfd, sandbox.cgroup,
-                          std::move(sandbox.runtime));
-    sandbox.runtime.reset();
-    sandbox.cgroup.close_entries();
-    sandbox.cgroup.close_clone_into();
-  }
-  sandbox.limits.cpu = sandbox.stem ? CpuWeight::least : CpuWeight::by_memory;
-  return forks ? Result<Done>(Done{}) : sandbox.cgroup.set_cpu(sandbox.limits);
-}
-
-bool SpawnServer::runtime_forked(std::uint32_t number) {
-  const auto found = by_number_.find(number);
-  if (found == by_number_.end() || found->second->state != State::running) return false;
-  Sandbox& sandbox = *found->second;
-  if (sandbox.cgroup.set_cpu(sandbox.limits)) return true;
-  // As a failed set-up; lambdad takes it for a sandbox that ended.
-  kill_through(sandbox.pidfd);
-  return false;
-}
-
-void SpawnServer::stop(Sandbox& sandbox) {
-  if (sandbox.state == State::dead) return bury(sandbox);
-  if (sandbox.state == State::stopping || sandbox.state == State::removing) return;
-  if (sandbox.state == State::running && !sandbox.frozen) --watched_;
-  sandbox.state = State::stopping;
-  // The kernel kills all of the namespace with its pid 1, and reports pid 1 when all are gone.
-  kill_through(sandbox.pidfd);
-  if (sandbox.frozen) [[maybe_unused]]
-    const auto thawed = sandbox.cgroup.set_frozen(false);
-  // To end, a process has to run, and a thousand of them for a while.
-  if (sandbox.cpu_is_limited) [[maybe_unused]]
-    const auto free = sandbox.cgroup.set_cpu_quota(std::nullopt);
-}
-
-void SpawnServer::pid_one_ended(Sandbox& sandbox) {
-  siginfo_t info{};
-  ::waitid(P_PIDFD, static_cast<id_t>(sandbox.pidfd.get()), &info, WEXITED);
-  unwatch(sandbox.pidfd);
-  let_go_of_tmp(sandbox);
-  shut_in(sandbox);
-  // A setup that failed: its pipe may not have been read yet.
-  while (sandbox.status) {
-    const auto before = sandbox.setup_failure.size();
-    char buffer[800];
-    const ssize_t count = ::read(sandbox.status.get(), buffer, sizeof(buffer));
-    if (count > 0) sandbox.setup_failure.append(buffer, static_cast<std::size_t>(count));
-    if (sandbox.setup_failure.size() == before) unwatch(sandbox.status);
-  }
-  if (sandbox.state == State::running) {
-    if (!sandbox.frozen) --watched_;
-    sandbox.state = State::dead;
-    if (ending_) stop(sandbox);
-    return;
-  }
-  bury(sandbox);
-}
-
-// A few; those that are not done yet go behind the others.
-void SpawnServer::finish_removals() {
-  for (auto left = std::min(removing_.size(), kRemovalsAtOnce); left > 0; --left) {
-    const auto number = removing_.front();
-    removing_.pop_front();
-    if (!finish_removal(*by_number_.at(number))) removing_.push_back(number);
-  }
-}
-
-// True: it is gone, or never will be.
-bool SpawnServer::finish_removal(Sandbox& sandbox) {
-  if (sandbox.pidfd) reap_unwatched(sandbox.pidfd);
-  const bool closing = sandbox.closing_tmp && networks_.has_keeper();
-  const bool removed = !sandbox.pidfd && !closing && sandbox.cgroup.remove();
-  if (!removed && Clock::now() - sandbox.removal_began < kRemovalLimit) return false;
-  shut_in(sandbox);
-  if (sandbox.network != 0) {
-    if (removed) {
-      networks_.give_back(sandbox.network);
-    } else {
-      networks_.give_up(sandbox.network);
-    }
-  }
-  tell_of_removal(sandbox, removed);
-  uids_.give_back(sandbox.uid);
-  by_number_.erase(sandbox.number);
-  sandboxes_.erase(sandbox.id);
-  return true;
-}
-
-void SpawnServer::tell_of_removal(Sandbox& sandbox, bool removed) {
-  for (const auto request : sandbox.stop_requests) {
-    if (removed) {
-      reply_done(Operation::stop, request);
-    } else {
-      reply_failed(Operation::stop, request,
-                   Error(ErrorCode::sandbox_failed, fmt::format("the cgroup {} cannot be removed",
-                                                                sandbox.cgroup.memory_path())));
-    }
-  }
-  if (sandbox.start_request == 0) return;
-  auto why =
-      sandbox.setup_failure.empty() ? "it was killed while it was set up" : sandbox.setup_failure;
-  reply_failed(Operation::start, sandbox.start_request, Error(ErrorCode::sandbox_failed, why));
 }
 
 void SpawnServer::answer_status(const Sandbox& sandbox, const SpawnRequest& request) {
@@ -813,14 +382,6 @@ void SpawnServer::check_memory(Sandbox& sandbox) {
     if (held < in_tmp + limit / 4 * 3) return;
   }
   hot_ = true;
-}
-
-void SpawnServer::end_all() {
-  ending_ = true;
-  starts_.clear();
-  stops_.clear();
-  ::epoll_ctl(parts_.epoll.get(), EPOLL_CTL_DEL, parts_.socket.get(), nullptr);
-  for (auto& [id, sandbox] : sandboxes_) stop(*sandbox);
 }
 
 void SpawnServer::reply(const SpawnReply& answer) {
