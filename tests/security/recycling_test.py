@@ -49,8 +49,11 @@ result = os.readlink("/proc/self/ns/net")
 
 # Everything about its network that a function can see. Its own socket with the Runtime API is there too.
 LOOK = '''
-import os, socket
+import os, re, socket
 rows = {}
+def without_own(text):
+    """The address of its way out, which is another each time, by one name; one more that was left would be a row more. An interface's number is a counter."""
+    return re.sub(r"(?m)^((?:own|[0-9a-f]{32}) )[0-9a-f]+ ", r"\\1", re.sub(r"198[.]19[.][0-9.]+|fd6c616d6264[0-9a-f]{20}", "own", text))
 for name in ("tcp", "tcp6", "udp", "udp6", "udplite", "raw", "raw6", "icmp", "packet", "unix", "ip6_flowlabel", "arp"):
     try:
         rows[name] = open(f"/proc/net/{name}").read().splitlines()[1:]
@@ -69,8 +72,8 @@ result = {
     "rows": rows,
     "sockets": open("/proc/net/sockstat").read(),
     "links": [name for _, name in socket.if_nameindex()],
-    "routes": open("/proc/net/route").read() + open("/proc/net/ipv6_route").read() + open("/proc/net/fib_trie").read(),
-    "addresses": open("/proc/net/if_inet6").read(),
+    "routes": without_own(open("/proc/net/route").read() + open("/proc/net/ipv6_route").read() + open("/proc/net/fib_trie").read()),
+    "addresses": without_own(open("/proc/net/if_inet6").read()),
     "tcp": reaches(socket.AF_INET, ("127.0.0.1", 4321)),
     "tcp6": reaches(socket.AF_INET6, ("::1", 4321)),
     "abstract": reaches(socket.AF_UNIX, "\\0left-3"),
