@@ -295,12 +295,11 @@ microseconds InstancePool::expected_wait(std::size_t uncovered, std::size_t comi
 
 void InstancePool::look_at_line() {
   while (wants_another()) {
-    if (!budget_.take()) {
+    if (budget_.is_used_up()) {
       make_room_(RoomFor::call);  // watch_line() looks again
       break;
     }
-    if (budget_.short_of_memory()) make_room_(RoomFor::call);
-    auto starting = std::make_unique<Starting>(shared_from_this(), Starting::Room::taken);
+    auto starting = std::make_unique<Starting>(shared_from_this(), Starting::Room::awaited);
     asio::co_spawn(executor_, start_for_line(shared_from_this(), std::move(starting)),
                    in_background("a start for the line"));
   }
@@ -348,12 +347,18 @@ Task<void> InstancePool::start_for_line(std::shared_ptr<InstancePool> self,
   auto place = co_await std::move(entering);
   if (!place) {
     starting.reset();
-    fail_first(std::move(place.error()).with_aws_type(kNothingFree), std::nullopt);
+    refuse_last(std::move(place.error()).with_aws_type(kNothingFree));
     self->look_at_line();
     co_return;
   }
   // Others have served the line meanwhile.
   if (line_.empty()) co_return;
+  if (!budget_.take()) {
+    make_room_(RoomFor::call);  // watch_line() looks again
+    co_return;
+  }
+  starting->room_is_taken();
+  if (budget_.short_of_memory()) make_room_(RoomFor::call);
   auto started = co_await start_one(std::move(starting));
   *place = {};
   if (!started) {
@@ -456,6 +461,15 @@ void InstancePool::fail_first(std::optional<Error> error, std::optional<InitFail
   line_.pop_front();
   waiter->error = std::move(error);
   waiter->init_failure = std::move(init_failure);
+  waiter->given.set();
+}
+
+// The gate refuses who came last.
+void InstancePool::refuse_last(Error error) {
+  if (line_.empty()) return;
+  auto waiter = std::move(line_.back());
+  line_.pop_back();
+  waiter->error = std::move(error);
   waiter->given.set();
 }
 

@@ -44,6 +44,7 @@ struct PoolLimits {
 class InstanceBudget {
  public:
   explicit InstanceBudget(std::size_t limit) : limit_(limit) {}
+  [[nodiscard]] bool is_used_up() const { return used_ >= limit_; }
   [[nodiscard]] bool take() {
     auto used = used_.load();
     while (used < limit_) {
@@ -223,6 +224,7 @@ class InstancePool : public std::enable_shared_from_this<InstancePool> {
   void note_failed_start(std::string_view reason);
   [[nodiscard]] std::vector<std::shared_ptr<Instance>> idle_ones(Which which) const;
   void fail_first(std::optional<Error> error, std::optional<InitFailure> init_failure);
+  void refuse_last(Error error);
   Task<void> watch(std::shared_ptr<InstancePool> self, std::shared_ptr<Instance> instance);
   static Task<void> end_late(std::weak_ptr<InstancePool> pool, SteadyTime deadline);
   void end_soon(const std::shared_ptr<Instance>& instance);

@@ -88,6 +88,15 @@ struct StartGate::State {
       line.pop_back();
     }
   }
+  // Nobody gets a place once its time is over, whoever stands behind it.
+  void refuse_expired(SteadyTime now) {
+    std::erase_if(line, [this, now](const auto& waiter) {
+      if (now < waiter->deadline) return false;
+      waiter->refused = expected_wait(line.size());
+      decide(waiter);
+      return true;
+    });
+  }
   void stop_counting(Holder& holder, SteadyTime now) {
     if (!std::exchange(holder.counts, false)) return;
     --counted;
@@ -104,6 +113,7 @@ struct StartGate::State {
         next = std::min(next, holder.since + longest_hold);
       }
     }
+    refuse_expired(now);
     let_in(now);
     refuse_late(now);
     return next;
@@ -115,6 +125,7 @@ struct StartGate::State {
     if (found == holders.end()) return;
     stop_counting(found->second, now);
     holders.erase(found);
+    refuse_expired(now);
     let_in(now);
     refuse_late(now);
   }

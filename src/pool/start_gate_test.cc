@@ -110,6 +110,20 @@ TEST_F(StartGates, RefuseTheLastWhenThoseInFrontTakeLonger) {
   EXPECT_FALSE(*waiting[9]->result);
 }
 
+TEST_F(StartGates, RefuseWhoseTimeIsOverAlsoInTheMiddle) {
+  StartGate gate(1);
+  const auto first = enter(gate, &one_);
+  const auto hasty = enter(gate, &one_, SteadyClock::now() + milliseconds(60));
+  const auto patient = enter(gate, &other_);
+  EXPECT_FALSE(hasty->result || patient->result);
+  loop_.restart();
+  loop_.run_for(milliseconds(100));
+  ASSERT_TRUE(hasty->result);
+  EXPECT_FALSE(*hasty->result);
+  EXPECT_EQ(gate.waiting(), 1u);
+  EXPECT_EQ(loop_.poll(), 0u) << "somebody looks again and again";
+}
+
 TEST_F(StartGates, CountNobodyWhoTakesTooLong) {
   StartGate gate(1, milliseconds(30));
   const auto slow = enter(gate, &one_);

@@ -3,6 +3,11 @@
 #include <utility>
 
 namespace lambda::sandbox::native {
+namespace {
+
+constexpr std::chrono::seconds kMakeAgainAfter{5};
+
+}  // namespace
 
 std::string CgroupStock::next_name() {
   return fmt::format("sandbox-{}", ++last_);
@@ -27,11 +32,11 @@ Result<Cgroup> CgroupStock::take(const std::string& id, const CgroupLimits& limi
 }
 
 bool CgroupStock::make_one() {
-  if (!lacks()) return false;
+  if (!lacks() || std::chrono::steady_clock::now() < not_before_) return false;
   auto made = cgroups_.make(next_name());
   if (!made) {
     // Whoever takes one is told why.
-    most_ = ready_.size();
+    not_before_ = std::chrono::steady_clock::now() + kMakeAgainAfter;
     return false;
   }
   ready_.push_back(std::move(*made));

@@ -1,4 +1,4 @@
-// Steps: take every message (closing at once) -> one namespace is renewed, or else made -> again;
+// Steps: take every message (closing at once) -> one namespace is made, or else renewed -> again;
 // when there is nothing to do: wait for messages, or for the time to try again.
 #include "sandbox/native/network_keeper.h"
 
@@ -15,6 +15,8 @@
 #include <fcntl.h>
 #include <map>
 #include <poll.h>
+#include <sched.h>
+#include <string_view>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -34,14 +36,16 @@ constexpr milliseconds kTryAgain[] = {milliseconds(5), milliseconds(20), millise
 
 class KeeperLoop {
  public:
-  KeeperLoop(UniqueFd socket, UniqueFd proc) : socket_(std::move(socket)), proc_(std::move(proc)) {}
+  KeeperLoop(UniqueFd socket, UniqueFd proc, UniqueFd home)
+      : socket_(std::move(socket)), proc_(std::move(proc)), home_(std::move(home)) {}
 
   void run() {
     while (!gone_) {
       pollfd ready{socket_.get(), POLLIN, 0};
       ::poll(&ready, 1, wait_time());
       take_messages();
-      if (!renew_one()) make_one();
+      // A start may find none there; of those that were used nobody is in need.
+      if (make_one() || renew_one()) go_home();
     }
   }
 
@@ -85,6 +89,11 @@ class KeeperLoop {
     }
   }
 
+  // One that is thrown away goes only when nobody is in it.
+  void go_home() {
+    if (::setns(home_.get(), CLONE_NEWNET) != 0) gone_ = true;
+  }
+
   bool renew_one() {
     const auto now = KeeperClock::now();
     const auto due = std::find_if(renewals_.begin(), renewals_.end(),
@@ -95,36 +104,44 @@ class KeeperLoop {
     const auto found = networks_.find(renewal.number);
     // One of a keeper before this one.
     if (found == networks_.end()) {
-      say(KeeperWord::lost, renewal.number);
+      say(KeeperWord::lost, renewal.number, {});
       return true;
     }
     const auto renewed = renew_network(found->second, proc_.get());
     if (renewed) {
-      say(KeeperWord::ready, renewal.number, found->second.name.get());
+      say(KeeperWord::renewed, renewal.number, {}, found->second.name.get());
     } else if (renewed.error().code() == ErrorCode::conflict &&
                renewal.tries < std::size(kTryAgain)) {
       renewal.at = now + kTryAgain[renewal.tries++];
       renewals_.push_back(renewal);
     } else {
       networks_.erase(found);
-      say(KeeperWord::lost, renewal.number);
+      // Sockets that are open yet are the function's doing, and nobody's trouble.
+      const bool used = renewed.error().code() == ErrorCode::conflict;
+      say(KeeperWord::lost, renewal.number, used ? "" : renewed.error().message());
     }
     return true;
   }
 
-  void make_one() {
-    if (to_make_.empty()) return;
+  bool make_one() {
+    if (to_make_.empty()) return false;
     const auto number = to_make_.front();
     to_make_.pop_front();
     auto made = make_network(proc_.get());
-    if (!made) return say(KeeperWord::failed, number);
+    if (!made) {
+      say(KeeperWord::failed, number, made.error().message());
+      return true;
+    }
     const auto& kept = networks_.insert_or_assign(number, std::move(*made)).first->second;
-    say(KeeperWord::ready, number, kept.name.get());
+    say(KeeperWord::made, number, {}, kept.name.get());
+    return true;
   }
 
   // lambda-spawn takes what is said when it has nothing else to do: waiting here holds up nobody.
-  void say(KeeperWord word, std::uint32_t number, int descriptor = -1) {
-    while (!gone_ && !send_to(socket_, {word, number}, descriptor)) {
+  void say(KeeperWord word, std::uint32_t number, std::string_view text = {}, int descriptor = -1) {
+    KeeperMessage message{word, number};
+    text.copy(message.text, sizeof(message.text) - 1);
+    while (!gone_ && !send_to(socket_, message, descriptor)) {
       pollfd room{socket_.get(), POLLOUT, 0};
       ::poll(&room, 1, 1000);
       if ((room.revents & (POLLERR | POLLHUP)) != 0) gone_ = true;
@@ -133,6 +150,7 @@ class KeeperLoop {
 
   UniqueFd socket_;
   UniqueFd proc_;
+  UniqueFd home_;  // lambda-spawn's network namespace
   bool gone_ = false;
   std::map<std::uint32_t, Network> networks_;
   std::deque<std::uint32_t> to_make_;
@@ -155,7 +173,9 @@ class KeeperLoop {
   auto proc =
       make_file_system("proc", {}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
   if (!proc) ::_exit(1);
-  KeeperLoop(UniqueFd(own), std::move(*proc)).run();
+  UniqueFd home(::openat(proc->get(), "thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  if (!home) ::_exit(1);
+  KeeperLoop(UniqueFd(own), std::move(*proc), std::move(home)).run();
   ::_exit(0);
 }
 

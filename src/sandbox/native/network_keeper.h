@@ -7,9 +7,10 @@
 //                    renew N                      a sandbox had it; all its processes are gone
 //                    forget N
 //                    close, with a descriptor     (a sandbox's /tmp)
-//   keeper -> pool   ready N, with a descriptor   it may be entered by the next sandbox
-//                    lost N                       it is not to be used again
-//                    failed N                     it could not be made
+//   keeper -> pool   made N, with a descriptor    it may be entered by the next sandbox
+//                    renewed N, with a descriptor the same
+//                    lost N, with the reason      it is not to be used again
+//                    failed N, with the reason    it could not be made
 //                    closed N
 //
 // All namespaces belong to the machine's user namespace, so nobody in a sandbox has capabilities
@@ -32,7 +33,8 @@ enum class KeeperWord : std::uint32_t {
   renew,
   forget,
   close,
-  ready,
+  made,
+  renewed,
   lost,
   failed,
   closed
@@ -41,6 +43,7 @@ enum class KeeperWord : std::uint32_t {
 struct KeeperMessage {
   KeeperWord word{};
   std::uint32_t number = 0;
+  char text[160] = {};  // lost, failed: why
 };
 
 struct Keeper {

@@ -201,12 +201,17 @@ class NetworkPoolTest : public testing::Test {
     return true;
   }
 
+  NetworkPool::Tell tell() {
+    return [this](const std::string& words) { told_.push_back(words); };
+  }
+
   UniqueFd epoll_{::epoll_create1(EPOLL_CLOEXEC)};
   std::vector<std::uint32_t> closed_;
+  std::vector<std::string> told_;
 };
 
 TEST_F(NetworkPoolTest, MakesNamespacesAheadAndTheOneThatComesBackIsNext) {
-  NetworkPool pool({2, 8}, epoll_.get(), 1);
+  NetworkPool pool({2, 8}, epoll_.get(), 1, tell());
   EXPECT_FALSE(pool.take());
   ASSERT_TRUE(wait(pool, [&] { return pool.ready() == 2; }));
   auto first = pool.take();
@@ -222,7 +227,7 @@ TEST_F(NetworkPoolTest, MakesNamespacesAheadAndTheOneThatComesBackIsNext) {
 }
 
 TEST_F(NetworkPoolTest, OneWithASocketInItComesBackWhenThatIsClosed) {
-  NetworkPool pool({1, 8}, epoll_.get(), 1);
+  NetworkPool pool({1, 8}, epoll_.get(), 1, tell());
   ASSERT_TRUE(wait(pool, [&] { return pool.ready() == 1; }));
   const auto taken = pool.take();
   ASSERT_TRUE(taken);
@@ -240,7 +245,7 @@ TEST_F(NetworkPoolTest, OneWithASocketInItComesBackWhenThatIsClosed) {
 }
 
 TEST_F(NetworkPoolTest, ClosesForOthersAndSaysSo) {
-  NetworkPool pool({1, 8}, epoll_.get(), 1);
+  NetworkPool pool({1, 8}, epoll_.get(), 1, tell());
   int ends[2];
   ASSERT_EQ(::pipe(ends), 0);
   const UniqueFd reader(ends[0]);
@@ -253,8 +258,26 @@ TEST_F(NetworkPoolTest, ClosesForOthersAndSaysSo) {
   EXPECT_EQ(::read(reader.get(), &byte, 1), 0);
 }
 
+TEST_F(NetworkPoolTest, TellsWhyOneIsNotUsedAgain) {
+  NetworkPool pool({1, 8}, epoll_.get(), 1, tell());
+  ASSERT_TRUE(wait(pool, [&] { return pool.ready() >= 1; }));
+  for (int round = 0; round < 2; ++round) {
+    const auto taken = pool.take();
+    ASSERT_TRUE(taken);
+    std::thread([&] {
+      ASSERT_EQ(::setns(taken->name.get(), CLONE_NEWNET), 0);
+      ASSERT_TRUE(write_file_at(AT_FDCWD, "/proc/sys/net/ipv4/ip_unprivileged_port_start", "7"));
+    }).join();
+    ASSERT_TRUE(wait(pool, [&] { return pool.ready() >= 1; }));
+    pool.give_back(taken->number);
+    wait(pool, [&, tries = 0]() mutable { return ++tries > 20; });
+  }
+  ASSERT_EQ(told_.size(), 1u) << "once, however often it happens";
+  EXPECT_NE(told_[0].find("not used again"), std::string::npos);
+}
+
 TEST_F(NetworkPoolTest, HasNoneWhereNoneAreWanted) {
-  NetworkPool pool({2, 0}, epoll_.get(), 1);
+  NetworkPool pool({2, 0}, epoll_.get(), 1, tell());
   pool.keep_up(NetworkPool::Clock::now());
   EXPECT_FALSE(pool.has_keeper());
   EXPECT_FALSE(pool.take());

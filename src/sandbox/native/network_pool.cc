@@ -1,8 +1,8 @@
 #include "sandbox/native/network_pool.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <sys/epoll.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,8 +20,8 @@ constexpr std::size_t kMakeAtOnce = 4;
 
 }  // namespace
 
-NetworkPool::NetworkPool(Limits limits, int epoll, std::uint64_t tag)
-    : limits_(limits), epoll_(epoll), tag_(tag) {
+NetworkPool::NetworkPool(Limits limits, int epoll, std::uint64_t tag, Tell tell)
+    : limits_(limits), epoll_(epoll), tag_(tag), tell_(std::move(tell)) {
   limits_.least = std::min(limits_.least, limits_.most);
   start();
 }
@@ -34,7 +34,7 @@ void NetworkPool::start() {
   if (limits_.most == 0) return;
   not_before_ = Clock::now() + kTryAgainAfter;
   auto started = start_keeper();
-  if (!started) return;
+  if (!started) return trouble("no network namespaces are made ahead", started.error().message());
   keeper_ = std::move(*started);
   epoll_event event{};
   event.events = EPOLLIN;
@@ -48,16 +48,22 @@ void NetworkPool::lose_keeper() {
   keeper_.socket.reset();
   ready_.clear();
   unsaid_.clear();
-  coming_ = 0;
+  making_ = renewing_ = 0;
   not_before_ = Clock::now() + kTryAgainAfter;
   if (keeper_.pid <= 0) return;
+  // It may be freeing much memory first: nobody waits for that.
   ::kill(keeper_.pid, SIGKILL);
-  while (::waitpid(keeper_.pid, nullptr, 0) < 0 && errno == EINTR) {
-  }
-  keeper_.pid = -1;
+  ended_keepers_.push_back(std::exchange(keeper_.pid, -1));
 }
 
-void NetworkPool::tell(KeeperWord word, std::uint32_t number) {
+void NetworkPool::trouble(std::string_view what, std::string_view why) {
+  auto words = fmt::format("{}: {}", what, why);
+  if (words == told_) return;
+  tell_(words);
+  told_ = std::move(words);
+}
+
+void NetworkPool::ask(KeeperWord word, std::uint32_t number) {
   if (!keeper_.socket) return;
   if (unsaid_.empty() && send_to(keeper_.socket, {word, number})) return;
   unsaid_.push_back({word, number});
@@ -71,20 +77,43 @@ void NetworkPool::take_messages(const std::function<void(std::uint32_t)>& closed
   bool gone = false;
   while (keeper_.socket) {
     auto received = receive_from(keeper_.socket, gone);
-    if (gone) return lose_keeper();
+    if (gone) {
+      trouble("no network namespaces are made ahead for a while", "lambda-keeper has ended");
+      return lose_keeper();
+    }
     if (!received) return;
-    const auto number = received->first.number;
     if (received->first.word == KeeperWord::closed) {
-      closed(number);
-      continue;
+      closed(received->first.number);
+    } else {
+      take(received->first, std::move(received->second));
     }
-    if (coming_ > 0) --coming_;
-    if (received->first.word == KeeperWord::ready && received->second) {
-      // Taken first: it was used last.
-      ready_.push_front({number, std::move(received->second)});
-    } else if (received->first.word == KeeperWord::failed) {
+  }
+}
+
+void NetworkPool::take(const KeeperMessage& message, UniqueFd descriptor) {
+  const std::string_view why(message.text, ::strnlen(message.text, sizeof(message.text)));
+  const bool renewed = message.word == KeeperWord::renewed || message.word == KeeperWord::lost;
+  auto& count = renewed ? renewing_ : making_;
+  if (count > 0) --count;
+  switch (message.word) {
+    case KeeperWord::made:
+    case KeeperWord::renewed:
+      // Taken first: it was used last. (A descriptor is lost where this process has too many.)
+      if (descriptor) {
+        ready_.push_front({message.number, std::move(descriptor)});
+      } else {
+        ask(KeeperWord::forget, message.number);
+      }
+      break;
+    case KeeperWord::lost:
+      if (!why.empty()) trouble("a network namespace is not used again", why);
+      break;
+    case KeeperWord::failed:
       not_before_ = Clock::now() + kTryAgainAfter;
-    }
+      trouble("no network namespaces are made ahead for a while", why);
+      break;
+    default:
+      break;
   }
 }
 
@@ -98,13 +127,13 @@ std::optional<NetworkPool::Taken> NetworkPool::take() {
 
 void NetworkPool::give_back(std::uint32_t number) {
   if (!keeper_.socket) return;
-  const bool again = ready_.size() + coming_ < limits_.most;
-  tell(again ? KeeperWord::renew : KeeperWord::forget, number);
-  if (again) ++coming_;
+  const bool again = ready_.size() + making_ + renewing_ < limits_.most;
+  ask(again ? KeeperWord::renew : KeeperWord::forget, number);
+  if (again) ++renewing_;
 }
 
 void NetworkPool::give_up(std::uint32_t number) {
-  tell(KeeperWord::forget, number);
+  ask(KeeperWord::forget, number);
 }
 
 bool NetworkPool::close(std::uint32_t number, const UniqueFd& descriptor) {
@@ -115,12 +144,13 @@ bool NetworkPool::close(std::uint32_t number, const UniqueFd& descriptor) {
 void NetworkPool::give_up_too_many() {
   const auto extra = ready_.size() - std::min(ready_.size(), wanted());
   for (auto left = (extra + 1) / 2; left > 0; --left) {
-    tell(KeeperWord::forget, ready_.back().number);
+    ask(KeeperWord::forget, ready_.back().number);
     ready_.pop_back();
   }
 }
 
 void NetworkPool::keep_up(Clock::time_point now) {
+  std::erase_if(ended_keepers_, [](pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) != 0; });
   if (now - since_ >= kDemandCounts) {
     taken_before_ = now - since_ < 2 * kDemandCounts ? taken_ : 0;
     taken_ = 0;
@@ -131,9 +161,9 @@ void NetworkPool::keep_up(Clock::time_point now) {
   if (!keeper_.socket) start();
   if (!keeper_.socket) return;
   while (!unsaid_.empty() && send_to(keeper_.socket, unsaid_.front())) unsaid_.pop_front();
-  while (unsaid_.empty() && coming_ < kMakeAtOnce && ready_.size() + coming_ < wanted()) {
-    ++coming_;
-    tell(KeeperWord::make, ++last_number_);
+  while (unsaid_.empty() && making_ < kMakeAtOnce && ready_.size() + making_ < wanted()) {
+    ++making_;
+    ask(KeeperWord::make, ++last_number_);
   }
 }
 
@@ -141,7 +171,7 @@ std::optional<NetworkPool::Clock::time_point> NetworkPool::next_look() const {
   if (limits_.most == 0) return std::nullopt;
   if (!keeper_.socket) return not_before_;
   if (!unsaid_.empty()) return std::max(not_before_, Clock::now() + kSayAgainAfter);
-  if (coming_ < kMakeAtOnce && ready_.size() + coming_ < wanted()) return not_before_;
+  if (making_ < kMakeAtOnce && ready_.size() + making_ < wanted()) return not_before_;
   if (ready_.size() > limits_.least) return since_ + kDemandCounts;
   return std::nullopt;
 }

@@ -20,7 +20,11 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <sys/types.h>
 #include <utility>
+#include <vector>
 
 namespace lambda::sandbox::native {
 
@@ -36,8 +40,11 @@ class NetworkPool {
     UniqueFd name;
   };
 
+  // For lambdad's log: why namespaces are not made or not used again; each reason once in a row.
+  using Tell = std::function<void(const std::string&)>;
+
   // Starts the keeper, and has what it says watched by `epoll` as `tag`.
-  NetworkPool(Limits limits, int epoll, std::uint64_t tag);
+  NetworkPool(Limits limits, int epoll, std::uint64_t tag, Tell tell);
   ~NetworkPool();
   NetworkPool(const NetworkPool&) = delete;
   NetworkPool& operator=(const NetworkPool&) = delete;
@@ -62,7 +69,9 @@ class NetworkPool {
 
  private:
   void start();
-  void tell(KeeperWord word, std::uint32_t number);
+  void take(const KeeperMessage& message, UniqueFd descriptor);
+  void trouble(std::string_view what, std::string_view why);
+  void ask(KeeperWord word, std::uint32_t number);
   void give_up_too_many();
   void lose_keeper();
   [[nodiscard]] std::size_t wanted() const;
@@ -73,7 +82,11 @@ class NetworkPool {
   Keeper keeper_;
   std::deque<KeeperMessage> unsaid_;  // the socket was full
   std::deque<Taken> ready_;
-  std::size_t coming_ = 0;  // being made or renewed
+  std::size_t making_ = 0;
+  std::size_t renewing_ = 0;
+  std::vector<pid_t> ended_keepers_;  // killed, and not reaped yet
+  Tell tell_;
+  std::string told_;
   std::uint32_t last_number_ = 0;
   // Taken since `since_`, and in the time of that length before.
   std::size_t taken_ = 0;

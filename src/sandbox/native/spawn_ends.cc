@@ -102,9 +102,11 @@ void SpawnServer::finish_removals() {
 // True: it is gone, or never will be.
 bool SpawnServer::finish_removal(Sandbox& sandbox) {
   if (sandbox.pidfd) reap_unwatched(sandbox.pidfd);
-  const bool closing = sandbox.closing_tmp && networks_.has_keeper();
+  // What lies in its /tmp is charged to the cgroup until the keeper has freed it.
+  const bool late = Clock::now() - sandbox.removal_began >= kRemovalLimit;
+  const bool closing = sandbox.closing_tmp && networks_.has_keeper() && !late;
   const bool removed = !sandbox.pidfd && !closing && sandbox.cgroup.remove();
-  if (!removed && Clock::now() - sandbox.removal_began < kRemovalLimit) return false;
+  if (!removed && !late) return false;
   shut_in(sandbox);
   if (sandbox.network != 0) {
     if (removed) {
@@ -114,7 +116,9 @@ bool SpawnServer::finish_removal(Sandbox& sandbox) {
     }
   }
   tell_of_removal(sandbox, removed);
-  uids_.give_back(sandbox.uid);
+  // Where it cannot be removed something of it may be alive yet, which stays the only one with its
+  // uid and its network.
+  if (removed) uids_.give_back(sandbox.uid);
   by_number_.erase(sandbox.number);
   sandboxes_.erase(sandbox.id);
   return true;

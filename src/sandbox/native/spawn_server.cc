@@ -86,7 +86,7 @@ SpawnServer::SpawnServer(SpawnServerParts parts)
       cgroups_(parts_.cgroups, ahead_within(open_file_limit()).cgroups),
       networks_({kLeastNetworks,
                  parts_.walls.network_namespace ? ahead_within(open_file_limit()).networks : 0},
-                parts_.epoll.get(), kKeeperTag),
+                parts_.epoll.get(), kKeeperTag, [this](const std::string& words) { tell(words); }),
       uids_(parts_.uids.first, kSandboxUids),
       zygotes_({std::move(parts_.zygotes), parts_.epoll.get(), &parts_.filter, parts_.open_files,
                 [this](std::uint32_t number) { return runtime_forked(number); },
@@ -113,11 +113,11 @@ void SpawnServer::unwatch(UniqueFd& fd) {
 int SpawnServer::wait_time() const {
   if (!starts_.empty()) return 0;
   if (!removing_.empty() || !freezing_.empty()) return static_cast<int>(kRetry.count());
-  if (!ending_ && cgroups_.lacks()) return 0;
   auto next = ending_ ? std::nullopt : networks_.next_look();
   const auto no_later = [&next](std::optional<Clock::time_point> than) {
     if (than) next = std::min(next.value_or(*than), *than);
   };
+  if (!ending_) no_later(cgroups_.next_look());
   if (watched_ > 0) no_later(next_look_);
   no_later(look_at_zygotes_);
   if (parts_.uplink) no_later(parts_.uplink->next_try());
