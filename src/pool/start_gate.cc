@@ -19,6 +19,10 @@ constexpr std::size_t kPerCore = 8;
 constexpr std::size_t kLeastWidth = 16;
 // What a place is taken to be held for until it is known.
 constexpr microseconds kUsualHold{20'000};
+// Each new one counts for so small a part, and only who would wait for twice as long as he may is
+// refused before his time is over: a machine that is slow for a moment costs nobody his call.
+constexpr int kWeight = 32;
+constexpr int kCertainly = 2;
 
 }  // namespace
 
@@ -82,7 +86,7 @@ struct StartGate::State {
   void refuse_late(SteadyTime now) {
     while (!line.empty()) {
       const auto wait = expected_wait(line.size() - 1);
-      if (now + wait <= line.back()->deadline) return;
+      if (now + wait / kCertainly <= line.back()->deadline) return;
       line.back()->refused = wait;
       decide(line.back());
       line.pop_back();
@@ -100,7 +104,8 @@ struct StartGate::State {
   void stop_counting(Holder& holder, SteadyTime now) {
     if (!std::exchange(holder.counts, false)) return;
     --counted;
-    hold = (hold * 7 + std::chrono::duration_cast<microseconds>(now - holder.since)) / 8;
+    const auto held = std::chrono::duration_cast<microseconds>(now - holder.since);
+    hold = (hold * (kWeight - 1) + held) / kWeight;
   }
   // When the next one has been held for too long.
   SteadyTime look_at_holders(SteadyTime now) {

@@ -117,7 +117,7 @@ class Burst(unittest.TestCase):
               flush=True)
         self.assertLessEqual(set(statuses), {200, 429, 503}, statuses)
         self.assertEqual({each[3] for each in outcomes}, {None})
-        self.assertGreater(statuses.get(200, 0), 0)
+        self.assertGreater(statuses.get(200, 0), MANY // 4)
         for status, after, seconds, _ in outcomes:
             if status != 200:
                 self.assertIsNotNone(after)

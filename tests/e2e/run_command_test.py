@@ -364,6 +364,8 @@ class OwnFunctions(RunTest):
         shutil.copytree(ROOT / "examples/hello", newer)
         file = newer / "lambda_function.py"
         file.write_text(file.read_text().replace("Hello, ", "Good day, "))
+        # Not newer: a template of `lambda init` is made of it, and the program would be built with this one.
+        shutil.copystat(ROOT / "examples/hello/lambda_function.py", file)
         script = f'mount --bind {newer} {ROOT}/examples/hello && exec {ROOT}/run'
         done = subprocess.run(self.home.network.inside("unshare", "--mount", "sh", "-c", script), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True, env=self.home.environment, stdin=subprocess.DEVNULL, check=False, timeout=300)

@@ -98,11 +98,13 @@ void NetworkPool::take(const KeeperMessage& message, UniqueFd descriptor) {
   switch (message.word) {
     case KeeperWord::made:
     case KeeperWord::renewed:
-      // Taken first: it was used last. (A descriptor is lost where this process has too many.)
-      if (descriptor) {
+      // A descriptor is lost where this process has too many. One that was used is taken first.
+      if (!descriptor) {
+        ask(KeeperWord::forget, message.number);
+      } else if (renewed) {
         ready_.push_front({message.number, std::move(descriptor)});
       } else {
-        ask(KeeperWord::forget, message.number);
+        ready_.push_back({message.number, std::move(descriptor)});
       }
       break;
     case KeeperWord::lost:
