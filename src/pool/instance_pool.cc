@@ -20,6 +20,12 @@ microseconds blend(microseconds average, microseconds value) {
   return (average * 3 + value) / 4;
 }
 
+// What a runtime reported of itself is in the function's log alone.
+std::string words_of(const Failure& failure) {
+  if (!failure.reason.empty()) return failure.reason;
+  return fmt::format("its initialisation failed with {} (see its log)", failure.type);
+}
+
 microseconds between(SteadyTime from, SteadyTime to) {
   return std::chrono::duration_cast<microseconds>(to - from);
 }
@@ -437,7 +443,7 @@ Task<void> InstancePool::start_kept(std::shared_ptr<InstancePool> self) {
     auto starting = std::make_unique<Starting>(self, Starting::Room::taken);
     auto started = co_await start_idle(std::move(starting));
     if (!started || *started) {
-      note_failed_start(started ? (*started)->failure.reason : started.error().message());
+      note_failed_start(started ? words_of((*started)->failure) : started.error().message());
       break;
     }
     kept_pause_ = std::chrono::seconds(0);

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "e2e"))
 from virtual_machine import Machine  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
-CUTS = 3
+CUTS = 2
 MINUTES = 10  # a boot, at most
 DEPLOYS, EVENTS = 2, 50  # acknowledged in each boot before the power may go
 
