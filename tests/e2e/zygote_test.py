@@ -24,6 +24,17 @@ def handler(event, context):
     }
 """
 
+# The number that the kernel gives to the next process of its sandbox, one more at each call.
+NEXT_PROCESS = """
+import os
+def handler(event, context):
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    return {"forked": b"--zygote" in open("/proc/self/cmdline", "rb").read(), "next": child}
+"""
+
 # What a function can see of how its runtime was started.
 SURROUNDINGS = """
 import os, sys
@@ -71,7 +82,7 @@ def zygotes(server):
     for spawn in children(server.process.pid):
         for pid in children(spawn):
             try:
-                if b"--zygote" in Path(f"/proc/{pid}/cmdline").read_bytes() and os.stat(f"/proc/{pid}").st_uid == 0:
+                if Path(f"/proc/{pid}/cmdline").read_bytes().endswith(b"bootstrap.py\0--zygote\0") and os.stat(f"/proc/{pid}").st_uid == 0:
                     found.append(pid)
             except OSError:
                 pass
@@ -207,6 +218,23 @@ class Zygotes(ZygoteTest):
         self.deploy("second")
         self.assertFalse(self.call("second")["forked"])
         self.wait_for(lambda: zygote not in zygotes(self.server), "a zygote that stands still is kept")
+
+    def test_an_order_that_is_late_enters_no_sandbox(self):
+        """Its function runs there by then, and would be beside root's processes."""
+        self.start("--stems", "0")
+        self.deploy("first")
+        self.assertTrue(self.call("first")["forked"])
+        (zygote,) = zygotes(self.server)
+        os.kill(zygote, signal.SIGSTOP)
+        self.deploy("second", NEXT_PROCESS)
+        before = self.call("second")
+        os.kill(zygote, signal.SIGCONT)
+        self.assertFalse(before["forked"])
+        self.wait_for(lambda: "fork it while its sandbox waits for it" in self.server.log_text(), "the order was not carried out")
+        self.assertEqual(self.call("second"), {"forked": False, "next": before["next"] + 1})
+        self.deploy("third")
+        self.assertTrue(self.call("third")["forked"])
+        self.assertEqual(zygotes(self.server), [zygote])
 
     def test_another_base_file_system(self):
         runtimes = self.own_runtimes()

@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 #include <sstream>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 namespace lambda::sandbox {
@@ -496,8 +498,13 @@ class ForkedRuntime : public LambdaInit {
   }
   int runtime_socket() override { return theirs_.get(); }
 
+  void announce() {
+    const auto word = init::kComing;
+    ASSERT_EQ(::write(ours_.get(), &word, sizeof(word)), ssize_t{sizeof(word)});
+  }
   // Tells init the pid of a process that does nothing, as the runtime does when it is there.
   void arrive() {
+    announce();
     process_ = ::fork();
     if (process_ == 0) {
       ::setpgid(0, 0);
@@ -548,11 +555,27 @@ TEST_F(ForkedRuntime, WhereNoneComesOneIsExecuted) {
   EXPECT_EQ(read_to_end(hello_.log.get()), "executed\n");
 }
 
+// A process of a zygote's may be in the sandbox, or enter it.
+TEST_F(ForkedRuntime, NoneIsExecutedWhileOneIsComing) {
+  announce();
+  std::thread later([this] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2500));
+    ours_.reset();
+  });
+  const auto before = std::chrono::steady_clock::now();
+  const auto started = start({"sh", "-c", "echo executed"});
+  EXPECT_GE(std::chrono::steady_clock::now() - before, std::chrono::milliseconds(2400));
+  later.join();
+  ASSERT_TRUE(started);
+  EXPECT_EQ(wait_exit().code, 0);
+  EXPECT_EQ(read_to_end(hello_.log.get()), "executed\n");
+}
+
 TEST_F(ForkedRuntime, OneThatComesTooLateFindsNobody) {
   ASSERT_TRUE(start({"sh", "-c", "echo executed"}));
   EXPECT_EQ(wait_exit().code, 0);
-  const std::int32_t pid = 7;
-  EXPECT_EQ(::send(ours_.get(), &pid, sizeof(pid), MSG_NOSIGNAL), -1);
+  const auto word = init::kComing;
+  EXPECT_EQ(::send(ours_.get(), &word, sizeof(word), MSG_NOSIGNAL), -1);
   EXPECT_EQ(errno, EPIPE);
   ours_.reset();  // the log pipe is still on its way to it
   EXPECT_EQ(read_to_end(hello_.log.get()), "executed\n");

@@ -45,6 +45,9 @@ using namespace lambda::sandbox::init;
 
 // A zygote may be busy with others, or still starting.
 constexpr int kForkMs = 2000;
+// One that has said that it comes is ended sooner than that, if it stands still
+// (native/zygotes.cc).
+constexpr int kComingMs = 10'000;
 constexpr int kShellNotFound = 127;
 constexpr int kShellNotExecutable = 126;
 
@@ -468,18 +471,37 @@ void hand_over(const Command& command, std::size_t size) {
   report_started();
 }
 
-// Its pid, from a runtime that was forked for us; -1: it does not come.
+// False: neither that nor the end of what it comes from, in this time.
+bool is_there(int socket, short what, int milliseconds) {
+  pollfd watched{socket, what, 0};
+  int ready = -1;
+  do {
+    ready = ::poll(&watched, 1, milliseconds);
+  } while (ready < 0 && errno == EINTR);
+  return ready == 1;
+}
+
+bool take_word(int socket, std::int32_t* word) {
+  return ::recv(socket, word, sizeof(*word), MSG_DONTWAIT) == sizeof(*word);
+}
+
+// Its pid, from a runtime that is forked for us; -1: none comes, and nobody can enter any more.
+//
+// Whoever enters has said so before, and could: after shutdown() the kernel refuses the word, so
+// that it is there now or never comes. Once it is there, nothing of a function may run before all
+// that is about to enter has ended, which is when nobody has the other end any more.
 std::int32_t wait_forked(int socket) {
   const char byte = 0;
   const int given[2] = {null_device, log_pipe};
-  if (!send_with(socket, &byte, 1, given, 2)) return -1;
-  pollfd watched{socket, POLLIN, 0};
-  int ready = -1;
-  do {
-    ready = ::poll(&watched, 1, kForkMs);
-  } while (ready < 0 && errno == EINTR);
-  std::int32_t pid = -1;
-  return ready == 1 && ::read(socket, &pid, sizeof(pid)) == sizeof(pid) && pid > 1 ? pid : -1;
+  const bool sent = send_with(socket, &byte, 1, given, 2);
+  if (!sent || !is_there(socket, POLLIN, kForkMs)) ::shutdown(socket, SHUT_RD);
+  std::int32_t word = -1;
+  if (!take_word(socket, &word) || word != kComing) return -1;
+  const bool said = is_there(socket, POLLIN, kComingMs);
+  if (said && take_word(socket, &word) && word > 1) return word;
+  errno = ETIMEDOUT;
+  if (!said || !is_there(socket, 0, kComingMs)) give_up("take over a runtime that is being forked");
+  return -1;
 }
 
 // Takes over the runtime that a zygote has forked into this sandbox; it is our child like one that
@@ -490,7 +512,7 @@ bool adopt() {
   forked_socket = -1;
   const auto pid = wait_forked(socket);
   if (pid < 0) {
-    // One that comes later ends when it finds nobody.
+    // An order that is carried out later finds nobody.
     ::close(socket);
     return false;
   }

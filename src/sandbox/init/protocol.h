@@ -31,6 +31,9 @@ inline constexpr std::uint16_t kListenPort = 9001;
 // From whoever filled a stem, once its code is in place: the function begins without the server's
 // having been told first. Blocked before init is executed, so that none is lost.
 inline constexpr int kFilledSignal = SIGUSR1;
+// What is said first over the socket of a runtime that is forked (native/zygote_protocol.h), in
+// place of a pid: somebody is about to enter the sandbox.
+inline constexpr std::int32_t kComing = 0;
 
 // Environment and arguments together; one packet. The kernel's default socket buffer holds 208 KiB.
 inline constexpr std::size_t kMaxCommandBytes = 160 * 1024;

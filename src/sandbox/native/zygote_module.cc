@@ -3,15 +3,19 @@
 // of a sandbox, with the privileges of a function and nothing of the zygote's but its memory.
 //
 // Steps of an order, for which three processes are made. Only the last copies the zygote's memory:
+//   the zygote tells the sandbox's pid 1 that somebody comes. Where pid 1 does not wait any more,
+//   because it has executed a runtime meanwhile, it cannot, and that is all
 //   1st (shares it, as vfork does) enters the namespaces of the sandbox's pid 1
 //   2nd (shares it; the first one inside the pid namespace) enters the cgroups
 //   3rd (fork) is the runtime. The 2nd ends, so that pid 1 becomes its parent
 //   it enters the user namespace, becomes the user inside, drops everything, as init's child does
-//   it gets /dev/null and the log pipe from pid 1, and tells it its pid
+//   it gets /dev/null and the log pipe from pid 1, and tells it its pid when it is pid 1's child:
+//   no process of the zygote's is inside any more
 // The 1st and the 2nd cannot be one: pid 1 inherits only what a process inside leaves behind.
 //
 // Loaded by runtimes/python/bootstrap.py in a process with one thread; allocates nothing. The
 // limited API alone: any Python from 3.11 on.
+#include "sandbox/init/protocol.h"
 #include "sandbox/native/privileges.h"
 #include "sandbox/native/zygote_protocol.h"
 
@@ -125,6 +129,16 @@ void close_order() {
   ::close(work.socket);
   for (std::uint32_t i = 0; i < work.order.task_files; ++i) ::close(work.task_files[i]);
   if (work.directory >= 0) ::close(work.directory);
+}
+
+// False: nobody waits for the runtime. Of one step with pid 1's giving up (lambda_init.cc).
+bool announce() {
+  const std::int32_t word = init::kComing;
+  if (::send(work.socket, &word, sizeof(word), MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(word))
+    return true;
+  errno = ETIMEDOUT;
+  note_failure("fork it while its sandbox waits for it");
+  return false;
 }
 
 // clone3 in line: a process that shares our stack must not return from a function that we are in,
@@ -268,6 +282,8 @@ void become_runtime() {
     // Everything of the zygote's that is open goes here, its own socket too.
     failed = take_descriptors();
     if (failed == nullptr) {
+      // The 2nd, which is root and has the zygote's memory, ends before a function begins.
+      while (::getppid() != 1) ::usleep(50);
       // As after an exec: a function may look at itself.
       ::prctl(PR_SET_DUMPABLE, 1);
       const auto pid = static_cast<std::int32_t>(::getpid());
@@ -296,15 +312,17 @@ bool begin() {
 PyObject* wait(PyObject*, PyObject*) {
   if (!begin()) ::_exit(1);
   while (take_order()) {
-    PyOS_BeforeFork();
-    const bool inside = fork_inside();
-    if (inside) {
-      become_runtime();
-      PyOS_AfterFork_Child();
-      Py_INCREF(Py_None);
-      return Py_None;
+    if (announce()) {
+      PyOS_BeforeFork();
+      const bool inside = fork_inside();
+      if (inside) {
+        become_runtime();
+        PyOS_AfterFork_Child();
+        Py_INCREF(Py_None);
+        return Py_None;
+      }
+      PyOS_AfterFork_Parent();
     }
-    PyOS_AfterFork_Parent();
     answer(work.order.number);
     close_order();
   }

@@ -10,6 +10,8 @@
 //
 // And over the runtime's socket, of which pid 1 has the other end:
 //
+//   zygote -> pid 1    kComing, before anybody enters. Where pid 1 does not wait any more, that
+//                      cannot be sent, and nobody enters
 //   pid 1 -> runtime   one byte + [/dev/null, the log pipe]
 //   runtime -> pid 1   its pid inside: from now on pid 1 takes it for the one that it started, and
 //                      the socket is that of a stem (init/protocol.h)

@@ -37,6 +37,8 @@ using std::chrono::seconds;
 constexpr std::uint32_t kAhead = 8;
 constexpr seconds kStartLimit{10};
 constexpr seconds kForkLimit{5};
+// More than a sandbox waits for its runtime (lambda_init.cc).
+constexpr seconds kWaitLimit{3};
 constexpr seconds kLongestPause{60};
 // In base file systems (runtimes/build).
 constexpr char kModulePlace[] = "run/lambda";
@@ -216,10 +218,19 @@ struct Zygotes::Zygote {
   struct Order {
     std::uint32_t sandbox;
     Clock::time_point given;
+    bool given_up = false;  // its sandbox has executed a runtime
   };
   std::deque<Order> orders;  // not answered yet
 
   void kill() const { ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0); }
+  // The next one that no sandbox waits for any more; nullptr: there is none.
+  Order* late_order(Clock::time_point now) {
+    for (auto& order : orders) {
+      if (now - order.given <= kWaitLimit) return nullptr;
+      if (!std::exchange(order.given_up, true)) return &order;
+    }
+    return nullptr;
+  }
   [[nodiscard]] bool is_late(Clock::time_point now) const {
     if (!ready) return now - started > kStartLimit;
     return !orders.empty() && now - orders.front().given > kForkLimit;
@@ -313,11 +324,12 @@ void Zygotes::retire(std::unique_ptr<Zygote>& zygote) {
 bool Zygotes::ready_for(const std::string& runtime) {
   const auto& settings = parts_.settings;
   if (!settings.allowed || !settings.module || settings.forks == 0) return false;
+  struct stat root {};
+  // Before a place is made: lambdad can name as many as it likes.
+  if (::stat((root_of(runtime) + "/rootfs").c_str(), &root) != 0) return false;
   auto& place = places_[runtime];
   const auto now = Clock::now();
   place.wanted = now;
-  struct stat root {};
-  if (::stat((root_of(runtime) + "/rootfs").c_str(), &root) != 0) return false;
   for (auto* zygote : {&place.zygote, &place.next}) {
     if (*zygote && ((*zygote)->inode != root.st_ino || (*zygote)->device != root.st_dev))
       retire(*zygote);
@@ -441,6 +453,9 @@ std::optional<Zygotes::Clock::time_point> Zygotes::look() {
   bool some = false;
   for (const auto& [number, zygote] : by_number_) {
     some = true;
+    while (const auto* order = zygote->late_order(now)) {
+      [[maybe_unused]] const bool wanted = parts_.answered(order->sandbox);
+    }
     if (zygote->is_late(now)) zygote->kill();
   }
   if (!some) return std::nullopt;
