@@ -76,6 +76,13 @@ def children(pid):
     return [int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()]
 
 
+def is_alive(pid):
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
 def zygotes(server):
     """Of this server: processes of lambda-spawn's, whose command line says so, outside of sandboxes."""
     found = []
@@ -252,13 +259,35 @@ class Zygotes(ZygoteTest):
 
     def test_a_base_file_system_that_others_can_write_to(self):
         """Root would execute what they wrote."""
+        library = "usr/lib/python3.11/json/decoder.py"
+        for name in ("var/runtime/bootstrap.py", library, "usr/local/lib/python3.11/dist-packages/more.pth", "etc/ld.so.preload", "usr/lib/x86_64-linux-gnu"):
+            with self.subTest(name=name):
+                runtimes = self.own_runtimes()
+                file = runtimes / "python3.11/rootfs" / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.exists() or file.write_text("")
+                if name == library:
+                    os.chown(file, 65534, 0)
+                else:
+                    file.chmod(file.stat().st_mode | 0o002)
+                self.start("--stems", "0", runtimes=runtimes)
+                self.deploy("first")
+                self.assertFalse(self.call("first")["forked"])
+                self.wait_for(lambda: f"others than root can write to /runtimes/python3.11/rootfs/{name}" in self.server.log_text(), "nobody says why")
+                self.assertEqual(zygotes(self.server), [])
+                self.server.close()
+
+    def test_one_whose_forks_fail(self):
+        """Each would hold up a start: after three there are none for a while."""
         runtimes = self.own_runtimes()
-        (runtimes / "python3.11/rootfs/var/runtime/bootstrap.py").chmod(0o666)
+        bootstrap = runtimes / "python3.11/rootfs/var/runtime/bootstrap.py"
+        lose_rights = "    import ctypes\n    ctypes.CDLL(None, use_errno=True).capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)())\n"
+        bootstrap.write_text(bootstrap.read_text().replace("    module.wait()\n", lose_rights + "    module.wait()\n"))
         self.start("--stems", "0", runtimes=runtimes)
-        self.deploy("first")
-        self.assertFalse(self.call("first")["forked"])
-        self.assertIn("others than root can write to /runtimes/python3.11/rootfs/var/runtime/bootstrap.py", self.server.log_text())
-        self.assertEqual(zygotes(self.server), [])
+        for number in range(5):
+            self.deploy(f"function-{number}")
+            self.assertFalse(self.call(f"function-{number}")["forked"])
+        self.assertIn("there is no zygote of python3.11 for 1 s, so each of its functions starts a Python of its own: 3 forks of one failed, the last: ", self.server.log_text())
 
     def test_one_that_cannot_start(self):
         runtimes = self.own_runtimes()
@@ -275,7 +304,9 @@ class Zygotes(ZygoteTest):
         self.start()
         self.deploy("first", IDENTITY, "-e", "PASSWORD=very-secret")
         self.call("first")
-        for pid in zygotes(self.server):
+        found = zygotes(self.server)
+        self.assertTrue(found)
+        for pid in found:
             place = Path(f"/proc/{pid}")
             variables = sorted(variable.split(b"=")[0].decode() for variable in (place / "environ").read_bytes().split(b"\0") if variable)
             self.assertEqual(variables, ["AWS_LAMBDA_RUNTIME_API", "LANG", "LD_LIBRARY_PATH", "PATH", "TZ"])
@@ -303,6 +334,18 @@ class Zygotes(ZygoteTest):
         self.server.close()
         for pid in left:
             self.assertFalse(Path(f"/proc/{pid}").exists())
+
+    def test_none_is_left_by_a_lambda_spawn_that_is_killed(self):
+        self.start()
+        self.deploy("first")
+        self.call("first")
+        (spawn,) = children(self.server.process.pid)
+        names = {pid: Path(f"/proc/{pid}/comm").read_text().strip() for pid in children(spawn)}
+        self.assertIn("lambda-keeper", names.values())
+        self.assertIn("python3", [names[pid] for pid in zygotes(self.server)])
+        os.kill(spawn, signal.SIGKILL)
+        for pid, name in names.items():
+            self.wait_for(lambda pid=pid: not is_alive(pid), f"{name} is left")
 
 
 if __name__ == "__main__":

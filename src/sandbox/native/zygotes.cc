@@ -12,9 +12,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
+#include <filesystem>
 #include <linux/capability.h>
 #include <linux/sched.h>
 #include <sched.h>
@@ -40,26 +42,18 @@ constexpr seconds kForkLimit{5};
 // More than a sandbox waits for its runtime (lambda_init.cc).
 constexpr seconds kWaitLimit{3};
 constexpr seconds kLongestPause{60};
+// So many forks may fail before so many in a row have been made.
+constexpr std::uint32_t kMostFailures = 3;
+constexpr std::uint32_t kGoodAgain = 8;
 // In base file systems (runtimes/build).
 constexpr char kModulePlace[] = "run/lambda";
 constexpr char kModuleName[] = "lambda-zygote.so";
 constexpr std::uint64_t kModuleRoom = 4ull << 20;
-// Whoever could write to one of these would become root by it.
-constexpr const char* kTrusted[] = {"",
-                                    "/rootfs",
-                                    "/rootfs/usr",
-                                    "/rootfs/usr/bin",
-                                    "/rootfs/usr/bin/python3.11",
-                                    "/rootfs/usr/lib",
-                                    "/rootfs/usr/lib/python3.11",
-                                    "/rootfs/usr/lib/x86_64-linux-gnu",
-                                    "/rootfs/usr/lib64",
-                                    "/rootfs/opt",
-                                    "/rootfs/var/lang",
-                                    "/rootfs/var/task",
-                                    "/rootfs/var",
-                                    "/rootfs/var/runtime",
-                                    "/rootfs/var/runtime/bootstrap.py"};
+// Whoever could write to one of these, or to a file below the last ones, would become root by it:
+// Python and the loader take what they execute from there, and nothing from elsewhere.
+constexpr const char* kWayThere[] = {"", "/rootfs", "/rootfs/var"};
+constexpr const char* kTrusted[] = {"/rootfs/etc",      "/rootfs/opt",         "/rootfs/usr",
+                                    "/rootfs/var/lang", "/rootfs/var/runtime", "/rootfs/var/task"};
 constexpr int kNeeded[] = {CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_SYS_PTRACE,
                            CAP_SETUID,    CAP_SETGID,     CAP_SETPCAP};
 
@@ -67,23 +61,38 @@ std::string root_of(const std::string& runtime) {
   return std::string(kRuntimesMount) + "/" + runtime;
 }
 
+// --- in the child
+
+Result<Done> check_one(const std::string& path, bool may_be_link) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) return fail(Error::from_errno("look at " + path));
+  const bool link = S_ISLNK(status.st_mode);
+  if (status.st_uid == 0 && (link ? may_be_link : (status.st_mode & 022) == 0)) return Done{};
+  return fail(ErrorCode::unavailable,
+              "others than root can write to {}, where the runtimes directory is mounted: run "
+              "`runtimes/build` as root",
+              path);
+}
+
+// Some 3,000 files; not of lambda-spawn's time.
 Result<Done> check_trust(const std::string& runtime) {
-  std::vector<std::string> all{kRuntimesMount};
-  for (const char* path : kTrusted) all.push_back(root_of(runtime) + path);
-  for (const auto& full : all) {
-    struct stat status {};
-    if (::lstat(full.c_str(), &status) != 0) return fail(Error::from_errno("look at " + full));
-    if (S_ISLNK(status.st_mode) || status.st_uid != 0 || (status.st_mode & 022) != 0) {
-      return fail(ErrorCode::unavailable,
-                  "others than root can write to {}, where the runtimes directory is mounted: run "
-                  "`runtimes/build` as root",
-                  full);
+  namespace fs = std::filesystem;
+  if (auto good = check_one(kRuntimesMount, false); !good) return good;
+  for (const char* path : kWayThere) {
+    if (auto good = check_one(root_of(runtime) + path, false); !good) return good;
+  }
+  for (const char* path : kTrusted) {
+    const auto top = root_of(runtime) + path;
+    if (auto good = check_one(top, false); !good) return good;
+    std::error_code error;
+    for (fs::recursive_directory_iterator at(top, error), end; !error && at != end;
+         at.increment(error)) {
+      if (auto good = check_one(at->path().string(), true); !good) return good;
     }
+    if (error) return fail(Error::from_errno("look through " + top, error.value()));
   }
   return Done{};
 }
-
-// --- in the child
 
 Result<Done> copy_module(int module, int file_system) {
   const UniqueFd file(
@@ -152,7 +161,8 @@ struct ZygotePlan {
   const std::string& runtime;
   int module = -1;
   int socket = -1;
-  int words = -1;  // what it has to say to people
+  int words = -1;        // what it has to say to people
+  bool trusted = false;  // its files have been looked at
   rlimit open_files{};
 };
 
@@ -161,7 +171,9 @@ Result<Done> set_up(const ZygotePlan& plan) {
   ::setpriority(PRIO_PROCESS, 0, 0);
   const rlimit no_core{1, 1};  // see sandbox_setup.cc
   ::setrlimit(RLIMIT_CORE, &no_core);
-  auto done = enter_file_system(plan.runtime, plan.module);
+  Result<Done> done = Done{};
+  if (!plan.trusted) done = check_trust(plan.runtime);
+  if (done) done = enter_file_system(plan.runtime, plan.module);
   if (!done) return done;
   // Our 3 is the socket to lambdad, which must not come along.
   if (::dup2(plan.socket, kZygoteSocket) < 0 || ::dup2(plan.words, 1) < 0 ||
@@ -214,6 +226,8 @@ struct Zygotes::Zygote {
   UniqueFd words;
   bool ready = false;
   std::uint32_t forks = 0;
+  std::uint32_t failures = 0;
+  std::uint32_t good = 0;  // since the last failure
   Clock::time_point started = Clock::now();
   struct Order {
     std::uint32_t sandbox;
@@ -246,8 +260,7 @@ Zygotes::~Zygotes() {
   }
 }
 
-Result<std::unique_ptr<Zygotes::Zygote>> Zygotes::launch(const std::string& runtime) {
-  if (auto trusted = check_trust(runtime); !trusted) return fail(std::move(trusted.error()));
+Result<std::unique_ptr<Zygotes::Zygote>> Zygotes::launch(const std::string& runtime, bool trusted) {
   auto zygote = std::make_unique<Zygote>();
   int ends[2] = {-1, -1};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
@@ -264,8 +277,9 @@ Result<std::unique_ptr<Zygotes::Zygote>> Zygotes::launch(const std::string& runt
   const auto size = filter.size() * sizeof(filter.front());
   if (size > kMostFilterBytes || ::send(ends[0], filter.data(), size, MSG_NOSIGNAL) < 0)
     return fail(Error::from_errno("tell a zygote the seccomp filter"));
-  const ZygotePlan plan{runtime, parts_.settings.module.get(), theirs.get(), their_words.get(),
-                        parts_.open_files};
+  const ZygotePlan plan{runtime,      parts_.settings.module.get(),
+                        theirs.get(), their_words.get(),
+                        trusted,      parts_.open_files};
   int pidfd = -1;
   clone_args arguments{};
   arguments.flags = CLONE_NEWNS | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
@@ -280,7 +294,8 @@ Result<std::unique_ptr<Zygotes::Zygote>> Zygotes::launch(const std::string& runt
 
 std::unique_ptr<Zygotes::Zygote> Zygotes::start(Place& place, const std::string& runtime,
                                                 const struct stat& root) {
-  auto launched = launch(runtime);
+  const bool trusted = place.trusted_inode == root.st_ino && place.trusted_device == root.st_dev;
+  auto launched = launch(runtime, trusted);
   if (!launched) {
     failed(place, runtime, launched.error().message());
     return nullptr;
@@ -399,6 +414,9 @@ void Zygotes::take_answers(Zygote& zygote) {
     if (size != sizeof(answer)) continue;
     if (answer.number == 0) {
       zygote.ready = true;
+      auto& place = places_[zygote.runtime];
+      place.trusted_device = zygote.device;
+      place.trusted_inode = zygote.inode;
       continue;
     }
     const auto order = std::find_if(zygote.orders.begin(), zygote.orders.end(),
@@ -406,15 +424,36 @@ void Zygotes::take_answers(Zygote& zygote) {
     // A process that was forked may have more to say.
     if (order == zygote.orders.end() && answer.error == 0) continue;
     if (order != zygote.orders.end()) zygote.orders.erase(order);
-    places_[zygote.runtime].pause = seconds(0);
     const bool wanted = parts_.answered(answer.number);
-    if (answer.error != 0 && wanted) {
-      answer.text[sizeof(answer.text) - 1] = '\0';
+    answer.text[sizeof(answer.text) - 1] = '\0';
+    const auto why = Error::from_errno(answer.text, answer.error).message();
+    if (answer.error != 0 && wanted)
       parts_.tell(fmt::format("a runtime of {} could not be forked, so it starts by itself: {}",
-                              zygote.runtime,
-                              Error::from_errno(answer.text, answer.error).message()));
+                              zygote.runtime, why));
+    // What comes too late says nothing about the next one; nor does a sandbox that has ended.
+    if (answer.error == 0) {
+      note_fork(zygote);
+    } else if (wanted && answer.error != ETIMEDOUT) {
+      note_failed_fork(zygote, why);
     }
   }
+}
+
+void Zygotes::note_fork(Zygote& zygote) {
+  if (++zygote.good < kGoodAgain) return;
+  zygote.failures = 0;
+  places_[zygote.runtime].pause = seconds(0);
+}
+
+// Each one that fails costs its sandbox more than a runtime that is executed at once.
+void Zygotes::note_failed_fork(Zygote& zygote, const std::string& why) {
+  zygote.good = 0;
+  auto& place = places_[zygote.runtime];
+  if (++zygote.failures < kMostFailures || place.zygote.get() != &zygote) return;
+  retire(place.zygote);
+  retire(place.next);
+  failed(place, zygote.runtime,
+         fmt::format("{} forks of one failed, the last: {}", kMostFailures, why));
 }
 
 void Zygotes::ended(Zygote& zygote) {

@@ -85,12 +85,17 @@ class Zygotes {
     Clock::time_point wanted{};
     Clock::time_point not_before{};
     std::chrono::seconds pause{0};
+    // The base file system of which one was started, so root alone can write to its files.
+    dev_t trusted_device = 0;
+    ino_t trusted_inode = 0;
   };
 
   std::unique_ptr<Zygote> start(Place& place, const std::string& runtime, const struct stat& root);
-  Result<std::unique_ptr<Zygote>> launch(const std::string& runtime);
+  Result<std::unique_ptr<Zygote>> launch(const std::string& runtime, bool trusted);
   void ended(Zygote& zygote);
   void take_answers(Zygote& zygote);
+  void note_fork(Zygote& zygote);
+  void note_failed_fork(Zygote& zygote, const std::string& why);
   void retire(std::unique_ptr<Zygote>& zygote);
   void failed(Place& place, const std::string& runtime, const std::string& why);
 
