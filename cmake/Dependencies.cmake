@@ -26,5 +26,12 @@ pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)
 pkg_check_modules(capng REQUIRED IMPORTED_TARGET libcap-ng)
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
-# For lambda-zygote, which the Python of the base file system loads (runtimes/build).
-pkg_check_modules(python REQUIRED IMPORTED_TARGET python-3.11)
+# For lambda-zygote, which the Python of the base file system loads (runtimes/build). The only one
+# that may be missing.
+pkg_check_modules(python QUIET IMPORTED_TARGET python-3.11)
+if(python_FOUND AND CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
+  set(LAMBDA_ZYGOTE ON)
+else()
+  set(LAMBDA_ZYGOTE OFF)
+  message(STATUS "lambda-zygote is not built, so each Python runtime is executed and none is forked: it takes x86-64 and Python 3.11 (apt-get install libpython3.11-dev)")
+endif()
