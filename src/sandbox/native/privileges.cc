@@ -22,6 +22,13 @@ const char* set_capabilities(bool all) noexcept {
   return nullptr;
 }
 
+const char* change_ids(uid_t uid, gid_t gid) noexcept {
+  if (::prctl(PR_SET_KEEPCAPS, 1) != 0) return "keep capabilities";
+  if (::setresgid(gid, gid, gid) != 0) return "set the gid";
+  if (::setresuid(uid, uid, uid) != 0) return "set the uid";
+  return set_capabilities(true);
+}
+
 const char* drop_capabilities() noexcept {
   for (int capability = 0; ::prctl(PR_CAPBSET_DROP, capability) == 0; ++capability) {
   }

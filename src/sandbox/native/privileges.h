@@ -8,11 +8,18 @@
 
 #include <cstddef>
 #include <linux/filter.h>
+#include <sys/types.h>
 
 namespace lambda::sandbox::native {
 
+// The identity inside, as on AWS (sbx_user1051); base file systems have a passwd entry for it.
+inline constexpr uid_t kInsideUid = 993;
+inline constexpr gid_t kInsideGid = 990;
+
 // Of this process: none (of the user namespace that it is in), or all that it may have.
 const char* set_capabilities(bool all) noexcept;
+// Becomes these, and keeps what capabilities it may have.
+const char* change_ids(uid_t uid, gid_t gid) noexcept;
 // Bounding set, securebits, and every capability.
 const char* drop_capabilities() noexcept;
 const char* forbid_new_privileges() noexcept;

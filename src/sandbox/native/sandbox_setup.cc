@@ -203,10 +203,7 @@ Result<Done> checked(const char* failed) {
 // mapped by its own process: nobody outside has to help.
 Result<Done> change_identity(uid_t outside, const Walls& walls) {
   if (::setgroups(0, nullptr) != 0) return fail(Error::from_errno("drop groups"));
-  if (::prctl(PR_SET_KEEPCAPS, 1) != 0) return fail(Error::from_errno("keep capabilities"));
-  if (::setresgid(outside, outside, outside) != 0) return fail(Error::from_errno("set the gid"));
-  if (::setresuid(outside, outside, outside) != 0) return fail(Error::from_errno("set the uid"));
-  if (auto done = checked(set_capabilities(true)); !done) return done;
+  if (auto done = checked(change_ids(outside, outside)); !done) return done;
   if (!walls.user_namespace) return Done{};
   // Else /proc/self/uid_map would belong to root, which we are no more.
   ::prctl(PR_SET_DUMPABLE, 1);

@@ -2,6 +2,7 @@
 // keeps it tight (sandbox_setup.cc). Runs in a process of its own with one thread.
 #pragma once
 
+#include "sandbox/native/privileges.h"
 #include "sandbox/native/seccomp_filter.h"
 #include "sandbox/native/walls.h"
 #include "sandbox/uplink/link_pair.h"
@@ -14,10 +15,6 @@
 #include <vector>
 
 namespace lambda::sandbox::native {
-
-// The identity inside, as on AWS (sbx_user1051); base file systems have a passwd entry for it.
-inline constexpr uid_t kInsideUid = 993;
-inline constexpr gid_t kInsideGid = 990;
 
 // All descriptors belong to lambda-spawn; the child uses copies.
 struct SandboxPlan {

@@ -46,9 +46,6 @@
 namespace lambda::sandbox::native {
 namespace {
 
-// As in sandbox_setup.h.
-constexpr uid_t kFunctionUid = 993;
-constexpr gid_t kFunctionGid = 990;
 constexpr int kNamespaces =
     CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
 
@@ -240,11 +237,9 @@ void lower(__rlimit_resource resource, rlim_t value) {
 const char* become_user() {
   if (::setgroups(0, nullptr) != 0) return "drop groups";
   if (::setns(work.pid_one, CLONE_NEWUSER) != 0) return "enter the sandbox's user namespace";
-  if (::setresgid(kFunctionGid, kFunctionGid, kFunctionGid) != 0) return "set the gid";
-  // Its capabilities over its own user namespace are lost here, but for those that drop the rest.
-  if (::prctl(PR_SET_KEEPCAPS, 1) != 0) return "keep capabilities";
-  if (::setresuid(kFunctionUid, kFunctionUid, kFunctionUid) != 0) return "set the uid";
-  if (const char* failed = set_capabilities(true)) return failed;
+  // Its capabilities over its own user namespace would be lost here, but for those that drop the
+  // rest.
+  if (const char* failed = change_ids(kInsideUid, kInsideGid)) return failed;
   if (const char* failed = drop_capabilities()) return failed;
   return forbid_new_privileges();
 }
