@@ -43,6 +43,8 @@
 #include <sys/uio.h>
 #include <sys/utsname.h>
 
+// What the function listens on that has A_SECRET.
+#define OTHER_PORT 4321
 static char given_facts[4096];
 
 // A fact of the event's; "" where it has none.
@@ -342,6 +344,11 @@ static long to_machine(int family, const char* address, unsigned scope) {
   const int port = number_of("port");
   return port == 0 ? failed(EINVAL) : connected(family, copy, port, scope);
 }
+static long to_neighbour(int family, const char* name) {
+  char address[100];
+  snprintf(address, sizeof(address), "%s", fact(name));
+  return connected(family, address, OTHER_PORT, 0);
+}
 static long link_local(void) {
   // FE80::1%eth0
   char address[100];
@@ -581,6 +588,8 @@ static long outlive_the_server(void) {
   _(machines_own_address, "network_namespace|egress_rules", "held", to_machine(AF_INET, fact("address"), 0)) \
   _(machines_loopback_6, "network_namespace", "held", to_machine(AF_INET6, "::1", 0)) \
   _(link_local, "network_namespace", "held", link_local()) \
+  _(neighbours_port, "egress_rules", "held", to_neighbour(AF_INET, "other_address")) \
+  _(neighbours_port_6, "egress_rules", "held", to_neighbour(AF_INET6, "other_address_6")) \
   _(way_to_the_metadata, "network_namespace", "held", connected(AF_INET, "169.254.169.254", 53, 0)) \
   _(way_to_the_internet, "network_namespace", "held", connected(AF_INET, "8.8.8.8", 53, 0)) \
   _(abstract_socket, "network_namespace", "held", abstract_socket()) \
@@ -697,6 +706,10 @@ int main(int count, char** arguments) {
   if (file != 0) {
     fputs(secret, file);
     fclose(file);
+    // Whoever reaches it is connected.
+    struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(OTHER_PORT)};
+    const int listener = socket(AF_INET6, SOCK_STREAM, 0);
+    if (bind(listener, (struct sockaddr*)&any, sizeof(any)) == 0) listen(listener, 100);
   }
   return serve(answer);
 }

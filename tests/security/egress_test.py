@@ -1,6 +1,7 @@
 """The sandboxes' way out: what a function reaches with every kind of egress, and what none ever does. The server runs on a machine of its own
 (egress_world.py), so that there is an internet to reach, and addresses that must not be."""
 
+import concurrent.futures
 import contextlib
 import os
 import re
@@ -12,24 +13,27 @@ import unittest
 from pathlib import Path
 
 from egress_world import FURTHER, MACHINE, MACHINE6, MACHINE_PRIVATE, METADATA, PRIVATE, PRIVATE6, PUBLIC, PUBLIC6, TCP, UDP, World
-from inside import EVALUATOR, LambdaServer, eventually
+from endings_test import runs
+from inside import EVALUATOR, LambdaServer, eventually, processes_below
 
-# In the function: `reach(address)` says what came back, or which error.
+# In the function: `reach(address)` says what came back, or which error; "connected" where the other end takes a connection and says nothing.
 REACH = '''
 import errno, socket
 def reach(address, port=8080, kind="tcp", source=None, wait=3):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM) as one:
         one.settimeout(wait)
+        connected = False
         try:
             if source:
                 one.bind((source, 0))
             one.connect((address, port))
+            connected = kind == "tcp"
             if kind == "udp":
                 one.send(b"hello")
             return one.recv(1000).decode()
         except socket.timeout:
-            return "timeout"
+            return "connected" if connected else "timeout"
         except OSError as error:
             return errno.errorcode.get(error.errno, str(error))
 def resolve(name):
@@ -37,6 +41,33 @@ def resolve(name):
         return sorted({found[4][0] for found in socket.getaddrinfo(name, 80)})
     except socket.gaierror as error:
         return error.strerror
+'''
+# Its own addresses, of both families.
+ADDRESSES = '''
+def source_to(family, there):
+    with socket.socket(family, socket.SOCK_DGRAM) as one:
+        one.connect((there, 9))
+        return one.getsockname()[0]
+result = [source_to(socket.AF_INET, "203.0.113.10"), source_to(socket.AF_INET6, "2001:db8::10")]
+'''
+# `send(source, ...)` sends a datagram, or what begins a connection, from an address that need not be its own.
+FREEBIND = '''
+def send(source, source_port, address, port, kind=socket.SOCK_DGRAM):
+    v6 = ":" in address
+    with socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, kind) as one:
+        one.setblocking(False)
+        try:
+            one.setsockopt(socket.IPPROTO_IPV6 if v6 else socket.IPPROTO_IP, 78 if v6 else 15, 1)
+            one.bind((source, source_port))
+            if kind == socket.SOCK_DGRAM:
+                one.sendto(b"hello", (address, port))
+            else:
+                one.connect((address, port))
+        except BlockingIOError:
+            return "sent"
+        except OSError as error:
+            return errno.errorcode.get(error.errno, str(error))
+        return "sent"
 '''
 # What a refusal comes to: told at once, in both families.
 REFUSED = ("EHOSTUNREACH", "EACCES", "ECONNREFUSED", "ENETUNREACH")
@@ -48,6 +79,7 @@ class EgressTest(unittest.TestCase):
     def setUpClass(cls):
         cls.world = World()
         cls.addClassCleanup(cls.world.close)
+        cls.forwarding = Path("/proc/sys/net/ipv4/ip_forward").read_text()
         cls.server = LambdaServer("native").start()
         cls.addClassCleanup(cls.server.close)
         cls.deploy("out")
@@ -151,30 +183,78 @@ class Internet(EgressTest):
     def test_no_other_function(self):
         self.deploy("neighbour")
         own = "import builtins, socket; builtins.kept = [socket.create_server(('0.0.0.0', 4321)), socket.create_server(('::', 4321), family=socket.AF_INET6)]\n"
-        addresses = "result = [line.split()[0] for line in open('/proc/net/if_inet6') if 'eth0' in line and line[:4] != 'fe80']\nimport socket as s\n" \
-                    "one = s.socket(s.AF_INET, s.SOCK_DGRAM); one.connect(('203.0.113.10', 9)); result.append(one.getsockname()[0])"
-        *six, four = self.inside(own + addresses, "neighbour")
-        self.assertTrue(four.startswith("198.19."), four)
-        self.inside(own, "out")
-        for address in (four, *[":".join(text[i:i + 4] for i in range(0, 32, 4)) for text in six]):
+        addresses = self.inside(own + ADDRESSES, "neighbour")
+        self.assertTrue(addresses[0].startswith("198.19."), addresses)
+        for address in addresses:
             with self.subTest(address=address):
-                self.assertIn(self.reach(address, port=4321, wait=1), (*REFUSED, "timeout"))
+                self.assertEqual(self.inside(f"result = reach({address!r}, port=4321, wait=1)", "neighbour"), "connected")
+                self.assertIn(self.reach(address, port=4321, wait=1), REFUSED)
 
     def test_no_address_but_its_own(self):
-        """IP_FREEBIND binds any; such packets go nowhere."""
-        for address, wrong in ((PUBLIC, "198.19.200.200"), (PUBLIC, MACHINE), (PUBLIC, "203.0.113.77")):
-            found = self.inside(f'''
+        """IP_FREEBIND and IPV6_FREEBIND bind any; what has another source goes nowhere. Of IPv4 a sandbox's own kernel refuses to send it."""
+        self.deploy("neighbour")
+        own4, own6 = self.inside(ADDRESSES)
+        neighbour4, neighbour6 = self.inside(ADDRESSES, "neighbour")
+        for to, own, wrong in ((PUBLIC, own4, ("198.19.200.200", MACHINE, "203.0.113.77", neighbour4)),
+                               (PUBLIC6, own6, ("fd6c:616d:6264::c8c8", MACHINE6, "2001:db8::77", neighbour6))):
+            with self.world.listening(to, 8090, socket.SOCK_DGRAM) as there:
+                there.settimeout(1)
+                for source in (*wrong, own):
+                    with self.subTest(source=source):
+                        found = self.inside(FREEBIND + f"result = send({source!r}, 0, {to!r}, 8090)")
+                        if source == own:
+                            self.assertEqual((found, there.recv(100)), ("sent", b"hello"))
+                        else:
+                            self.assertTrue(found == "sent" or ":" not in to, found)
+                            self.assertRaises(TimeoutError, there.recv, 100)
+
+    def test_nobody_cuts_off_anothers_connection(self):
+        """With packets that have its address and its port: what its connection is known by."""
+        self.deploy("neighbour")
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            with self.subTest(kind=kind.name), contextlib.ExitStack() as closing:
+                there = closing.enter_context(self.world.listening(PUBLIC6, 8091, kind))
+                there.settimeout(5)
+                held = closing.enter_context(concurrent.futures.ThreadPoolExecutor()).submit(self.inside, f"""
+with socket.socket(socket.AF_INET6, {int(kind)}) as one:
+    one.settimeout(5)
+    one.connect(({PUBLIC6!r}, 8091))
+    one.send("{{}} {{}}".format(*one.getsockname()).encode())
+    try:
+        result = one.recv(100).decode()
+    except OSError as error:
+        result = repr(error)
+""")
+                peer = None
+                if kind == socket.SOCK_STREAM:
+                    there = closing.enter_context(there.accept()[0])
+                    there.settimeout(5)
+                    text = there.recv(100)
+                else:
+                    text, peer = there.recvfrom(100)
+                address, port = text.decode().split()
+                self.assertEqual(self.inside(FREEBIND + f"result = send({address!r}, {port}, {PUBLIC6!r}, 8091, {int(kind)})", "neighbour"), "sent")
+                there.sendto(b"more", peer) if peer else there.send(b"more")
+                self.assertEqual(held.result(), "more")
+
+    def test_one_function_leaves_ways_out_to_the_others(self):
+        """Of one that opens very many connections more are refused; not of the others, and of it no longer than they last."""
+        self.deploy("greedy")
+        self.deploy("neighbour")
+        self.inside(f"""
 one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-one.settimeout(1)
-try:
-    one.setsockopt(socket.IPPROTO_IP, 15, 1)
-    one.bind(({wrong!r}, 0))
-    one.sendto(b"hello", ({address!r}, {UDP}))
-    result = one.recv(100).decode()
-except OSError as error:
-    result = errno.errorcode.get(error.errno, str(error))
-''')
-            self.assertNotIn("hello", found)
+for port in range(20000, 21500):
+    for _ in range(100):
+        try:
+            one.sendto(b"hello", ({PUBLIC!r}, port))
+            break
+        except OSError:
+            pass  # what the one before came to
+""", "greedy")
+        self.assertIn(self.reach(PUBLIC, "greedy"), REFUSED)
+        self.assertIn("sees", self.reach(PUBLIC, "neighbour"))
+        self.assertEqual(self.inside("result = resolve('test.example')", "neighbour"), sorted([PUBLIC, PUBLIC6]))
+        eventually(lambda: "sees" in self.reach(PUBLIC, "greedy"), seconds=60, what="a way out again")
 
     def test_it_cannot_change_its_network(self):
         """Neither its cable, nor its addresses, nor its routes; and it makes no packets by hand."""
@@ -255,9 +335,10 @@ class Networks(EgressTest):
 
     def test_what_nobody_reaches_beats_the_list(self):
         with socket.create_server(("0.0.0.0", 9094)) as listener:
-            for address in (METADATA, MACHINE_PRIVATE, "198.18.0.2", "198.19.0.1"):
+            # Metadata where it answers who may.
+            for address, port in ((METADATA, TCP), (MACHINE_PRIVATE, 9094), ("198.18.0.2", 9094), ("198.19.0.1", 9094)):
                 with self.subTest(address=address):
-                    self.assertIn(self.reach(address, "listed", port=9094), (*REFUSED, "timeout"))
+                    self.assertIn(self.reach(address, "listed", port=port), (*REFUSED, "timeout"))
             listener.settimeout(0)
             self.assertRaises(BlockingIOError, listener.accept)
 
@@ -284,6 +365,14 @@ class Process(EgressTest):
         self.assertGreaterEqual(int(status["Uid"].split()[0]), 1_900_000_000)
         self.assertEqual(status["NoNewPrivs"], "1")
         self.assertEqual(status["Seccomp"], "2")
+        # Within its own user namespace the right to bind low ports; ends before the server does where memory is short.
+        self.assertLessEqual({status[kind] for kind in ("CapEff", "CapPrm", "CapBnd")}, {f"{0:016x}", f"{1 << 10:016x}"})
+        self.assertGreaterEqual(int(Path(f"/proc/{process}/oom_score_adj").read_text()), 500)
+        # Of the machine's files these two directories, as an ordinary user that may read them.
+        self.assertEqual(set(os.listdir(f"/proc/{process}/root")), {"etc", "run"})
+        mounts = {row.split()[4]: row.split()[5].split(",") for row in Path(f"/proc/{process}/mountinfo").read_text().splitlines()}
+        for path in ("/", "/etc", "/run"):
+            self.assertIn("ro", mounts[path], path)
         # Rights in a user namespace of its own alone.
         self.assertNotEqual(os.readlink(f"/proc/{process}/ns/user"), os.readlink("/proc/self/ns/user"))
         self.assertNotEqual(os.readlink(f"/proc/{process}/ns/mnt"), os.readlink(f"/proc/{self.server.process.pid}/ns/mnt"))
@@ -307,23 +396,8 @@ class Process(EgressTest):
         self.assertEqual(subprocess.run(["ip", "netns", "exec", self.world.machine_name, "cat", "/proc/sys/net/ipv4/ip_forward"],
                                         capture_output=True, text=True, check=True).stdout, self.forwarding)
 
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.forwarding = Path("/proc/sys/net/ipv4/ip_forward").read_text()
-
 
 class Endings(unittest.TestCase):
-    def left(self, spawn):
-        """Processes below a lambda-spawn that is gone, and who carried packets for it."""
-        left = []
-        for entry in os.listdir("/proc"):
-            with contextlib.suppress(OSError):
-                if entry.isdigit() and Path(f"/proc/{entry}/comm").read_text().strip() in ("slirp4netns", "lambda-spawn", "lambda-init"):
-                    if os.readlink(f"/proc/{entry}/ns/net") in spawn or int(entry) in spawn:
-                        left.append(entry)
-        return left
-
     def test_nothing_is_left_of_a_killed_one(self):
         for victim in ("lambdad", "lambda-spawn"):
             with self.subTest(victim=victim), contextlib.ExitStack() as closing:
@@ -337,19 +411,18 @@ class Endings(unittest.TestCase):
                 own = os.readlink(f"/proc/{server.process.pid}/ns/net")
                 children = subprocess.run(["pgrep", "-P", str(server.process.pid)], capture_output=True, text=True, check=True).stdout.split()
                 (spawn,) = [int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text().strip() == "lambda-spawn"]
-                below = [int(pid) for pid in subprocess.run(["pgrep", "-P", str(spawn)], capture_output=True, text=True, check=True).stdout.split()]
-                carriers = [pid for pid in below if Path(f"/proc/{pid}/comm").read_text().strip() == "slirp4netns"]
-                self.assertEqual(len(carriers), 1)
-                router = os.readlink(f"/proc/{spawn}/ns/net")
-                self.assertNotEqual(router, own)
+                below = processes_below(spawn)
+                names = [Path(f"/proc/{pid}/comm").read_text().strip() for pid in below]
+                for name in ("slirp4netns", "lambda-keeper", "lambda-init"):
+                    self.assertIn(name, names)
+                self.assertTrue([pid for pid in below if b"--zygote" in Path(f"/proc/{pid}/cmdline").read_bytes()], names)
+                self.assertEqual(names.count("slirp4netns"), 1)
+                self.assertNotEqual(os.readlink(f"/proc/{spawn}/ns/net"), own)
                 if victim == "lambdad":
                     server.kill()
                 else:
                     os.kill(spawn, signal.SIGKILL)
-                deadline = time.monotonic() + 15
-                while self.left({router, *carriers, spawn}):
-                    self.assertLess(time.monotonic(), deadline, f"left: {self.left({router, *carriers, spawn})}")
-                    time.sleep(0.05)
+                eventually(lambda below=below, spawn=spawn: not [pid for pid in (spawn, *below) if runs(pid)], what="the end of all that it started")
                 found = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout
                 self.assertEqual(found, "")
                 links = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout

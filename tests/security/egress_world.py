@@ -109,6 +109,18 @@ class World:
         for descriptor in (self.machine, self.world, self.mounts, self.home):
             os.close(descriptor)
 
+    @contextlib.contextmanager
+    def listening(self, address, port, kind):
+        """A socket of the world's for the test itself."""
+        with self.inside(self.world):
+            listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
+        with listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((address, port))
+            if kind == socket.SOCK_STREAM:
+                listener.listen()
+            yield listener
+
     # --- services, in the namespace that this thread is in
 
     def serve(self, address, port=TCP, udp_port=UDP):

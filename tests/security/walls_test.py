@@ -205,6 +205,12 @@ def process_of(server, name):
     return eventually(look, what=f"a process of {name}")
 
 
+def addresses_of(pid):
+    """Of a function's way out, of both families."""
+    links = json.loads(run("nsenter", "-t", str(pid), "-n", "ip", "-json", "address", "show", "eth0"))
+    return [next(part["local"] for part in links[0]["addr_info"] if part["family"] == family and part["scope"] == "global") for family in ("inet", "inet6")]
+
+
 def sandboxes(server):
     """By their users, of which each has its own."""
     return {os.stat(f"/proc/{pid}").st_uid for pid in processes_below(server.process.pid) if is_in_sandbox(pid)}
@@ -222,10 +228,12 @@ class WallTest(unittest.TestCase):
             if stems:
                 self.assertTrue(sandbox_of(process_of(server, "attempts")).startswith("stem-"))
             # Another one has a deploy of its own; its sockets would be in the way where there is one network for both.
-            if not without or without & {"pid_namespace", "mount_namespace", "own_user"}:
+            if not without or without & {"pid_namespace", "mount_namespace", "own_user", "egress_rules"}:
                 code = server.deploy_attempts("other", "--env", "A_SECRET=1")
                 facts["other_code"] = "/data/" + str(code.relative_to(server.data))
                 facts["other_pid"] = process_of(server, "other")
+                if way_out:
+                    facts["other_address"], facts["other_address_6"] = addresses_of(facts["other_pid"])
             words = [f"{name}={value}" for name, value in facts.items() if value != ""]
             found = server.attempt("all", *words)
             for row in table():

@@ -15,6 +15,9 @@ namespace lambda::sandbox::uplink {
 namespace {
 
 constexpr char kInside[] = "eth0";
+// The same in every sandbox: the next free one would tell how many had this network namespace
+// before. Above what a kernel may put into every network namespace by itself.
+constexpr std::uint32_t kInsideIndex = 100;
 constexpr std::array<unsigned char, 6> kHardwareAddress = {0x02, 0x00, 0x00, 0x00, 0x00, 0x01};
 constexpr std::uint16_t kMake = NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK;
 // A machine without IPv6.
@@ -43,7 +46,7 @@ NetlinkMessages pair_of(const Cable& cable) {
   const auto data = messages.open(IFLA_INFO_DATA);
   const auto peer = messages.open(VETH_INFO_PEER);
   // An end cannot be up before it has another.
-  messages.put_header(interface_head(0, IFF_NOARP));
+  messages.put_header(interface_head(kInsideIndex, IFF_NOARP));
   put_interface(messages, kInside);
   messages.put_number(IFLA_NET_NS_PID, static_cast<std::uint32_t>(::getpid()));
   messages.close(peer);
@@ -109,7 +112,7 @@ Result<Done> lay(const Cable& cable, NetlinkSocket& router) {
 
   auto own = NetlinkSocket::open(NETLINK_ROUTE);
   if (!own) return fail(std::move(own.error()));
-  const auto inside = ::if_nametoindex(kInside);
+  const auto inside = kInsideIndex;
   NetlinkMessages in_it;
   in_it.begin(RTM_NEWLINK, NLM_F_ACK, interface_head(inside, IFF_UP));
   put_address(in_it, address, inside);

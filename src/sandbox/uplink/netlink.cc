@@ -3,15 +3,19 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <array>
+#include <cstddef>
 #include <cstring>
 #include <optional>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 namespace lambda::sandbox::uplink {
 namespace {
 
 constexpr std::size_t kReceiveBytes = 64 * 1024;
 constexpr int kSocketBytes = 4 * 1024 * 1024;
+// The kernel answers while it is asked; who asks does nothing else until then.
+constexpr timeval kLongestWait = {1, 0};
 
 std::size_t aligned(std::size_t size) {
   return (size + 3) & ~std::size_t{3};
@@ -106,6 +110,7 @@ Result<NetlinkSocket> NetlinkSocket::open(int protocol) {
   const int size = kSocketBytes;
   for (const int direction : {SO_SNDBUFFORCE, SO_RCVBUFFORCE})
     ::setsockopt(socket.fd(), SOL_SOCKET, direction, &size, sizeof(size));
+  ::setsockopt(socket.fd(), SOL_SOCKET, SO_RCVTIMEO, &kLongestWait, sizeof(kLongestWait));
   const int on = 1;
   ::setsockopt(socket.fd(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
   ::setsockopt(socket.fd(), SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
@@ -141,13 +146,18 @@ Result<Done> NetlinkSocket::carry_out(const NetlinkMessages& messages,
 
 Result<Done> NetlinkSocket::list(const NetlinkMessages& request,
                                  const std::function<void(const nlmsghdr&)>& take) {
-  const auto bytes = request.bytes();
+  // The rest of an answer that was given up is no answer to this.
+  while (take_datagram(fd(), MSG_DONTWAIT, [](const nlmsghdr&) {}) == Taken::some) continue;
+  std::vector<char> bytes(request.bytes().begin(), request.bytes().end());
+  const std::uint32_t sequence = ++sequence_;
+  std::memcpy(bytes.data() + offsetof(nlmsghdr, nlmsg_seq), &sequence, sizeof(sequence));
   if (::send(fd(), bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
     return fail(Error::from_errno("ask the kernel's network"));
   bool done = false;
   bool torn = false;
   int refused = 0;
   const auto look = [&](const nlmsghdr& message) {
+    if (message.nlmsg_seq != sequence) return;
     if ((message.nlmsg_flags & NLM_F_DUMP_INTR) != 0) torn = true;
     if (message.nlmsg_type == NLMSG_DONE) {
       done = true;
@@ -160,7 +170,7 @@ Result<Done> NetlinkSocket::list(const NetlinkMessages& request,
   };
   while (!done) {
     const auto taken = take_datagram(fd(), 0, look);
-    if (taken == Taken::lost || taken == Taken::failed)
+    if (taken != Taken::some)
       return fail(ErrorCode::unavailable, "the kernel's network did not answer");
   }
   // Of a family that this kernel does not have there is nothing to list.

@@ -69,7 +69,7 @@ class NetlinkSocket {
   Result<Done> carry_out(const NetlinkMessages& messages);
   // The same, where what is refused with one of these is no failure.
   Result<Done> carry_out(const NetlinkMessages& messages, std::span<const int> harmless);
-  // Sends a request for a list and hands out its messages.
+  // Sends a request for a list and hands out its messages. Waits a second at most.
   Result<Done> list(const NetlinkMessages& request,
                     const std::function<void(const nlmsghdr&)>& take);
   // Every message that waits. False: some were lost.
@@ -77,6 +77,7 @@ class NetlinkSocket {
 
  private:
   UniqueFd fd_;
+  std::uint32_t sequence_ = 0;  // of the last list
 };
 
 // The attributes behind a message's header of `header_size` bytes.

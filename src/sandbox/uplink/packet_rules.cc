@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <cstring>
+#include <fcntl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
@@ -11,6 +12,7 @@
 #include <netinet/icmp6.h>
 #include <optional>
 #include <span>
+#include <unistd.h>
 
 namespace lambda::sandbox::uplink {
 namespace {
@@ -28,6 +30,9 @@ constexpr std::uint32_t pair_of(std::uint32_t first, std::uint32_t second) {
 constexpr std::size_t kElementsOfOneMessage = 500;
 constexpr std::uint16_t kDnsPort = 53;
 constexpr char kRefusal[] = "refusal";
+constexpr char kBeginning[] = "beginning";
+// Of one sandbox at once, names that it asks for included: what all share must last for all.
+constexpr std::uint32_t kMostConnections = 1'000;
 constexpr char kResolver[] = "198.18.0.3/32";
 constexpr char kResolver6[] = "fd00::3/128";
 constexpr char kMachineNetworks[][18] = {"machine_networks4", "machine_networks6"};
@@ -153,6 +158,21 @@ class Rule {
       messages_.put_big_endian(NFTA_LOOKUP_DREG, NFT_REG_VERDICT);
     });
   }
+  // More than `most` connections at once that are counted here under what is loaded.
+  Rule& more_than(std::uint32_t most, const std::string& set) {
+    return expression("dynset", [&] {
+      messages_.put_text(NFTA_DYNSET_SET_NAME, set);
+      messages_.put_big_endian(NFTA_DYNSET_OP, NFT_DYNSET_OP_ADD);
+      messages_.put_big_endian(NFTA_DYNSET_SREG_KEY, NFT_REG_1);
+      const auto counter = messages_.open(NFTA_DYNSET_EXPR);
+      messages_.put_text(NFTA_EXPR_NAME, "connlimit");
+      const auto data = messages_.open(NFTA_EXPR_DATA);
+      messages_.put_big_endian(NFTA_CONNLIMIT_COUNT, most);
+      messages_.put_big_endian(NFTA_CONNLIMIT_FLAGS, NFT_CONNLIMIT_F_INV);
+      messages_.close(data);
+      messages_.close(counter);
+    });
+  }
   Rule& destination_in(const NetworkPrefix& network) {
     const std::size_t size = network.v6 ? 16 : 4;
     Value address(network.address.begin(), network.address.begin() + static_cast<long>(size));
@@ -216,6 +236,20 @@ void put_chain(NetlinkMessages& messages, const std::string& name,
   messages.close(opened);
   messages.put_big_endian(NFTA_CHAIN_POLICY, hook->policy);
   messages.put_text(NFTA_CHAIN_TYPE, hook->type);
+}
+
+// Of connections, by cable: the kernel fills it, and takes out what has none any more.
+void put_counters(NetlinkMessages& messages, std::uint32_t id, const std::string& name) {
+  begin_message(messages, NFT_MSG_NEWSET, NLM_F_CREATE | NLM_F_EXCL);
+  messages.put_text(NFTA_SET_TABLE, kTable);
+  messages.put_text(NFTA_SET_NAME, name);
+  messages.put_big_endian(NFTA_SET_FLAGS, NFT_SET_EVAL);
+  messages.put_big_endian(NFTA_SET_KEY_TYPE, kTypeInterface);
+  messages.put_big_endian(NFTA_SET_KEY_LEN, 4);
+  messages.put_big_endian(NFTA_SET_ID, id);
+  const auto description = messages.open(NFTA_SET_DESC);
+  messages.put_big_endian(NFTA_SET_DESC_SIZE, kMostCables);
+  messages.close(description);
 }
 
 // `id`: no other set of the batch has it.
@@ -283,6 +317,8 @@ void put_limits(NetlinkMessages& messages, bool v6) {
   const auto chain = of_family("limits", v6);
   put_chain(messages, kMachineNetworks[v6 ? 1 : 0]);
   put_chain(messages, chain);
+  // First: while the machine's addresses are not known, names do not pass either.
+  Rule(messages, chain).verdict(NFT_JUMP, kMachineNetworks[v6 ? 1 : 0]);
   const auto resolver = NetworkPrefix::parse(v6 ? kResolver6 : kResolver).value();
   // The user-mode network passes every port of it on to the machine's resolver.
   for (const int protocol : {IPPROTO_UDP, IPPROTO_TCP}) {
@@ -294,7 +330,6 @@ void put_limits(NetlinkMessages& messages, bool v6) {
         .is(value_of(htons(kDnsPort)))
         .verdict(NF_ACCEPT);
   }
-  Rule(messages, chain).verdict(NFT_JUMP, kMachineNetworks[v6 ? 1 : 0]);
   Rule(messages, chain).destination(v6).is_in(of_family("machine", v6)).refuse();
   for (const auto& [network, is] : forbidden_networks()) {
     if (network.v6 == v6) Rule(messages, chain).destination_in(network).refuse();
@@ -305,6 +340,7 @@ void put_internet(NetlinkMessages& messages, bool v6, Limits limits) {
   const auto chain = chain_of(0, v6);
   put_chain(messages, chain);
   if (limits == Limits::none) return Rule(messages, chain).verdict(NF_ACCEPT);
+  Rule(messages, chain).verdict(NFT_JUMP, kBeginning);
   Rule(messages, chain).verdict(NFT_JUMP, of_family("limits", v6));
   for (const auto& [network, is] : private_networks()) {
     if (network.v6 == v6) Rule(messages, chain).destination_in(network).refuse();
@@ -315,6 +351,7 @@ void put_internet(NetlinkMessages& messages, bool v6, Limits limits) {
 void put_list(NetlinkMessages& messages, std::uint32_t policy, bool v6, const EgressRule& rule) {
   const auto chain = chain_of(policy, v6);
   put_chain(messages, chain);
+  Rule(messages, chain).verdict(NFT_JUMP, kBeginning);
   Rule(messages, chain).verdict(NFT_JUMP, of_family("limits", v6));
   for (const auto& network : rule.networks) {
     if (network.v6 == v6) Rule(messages, chain).destination_in(network).verdict(NF_ACCEPT);
@@ -346,7 +383,23 @@ void put_input(NetlinkMessages& messages, std::uint32_t way_out) {
   }
 }
 
-void put_forward(NetlinkMessages& messages, std::uint32_t way_out) {
+// A packet that comes here has its cable's own address; one with another's address and ports would
+// be taken for that one's connection.
+void put_beginning(NetlinkMessages& messages) {
+  constexpr auto kNew = static_cast<std::uint32_t>(1u << IP_CT_NEW) << 1;  // bit 0: invalid
+  put_chain(messages, kBeginning);
+  Rule(messages, kBeginning).meta(NFT_META_IIF).set_mark_of_connection();
+  Rule(messages, kBeginning)
+      .connection(NFT_CT_STATE)
+      .mask(value_of(kNew))
+      .is(value_of(std::uint32_t{0}), NFT_CMP_NEQ)
+      .meta(NFT_META_IIF)
+      .more_than(kMostConnections, "counted")
+      .refuse();
+}
+
+void put_forward(NetlinkMessages& messages, std::uint32_t way_out, Limits limits) {
+  if (limits == Limits::none) return Rule(messages, "forward").verdict(NF_ACCEPT);
   constexpr auto kAnswers =
       static_cast<std::uint32_t>(1u << IP_CT_ESTABLISHED | 1u << IP_CT_RELATED)
       << 1;  // bit 0: invalid
@@ -364,7 +417,6 @@ void put_forward(NetlinkMessages& messages, std::uint32_t way_out) {
       .verdict(NF_ACCEPT);
   Rule(messages, chain).meta(NFT_META_IIF).is(out).verdict(NF_DROP);
   Rule(messages, chain).meta(NFT_META_OIF).is(out, NFT_CMP_NEQ).refuse();
-  Rule(messages, chain).meta(NFT_META_IIF).set_mark_of_connection();
   for (const bool v6 : {false, true}) {
     Rule(messages, chain)
         .meta(NFT_META_NFPROTO)
@@ -388,14 +440,16 @@ NetlinkMessages whole_table(std::uint32_t way_out, Limits limits) {
   put_chain(messages, "input", Hook{NF_INET_LOCAL_IN, 0, "filter", NF_DROP});
   put_chain(messages, "forward", Hook{NF_INET_FORWARD, 0, "filter", NF_DROP});
   put_chain(messages, "way_out", Hook{NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC, "nat", NF_ACCEPT});
+  put_counters(messages, 6, "counted");
   put_refusal(messages);
+  put_beginning(messages);
   put_input(messages, way_out);
   for (const bool v6 : {false, true}) {
     put_limits(messages, v6);
     put_internet(messages, v6, limits);
     Rule(messages, kMachineNetworks[v6 ? 1 : 0]).verdict(NF_DROP);
   }
-  put_forward(messages, way_out);
+  put_forward(messages, way_out, limits);
   Rule(messages, "way_out").meta(NFT_META_OIF).is(value_of(way_out)).masquerade();
   return messages;
 }
@@ -417,6 +471,15 @@ void put_cable(NetlinkMessages& messages, bool add, const ElementsOfCable& eleme
   put_elements(messages, add, "connections", elements.connection);
 }
 
+// A question for a name that was answered counts as a connection for so many seconds; 30 where the
+// kernel does not take them.
+void shorten_datagrams() {
+  const UniqueFd setting(
+      ::open("/proc/sys/net/netfilter/nf_conntrack_udp_timeout", O_WRONLY | O_CLOEXEC));
+  if (setting) [[maybe_unused]]
+    const auto written = ::write(setting.get(), "10", 2);
+}
+
 }  // namespace
 
 Result<PacketRules> PacketRules::make(std::uint32_t way_out, Limits limits) {
@@ -426,6 +489,7 @@ Result<PacketRules> PacketRules::make(std::uint32_t way_out, Limits limits) {
   rules.socket_ = std::move(*socket);
   if (auto made = rules.commit(whole_table(way_out, limits)); !made)
     return fail(std::move(made.error()), "make packet rules (nftables, with connection tracking)");
+  shorten_datagrams();  // of this network namespace, once the kernel tracks connections
   return rules;
 }
 

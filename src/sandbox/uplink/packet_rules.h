@@ -7,6 +7,7 @@
 //             an address that is not the cable's own has none
 //   policy    `internet4/6`, or one of its own for every list of networks that is in use:
 //             `limits` first, then what it allows, then a refusal
+//             `beginning` first: the connection is this cable's, and one of a bounded number
 //   limits    the resolver, and what nobody reaches: the machine's own addresses (the sets
 //             `machine4/6`), and the constant networks of base/egress_rules.h
 //
@@ -28,7 +29,7 @@
 
 namespace lambda::sandbox::uplink {
 
-// What the internet's policy leaves out. `none` is for a test that shows what the limits hold
+// `none`: everything passes, between sandboxes, too. For a test that shows what the limits hold
 // (native/walls.h).
 enum class Limits { all, none };
 

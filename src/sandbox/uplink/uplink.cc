@@ -1,7 +1,10 @@
 #include "sandbox/uplink/uplink.h"
 
 #include <algorithm>
+#include <csignal>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 #include <utility>
 
 namespace lambda::sandbox::uplink {
@@ -13,6 +16,10 @@ constexpr milliseconds kFirstPause{100};
 constexpr milliseconds kLongestPause{10'000};
 // One that ran so long did not fail at its start.
 constexpr std::chrono::seconds kGoodRun{10};
+
+milliseconds longer(milliseconds pause) {
+  return std::clamp(pause * 2, kFirstPause, kLongestPause);
+}
 
 }  // namespace
 
@@ -72,10 +79,16 @@ Result<Done> Uplink::read_addresses() {
     done = fail(std::move(addresses.error()));
   }
   closed_ = !done;
-  if (done) return done;
+  open_ = false;
+  if (done) {
+    pause_of_addresses_ = {};
+    return done;
+  }
   // Better none gets out than one gets where it may not.
-  [[maybe_unused]] const auto closed = rules_.close();
-  next_try_ = Clock::now() + kFirstPause;
+  open_ = !rules_.close();
+  if (open_) stop_carrier();
+  pause_of_addresses_ = longer(pause_of_addresses_);
+  next_try_ = Clock::now() + pause_of_addresses_;
   return fail(std::move(done.error()), "no function gets out until this is known");
 }
 
@@ -86,11 +99,17 @@ std::string Uplink::addresses_changed() {
 }
 
 Result<Done> Uplink::start_carrier() {
+  if (open_) return fail(ErrorCode::unavailable, "the kernel keeps packet rules that do not hold");
   auto started = start_slirp(program_, machine_, router_);
   if (!started) return fail(std::move(started.error()), "start {}", program_);
   carrier_ = std::move(*started);
   carrier_began_ = Clock::now();
   return Done{};
+}
+
+// carrier_ended() is told.
+void Uplink::stop_carrier() {
+  if (carrier_.pidfd) ::syscall(SYS_pidfd_send_signal, carrier_.pidfd.get(), SIGKILL, nullptr, 0);
 }
 
 std::string Uplink::carrier_ended() {
@@ -99,7 +118,7 @@ std::string Uplink::carrier_ended() {
   if (::waitid(P_PIDFD, process, &info, WEXITED | WNOHANG) == 0 && info.si_pid == 0) return {};
   carrier_ = {};
   const bool good = Clock::now() - carrier_began_ > kGoodRun;
-  pause_ = good ? kFirstPause : std::clamp(pause_ * 2, kFirstPause, kLongestPause);
+  pause_ = good ? kFirstPause : longer(pause_);
   next_try_ = Clock::now() + pause_;
   return fmt::format("{} ended with {} {}: functions have no way out until it runs again, in {} ms",
                      program_, info.si_code == CLD_EXITED ? "status" : "signal", info.si_status,
@@ -115,7 +134,7 @@ std::string Uplink::retry() {
   }
   if (wanted_ && !carrier_.pidfd) {
     if (auto started = start_carrier(); !started) {
-      pause_ = std::clamp(pause_ * 2, kFirstPause, kLongestPause);
+      pause_ = longer(pause_);
       next_try_ = Clock::now() + pause_;
       trouble = started.error().message();
     }

@@ -58,6 +58,7 @@ class Uplink {
 
  private:
   Result<Done> start_carrier();
+  void stop_carrier();
   Result<Done> read_addresses();
 
   std::string program_;
@@ -68,7 +69,9 @@ class Uplink {
   SlirpProcess carrier_;
   bool wanted_ = false;  // a sandbox had a cable once
   bool closed_ = false;  // the machine's addresses are not known
+  bool open_ = false;    // and yet the rules let packets through: nobody may carry them
   std::chrono::milliseconds pause_{0};
+  std::chrono::milliseconds pause_of_addresses_{0};
   Clock::time_point carrier_began_{};
   std::optional<Clock::time_point> next_try_;
   std::set<std::uint32_t> slots_;
