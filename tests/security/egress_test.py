@@ -200,6 +200,11 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
     def test_a_network_that_is_the_machines_as_a_whole(self):
         self.world.ip(self.world.machine_name, "route", "add", "local", "192.0.2.0/25", "dev", "lo")
         with socket.create_server(("0.0.0.0", 9093)) as listener:
+            eventually(lambda: self.reach("192.0.2.77", port=9093, wait=0.3) in REFUSED, seconds=2, what="a refusal")
+            listener.settimeout(0)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    listener.accept()[0].close()
             self.assertIn(self.reach("192.0.2.77", port=9093), REFUSED)
             listener.settimeout(0)
             self.assertRaises(BlockingIOError, listener.accept)
@@ -260,6 +265,11 @@ with socket.socket(socket.AF_INET6, {int(kind)}) as one:
                 self.assertEqual(self.inside(FREEBIND + f"result = send({address!r}, {port}, {PUBLIC6!r}, 8091, {int(kind)})", "neighbour"), "sent")
                 there.sendto(b"more", peer) if peer else there.send(b"more")
                 self.assertEqual(held.result(), "more")
+
+    def test_as_many_connections_as_it_likes_one_after_the_other(self):
+        """What has ended does not count."""
+        self.deploy("busy")
+        self.assertEqual(self.inside(f"result = [text for text in [reach({PUBLIC!r}) for _ in range(1500)] if 'sees' not in text]", "busy"), [])
 
     def test_one_function_leaves_ways_out_to_the_others(self):
         """Of one that opens very many connections more are refused; not of the others, and of it no longer than they last."""
