@@ -18,10 +18,17 @@ constexpr char kInside[] = "eth0";
 // The same in every sandbox: the next free one would tell how many had this network namespace
 // before. Above what a kernel may put into every network namespace by itself.
 constexpr std::uint32_t kInsideIndex = 100;
-constexpr std::array<unsigned char, 6> kHardwareAddress = {0x02, 0x00, 0x00, 0x00, 0x00, 0x01};
 constexpr std::uint16_t kMake = NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK;
 // A machine without IPv6.
 constexpr int kNoIpv6[] = {EAFNOSUPPORT, EOPNOTSUPP, EINVAL, EACCES, ENODEV};
+
+// Of both ends. Each sandbox has another: uuid1() and its like take it for the machine's.
+std::array<unsigned char, 6> hardware_address_of(const Cable& cable) {
+  const auto part = [&cable](unsigned shift) {
+    return static_cast<unsigned char>(cable.slot >> shift);
+  };
+  return {0x02, 0x00, part(24), part(16), part(8), part(0)};
+}
 
 ifinfomsg interface_head(std::uint32_t index, unsigned flags) {
   ifinfomsg head{};
@@ -31,23 +38,24 @@ ifinfomsg interface_head(std::uint32_t index, unsigned flags) {
   return head;
 }
 
-void put_interface(NetlinkMessages& messages, const std::string& name) {
+void put_interface(NetlinkMessages& messages, const Cable& cable, const std::string& name) {
   messages.put_text(IFLA_IFNAME, name);
   messages.put_number(IFLA_MTU, kMtu);
-  messages.put(IFLA_ADDRESS, kHardwareAddress.data(), kHardwareAddress.size());
+  const auto address = hardware_address_of(cable);
+  messages.put(IFLA_ADDRESS, address.data(), address.size());
 }
 
 NetlinkMessages pair_of(const Cable& cable) {
   NetlinkMessages messages;
   messages.begin(RTM_NEWLINK, kMake, interface_head(cable.interface, IFF_UP | IFF_NOARP));
-  put_interface(messages, fmt::format("sandbox{}", cable.slot));
+  put_interface(messages, cable, fmt::format("sandbox{}", cable.slot));
   const auto information = messages.open(IFLA_LINKINFO);
   messages.put_text(IFLA_INFO_KIND, "veth");
   const auto data = messages.open(IFLA_INFO_DATA);
   const auto peer = messages.open(VETH_INFO_PEER);
   // An end cannot be up before it has another.
   messages.put_header(interface_head(kInsideIndex, IFF_NOARP));
-  put_interface(messages, kInside);
+  put_interface(messages, cable, kInside);
   messages.put_number(IFLA_NET_NS_PID, static_cast<std::uint32_t>(::getpid()));
   messages.close(peer);
   messages.close(data);

@@ -71,6 +71,10 @@ void run(const std::string& program, const MachineNamespaces& machine,
   if (::chdir("/") != 0 || ::setgroups(0, nullptr) != 0) return;
   if (::setns(user, CLONE_NEWUSER) != 0) return;
   if (::setresgid(0, 0, 0) != 0 || ::setresuid(0, 0, 0) != 0) return;
+  // It tells in lines of its own, among lambdad's, of what lambda-spawn tells when it ends.
+  const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (nowhere < 0 || ::dup2(nowhere, STDOUT_FILENO) < 0 || ::dup2(nowhere, STDERR_FILENO) < 0)
+    return;
   if (::dup2(network, kNetworkFd) < 0 || ::dup2(alive, kLifelineFd) < 0) return;
   if (::close_range(kLifelineFd + 1, ~0u, CLOSE_RANGE_CLOEXEC) != 0) return;
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return;
