@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 PLACE = ROOT / "build/machine"
 # In this order, with what they need before them.
 MODULES = ["virtio_pci", "virtio_blk", "9pnet_virtio", "9p", "overlay", "ext4", "veth", "nf_tables", "nft_chain_nat", "nft_masq", "nft_ct",
-           "nft_reject_inet", "nft_fib_inet", "dummy", "tun"]
+           "nft_reject_inet", "nft_fib_inet", "nft_connlimit", "dummy", "tun"]
 
 INIT = """#!/bin/busybox sh
 b=/bin/busybox
