@@ -40,13 +40,15 @@ class FunctionsThatGoWrong(ServerTest):
     def setUpClass(cls):
         super().setUpClass()
         cls.server.deploy({"app.py": WRONG}, "wrong", "--handler", "app.handler", "--timeout", "2", "--memory", "128")
+        # An emulated machine takes its time to fill memory.
+        cls.server.deploy({"app.py": WRONG}, "greedy", "--handler", "app.handler", "--timeout", "30", "--memory", "128")
 
-    def failed(self, what):
+    def failed(self, what, name="wrong"):
         """The payload, after checks that hold for every failure, and a call after it that works."""
-        reply = self.server.invoke("wrong", {"what": what})
+        reply = self.server.invoke(name, {"what": what})
         self.assertEqual(reply.status, 200, reply)
         self.assertEqual(reply.headers.get("x-amz-function-error"), "Unhandled", reply)
-        after = self.server.invoke("wrong", {})
+        after = self.server.invoke(name, {})
         self.assertTrue(after.json().get("ok"), after)
         return reply
 
@@ -86,10 +88,10 @@ class FunctionsThatGoWrong(ServerTest):
         self.assertIn("signal: segmentation fault", payload["errorMessage"])
 
     def test_out_of_memory(self):
-        reply = self.failed("memory")
+        reply = self.failed("memory", "greedy")
         self.assertIn(reply.json()["errorType"], ("Runtime.OutOfMemory", "Runtime.ExitError"), reply)
         self.assertIn("signal: killed", reply.json()["errorMessage"])
-        self.assertEqual(self.server.get("wrong", "/?what=memory").status, 502)
+        self.assertEqual(self.server.get("greedy", "/?what=memory").status, 502)
 
     def test_too_large_a_response(self):
         payload = self.failed("large").json()
