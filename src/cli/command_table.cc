@@ -52,7 +52,7 @@ void add_deploy_settings(CLI::App& command, DeployOptions& options) {
        "instances that are kept ready for calls (first: 0)")
       ->check(whole_number(kMinInstancesRange));
   text("--egress", options.egress, "none|internet|CIDR,...",
-       "what it may reach: nothing, the internet, networks (first: default, the server's)");
+       "what it reaches: nothing, the internet, networks (first: the server's)");
   text("--url", options.url, "open|iam|key|none", "who may call its URL (first: open)")
       ->check(one_of({"open", "iam", "key", "none"}));
   text("--driver", options.driver, "native|docker", "what isolates it (first: the server's)")

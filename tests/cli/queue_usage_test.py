@@ -27,8 +27,9 @@ class Queue(CommandLineTest):
             self.refused("a", command, "b", said=f"write lambda queue {command} a")
 
     def test_no_command_leaves_an_option_to_the_one_above(self):
+        self.refused("secret", "a", "-o", "json", said="`lambda queue secret` has no option --output")
         for command in ("cancel", "redrive", "purge", "secret"):
-            self.refused(command, "a", "-o", "json", said=f"`lambda queue {command}` has no option --output")
+            self.refused(command, "a", "-q", said=f"`lambda queue {command}` has no option --quiet")
 
     def test_a_command_that_is_none(self):
         self.refused("lsit", "greet", said='`lambda queue` has no command "lsit"; did you mean "list"?')
