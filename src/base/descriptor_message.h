@@ -1,10 +1,13 @@
-// The descriptors that came with a message of a unix socket (SCM_RIGHTS). Any thread.
+// Messages of unix sockets that carry descriptors (SCM_RIGHTS). Any thread.
 #pragma once
 
 #include "base/unique_fd.h"
 
+#include <array>
+#include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <span>
 #include <sys/socket.h>
 #include <vector>
 
@@ -26,6 +29,33 @@ inline std::vector<UniqueFd> take_descriptors(msghdr& message) {
     }
   }
   return taken;
+}
+
+inline constexpr std::size_t kMostSentDescriptors = 16;
+
+// Sends one message, without waiting, with copies of these descriptors, at most
+// kMostSentDescriptors. 0, or why not (errno).
+inline int send_with_descriptors(int socket, const void* data, std::size_t size,
+                                 std::span<const int> descriptors) {
+  if (descriptors.size() > kMostSentDescriptors) return EINVAL;
+  iovec part{const_cast<void*>(data), size};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(kMostSentDescriptors * sizeof(int))> ancillary{};
+  if (!descriptors.empty()) {
+    message.msg_control = ancillary.data();
+    message.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(descriptors.size_bytes());
+    std::memcpy(CMSG_DATA(header), descriptors.data(), descriptors.size_bytes());
+  }
+  while (::sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+    if (errno != EINTR) return errno;
+  }
+  return 0;
 }
 
 }  // namespace lambda

@@ -16,6 +16,7 @@
 #include <map>
 #include <poll.h>
 #include <sched.h>
+#include <span>
 #include <string_view>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -196,24 +197,8 @@ Result<Keeper> start_keeper() {
 }
 
 bool send_to(const UniqueFd& socket, const KeeperMessage& message, int descriptor) {
-  iovec part{const_cast<KeeperMessage*>(&message), sizeof(message)};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  alignas(cmsghdr) char ancillary[CMSG_SPACE(sizeof(int))] = {};
-  if (descriptor >= 0) {
-    header.msg_control = ancillary;
-    header.msg_controllen = sizeof(ancillary);
-    cmsghdr* rights = CMSG_FIRSTHDR(&header);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof(int));
-    std::memcpy(CMSG_DATA(rights), &descriptor, sizeof(descriptor));
-  }
-  while (true) {
-    if (::sendmsg(socket.get(), &header, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return true;
-    if (errno != EINTR) return false;
-  }
+  const std::span<const int> sent(&descriptor, descriptor >= 0 ? 1 : 0);
+  return send_with_descriptors(socket.get(), &message, sizeof(message), sent) == 0;
 }
 
 std::optional<std::pair<KeeperMessage, UniqueFd>> receive_from(const UniqueFd& socket, bool& gone) {

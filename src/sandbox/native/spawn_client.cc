@@ -2,6 +2,8 @@
 // sends what the socket takes and wakes who waits for the reply that came.
 #include "sandbox/native/spawn_client.h"
 
+#include "base/descriptor_message.h"
+
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -181,25 +183,10 @@ std::filesystem::path SpawnClient::memory_cgroup() const {
 // With mutex_ held, as all of this part. False: the socket is full. Anything else that stands in
 // the way is told to whoever asked.
 bool SpawnClient::try_send(const Outgoing& outgoing) {
-  iovec part{const_cast<SpawnRequest*>(&outgoing.request), sizeof(outgoing.request)};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  alignas(cmsghdr) char ancillary[CMSG_SPACE(sizeof(int))] = {};
-  if (outgoing.descriptor) {
-    message.msg_control = ancillary;
-    message.msg_controllen = sizeof(ancillary);
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    const int fd = outgoing.descriptor.get();
-    std::memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-  }
-  int error = 0;
-  do {
-    error = ::sendmsg(socket_.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? errno : 0;
-  } while (error == EINTR);
+  const int descriptor = outgoing.descriptor.get();
+  const std::span<const int> sent(&descriptor, outgoing.descriptor ? 1 : 0);
+  const int error =
+      send_with_descriptors(socket_.get(), &outgoing.request, sizeof(outgoing.request), sent);
   if (error == EAGAIN) return false;
   const auto asked = pending_.find(outgoing.request.request);
   if (error == 0 || asked == pending_.end()) return true;

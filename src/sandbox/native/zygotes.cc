@@ -3,6 +3,7 @@
 // entering a sandbox takes -> exec of Python. Of a fork: one message; the answer is an event.
 #include "sandbox/native/zygotes.h"
 
+#include "base/descriptor_message.h"
 #include "sandbox/limits.h"
 #include "sandbox/native/cgroup_files.h"
 #include "sandbox/native/mount_tree.h"
@@ -372,21 +373,9 @@ bool Zygotes::fork(const std::string& runtime, std::uint32_t number, const Uniqu
   for (const auto& entry : cgroup.entries()) descriptors.push_back(entry.get());
   if (order.directory != 0) descriptors.push_back(cgroup.clone_into());
   if (order.task_files > kMostTaskFiles) return false;
-  iovec part{&order, sizeof(order)};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  alignas(cmsghdr) char ancillary[CMSG_SPACE((kMostTaskFiles + 3) * sizeof(int))] = {};
-  const auto size = descriptors.size() * sizeof(int);
-  message.msg_control = ancillary;
-  message.msg_controllen = CMSG_SPACE(size);
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(size);
-  std::memcpy(CMSG_DATA(header), descriptors.data(), size);
   // A full socket: it does not get on, and pid 1 starts the runtime sooner.
-  if (::sendmsg(zygote.socket.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) return false;
+  if (send_with_descriptors(zygote.socket.get(), &order, sizeof(order), descriptors) != 0)
+    return false;
   ++zygote.forks;
   zygote.orders.push_back({number, Clock::now()});
   return true;
